@@ -1,0 +1,45 @@
+# Two commands on a fresh machine with Python >= 3.11, pip and make:
+#   make demo   creates .venv from pinned requirements and runs the quickstart
+#   make test   the same environment, then the tests
+PYTHON ?= python3
+VENV ?= .venv
+REQUIREMENTS ?= requirements.txt
+BIN = $(VENV)/bin
+PYTEST_FLAGS ?= -n auto
+
+.PHONY: demo test lint format bench results requirements clean
+
+$(VENV)/.installed: $(REQUIREMENTS) pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rf_limits needs Python >= 3.11, but $(PYTHON) is " + sys.version.split()[0] + "; try make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r $(REQUIREMENTS)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(VENV)/.installed
+	$(BIN)/python scripts/train.py --config=configs/quickstart.py --workdir=results/quickstart
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(VENV)/.installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.installed
+	$(BIN)/python -m benchmarks
+
+# The committed reference results, again from nothing.
+results: $(VENV)/.installed
+	$(BIN)/python scripts/train.py --config=configs/quickstart.py --workdir=results/reference/quickstart --overwrite
+
+# Needs uv. The comments in the files say what each is for.
+requirements:
+	sh .ci/compile_requirements
+
+clean:
+	rm -rf $(VENV) .venv-latest .pytest_cache .ruff_cache

@@ -1,0 +1,1 @@
+"""Experiments: functions from a config to tidy tables."""

@@ -1,0 +1,154 @@
+"""Predictors fitted in one solve: RF and NT features of a network, NNGP and NTK kernels."""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float
+
+from rf_limits.learning.linearized import pull_back
+from rf_limits.learning.regression import feature_regression, kernel_regression
+from rf_limits.measure.risk import ExactRisk, Risk, sampled_risk
+from rf_limits.models import (
+    OneHiddenLayer,
+    Params,
+    as_relu_sum,
+    gradient_flow_ensemble,
+    infinite_width_kernels,
+    random_features,
+    tangent_features,
+    tangent_kernel,
+    tangent_relu_sum,
+)
+from rf_limits.problem import Dataset
+
+
+class FittedRow(NamedTuple):
+    """What is reported of one fit.
+
+    Attributes:
+      train_loss: mean squared error on the training set.
+      risk: population risk and its standard error.
+      condition_number: of the system solved.
+    """
+
+    train_loss: Float[Array, ""]
+    risk: Risk
+    condition_number: Float[Array, ""]
+
+
+def fitted_values(fit: FittedRow) -> dict[str, float]:
+    """The columns of a fitted predictor."""
+    return {
+        "train_loss": float(fit.train_loss),
+        "risk": float(fit.risk.risk),
+        "risk_standard_error": float(fit.risk.standard_error),
+        "condition_number": float(fit.condition_number),
+    }
+
+
+def _mean_square(error: Array) -> Array:
+    return jnp.mean(error**2)
+
+
+@partial(jax.jit, static_argnums=(0, 4))
+def fit_random_features(
+    network: OneHiddenLayer, init: Params, data: Dataset, ridge: float, exact: ExactRisk | None
+) -> FittedRow:
+    """Output layer refitted on the random features of ``init``.
+
+    Args:
+      network: the module g.
+      init: parameters that fix the features.
+      data: training and test set.
+      ridge: penalty (:mod:`rf_limits.learning.regression`).
+      exact: how to compute the exact risk, or None to use the test set.
+    """
+    features = random_features(network, init, data.x_train)
+    fit = feature_regression(features, data.y_train, ridge)
+    if exact is not None:
+        f = as_relu_sum(network, init)
+        risk = exact.of(f._replace(amplitudes=network.output_scale * fit.coefficients))
+    else:
+        predictions = random_features(network, init, data.x_test) @ fit.coefficients
+        risk = sampled_risk(predictions, data.y_test)
+    train_loss = _mean_square(features @ fit.coefficients - data.y_train)
+    return FittedRow(train_loss, risk, fit.condition_number)
+
+
+@partial(jax.jit, static_argnums=(0, 4))
+def fit_tangent_features(
+    network: OneHiddenLayer, init: Params, data: Dataset, ridge: float, exact: ExactRisk | None
+) -> FittedRow:
+    """Linear predictor on all tangent features of ``init``; arguments as for RF.
+
+    With fewer features than samples the features are decomposed, otherwise their kernel.
+    """
+    flat, unravel = ravel_pytree(init)
+    if flat.size <= data.x_train.shape[0]:
+        features = tangent_features(network, init, data.x_train)
+        fit = feature_regression(features, data.y_train, ridge)
+        change = unravel(fit.coefficients)
+    else:
+        gram = tangent_kernel(network, init, data.x_train)
+        fit = kernel_regression(gram, data.y_train, ridge)
+        change = pull_back(network, init, data.x_train, fit.coefficients)
+
+    def predict(x):
+        return jax.jvp(lambda p: network.apply(p, x), (init,), (change,))[1]
+
+    if exact is not None:
+        risk = exact.of(tangent_relu_sum(network, init, change))
+    else:
+        risk = sampled_risk(predict(data.x_test), data.y_test)
+    train_loss = _mean_square(predict(data.x_train) - data.y_train)
+    return FittedRow(train_loss, risk, fit.condition_number)
+
+
+@partial(jax.jit, static_argnums=(0, 3))
+def fit_kernels(
+    network: OneHiddenLayer, data: Dataset, ridge: float, trainable: str
+) -> dict[str, FittedRow]:
+    """NNGP and NTK kernel regression at convergence, ensemble mean; risk on the test set."""
+    train = infinite_width_kernels(network, data.x_train, trainable=trainable)
+    test = infinite_width_kernels(network, data.x_test, data.x_train, trainable)
+
+    def one(gram, cross):
+        fit = kernel_regression(gram, data.y_train, ridge)
+        train_loss = _mean_square(gram @ fit.coefficients - data.y_train)
+        risk = sampled_risk(cross @ fit.coefficients, data.y_test)
+        return FittedRow(train_loss, risk, fit.condition_number)
+
+    return {"nngp": one(train.nngp, test.nngp), "ntk": one(train.ntk, test.ntk)}
+
+
+@partial(jax.jit, static_argnums=(0, 4))
+def flow_risks(
+    network: OneHiddenLayer,
+    data: Dataset,
+    times: Float[Array, "T"],
+    ridge: float,
+    trainable: str,
+) -> dict[str, Risk]:
+    """Risks of the infinite-width ensemble means after each training time; test set.
+
+    Returns:
+      For "nngp" and "ntk", a :class:`~rf_limits.measure.risk.Risk` of (T,) arrays.
+    """
+
+    def one(method):
+        ensemble = gradient_flow_ensemble(
+            network,
+            data.x_train,
+            data.y_train,
+            data.x_test,
+            times,
+            method=method,
+            trainable=trainable,
+            ridge=ridge,
+        )
+        return jax.vmap(lambda mean: sampled_risk(mean, data.y_test))(ensemble.mean)
+
+    return {method: one(method) for method in ("nngp", "ntk")}

@@ -1,0 +1,162 @@
+"""Tidy metrics, their final values per cell, and the summary of a run."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rf_limits.measure.scaling import power_law
+
+KEYS = ("method", "width", "lazy_scale", "seed", "step", "time")
+MEASUREMENTS = (
+    "parameters",
+    "train_loss",
+    "risk",
+    "risk_standard_error",
+    "relative_risk",
+    "weight_movement",
+    "output_movement",
+    "neuron_movement",
+    "kernel_drift",
+    "kernel_alignment",
+    "activation_flips",
+    "linearization_gap",
+    "condition_number",
+)
+TRAINED = ("network", "linearized")
+PRINTED_NAMES = {
+    "width": "N",
+    "lazy_scale": "scale",
+    "parameters": "params",
+    "linearized": "linear",
+    "random_features": "RF",
+    "tangent_features": "NT",
+    "nngp": "NNGP",
+    "ntk": "NTK",
+    "weight_movement": "move",
+    "kernel_drift": "drift",
+}
+SCALING = (
+    "weight_movement",
+    "output_movement",
+    "neuron_movement",
+    "kernel_drift",
+    "linearization_gap",
+)
+
+
+def metrics_table(rows: list[dict[str, Any]], second_moment: float) -> pd.DataFrame:
+    """Rows as the documented table (docs/results.md).
+
+    Missing columns become nulls; relative_risk is risk over E f*^2.
+    """
+    table = pd.DataFrame(rows).reindex(columns=[*KEYS, *MEASUREMENTS])
+    table["relative_risk"] = table["risk"] / second_moment
+    types = dict.fromkeys((*KEYS, *MEASUREMENTS), "float64")
+    types |= {"method": "string", "width": "Int64", "seed": "Int64", "step": "Int64"}
+    types |= {"parameters": "Int64"}
+    return table.astype(types)
+
+
+def final_rows(metrics: pd.DataFrame) -> pd.DataFrame:
+    """The last row of every (method, width, lazy_scale, seed)."""
+    keys = ["method", "width", "lazy_scale", "seed"]
+    ordered = metrics.sort_values("time", na_position="last", kind="stable")
+    return ordered.groupby(keys, dropna=False, sort=True).tail(1).sort_values(keys)
+
+
+def diverged_rows(metrics: pd.DataFrame) -> pd.DataFrame:
+    """Final rows of trained networks whose risk is not a finite number."""
+    final = final_rows(metrics)
+    bad = final["method"].isin(TRAINED) & ~np.isfinite(final["risk"].astype("float64"))
+    return final[bad]
+
+
+def summary_rows(metrics: pd.DataFrame) -> list[dict[str, Any]]:
+    """Mean over seeds and its standard error of every final measurement.
+
+    Seeds that diverged are counted, and their cell's mean is NaN: a NaN is never averaged
+    away.
+    """
+    rows = []
+    keys = ["method", "width", "lazy_scale"]
+    for key, group in final_rows(metrics).groupby(keys, dropna=False, sort=True):
+        row = {k: None if pd.isna(v) else v for k, v in zip(keys, key, strict=True)}
+        row["seeds"] = len(group)
+        row["diverged"] = int((~np.isfinite(group["risk"].astype("float64"))).sum())
+        for name in MEASUREMENTS:
+            values = group[name].astype("float64").to_numpy()
+            if np.all(np.isnan(values)) and name != "risk":
+                continue
+            row[name] = float(np.mean(values))
+            if len(values) > 1 and name != "parameters":
+                row[f"{name}_se"] = float(np.std(values, ddof=1) / np.sqrt(len(values)))
+        rows.append(row)
+    return rows
+
+
+def overview(metrics: pd.DataFrame) -> pd.DataFrame:
+    """One row per width and lazy scale: the table a run prints, means over seeds."""
+    means = pd.DataFrame(summary_rows(metrics))
+
+    def risk(method, width=None, scale=None):
+        found = means[means["method"] == method]
+        for name, value in (("width", width), ("lazy_scale", scale)):
+            if value is not None:
+                found = found[found[name].astype("float64") == value]
+        return float(found["risk"].iloc[0]) if len(found) else float("nan")
+
+    trained = means[means["method"].isin(TRAINED)]
+    cells = trained[["width", "lazy_scale"]].drop_duplicates().sort_values(["lazy_scale", "width"])
+    rows = []
+    for width, scale in cells.itertuples(index=False):
+        cell = trained[(trained["width"] == width) & (trained["lazy_scale"] == scale)]
+        first = cell[cell["method"] == "network"]
+        first = (first if len(first) else cell).iloc[0]
+        rows.append(
+            {
+                "width": int(width),
+                "lazy_scale": float(scale),
+                "parameters": int(first["parameters"]),
+                "network": risk("network", width, scale),
+                "linearized": risk("linearized", width, scale),
+                "random_features": risk("random_features", width),
+                "tangent_features": risk("tangent_features", width),
+                "nngp": risk("nngp"),
+                "ntk": risk("ntk"),
+                "weight_movement": float(first.get("weight_movement", np.nan)),
+                "kernel_drift": float(first.get("kernel_drift", np.nan)),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def exponent_rows(metrics: pd.DataFrame) -> list[dict[str, Any]]:
+    """Exponents of the final measurements of networks against width, by lazy scale."""
+    final = final_rows(metrics)
+    rows = []
+    for scale, group in final[final["method"] == "network"].groupby("lazy_scale"):
+        for name in SCALING:
+            means = group.groupby("width")[name].mean()
+            if len(means) < 2 or not np.all(np.isfinite(means) & (means > 0)):
+                continue
+            exponent, error = power_law(means.index.to_numpy(float), means.to_numpy(float))
+            rows.append(
+                {
+                    "lazy_scale": float(scale),
+                    "measurement": name,
+                    "exponent": exponent,
+                    "exponent_se": error,
+                }
+            )
+    return rows
+
+
+def short_number(value: float) -> str:
+    """Two significant digits in at most seven characters: 3.1e-4, 0.27, 4.1, 12."""
+    if not np.isfinite(value):
+        return str(value)
+    if value == 0.0 or 0.0095 <= abs(value) < 999.5:
+        return f"{value:.2g}" if abs(value) < 99.5 else f"{value:.0f}"
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return f"{mantissa}e{int(exponent)}"

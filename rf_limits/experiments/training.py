@@ -1,0 +1,189 @@
+"""Networks of several widths and lazy scales, beside everything that cannot learn features.
+
+For every width: an ensemble over seeds and lazy scales is trained, its linearization beside
+it, and measured at log-spaced steps; RF and NT predictors of the same initializations are
+fitted on the same training sets; once for all widths, NNGP and NTK.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from ml_collections import ConfigDict
+
+from rf_limits.experiments.fitted import fit_kernels, fitted_values, flow_risks
+from rf_limits.experiments.setting import Setting, make_setting
+from rf_limits.experiments.tables import (
+    PRINTED_NAMES,
+    diverged_rows,
+    exponent_rows,
+    metrics_table,
+    overview,
+    short_number,
+    summary_rows,
+)
+from rf_limits.experiments.validation import validate
+from rf_limits.experiments.width import Row, WidthRun
+from rf_limits.learning.training import choose_ensemble, log_points
+
+Report = Callable[[str, float], None]
+"""Called with a line of text and the fraction of the work done."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """Outcome of a run.
+
+    Attributes:
+      metrics: tidy table, docs/results.md.
+      choices: what "auto" settings resolved to.
+    """
+
+    metrics: pd.DataFrame
+    choices: dict[str, Any]
+
+
+class Training:
+    """The experiment, prepared: nothing left that could be refused."""
+
+    def __init__(self, config: ConfigDict, report: Report):
+        report("preparing", 0.0)
+        self.config = config
+        self.setting = make_setting(config)
+        widths = sorted(config.model.widths)
+        self.widths = [WidthRun(config, self.setting, width) for width in widths]
+
+    def run(self, report: Report = lambda stage, fraction: None) -> Result:
+        """Trains, fits and measures everything."""
+        costs = [_cost(one.network.width) for one in self.widths]
+        rows: list[Row] = []
+        done = 0.0
+        for one, cost in zip(self.widths, costs, strict=True):
+            stage = f"width {one.network.width}"
+            report(stage, done / sum(costs))
+            for part, fraction in one.rows():
+                rows += part
+                report(stage, (done + fraction * cost) / sum(costs))
+            done += cost
+        report("infinite width", 1.0)
+        rows += _infinite_width_rows(self.config, self.setting, self.widths[-1])
+        return Result(metrics_table(rows, self.setting.second_moment), self._choices())
+
+    def _choices(self) -> dict[str, Any]:
+        widest = self.widths[-1]
+        return {
+            "ensemble": choose_ensemble(self.config.training.ensemble),
+            "linearization": "closed form" if widest.closed_form else "trained alongside",
+            "learning_rate": {
+                str(one.network.width): np.asarray(one.learning_rates).tolist()
+                for one in self.widths
+            },
+            "risk_of_networks": "exact" if widest.exact is not None else "test set",
+            "target": self.setting.target.formula(),
+            "target_second_moment": self.setting.second_moment,
+        }
+
+
+def prepare(config: ConfigDict, report: Report = lambda stage, fraction: None) -> Training:
+    """Checks a training config, draws its data and initializations, resolves step sizes.
+
+    Args:
+      config: from :func:`rf_limits.experiments.defaults.default_config`.
+      report: progress callback.
+
+    Returns:
+      :class:`Training`, whose ``run`` does the work.
+
+    Raises:
+      RequirementError: a config that cannot be run, or a step size at which the linearized
+        network must diverge.
+    """
+    validate(config)
+    return Training(config, report)
+
+
+def diverged(metrics: pd.DataFrame) -> bool:
+    """Whether any trained network ended without a finite risk."""
+    return len(diverged_rows(metrics)) > 0
+
+
+def summary(result: Result) -> dict[str, Any]:
+    """What summary.json holds: means over seeds, and exponents against width."""
+    return {
+        "choices": result.choices,
+        "diverged": len(diverged_rows(result.metrics)),
+        "final": summary_rows(result.metrics),
+        "exponents": exponent_rows(result.metrics),
+    }
+
+
+def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]]]:
+    """Title, columns and cells of the table a run prints."""
+    table = overview(metrics)
+    columns = [PRINTED_NAMES.get(name, name) for name in table.columns]
+    cells = [
+        [short_number(v) if isinstance(v, float) else str(v) for v in row]
+        for row in table.itertuples(index=False)
+    ]
+    seeds = metrics["seed"].nunique()
+    title = f"Final risk E (f - f*)^2, weight movement and NTK drift; means over {seeds} seeds"
+    return title, columns, cells
+
+
+def remarks(result: Result) -> list[str]:
+    """Lines under the table: units, and whatever needs a warning."""
+    moment = result.choices["target_second_moment"]
+    lines = [
+        f"Target {result.choices['target']}: E f*^2 = {moment:.4g}. Risks of networks and "
+        f"features: {result.choices['risk_of_networks']}; of kernels: test set."
+    ]
+    bad = diverged_rows(result.metrics)
+    if len(bad):
+        lines.append(
+            f"DIVERGED: {len(bad)} trained networks have no finite risk; their means read nan. "
+            "A smaller training.learning_rate may help."
+        )
+    return lines
+
+
+def _cost(width: int) -> float:
+    """Relative cost of a width, for the progress bar: a constant part, then linear."""
+    return 200.0 + width
+
+
+def _infinite_width_rows(config: ConfigDict, setting: Setting, widest: WidthRun) -> list[Row]:
+    """NNGP and NTK: at the widest network's times, and at convergence (time infinite)."""
+    wanted = [m for m in ("nngp", "ntk") if m in widest.methods]
+    rows: list[Row] = []
+    if not wanted:
+        return rows
+    trainable, ridge = config.model.trainable, config.predictors.ridge
+    points = np.asarray(log_points(config.training.steps, config.training.log_points))
+    for i, seed in enumerate(setting.seeds):
+        data = jax.tree.map(lambda leaf, i=i: leaf[i], setting.data)
+        fits = fit_kernels(widest.network, data, ridge, trainable)
+        for method in wanted:
+            rows.append(
+                {"method": method, "seed": seed, "time": math.inf, **fitted_values(fits[method])}
+            )
+        if not widest.trains:
+            continue
+        times = points * float(widest.learning_rates[i])
+        flows = flow_risks(widest.network, data, jnp.asarray(times), ridge, trainable)
+        for method in wanted:
+            for time, risk, error in zip(times, *flows[method], strict=True):
+                rows.append(
+                    {
+                        "method": method,
+                        "seed": seed,
+                        "time": float(time),
+                        "risk": float(risk),
+                        "risk_standard_error": float(error),
+                    }
+                )
+    return rows

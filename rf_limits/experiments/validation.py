@@ -1,0 +1,183 @@
+"""Refusing a config before any work starts, in one line that names the field."""
+
+import math
+import numbers
+
+import psutil
+from ml_collections import ConfigDict
+
+from rf_limits.errors import RequirementError, check, check_choice
+from rf_limits.learning.optimizers import parse_optimizer
+from rf_limits.learning.step_size import parse_learning_rate
+from rf_limits.learning.training import ENSEMBLES
+from rf_limits.models.network import TRAINABLE, make_network
+from rf_limits.problem import INPUTS
+from rf_limits.problem.targets import TARGETS
+
+METHODS = (
+    "network",
+    "linearized",
+    "random_features",
+    "tangent_features",
+    "nngp",
+    "ntk",
+)
+DATA_KINDS = ("fixed", "stream")
+PRECISIONS = ("float32", "float64")
+
+
+def _whole(value: object, field: str, least: int) -> None:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    check(whole and value >= least, field, f"be a whole number of at least {least}", value)
+
+
+def _real(value: object, field: str, least: float, *, strict: bool = False) -> None:
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    inside = real and math.isfinite(value) and (value > least if strict else value >= least)
+    bound = "above" if strict else "at least"
+    requirement = "be finite" if least == -math.inf else f"be finite and {bound} {least:g}"
+    check(inside, field, requirement, value)
+
+
+def _sequence(value: object, field: str) -> None:
+    good = isinstance(value, (tuple, list)) and len(value) > 0
+    check(good, field, 'be a non-empty tuple, as in "(32, 128)"', value)
+    check(len(set(value)) == len(value), field, "hold each value once", tuple(value))
+
+
+def validate(config: ConfigDict) -> None:
+    """Checks every field of a training config.
+
+    Raises:
+      RequirementError: naming the first field that cannot be, with the value received.
+    """
+    _validate_problem(config)
+    _validate_model(config)
+    _validate_training(config)
+    _sequence(config.predictors.methods, "predictors.methods")
+    for method in config.predictors.methods:
+        check_choice(method, METHODS, "predictors.methods")
+    _real(config.predictors.ridge, "predictors.ridge", 0.0)
+    _whole(config.measure.num_probe, "measure.num_probe", 1)
+    check_choice(config.precision, PRECISIONS, "precision")
+    _whole(config.seeds, "seeds", 1)
+    _validate_memory(config)
+
+
+def _validate_problem(config: ConfigDict) -> None:
+    problem, data = config.problem, config.data
+    _whole(problem.dim, "problem.dim", 1)
+    check_choice(problem.target, TARGETS, "problem.target")
+    check_choice(problem.inputs, INPUTS, "problem.inputs")
+    _real(problem.norm, "problem.norm", 0.0, strict=True)
+    _real(problem.bias, "problem.bias", -math.inf)
+    _real(problem.noise, "problem.noise", 0.0)
+    _whole(problem.neurons, "problem.neurons", 1)
+    _whole(problem.degree, "problem.degree", 0)
+    _whole(problem.seed, "problem.seed", 0)
+    biased = problem.bias != 0.0
+    check(
+        not (biased and problem.target == "polynomial"),
+        "problem.bias",
+        "be 0 for a polynomial target",
+        problem.bias,
+    )
+    check(
+        not (biased and problem.inputs == "sphere") or problem.dim >= 3,
+        "problem.dim",
+        "be at least 3 for a biased target on a sphere",
+        problem.dim,
+    )
+    check_choice(data.kind, DATA_KINDS, "data.kind")
+    _whole(data.num_train, "data.num_train", 1)
+    _whole(data.num_test, "data.num_test", 2)
+    if data.seed is not None:
+        _whole(data.seed, "data.seed", 0)
+
+
+def _validate_model(config: ConfigDict) -> None:
+    model = config.model
+    _sequence(model.widths, "model.widths")
+    for width in model.widths:
+        _whole(width, "model.widths", 1)
+        network_from_config(config, width)
+    _sequence(model.lazy_scales, "model.lazy_scales")
+    for scale in model.lazy_scales:
+        _real(scale, "model.lazy_scales", 0.0, strict=True)
+    check(isinstance(model.bias, bool), "model.bias", "be True or False", model.bias)
+    check_choice(model.trainable, TRAINABLE, "model.trainable")
+
+
+def _validate_training(config: ConfigDict) -> None:
+    training, num_train = config.training, config.data.num_train
+    spec = parse_optimizer(training.optimizer)
+    rate = parse_learning_rate(training.learning_rate)
+    if rate is None and spec.stability_limit is None:
+        raise RequirementError(
+            f"training.learning_rate must be a number for {spec.name} ('auto' follows from the "
+            "NTK for sgd only), but received 'auto'."
+        )
+    _whole(training.steps, "training.steps", 1)
+    _whole(training.log_points, "training.log_points", 2)
+    check_choice(training.ensemble, ENSEMBLES, "training.ensemble")
+    size = training.batch_size
+    if config.data.kind == "stream":
+        check(size is not None, "training.batch_size", "be given for data.kind = 'stream'", size)
+    if size is not None:
+        _whole(size, "training.batch_size", 1)
+        if config.data.kind == "fixed":
+            check(
+                size <= num_train,
+                "training.batch_size",
+                f"be at most data.num_train = {num_train}",
+                size,
+            )
+
+
+def network_from_config(config: ConfigDict, width: int):
+    """The network of one width, checked."""
+    model = config.model
+    return make_network(
+        width,
+        activation=model.activation,
+        use_bias=model.bias,
+        parameterization=model.parameterization,
+        output_init=model.output_init,
+        centring=model.centring,
+    )
+
+
+def estimate_bytes(config: ConfigDict) -> dict[str, int]:
+    """Peak memory of the largest arrays alive at once, in bytes, by the field that sets it.
+
+    Kernel matrices (the eigendecomposition holds about five n x n, per seed one stays),
+    kernels against the test set, features, and the N x N Gram matrices of exact risks (about
+    eight at once), all float64.
+    """
+    n, m, seeds = config.data.num_train, config.data.num_test, config.seeds
+    width, dim = max(config.model.widths), config.problem.dim
+    cells = seeds * len(config.model.lazy_scales)
+    return {
+        "data.num_train": 8 * (n * n * (5 + 2 * seeds) + seeds * n * dim),
+        "data.num_test": 8 * (3 * n * m + seeds * m * dim),
+        "model.widths": 8 * (8 * width * width + 4 * n * width + 6 * cells * width * (dim + 2)),
+    }
+
+
+def _validate_memory(config: ConfigDict) -> None:
+    available = psutil.virtual_memory().total
+    needs = estimate_bytes(config)
+    field = max(needs, key=needs.get)
+    total = sum(needs.values())
+    if total > 0.9 * available:
+        value = {
+            "data.num_train": config.data.num_train,
+            "data.num_test": config.data.num_test,
+            "model.widths": max(config.model.widths),
+        }[field]
+        largest = int(value * math.sqrt(0.9 * available / total))
+        raise RequirementError(
+            f"{field} must fit in memory: about {total / 2**30:.1f} GiB are needed of "
+            f"{available / 2**30:.1f} GiB (float64 matrices of this side), but received {value}; "
+            f"about {largest} would fit."
+        )

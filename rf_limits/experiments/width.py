@@ -1,0 +1,215 @@
+"""All seeds and lazy scales of one width: initialized, fitted, trained, measured."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import ConfigDict
+
+from rf_limits.experiments.fitted import fit_random_features, fit_tangent_features, fitted_values
+from rf_limits.experiments.setting import Setting, streams
+from rf_limits.experiments.validation import network_from_config
+from rf_limits.experiments.watch import Watcher
+from rf_limits.learning.linearized import Spectrum, linearized_params, spectrum
+from rf_limits.learning.optimizers import parse_optimizer
+from rf_limits.learning.step_size import resolve_learning_rate
+from rf_limits.learning.training import Cell, Trainer, choose_ensemble, log_points
+from rf_limits.measure.movement import count_parameters
+from rf_limits.measure.risk import ExactRisk, risk_is_exact
+from rf_limits.models import OneHiddenLayer, ScaledOutput, init_params, tangent_kernel
+from rf_limits.problem import sample_inputs
+from rf_limits.problem.data import noisy_labels
+
+Row = dict[str, Any]
+
+# Beyond this many training points an eigendecomposition costs more than training alongside.
+_CLOSED_FORM_LIMIT = 4096
+
+
+class WidthRun:
+    """All seeds and lazy scales of one width."""
+
+    def __init__(self, config: ConfigDict, setting: Setting, width: int):
+        self.config, self.setting = config, setting
+        self.network: OneHiddenLayer = network_from_config(config, width)
+        self.output = ScaledOutput(self.network, config.model.centring == "subtract")
+        self.methods = frozenset(config.predictors.methods)
+        self.spec = parse_optimizer(config.training.optimizer)
+        self.trains = bool(self.methods & {"network", "linearized"})
+        is_exact = risk_is_exact(self.network, setting.target, setting.inputs)
+        self.exact = (
+            ExactRisk(self.output, setting.target, setting.second_moment) if is_exact else None
+        )
+        self.closed_form = (
+            self.spec.is_gradient_descent
+            and config.training.batch_size is None
+            and config.data.num_train <= _CLOSED_FORM_LIMIT
+        )
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Draws initializations and resolves learning rates, seed by seed."""
+        config, x = self.config, self.setting.data.x_train
+        keys = jnp.stack([streams(seed).init for seed in self.setting.seeds])
+        dtype = jnp.dtype(config.precision)
+
+        @jax.jit
+        def draw(key):
+            init = init_params(
+                self.network, jax.random.fold_in(key, self.network.width), config.problem.dim
+            )
+            # Every method sees the initialization that training sees, to the last bit.
+            return jax.tree.map(lambda leaf: leaf.astype(dtype).astype(jnp.float64), init)
+
+        @jax.jit
+        def decompose(init, x):
+            gram = tangent_kernel(self.network, init, x, layers=config.model.trainable)
+            return spectrum(gram)
+
+        self.inits = jax.lax.map(draw, keys)
+        self.spectra: Spectrum | None = None
+        if not self.trains:
+            self.learning_rates = jnp.full(len(self.setting.seeds), math.nan)
+            return
+        self.spectra = jax.lax.map(lambda one: decompose(*one), (self.inits, x))
+        curvatures = self.spectra.eigenvalues[:, -1] / config.data.num_train
+        value = self.config.training.learning_rate
+        self.learning_rates = jnp.asarray(
+            [resolve_learning_rate(value, self.spec, float(c)) for c in curvatures]
+        )
+
+    def rows(self) -> Iterator[tuple[list[Row], float]]:
+        """Rows of the table as they are found, with the fraction of this width's work done."""
+        yield self._fitted_rows(), 0.05
+        if self.trains:
+            yield from self._training_rows()
+
+    def _row(self, method: str, seed: int, values: dict[str, Any]) -> Row:
+        return {
+            "method": method,
+            "width": self.network.width,
+            "parameters": count_parameters(self.network, self.config.problem.dim),
+            "seed": seed,
+            **values,
+        }
+
+    def _fitted_rows(self) -> list[Row]:
+        fits = {
+            "random_features": fit_random_features,
+            "tangent_features": fit_tangent_features,
+        }
+        rows = []
+        for method in sorted(self.methods & fits.keys()):
+            for i, seed in enumerate(self.setting.seeds):
+                init = jax.tree.map(lambda leaf, i=i: leaf[i], self.inits)
+                data = jax.tree.map(lambda leaf, i=i: leaf[i], self.setting.data)
+                ridge = self.config.predictors.ridge
+                fit = fits[method](self.network, init, data, ridge, self.exact)
+                rows.append(self._row(method, seed, fitted_values(fit)))
+        return rows
+
+    def _cells(self) -> tuple[Cell, jax.Array]:
+        """One cell per seed and lazy scale (scales vary fastest), and each cell's seed index."""
+        scales = jnp.asarray(self.config.model.lazy_scales, jnp.float64)
+        count = len(self.setting.seeds)
+        which = jnp.repeat(jnp.arange(count), scales.size)
+        batch_keys = jnp.stack([streams(seed).batches for seed in self.setting.seeds])
+        dtype = jnp.dtype(self.config.precision)
+        data = self.setting.data
+        cells = Cell(
+            jax.tree.map(lambda leaf: leaf[which].astype(dtype), self.inits),
+            jnp.tile(scales, count).astype(dtype),
+            self.learning_rates[which].astype(dtype),
+            data.x_train[which].astype(dtype),
+            data.y_train[which].astype(dtype),
+            batch_keys[which],
+        )
+        return cells, which
+
+    def _trainer(self) -> Trainer:
+        config, setting = self.config, self.setting
+        sample = None
+        if config.data.kind == "stream":
+
+            def sample(key, size):
+                x_key, noise_key = jax.random.split(key)
+                x = sample_inputs(x_key, setting.inputs, size, setting.target.dim)
+                return x, noisy_labels(noise_key, setting.target, x, setting.noise)
+
+        return Trainer(
+            self.output,
+            self.spec,
+            config.model.trainable,
+            config.training.batch_size,
+            sample,
+            linearized="linearized" in self.methods and not self.closed_form,
+            ensemble=choose_ensemble(config.training.ensemble),
+        )
+
+    def _closed_form_params(self, cells: Cell, which: jax.Array, steps: int):
+        """Parameters of every cell's linearized network after ``steps``, float64."""
+        trainable = self.config.model.trainable
+
+        def one(arguments):
+            i, alpha, rate = arguments
+            init, x, y, kernel = jax.tree.map(
+                lambda leaf: leaf[i],
+                (self.inits, self.setting.data.x_train, self.setting.data.y_train, self.spectra),
+            )
+            residual = self.output(init, init, alpha, x) - y
+            return linearized_params(
+                self.network,
+                init,
+                x,
+                residual,
+                kernel,
+                alpha=alpha,
+                learning_rate=rate,
+                steps=steps,
+                trainable=trainable,
+            )
+
+        wide = (which, cells.alpha.astype(jnp.float64), cells.learning_rate.astype(jnp.float64))
+        return jax.lax.map(one, wide)
+
+    def _training_rows(self) -> Iterator[tuple[list[Row], float]]:
+        training = self.config.training
+        cells, which = self._cells()
+        trainer = self._trainer()
+        watcher = Watcher(
+            self.output,
+            self.exact,
+            self.config.model.trainable,
+            self.config.measure.num_probe,
+            self.methods,
+        )
+        closed_form = jax.jit(lambda steps: self._closed_form_params(cells, which, steps))
+        state = trainer.start(cells)
+        points = log_points(training.steps, training.log_points)
+        for before, step in zip([0, *points[:-1]], points, strict=True):
+            state = trainer.advance(state, cells, step - before)
+            linear = closed_form(float(step)) if self.closed_form else state.linear_params
+            values = watcher(state.params, linear, cells, self.setting, which)
+            yield (
+                self._measured_rows(values, cells, which, step),
+                0.1 + 0.9 * (step + 1) / (points[-1] + 1),
+            )
+
+    def _measured_rows(self, values, cells: Cell, which, step: int) -> list[Row]:
+        rows = []
+        for method, columns in values.items():
+            columns = {name: np.asarray(column) for name, column in columns.items()}
+            for i in range(which.size):
+                row = {name: float(column[i]) for name, column in columns.items()}
+                row |= {
+                    "lazy_scale": self.config.model.lazy_scales[
+                        i % len(self.config.model.lazy_scales)
+                    ],
+                    "step": step,
+                    "time": step * float(cells.learning_rate[i]),
+                }
+                rows.append(self._row(method, self.setting.seeds[int(which[i])], row))
+        return rows

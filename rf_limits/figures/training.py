@@ -1,0 +1,158 @@
+"""Figures of a training run, from its metrics table alone."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from rf_limits.experiments.tables import final_rows
+from rf_limits.figures.style import COLOURS, MARKERS, NAMES, new_figure, shade, style
+from rf_limits.measure.scaling import power_law
+
+_SCALING_LABELS = {
+    "weight_movement": r"weight movement $|W_t-W_0|_F\,/\,|W_0|_F$",
+    "kernel_drift": r"NTK drift $|\Theta_t-\Theta_0|_F\,/\,|\Theta_0|_F$",
+}
+
+
+def draw(metrics: pd.DataFrame) -> dict[str, Figure]:
+    """All figures of a training run by file name, the one to look at first.
+
+    Args:
+      metrics: the run's table (docs/results.md), as written to metrics.parquet.
+    """
+    with style():
+        figures = {"risk_against_width": risk_against_width(metrics)}
+        if metrics["method"].isin(["network", "linearized"]).any():
+            figures["risk_against_time"] = risk_against_time(metrics)
+        return figures
+
+
+def _scales(metrics: pd.DataFrame) -> list[float]:
+    return sorted(metrics["lazy_scale"].dropna().unique())
+
+
+def _spread(axis, x, table: pd.DataFrame, by: str, column: str, **line) -> None:
+    """Mean over seeds against ``by``, with a band from the smallest to the largest seed.
+
+    A mean over seeds of which one diverged is not drawn.
+    """
+    groups = table.groupby(by)[column]
+    mean = groups.agg(lambda v: np.mean(v.to_numpy(float)))
+    low, high = groups.min(), groups.max()
+    axis.plot(x(mean.index), mean.to_numpy(float), **line)
+    colour = line["color"]
+    axis.fill_between(
+        x(mean.index), low.to_numpy(float), high.to_numpy(float), color=colour, alpha=0.15, lw=0
+    )
+
+
+def _width(index) -> np.ndarray:
+    return np.asarray(index, dtype=float)
+
+
+def _shade(scales: list[float], scale: float, method: str):
+    position = scales.index(scale) / max(len(scales) - 1, 1)
+    return shade(COLOURS[method], position)
+
+
+def risk_against_width(metrics: pd.DataFrame) -> Figure:
+    """Final risk of all methods against width; weight movement and NTK drift beside it."""
+    final = final_rows(metrics)
+    figure, axes = new_figure(3)
+    _risk_panel(axes[0], final)
+    for axis, column in zip(axes[1:], _SCALING_LABELS, strict=True):
+        _scaling_panel(axis, final, column)
+    return figure
+
+
+def _log_axes(axis, *, x: str, y: str) -> None:
+    axis.set_xscale("log", base=2 if x.startswith("width") else 10)
+    axis.set_yscale("log")
+    axis.set_xlabel(x)
+    axis.set_ylabel(y)
+
+
+def _risk_panel(axis, final: pd.DataFrame) -> None:
+    scales = _scales(final)
+    for method in ("random_features", "tangent_features"):
+        rows = final[final["method"] == method]
+        if len(rows):
+            line = {"color": COLOURS[method], "marker": ".", "label": NAMES[method]}
+            _spread(axis, _width, rows, "width", "risk", **line)
+    rows = final[final["method"] == "linearized"]
+    for i, scale in enumerate(scales):
+        part = rows[rows["lazy_scale"] == scale]
+        if len(part):
+            label = NAMES["linearized"] if i == 0 else None
+            line = {"color": COLOURS["linearized"], "linestyle": "--", "label": label}
+            _spread(axis, _width, part, "width", "risk", **line)
+    for i, scale in enumerate(scales):
+        part = final[(final["method"] == "network") & (final["lazy_scale"] == scale)]
+        if len(part):
+            line = {
+                "color": _shade(scales, scale, "network"),
+                "marker": MARKERS[i % len(MARKERS)],
+                "label": rf"{NAMES['network']}, $\alpha={scale:g}$",
+            }
+            _spread(axis, _width, part, "width", "risk", **line)
+    for method in ("nngp", "ntk"):
+        rows = final[(final["method"] == method)]
+        if len(rows):
+            mean = rows["risk"].to_numpy(float).mean()
+            axis.axhline(mean, color=COLOURS[method], linestyle=":", label=NAMES[method])
+    _log_axes(axis, x="width $N$", y=r"population risk $E(f-f^*)^2$")
+    axis.legend(ncols=2, loc="lower left", bbox_to_anchor=(-0.18, 1.0), columnspacing=1.0)
+
+
+def _scaling_panel(axis, final: pd.DataFrame, column: str) -> None:
+    networks = final[final["method"] == "network"]
+    scales = _scales(networks)
+    for i, scale in enumerate(scales):
+        part = networks[networks["lazy_scale"] == scale]
+        means = part.groupby("width")[column].mean()
+        label = rf"$\alpha={scale:g}$"
+        if len(means) >= 2 and np.all(means.to_numpy(float) > 0):
+            slope, _ = power_law(_width(means.index), means.to_numpy(float))
+            label += f", slope {slope:.2f}".replace("-", "\N{MINUS SIGN}")
+        line = {
+            "color": _shade(scales, scale, "network"),
+            "marker": MARKERS[i % len(MARKERS)],
+            "label": label,
+        }
+        _spread(axis, _width, part, "width", column, **line)
+    _log_axes(axis, x="width $N$", y=_SCALING_LABELS[column])
+    if scales:
+        axis.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0))
+
+
+def risk_against_time(metrics: pd.DataFrame) -> Figure:
+    """Risk of the widest network against time, its linearization and the kernels' flow."""
+    figure, (axis,) = new_figure(1, height=3.2)
+    trained = metrics[metrics["method"].isin(["network", "linearized"]) & (metrics["step"] > 0)]
+    widest = trained[trained["width"] == trained["width"].max()]
+    scales = _scales(widest)
+
+    for method, line_style in (("linearized", "--"), ("network", "-")):
+        for scale in scales:
+            part = widest[(widest["method"] == method) & (widest["lazy_scale"] == scale)]
+            if not len(part):
+                continue
+            shown = method == "network" or scale == scales[0]
+            name = NAMES[method] + (rf", $\alpha={scale:g}$" if method == "network" else "")
+            colour = _shade(scales, scale, method) if method == "network" else COLOURS[method]
+            times = part.groupby("step")["time"].mean().to_numpy(float)
+            line = {"color": colour, "linestyle": line_style, "label": name if shown else None}
+            _spread(axis, lambda _, t=times: t, part, "step", "risk", **line)
+    for method in ("nngp", "ntk"):
+        rows = metrics[(metrics["method"] == method) & np.isfinite(metrics["time"])]
+        rows = rows[rows["time"] > 0]
+        if len(rows):
+            order = rows.groupby("seed")["time"].rank(method="first")
+            times = rows.groupby(order)["time"].mean().to_numpy(float)
+            risks = rows.groupby(order)["risk"].mean().to_numpy(float)
+            axis.plot(times, risks, color=COLOURS[method], linestyle=":", label=NAMES[method])
+    _log_axes(axis, x="time: learning rate x steps", y=r"population risk $E(f-f^*)^2$")
+    width = int(widest["width"].iloc[0]) if len(widest) else 0
+    axis.set_title(f"width {width}", fontsize=8)
+    axis.legend(loc="lower left")
+    return figure

@@ -1,0 +1,1 @@
+"""How it learns: gradient training, its linearization, regression on fixed features."""

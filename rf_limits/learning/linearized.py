@@ -1,0 +1,118 @@
+r"""Gradient descent on the linearized network, in closed form.
+
+With f(theta_0 + delta) = f_0 + alpha J delta and the loss |f - y|^2/(2 n alpha^2), the
+residual r_s = f - y after s steps of size eta is (I - eta Theta/n)^s r_0, Theta = J J^T, and
+
+.. math:: \delta_s = -\frac1\alpha J^T Q\,\frac{1 - (1 - \eta\lambda/n)^s}{\lambda}\,Q^T r_0
+
+with Theta = Q diag(lambda) Q^T: one n x n eigendecomposition gives every step.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from rf_limits.learning.optimizers import trainable_mask
+from rf_limits.models.network import OneHiddenLayer, Params
+
+
+class Spectrum(NamedTuple):
+    """Eigendecomposition of a kernel matrix.
+
+    Attributes:
+      eigenvalues: (n,) ascending.
+      vectors: (n, n) eigenvectors in columns.
+    """
+
+    eigenvalues: Float[Array, "*s n"]
+    vectors: Float[Array, "*s n n"]
+
+
+def spectrum(gram: Float[Array, "n n"]) -> Spectrum:
+    """Eigendecomposition of a symmetric matrix, negative rounding errors set to zero."""
+    eigenvalues, vectors = jnp.linalg.eigh(gram)
+    return Spectrum(jnp.maximum(eigenvalues, 0.0), vectors)
+
+
+def _power_sum(x: Array, steps: Array) -> Array:
+    """(1 - (1 - x)^s)/x, the sum of (1 - x)^k over k < s, for 0 <= x."""
+    small = x < 0.5
+    inner = jnp.where(small & (x > 0.0), x, 0.25)
+    below = -jnp.expm1(steps * jnp.log1p(-inner)) / inner
+    base = 1.0 - jnp.where(small, 1.0, x)
+    odd = jnp.mod(steps, 2.0) == 1.0
+    power = jnp.abs(base) ** steps
+    above = (1.0 - jnp.where(odd & (base < 0.0), -power, power)) / (1.0 - base)
+    return jnp.where(x == 0.0, steps, jnp.where(small, below, above))
+
+
+def descent_coefficients(
+    kernel: Spectrum,
+    residual: Float[Array, "n"],
+    learning_rate: float | Float[Array, ""],
+    steps: float | Float[Array, ""],
+) -> Float[Array, "n"]:
+    """Q (1 - (1 - eta lambda/n)^s)/lambda Q^T r_0: minus alpha delta_s in the dual.
+
+    Args:
+      kernel: spectrum of the empirical NTK on the training set.
+      residual: (n,) initial residual f_0 - y.
+      learning_rate: eta.
+      steps: s >= 0, a whole number.
+
+    Returns:
+      (n,) coefficients.
+    """
+    n = residual.shape[0]
+    rate = learning_rate / n
+    filtered = rate * _power_sum(rate * kernel.eigenvalues, jnp.asarray(steps, residual.dtype))
+    return kernel.vectors @ (filtered * (kernel.vectors.T @ residual))
+
+
+def pull_back(
+    network: OneHiddenLayer,
+    init: Params,
+    x: Float[Array, "n d"],
+    coefficients: Float[Array, "n"],
+    trainable: str = "both",
+) -> Params:
+    """J^T c over the trainable layers: the parameter change with dual coefficients c.
+
+    Args:
+      network: the module g.
+      init: where the Jacobian J is taken.
+      x: (n, d) inputs, one per row of J.
+      coefficients: (n,) c.
+      trainable: layers that move; the rest of the tree is zero.
+
+    Returns:
+      A tree like ``init``.
+    """
+    _, vjp = jax.vjp(lambda p: network.apply(p, x), init)
+    (change,) = vjp(coefficients)
+    mask = trainable_mask(init, trainable)
+    return jax.tree.map(lambda c, keep: c if keep else jnp.zeros_like(c), change, mask)
+
+
+def linearized_params(
+    network: OneHiddenLayer,
+    init: Params,
+    x: Float[Array, "n d"],
+    residual: Float[Array, "n"],
+    kernel: Spectrum,
+    *,
+    alpha: float | Float[Array, ""],
+    learning_rate: float | Float[Array, ""],
+    steps: float | Float[Array, ""],
+    trainable: str = "both",
+) -> Params:
+    """Parameters of the linearized network after ``steps`` of full-batch gradient descent.
+
+    The arguments are those of :func:`descent_coefficients` and :func:`pull_back`, ``alpha``
+    the lazy scale (module docstring).
+    """
+    coefficients = descent_coefficients(kernel, residual, learning_rate, steps)
+    change = pull_back(network, init, x, coefficients / alpha, trainable)
+    return jax.tree.map(jnp.subtract, init, change)

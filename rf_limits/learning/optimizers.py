@@ -1,0 +1,127 @@
+"""Any optax optimizer by name and arguments, and which layers it moves.
+
+A specification is a name, optionally with keyword arguments, as one writes it in Python:
+``"sgd"``, ``"sgd(momentum=0.9)"``, ``"adamw(b1=0.95, weight_decay=1e-4)"``.
+"""
+
+import ast
+import inspect
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import optax
+from jaxtyping import Array, Float
+
+from rf_limits.errors import RequirementError, check, check_choice
+from rf_limits.models.network import TRAINABLE, Params
+
+_FIELD = "training.optimizer"
+
+
+class OptimizerSpec(NamedTuple):
+    """A parsed specification.
+
+    Attributes:
+      name: the function's name in optax.
+      items: its keyword arguments, learning rate excluded, as pairs (hashable).
+    """
+
+    name: str
+    items: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The keyword arguments."""
+        return dict(self.items)
+
+    @property
+    def is_gradient_descent(self) -> bool:
+        """Whether this is SGD without momentum."""
+        return self.name == "sgd" and not self.arguments.get("momentum")
+
+    @property
+    def stability_limit(self) -> float | None:
+        """Largest stable learning rate times sharpness on a quadratic, where there is one.
+
+        2 for gradient descent, 2 (1 + beta) for heavy-ball momentum beta, None for
+        optimizers whose step does not scale with the gradient (Cohen et al. 2021).
+        """
+        if self.name != "sgd":
+            return None
+        beta = self.arguments.get("momentum") or 0.0
+        if self.arguments.get("nesterov"):
+            return 2.0 * (1.0 + beta) / (1.0 + 2.0 * beta)
+        return 2.0 * (1.0 + beta)
+
+
+def _optimizers() -> dict[str, Callable]:
+    """Optimizers of optax: callables whose first argument is a learning rate."""
+    found = {}
+    for name, value in vars(optax).items():
+        if name.startswith("_") or not inspect.isfunction(value):
+            continue
+        if next(iter(inspect.signature(value).parameters), None) == "learning_rate":
+            found[name] = value
+    return found
+
+
+def parse_optimizer(text: str) -> OptimizerSpec:
+    """Reads a specification (module docstring).
+
+    Raises:
+      RequirementError: text that is not a name or a call, a name optax does not have, or an
+        argument that optimizer does not take.
+    """
+    requirement = 'read like "sgd", "sgd(momentum=0.9)" or "adam(b1=0.8)"'
+    try:
+        node = ast.parse(text.strip(), mode="eval").body
+        if isinstance(node, ast.Name):
+            node = ast.Call(func=node, args=[], keywords=[])
+        check(isinstance(node, ast.Call) and not node.args, _FIELD, requirement, text)
+        name = node.func.id
+        arguments = {word.arg: ast.literal_eval(word.value) for word in node.keywords}
+    except (SyntaxError, ValueError, AttributeError) as error:
+        if isinstance(error, RequirementError):
+            raise
+        raise RequirementError(f"{_FIELD} must {requirement}, but received {text!r}.") from error
+    optimizers = _optimizers()
+    check_choice(name, optimizers, _FIELD)
+    accepted = set(inspect.signature(optimizers[name]).parameters) - {"learning_rate"}
+    for argument in arguments:
+        check_choice(argument, accepted, f"{_FIELD}: argument of {name}")
+    return OptimizerSpec(name, tuple(sorted(arguments.items())))
+
+
+def make_optimizer(
+    spec: OptimizerSpec, learning_rate: float | Float[Array, ""], trainable: str
+) -> optax.GradientTransformation:
+    """The optax transformation, moving only the trainable layers.
+
+    Args:
+      spec: from :func:`parse_optimizer`.
+      learning_rate: may be traced, so that a new value does not recompile.
+      trainable: ``"hidden"``, ``"output"`` or ``"both"``; other parameters get no update,
+        weight decay included.
+
+    Returns:
+      A gradient transformation for the parameter tree of
+      :class:`~rf_limits.models.OneHiddenLayer`.
+    """
+    transform = _optimizers()[spec.name](learning_rate, **spec.arguments)
+    if trainable == "both":
+        return transform
+    return optax.partition(
+        {True: transform, False: optax.set_to_zero()}, lambda p: trainable_mask(p, trainable)
+    )
+
+
+def trainable_mask(params: Params, trainable: str) -> Any:
+    """Tree of booleans: which leaves of ``params`` belong to the trainable layers."""
+    check_choice(trainable, TRAINABLE, "model.trainable")
+
+    def belongs(path, _):
+        layer = "output" if path[-1].key.startswith("output") else "hidden"
+        return trainable in ("both", layer)
+
+    return jax.tree_util.tree_map_with_path(belongs, params)

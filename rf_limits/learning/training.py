@@ -1,0 +1,198 @@
+"""Training an ensemble of networks, and their linearizations, in compiled chunks.
+
+One *cell* is one network: its initialization, lazy scale, learning rate and data. A trainer
+advances all cells of an ensemble by any number of steps in one compiled call; the number of
+steps, the scales and the learning rates are arguments, so nothing recompiles when they
+change. The loss is the mean of half squared errors over the batch, divided by alpha^2
+(Chizat, Oyallon and Bach 2019), so that time = learning rate x steps means the same at
+every scale.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key
+
+from rf_limits.errors import check, check_choice
+from rf_limits.learning.optimizers import OptimizerSpec, make_optimizer
+from rf_limits.models.network import Params, ScaledOutput
+
+ENSEMBLES = ("auto", "map", "vmap")
+
+
+class Cell(NamedTuple):
+    """What one network is trained on; leaves carry a leading axis for an ensemble.
+
+    Attributes:
+      init: parameters at initialization, in the dtype of training.
+      alpha: lazy scale.
+      learning_rate: step size.
+      x: (n, d) training inputs.
+      y: (n,) labels.
+      key: stream of batches.
+    """
+
+    init: Params
+    alpha: Float[Array, "*s"]
+    learning_rate: Float[Array, "*s"]
+    x: Float[Array, "*s n d"]
+    y: Float[Array, "*s n"]
+    key: Key[Array, "*s"]
+
+
+class TrainState(NamedTuple):
+    """Where training stands.
+
+    Attributes:
+      params: parameters of the network.
+      optimizer: its optimizer state.
+      linear_params: parameters of the linearized network, or None if not trained alongside.
+      linear_optimizer: its optimizer state, or None.
+      order: (n,) current permutation of the training set (minibatches), or None.
+      step: steps taken.
+    """
+
+    params: Params
+    optimizer: Any
+    linear_params: Params | None
+    linear_optimizer: Any
+    order: Int[Array, "*s n"] | None
+    step: Int[Array, "*s"]
+
+
+def choose_ensemble(mode: str, backend: str | None = None) -> str:
+    """How an ensemble is compiled: ``"map"`` (in sequence) on CPU, else ``"vmap"``.
+
+    A CPU runs one network's matrix products on all cores and gains cache locality from the
+    sequence; accelerators want the batch.
+
+    Raises:
+      RequirementError: unknown ``mode``.
+    """
+    check_choice(mode, ENSEMBLES, "training.ensemble")
+    if mode != "auto":
+        return mode
+    return "map" if (backend or jax.default_backend()) == "cpu" else "vmap"
+
+
+def over_cells(function: Callable, mode: str) -> Callable:
+    """Lifts a function of one cell to a function of a leading axis of cells."""
+    if mode == "vmap":
+        return jax.vmap(function)
+    return lambda *arguments: jax.lax.map(lambda one: function(*one), arguments)
+
+
+@dataclasses.dataclass(frozen=True)
+class Trainer:
+    """A compiled training loop for one architecture.
+
+    Attributes:
+      output: the trained function f.
+      optimizer: which optax optimizer.
+      trainable: layers that move.
+      batch_size: None for full batch; otherwise rows per step.
+      sample: None to draw minibatches from the training set, epoch by epoch without
+        replacement; otherwise ``sample(key, batch_size) -> (x, y)`` draws fresh data, seen
+        once (one-pass).
+      linearized: whether the linearized network is trained alongside, on the same batches.
+      ensemble: ``"map"`` or ``"vmap"`` (:func:`choose_ensemble`).
+    """
+
+    output: ScaledOutput
+    optimizer: OptimizerSpec
+    trainable: str = "both"
+    batch_size: int | None = None
+    sample: Callable[[Array, int], tuple[Array, Array]] | None = None
+    linearized: bool = False
+    ensemble: str = "map"
+
+    def __post_init__(self):
+        check(
+            self.sample is None or self.batch_size is not None,
+            "training.batch_size",
+            "be given for one-pass data",
+            self.batch_size,
+        )
+
+    @property
+    def _minibatch(self) -> bool:
+        return self.batch_size is not None and self.sample is None
+
+    def start(self, cells: Cell) -> TrainState:
+        """State of every cell before the first step."""
+        return self._start(cells)
+
+    @partial(jax.jit, static_argnums=0)
+    def _start(self, cells: Cell) -> TrainState:
+        def one(cell: Cell) -> TrainState:
+            optimizer = make_optimizer(self.optimizer, cell.learning_rate, self.trainable)
+            state = optimizer.init(cell.init)
+            linear = (cell.init, state) if self.linearized else (None, None)
+            order = jnp.arange(cell.x.shape[0]) if self._minibatch else None
+            return TrainState(cell.init, state, *linear, order, jnp.zeros((), jnp.int64))
+
+        return jax.vmap(one)(cells)
+
+    def advance(self, state: TrainState, cells: Cell, num_steps: int) -> TrainState:
+        """Takes ``num_steps`` optimizer steps in every cell, in one compiled call.
+
+        ``state`` is donated: it must not be used afterwards.
+        """
+        return self._advance(state, cells, jnp.asarray(num_steps))
+
+    @partial(jax.jit, static_argnums=0, donate_argnums=1)
+    def _advance(self, state: TrainState, cells: Cell, num_steps: Array) -> TrainState:
+        def one(state: TrainState, cell: Cell) -> TrainState:
+            return jax.lax.fori_loop(0, num_steps, lambda _, s: self._step(s, cell), state)
+
+        return over_cells(one, self.ensemble)(state, cells)
+
+    def _batch(self, state: TrainState, cell: Cell) -> tuple[Array, Array, Array | None]:
+        """Inputs and labels of the next step, and the permutation in force."""
+        if self.batch_size is None:
+            return cell.x, cell.y, None
+        key = jax.random.fold_in(cell.key, state.step)
+        if self.sample is not None:
+            x, y = self.sample(key, self.batch_size)
+            return x.astype(cell.x.dtype), y.astype(cell.y.dtype), None
+        per_epoch = cell.x.shape[0] // self.batch_size
+        position = state.step % per_epoch
+        order = jax.lax.cond(
+            position == 0, lambda o: jax.random.permutation(key, o), lambda o: o, state.order
+        )
+        rows = jax.lax.dynamic_slice(order, (position * self.batch_size,), (self.batch_size,))
+        return cell.x[rows], cell.y[rows], order
+
+    def _step(self, state: TrainState, cell: Cell) -> TrainState:
+        x, y, order = self._batch(state, cell)
+        optimizer = make_optimizer(self.optimizer, cell.learning_rate, self.trainable)
+
+        def step(predict, params, optimizer_state):
+            def loss(p):
+                error = predict(p, cell.init, cell.alpha, x) - y
+                return 0.5 * jnp.mean(error**2) / cell.alpha**2
+
+            updates, optimizer_state = optimizer.update(
+                jax.grad(loss)(params), optimizer_state, params
+            )
+            return jax.tree.map(jnp.add, params, updates), optimizer_state
+
+        network = step(self.output, state.params, state.optimizer)
+        linear = (None, None)
+        if self.linearized:
+            linear = step(self.output.linearized, state.linear_params, state.linear_optimizer)
+        return TrainState(*network, *linear, order, state.step + 1)
+
+
+def log_points(steps: int, count: int) -> list[int]:
+    """About ``count`` step numbers from 0 to ``steps``, evenly spaced in log scale from 1."""
+    check(steps >= 1, "training.steps", "be at least 1", steps)
+    check(count >= 2, "training.log_points", "be at least 2", count)
+    if count == 2:
+        return [0, steps]
+    ratio = steps ** (1.0 / (count - 2))
+    return sorted({0, *(round(ratio**k) for k in range(count - 2)), steps})

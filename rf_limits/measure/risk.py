@@ -1,0 +1,120 @@
+"""Risk of a predictor: exact where Gaussian integrals allow it, else on a test set."""
+
+import dataclasses
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from rf_limits.models.network import (
+    OneHiddenLayer,
+    Params,
+    ScaledOutput,
+    as_relu_sum,
+    linearized_relu_sum,
+)
+from rf_limits.problem.targets import Target
+from rf_limits.theory.population_risk import Sum, mean_square_difference, population_risk
+
+
+class Risk(NamedTuple):
+    """A population squared error, without a factor 1/2.
+
+    Attributes:
+      risk: E (f(x) - f*(x))^2 or its estimate.
+      standard_error: of the estimate; 0 where the risk is exact.
+    """
+
+    risk: Float[Array, ""]
+    standard_error: Float[Array, ""]
+
+
+def sampled_risk(predictions: Float[Array, "m"], target: Float[Array, "m"]) -> Risk:
+    """Mean squared error over a test set and its standard error."""
+    square = (predictions - target) ** 2
+    return Risk(jnp.mean(square), jnp.std(square, ddof=1) / jnp.sqrt(square.size))
+
+
+def risk_is_exact(network: OneHiddenLayer, target: Target, inputs: str) -> bool:
+    """Whether the population risk is computed exactly rather than on a test set.
+
+    It is for relu under Gaussian inputs, and under inputs on the sphere of radius sqrt(d)
+    if the target is a sum of neurons and neither side has biases
+    (:mod:`rf_limits.theory.population_risk`).
+    """
+    if network.activation != "relu":
+        return False
+    homogeneous = target.name != "polynomial" and not target.has_bias and not network.use_bias
+    return inputs == "gaussian" or homogeneous
+
+
+@dataclasses.dataclass(frozen=True)
+class ExactRisk:
+    """Exact risks and distances of networks and their linearizations.
+
+    Attributes:
+      output: the trained function f.
+      target: f*.
+      second_moment: E f*^2.
+    """
+
+    output: ScaledOutput
+    target: Target
+    second_moment: float
+
+    def network(self, params: Params, init: Params, alpha: Array) -> Risk:
+        """Risk of f at ``params``."""
+        f = (as_relu_sum(self.output.network, params, alpha),)
+        if self.output.centred:
+            f = (*f, as_relu_sum(self.output.network, init, -alpha))
+        return self.of(f)
+
+    def linearized(self, params: Params, init: Params, alpha: Array) -> Risk:
+        """Risk of the linearization of f around ``init``, at ``params``."""
+        f = linearized_relu_sum(
+            self.output.network, init, params, alpha, centred=self.output.centred
+        )
+        return self.of(f)
+
+    def gap(self, params: Params, linear_params: Params, init: Params, alpha: Array) -> Array:
+        """Root mean square difference between f and its linearization, over the population.
+
+        Centring takes the same function off both, so it does not enter.
+        """
+        f = as_relu_sum(self.output.network, params, alpha)
+        g = linearized_relu_sum(self.output.network, init, linear_params, alpha)
+        return jnp.sqrt(mean_square_difference(f, g))
+
+    def of(self, f: Sum) -> Risk:
+        """Risk of any sum of neurons and gradient features."""
+        value = population_risk(f, self.target, self.second_moment)
+        return Risk(value, jnp.zeros_like(value))
+
+
+@dataclasses.dataclass(frozen=True)
+class SampledRisk:
+    """The same on a test set, for what has no closed form.
+
+    Attributes:
+      output: the trained function f.
+      x: (m, d) test inputs.
+      y: (m,) target values.
+    """
+
+    output: ScaledOutput
+    x: Float[Array, "m d"]
+    y: Float[Array, "m"]
+
+    def network(self, params: Params, init: Params, alpha: Array) -> Risk:
+        """Risk of f at ``params``."""
+        return sampled_risk(self.output(params, init, alpha, self.x), self.y)
+
+    def linearized(self, params: Params, init: Params, alpha: Array) -> Risk:
+        """Risk of the linearization of f around ``init``, at ``params``."""
+        return sampled_risk(self.output.linearized(params, init, alpha, self.x), self.y)
+
+    def gap(self, params: Params, linear_params: Params, init: Params, alpha: Array) -> Array:
+        """Root mean square difference between f and its linearization, on the test set."""
+        f = self.output(params, init, alpha, self.x)
+        g = self.output.linearized(linear_params, init, alpha, self.x)
+        return jnp.sqrt(jnp.mean((f - g) ** 2))

@@ -1,0 +1,47 @@
+"""Who learns: the network, its fixed features, its infinite-width kernels."""
+
+from rf_limits.models.features import (
+    HiddenState,
+    hidden_state,
+    kernel_from_states,
+    random_features,
+    tangent_features,
+    tangent_kernel,
+)
+from rf_limits.models.infinite_width import (
+    Ensemble,
+    Kernels,
+    gradient_flow_ensemble,
+    infinite_width_kernels,
+)
+from rf_limits.models.network import (
+    OneHiddenLayer,
+    Params,
+    ScaledOutput,
+    as_relu_sum,
+    init_params,
+    linearized_relu_sum,
+    make_network,
+    tangent_relu_sum,
+)
+
+__all__ = [
+    "Ensemble",
+    "HiddenState",
+    "Kernels",
+    "OneHiddenLayer",
+    "Params",
+    "ScaledOutput",
+    "as_relu_sum",
+    "gradient_flow_ensemble",
+    "hidden_state",
+    "infinite_width_kernels",
+    "init_params",
+    "kernel_from_states",
+    "linearized_relu_sum",
+    "make_network",
+    "random_features",
+    "tangent_features",
+    "tangent_kernel",
+    "tangent_relu_sum",
+]

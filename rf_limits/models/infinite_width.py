@@ -1,0 +1,154 @@
+"""Infinite-width kernels and predictors of the same architecture, by neural-tangents."""
+
+import warnings
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from rf_limits.errors import check_choice
+from rf_limits.models._neural_tangents import predict, stax
+from rf_limits.models.network import ACTIVATIONS, TRAINABLE, OneHiddenLayer
+
+_QUADRATURE_DEGREE = 50
+
+
+class Kernels(NamedTuple):
+    """Infinite-width kernels on a pair of input sets.
+
+    Attributes:
+      nngp: (n, m) covariance of g at initialization.
+      ntk: (n, m) tangent kernel over the trainable layers.
+    """
+
+    nngp: Float[Array, "n m"]
+    ntk: Float[Array, "n m"]
+
+
+class Ensemble(NamedTuple):
+    """Gaussian process of an infinite ensemble of networks, at T times.
+
+    Attributes:
+      mean: (T, m) mean prediction.
+      covariance: (T, m, m) posterior covariance, or None where not asked for.
+    """
+
+    mean: Float[Array, "T m"]
+    covariance: Float[Array, "T m m"] | None
+
+
+def _activation_layer(name: str):
+    exact = {
+        "relu": stax.Relu,
+        "erf": stax.Erf,
+        "gelu": stax.Gelu,
+        "sin": stax.Sin,
+        "linear": stax.Identity,
+    }
+    if name in exact:
+        return exact[name]()
+    with warnings.catch_warnings():  # it warns that quadrature is approximate, at every call
+        warnings.simplefilter("ignore", UserWarning)
+        return stax.ElementwiseNumerical(ACTIVATIONS[name], deg=_QUADRATURE_DEGREE)
+
+
+def _kernel_function(network: OneHiddenLayer):
+    """Stax kernel function of g, both layers trained, before mean-field's factor 1/N."""
+    kind = "standard" if network.parameterization == "standard" else "ntk"
+    bias = 1.0 if network.use_bias else None
+    _, _, kernel_fn = stax.serial(
+        stax.Dense(network.width, W_std=1.0, b_std=bias, parameterization=kind),
+        _activation_layer(network.activation),
+        stax.Dense(1, W_std=1.0, b_std=None, parameterization=kind),
+    )
+    return kernel_fn
+
+
+def infinite_width_kernels(
+    network: OneHiddenLayer,
+    x_left: Float[Array, "n d"],
+    x_right: Float[Array, "m d"] | None = None,
+    trainable: str = "both",
+) -> Kernels:
+    """NNGP and NTK of the architecture of ``network`` as its width grows.
+
+    Args:
+      network: the architecture. Under ``"standard"`` and ``"mean_field"`` the kernels depend
+        on the width (NTK ~ N and ~ 1/N); the value at ``network.width`` is given. With
+        antisymmetric doubling ``nngp`` is that of the undoubled network.
+      x_left: (n, d) inputs.
+      x_right: (m, d) inputs; ``x_left`` if None.
+      trainable: layers whose parameters move.
+
+    Returns:
+      :class:`Kernels`, float64. Activations without a closed form (tanh, sigmoid, softplus)
+      use Gauss-Hermite quadrature of degree 50.
+
+    Raises:
+      RequirementError: unknown ``trainable``.
+    """
+    check_choice(trainable, TRAINABLE, "model.trainable")
+    both = _kernel_function(network)(x_left, x_right, ("nngp", "ntk"))
+    nngp, ntk = both.nngp, both.ntk
+    # d g / d u_i: the output layer's part of the NTK is the NNGP kernel, times N where the
+    # output weights carry the 1/sqrt(N) themselves.
+    output = network.width * nngp if network.parameterization == "standard" else nngp
+    ntk = {"both": ntk, "output": output, "hidden": ntk - output}[trainable]
+    if network.parameterization == "mean_field":
+        nngp, ntk = nngp / network.width, ntk / network.width
+    return Kernels(nngp, ntk)
+
+
+def gradient_flow_ensemble(
+    network: OneHiddenLayer,
+    x_train: Float[Array, "n d"],
+    y_train: Float[Array, "n"],
+    x_test: Float[Array, "m d"],
+    times: Float[Array, "T"] | None,
+    *,
+    method: str = "ntk",
+    trainable: str = "both",
+    ridge: float = 0.0,
+    covariance: bool = False,
+) -> Ensemble:
+    """Infinite-width network trained by gradient flow on the mean of half squared errors.
+
+    Args:
+      network: the architecture.
+      x_train: (n, d) training inputs.
+      y_train: (n,) labels.
+      x_test: (m, d) test inputs.
+      times: (T,) training times, learning rate times steps (docs/theory.md), or None for
+        convergence (T = 1).
+      method: ``"ntk"`` (``trainable`` layers move) or ``"nngp"`` (Bayesian posterior at
+        convergence; in time, only the output layer moves).
+      trainable: layers whose parameters move, for ``"ntk"``.
+      ridge: added to the diagonal of the training kernel, absolute scale.
+      covariance: whether to compute the posterior covariance of g; for f = alpha g it is
+        alpha^2 times that, for a centred f_0 it does not apply.
+
+    Returns:
+      :class:`Ensemble`. The computation is ``neural_tangents.predict
+      .gradient_descent_mse_ensemble`` (Lee et al. 2019), one eigendecomposition for all
+      times.
+
+    Raises:
+      RequirementError: unknown ``method`` or ``trainable``.
+    """
+    check_choice(method, ("nngp", "ntk"), "method")
+
+    def kernel_fn(x1, x2=None, get=("nngp", "ntk"), **_):
+        kernels = infinite_width_kernels(network, x1, x2, trainable)
+        if isinstance(get, str):
+            return getattr(kernels, get)
+        return Kernels(kernels.nngp, kernels.ntk)
+
+    predict_fn = predict.gradient_descent_mse_ensemble(
+        kernel_fn, x_train, y_train[:, None], diag_reg=ridge, diag_reg_absolute_scale=True
+    )
+    out = predict_fn(t=times, x_test=x_test, get=method, compute_cov=covariance)
+    mean = (out.mean if covariance else out)[..., 0]
+    cov = out.covariance if covariance else None
+    if times is None:
+        mean, cov = mean[None], None if cov is None else cov[None]
+    return Ensemble(jnp.asarray(mean), cov)

@@ -1,0 +1,252 @@
+r"""The one-hidden-layer network, and the scaled, possibly centred output that is trained.
+
+g(x) = p_out sum_i u_i sigma(p_in <w_i, x> + b_i), with by parameterization
+
+===========  ==========  ===========  =============  =============
+name         p_in        p_out        Var(w), Var(u)  source
+===========  ==========  ===========  =============  =============
+ntk          1/sqrt(d)   1/sqrt(N)    1, 1            Jacot et al. 2018
+standard     1           1            1/d, 1/N        LeCun et al. 1998
+mean_field   1/sqrt(d)   1/N          1, 1            Mei et al. 2018
+===========  ==========  ===========  =============  =============
+
+Biases, where used, are N(0, 1) in all three. The trained function is
+f(x) = alpha (g(x) - g_0(x)) or alpha g(x), with alpha the lazy scale.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from rf_limits.errors import check, check_choice
+from rf_limits.theory.relu_moments import ReluSum
+
+Params = Mapping[str, Any]
+
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "relu": nn.relu,
+    "erf": jax.scipy.special.erf,
+    "tanh": jnp.tanh,
+    "gelu": lambda h: nn.gelu(h, approximate=False),
+    "sigmoid": nn.sigmoid,
+    "softplus": nn.softplus,
+    "sin": jnp.sin,
+    "linear": lambda h: h,
+}
+PARAMETERIZATIONS = ("ntk", "standard", "mean_field")
+CENTRINGS = ("none", "subtract", "antisymmetric")
+OUTPUT_INITS = ("gaussian", "sign")
+TRAINABLE = ("hidden", "output", "both")
+
+
+class OneHiddenLayer(nn.Module):
+    """One-hidden-layer network g of the module docstring, (n, d) -> (n,).
+
+    Attributes:
+      width: number of hidden neurons N.
+      activation: a key of :data:`ACTIVATIONS`.
+      use_bias: whether hidden neurons have biases.
+      parameterization: one of :data:`PARAMETERIZATIONS`.
+      output_init: ``"gaussian"`` or ``"sign"`` (u_i = +-1 times the standard deviation).
+      antisymmetric: the second half of the neurons copies the first with opposite output
+        weights, so that g_0 = 0 exactly and the tangent kernel is that of N/2 independent
+        neurons (both halves count). Needs an even width.
+    """
+
+    width: int
+    activation: str = "relu"
+    use_bias: bool = False
+    parameterization: str = "ntk"
+    output_init: str = "gaussian"
+    antisymmetric: bool = False
+
+    def input_scale(self, dim: int) -> float:
+        """The factor p_in."""
+        return 1.0 if self.parameterization == "standard" else dim**-0.5
+
+    @property
+    def output_scale(self) -> float:
+        """The factor p_out."""
+        return {"ntk": self.width**-0.5, "standard": 1.0, "mean_field": 1.0 / self.width}[
+            self.parameterization
+        ]
+
+    def _output_init(self, key: Array, shape: tuple[int, ...], dtype: Any) -> Array:
+        sampler = jax.random.normal if self.output_init == "gaussian" else jax.random.rademacher
+        u = sampler(key, shape, dtype)
+        return u * self.width**-0.5 if self.parameterization == "standard" else u
+
+    def _mirrored(self, init: Callable, sign: float) -> Callable:
+        """An initializer whose last axis (the neurons) repeats its first half times sign."""
+        if not self.antisymmetric:
+            return init
+
+        def mirrored(key, shape, dtype):
+            half = init(key, (*shape[:-1], shape[-1] // 2), dtype)
+            return jnp.concatenate([half, sign * half], axis=-1)
+
+        return mirrored
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "n d"]) -> Float[Array, "n"]:
+        """Outputs at the rows of ``x``, in the dtype of the parameters."""
+        dim = x.shape[-1]
+        std = dim**-0.5 if self.parameterization == "standard" else 1.0
+        kernel_init = self._mirrored(nn.initializers.normal(std), 1.0)
+        bias_init = self._mirrored(nn.initializers.normal(1.0), 1.0)
+        output_init = self._mirrored(self._output_init, -1.0)
+        kernel = self.param("hidden_kernel", kernel_init, (dim, self.width), jnp.float64)
+        h = (x * self.input_scale(dim)) @ kernel
+        if self.use_bias:
+            h = h + self.param("hidden_bias", bias_init, (self.width,), jnp.float64)
+        u = self.param("output_kernel", output_init, (self.width,), jnp.float64)
+        features = ACTIVATIONS[self.activation](h)
+        if self.antisymmetric:
+            half = self.width // 2
+            value = features[..., :half] @ u[:half] + features[..., half:] @ u[half:]
+        else:
+            value = features @ u
+        return value * self.output_scale
+
+
+def make_network(
+    width: int,
+    *,
+    activation: str = "relu",
+    use_bias: bool = False,
+    parameterization: str = "ntk",
+    output_init: str = "gaussian",
+    centring: str = "none",
+) -> OneHiddenLayer:
+    """A checked :class:`OneHiddenLayer`.
+
+    Raises:
+      RequirementError: an unknown name, or a width that antisymmetric doubling cannot halve.
+    """
+    check(width >= 1, "model.widths", "be at least 1", width)
+    check_choice(activation, ACTIVATIONS, "model.activation")
+    check_choice(parameterization, PARAMETERIZATIONS, "model.parameterization")
+    check_choice(output_init, OUTPUT_INITS, "model.output_init")
+    check_choice(centring, CENTRINGS, "model.centring")
+    doubled = centring == "antisymmetric"
+    check(
+        not doubled or width % 2 == 0, "model.widths", "be even for antisymmetric doubling", width
+    )
+    return OneHiddenLayer(width, activation, use_bias, parameterization, output_init, doubled)
+
+
+def init_params(network: OneHiddenLayer, key: Key[Array, ""], dim: int) -> Params:
+    """Draws parameters in float64.
+
+    Returns:
+      ``{"params": {"hidden_kernel": (d, N), ["hidden_bias": (N,),] "output_kernel": (N,)}}``.
+    """
+    return network.init(key, jnp.zeros((1, dim), jnp.float64))
+
+
+@dataclasses.dataclass(frozen=True)
+class ScaledOutput:
+    """f(params, x) = alpha (g(params, x) - [centred] g(params_0, x)).
+
+    Chizat, Oyallon and Bach (2019), equation (1): large alpha (with the loss divided by
+    alpha^2) makes training lazy. ``alpha`` and ``init`` may be traced values.
+
+    Attributes:
+      network: the module g.
+      centred: whether g at initialization is subtracted.
+    """
+
+    network: OneHiddenLayer
+    centred: bool
+
+    def __call__(
+        self, params: Params, init: Params, alpha: Float[Array, ""], x: Float[Array, "n d"]
+    ) -> Float[Array, "n"]:
+        """Values of f at the rows of ``x``."""
+        value = self.network.apply(params, x)
+        if self.centred:
+            value = value - self.network.apply(init, x)
+        return alpha * value
+
+    def linearized(
+        self,
+        params: Params,
+        init: Params,
+        alpha: Float[Array, ""],
+        x: Float[Array, "n d"],
+    ) -> Float[Array, "n"]:
+        """First-order Taylor expansion of f around ``init``, evaluated at ``params``."""
+        change = jax.tree.map(jnp.subtract, params, init)
+        value, slope = jax.jvp(lambda p: self.network.apply(p, x), (init,), (change,))
+        return alpha * (slope if self.centred else value + slope)
+
+
+def hidden_weights(network: OneHiddenLayer, params: Params) -> tuple[Array, Array | None]:
+    """Effective weights (N, d) and biases (N,) of h_i = <w_i, x> + b_i, prefactor included."""
+    kernel = params["params"]["hidden_kernel"]
+    return kernel.T * network.input_scale(kernel.shape[0]), params["params"].get("hidden_bias")
+
+
+def as_relu_sum(
+    network: OneHiddenLayer, params: Params, scale: float | Float[Array, ""] = 1.0
+) -> ReluSum:
+    """``scale`` times g in the form exact expectations take, N gates.
+
+    Raises:
+      RequirementError: the activation is not relu.
+    """
+    check(network.activation == "relu", "model.activation", "be relu here", network.activation)
+    weights, biases = hidden_weights(network, params)
+    factor = scale * network.output_scale
+    return ReluSum(weights, biases, factor * params["params"]["output_kernel"])
+
+
+def tangent_relu_sum(
+    network: OneHiddenLayer,
+    params: Params,
+    change: Params,
+    scale: float | Float[Array, ""] = 1.0,
+) -> ReluSum:
+    """``scale`` times <grad g(params), change> in the form exact expectations take, N gates.
+
+    Args:
+      network: a network with activation relu.
+      params: where the gradient is taken.
+      change: direction in parameter space, a tree like ``params``.
+      scale: factor in front.
+
+    Raises:
+      RequirementError: the activation is not relu.
+    """
+    gates = as_relu_sum(network, params, scale)
+    slopes, offsets = hidden_weights(network, change)
+    return gates._replace(
+        amplitudes=scale * network.output_scale * change["params"]["output_kernel"],
+        slopes=gates.amplitudes[:, None] * slopes,
+        offsets=None if offsets is None else gates.amplitudes * offsets,
+    )
+
+
+def linearized_relu_sum(
+    network: OneHiddenLayer,
+    init: Params,
+    params: Params,
+    scale: float | Float[Array, ""] = 1.0,
+    *,
+    centred: bool = False,
+) -> ReluSum:
+    """``scale`` times the linearization of g around ``init`` at ``params``, N gates.
+
+    With ``centred`` the value at ``init`` is left out.
+    """
+    change = jax.tree.map(jnp.subtract, params, init)
+    tangent = tangent_relu_sum(network, init, change, scale)
+    if centred:
+        return tangent
+    start = as_relu_sum(network, init, scale)
+    return tangent._replace(amplitudes=tangent.amplitudes + start.amplitudes)

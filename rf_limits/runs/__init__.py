@@ -1,0 +1,1 @@
+"""Runs: the store on disk, provenance, progress, the command line."""

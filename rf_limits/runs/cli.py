@@ -1,0 +1,92 @@
+"""Entry of every script: flags parsed, and mistakes answered in one line with exit code 2."""
+
+import difflib
+import re
+import runpy
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from absl import flags
+from ml_collections import ConfigDict
+
+from rf_limits.errors import RequirementError
+
+USAGE_ERROR = 2
+
+
+def run_script(main: Callable[[], int | None], argv: list[str] | None = None) -> None:
+    """Parses the command line, runs ``main`` and exits.
+
+    Args:
+      main: the script; its return value is the exit code (None is 0).
+      argv: command line, ``sys.argv`` if None.
+
+    Exit codes: 0; 2 for a request that cannot be carried out, with one line on standard
+    error; whatever ``main`` returns.
+    """
+    argv = sys.argv if argv is None else argv
+    try:
+        _parse(argv)
+        code = main()
+    except RequirementError as error:
+        print(f"{Path(argv[0]).name}: {error}", file=sys.stderr)
+        sys.exit(USAGE_ERROR)
+    sys.exit(code)
+
+
+def _parse(argv: list[str]) -> None:
+    if "--help" in argv or "-h" in argv or "--helpfull" in argv:
+        print(sys.modules["__main__"].__doc__)
+        print(flags.FLAGS.get_help())
+        sys.exit(0)
+    try:
+        rest = flags.FLAGS(argv)
+    except flags.Error as error:
+        raise RequirementError(_one_line(str(error))) from error
+    except (AttributeError, KeyError) as error:
+        raise RequirementError(_unknown_field(argv)) from error
+    except (TypeError, ValueError, OSError, SyntaxError, ImportError) as error:
+        raise RequirementError(_one_line(f"--config could not be used: {error}")) from error
+    if len(rest) > 1:
+        raise RequirementError(
+            f"arguments must be flags, --name=value, but received {' '.join(rest[1:])!r}."
+        )
+
+
+def _one_line(text: str) -> str:
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def _leaves(config: ConfigDict, prefix: str = "") -> Iterator[str]:
+    for name, value in config.items():
+        if isinstance(value, ConfigDict):
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
+
+
+def _config_path(argv: list[str]) -> str | None:
+    for i, word in enumerate(argv):
+        if match := re.fullmatch(r"--?config=([^:]*)(:.*)?", word):
+            return match.group(1)
+        if word in ("--config", "-config") and i + 1 < len(argv):
+            return argv[i + 1].split(":")[0]
+    return None
+
+
+def _unknown_field(argv: list[str]) -> str:
+    """Names the override that is no field of the config, and the nearest one that is."""
+    path = _config_path(argv)
+    known = list(_leaves(runpy.run_path(path)["get_config"]())) if path else []
+    for word in argv:
+        match = re.match(r"--?config\.([\w.]+)", word)
+        if match is None or match.group(1) in known:
+            continue
+        name = match.group(1)
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        hint = f" Did you mean --config.{near[0]}?" if near else ""
+        return (
+            f"--config.{name} must be a field of the config, but there is none of that name.{hint}"
+        )
+    return "--config must define every field it is asked for."

@@ -1,0 +1,54 @@
+"""What a run has to say about where its numbers come from."""
+
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jax
+
+import rf_limits
+
+_PACKAGES = ("jax", "jaxlib", "flax", "optax", "neural-tangents", "numpy", "scipy", "pandas")
+
+
+def _git(*arguments: str) -> str | None:
+    root = Path(rf_limits.__file__).parent.parent
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
+
+
+def git_revision() -> str | None:
+    """Commit of the checkout the package runs from, "+changes" if files differ; else None."""
+    revision = _git("rev-parse", "HEAD")
+    if revision is None:
+        return None
+    return f"{revision}+changes" if _git("status", "--porcelain", "-uno") else revision
+
+
+def provenance() -> dict[str, Any]:
+    """Revision, versions, device and start time."""
+    versions = {"rf_limits": rf_limits.__version__, "python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = None
+    devices = jax.devices()
+    return {
+        "git_revision": git_revision(),
+        "versions": versions,
+        "device": {
+            "platform": devices[0].platform,
+            "kind": devices[0].device_kind,
+            "count": len(devices),
+        },
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }

@@ -1,0 +1,24 @@
+"""Shared by all tests: no test changes JAX's configuration for the next, arrays are float64."""
+
+import os
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("MPLBACKEND", "agg")
+
+import jax
+import pytest
+
+import rf_limits  # noqa: F401  (enables float64)
+
+
+@pytest.fixture
+def key():
+    """A fixed random key."""
+    return jax.random.key(20190402)
+
+
+@pytest.fixture(autouse=True)
+def _configuration_stays():
+    before = (jax.config.jax_enable_x64, jax.config.jax_default_matmul_precision)
+    yield
+    assert (jax.config.jax_enable_x64, jax.config.jax_default_matmul_precision) == before
