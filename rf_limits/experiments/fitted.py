@@ -23,6 +23,7 @@ from rf_limits.models import (
     tangent_relu_sum,
 )
 from rf_limits.problem import Dataset
+from rf_limits.types import Scalar
 
 
 class FittedRow(NamedTuple):
@@ -55,7 +56,7 @@ def _mean_square(error: Array) -> Array:
 
 @partial(jax.jit, static_argnums=(0, 4))
 def fit_random_features(
-    network: OneHiddenLayer, init: Params, data: Dataset, ridge: float, exact: ExactRisk | None
+    network: OneHiddenLayer, init: Params, data: Dataset, ridge: Scalar, exact: ExactRisk | None
 ) -> FittedRow:
     """Output layer refitted on the random features of ``init``.
 
@@ -80,7 +81,7 @@ def fit_random_features(
 
 @partial(jax.jit, static_argnums=(0, 4))
 def fit_tangent_features(
-    network: OneHiddenLayer, init: Params, data: Dataset, ridge: float, exact: ExactRisk | None
+    network: OneHiddenLayer, init: Params, data: Dataset, ridge: Scalar, exact: ExactRisk | None
 ) -> FittedRow:
     """Linear predictor on all tangent features of ``init``; arguments as for RF.
 
@@ -109,7 +110,7 @@ def fit_tangent_features(
 
 @partial(jax.jit, static_argnums=(0, 3))
 def fit_kernels(
-    network: OneHiddenLayer, data: Dataset, ridge: float, trainable: str
+    network: OneHiddenLayer, data: Dataset, ridge: Scalar, trainable: str
 ) -> dict[str, FittedRow]:
     """NNGP and NTK kernel regression at convergence, ensemble mean; risk on the test set."""
     train = infinite_width_kernels(network, data.x_train, trainable=trainable)
@@ -129,7 +130,7 @@ def flow_risks(
     network: OneHiddenLayer,
     data: Dataset,
     times: Float[Array, "T"],
-    ridge: float,
+    ridge: Scalar,
     trainable: str,
 ) -> dict[str, Risk]:
     """Risks of the infinite-width ensemble means after each training time; test set.

@@ -22,6 +22,7 @@ from rf_limits.measure.risk import ExactRisk, risk_is_exact
 from rf_limits.models import OneHiddenLayer, ScaledOutput, init_params, tangent_kernel
 from rf_limits.problem import sample_inputs
 from rf_limits.problem.data import noisy_labels
+from rf_limits.types import Scalar
 
 Row = dict[str, Any]
 
@@ -149,7 +150,7 @@ class WidthRun:
             ensemble=choose_ensemble(config.training.ensemble),
         )
 
-    def _closed_form_params(self, cells: Cell, which: jax.Array, steps: int):
+    def _closed_form_params(self, cells: Cell, which: jax.Array, steps: Scalar):
         """Parameters of every cell's linearized network after ``steps``, float64."""
         trainable = self.config.model.trainable
 

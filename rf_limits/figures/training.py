@@ -66,8 +66,13 @@ def risk_against_width(metrics: pd.DataFrame) -> Figure:
 
 
 def _log_axes(axis, *, x: str, y: str) -> None:
-    axis.set_xscale("log", base=2 if x.startswith("width") else 10)
-    axis.set_yscale("log")
+    heights = [np.asarray(line.get_ydata(), dtype=float) for line in axis.lines]
+    if any(np.any(np.isfinite(h) & (h > 0.0)) for h in heights):
+        axis.set_xscale("log", base=2 if x.startswith("width") else 10)
+        axis.set_yscale("log")
+    else:
+        middle = {"transform": axis.transAxes, "ha": "center", "va": "center"}
+        axis.text(0.5, 0.5, "no finite positive value", **middle)
     axis.set_xlabel(x)
     axis.set_ylabel(y)
 

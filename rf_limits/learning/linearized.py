@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 
 from rf_limits.learning.optimizers import trainable_mask
 from rf_limits.models.network import OneHiddenLayer, Params
+from rf_limits.types import Scalar
 
 
 class Spectrum(NamedTuple):
@@ -51,8 +52,8 @@ def _power_sum(x: Array, steps: Array) -> Array:
 def descent_coefficients(
     kernel: Spectrum,
     residual: Float[Array, "n"],
-    learning_rate: float | Float[Array, ""],
-    steps: float | Float[Array, ""],
+    learning_rate: Scalar,
+    steps: Scalar,
 ) -> Float[Array, "n"]:
     """Q (1 - (1 - eta lambda/n)^s)/lambda Q^T r_0: minus alpha delta_s in the dual.
 
@@ -103,9 +104,9 @@ def linearized_params(
     residual: Float[Array, "n"],
     kernel: Spectrum,
     *,
-    alpha: float | Float[Array, ""],
-    learning_rate: float | Float[Array, ""],
-    steps: float | Float[Array, ""],
+    alpha: Scalar,
+    learning_rate: Scalar,
+    steps: Scalar,
     trainable: str = "both",
 ) -> Params:
     """Parameters of the linearized network after ``steps`` of full-batch gradient descent.

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 import jax
 import optax
-from jaxtyping import Array, Float
 
 from rf_limits.errors import RequirementError, check, check_choice
 from rf_limits.models.network import TRAINABLE, Params
+from rf_limits.types import Scalar
 
 _FIELD = "training.optimizer"
 
@@ -89,12 +89,12 @@ def parse_optimizer(text: str) -> OptimizerSpec:
     check_choice(name, optimizers, _FIELD)
     accepted = set(inspect.signature(optimizers[name]).parameters) - {"learning_rate"}
     for argument in arguments:
-        check_choice(argument, accepted, f"{_FIELD}: argument of {name}")
+        check_choice(argument, accepted, f"{_FIELD}: in {text!r}, arguments of {name}")
     return OptimizerSpec(name, tuple(sorted(arguments.items())))
 
 
 def make_optimizer(
-    spec: OptimizerSpec, learning_rate: float | Float[Array, ""], trainable: str
+    spec: OptimizerSpec, learning_rate: Scalar, trainable: str
 ) -> optax.GradientTransformation:
     """The optax transformation, moving only the trainable layers.
 

@@ -10,6 +10,8 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from rf_limits.types import Scalar
+
 
 class Fit(NamedTuple):
     """Solution of a regression problem.
@@ -25,21 +27,21 @@ class Fit(NamedTuple):
     rank: Array
 
 
-def _kept(eigenvalues: Array, size: int, ridge: float) -> Bool[Array, "n"]:
+def _kept(eigenvalues: Array, size: int, ridge: Scalar) -> Bool[Array, "n"]:
     """Eigenvalues that float64 can tell from zero (all of them with a ridge)."""
     largest = jnp.max(jnp.abs(eigenvalues))
     threshold = size * jnp.finfo(eigenvalues.dtype).eps * largest
     return (eigenvalues > threshold) | ((ridge > 0.0) & (eigenvalues + ridge > threshold))
 
 
-def _condition_number(eigenvalues: Array, kept: Array, ridge: float) -> Array:
+def _condition_number(eigenvalues: Array, kept: Array, ridge: Scalar) -> Array:
     shifted = eigenvalues + ridge
     largest = jnp.max(jnp.where(kept, shifted, -jnp.inf))
     return largest / jnp.min(jnp.where(kept, shifted, jnp.inf))
 
 
 def feature_regression(
-    features: Float[Array, "n p"], labels: Float[Array, "n"], ridge: float = 0.0
+    features: Float[Array, "n p"], labels: Float[Array, "n"], ridge: Scalar = 0.0
 ) -> Fit:
     """Weights theta of the predictor features @ theta, from a singular value decomposition.
 
@@ -61,7 +63,7 @@ def feature_regression(
 
 
 def kernel_regression(
-    gram: Float[Array, "n n"], labels: Float[Array, "n"], ridge: float = 0.0
+    gram: Float[Array, "n n"], labels: Float[Array, "n"], ridge: Scalar = 0.0
 ) -> Fit:
     """Coefficients c of the predictor sum_a c_a K(x_a, x), from an eigendecomposition.
 

@@ -69,7 +69,8 @@ def resolve_learning_rate(value: str | float, spec: OptimizerSpec, curvature: fl
             f"be a number for {spec.name} ('auto' follows from the NTK for sgd only)",
             value,
         )
-        return _AUTO / curvature
+        # Zero curvature: every neuron is off on every training input and nothing will move.
+        return _AUTO / curvature if curvature > 0.0 else 1.0
     if limit is not None and number * curvature >= limit:
         raise RequirementError(
             f"training.learning_rate must be below {limit / curvature:.4g}, where the linearized "

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 from rf_limits.errors import check_choice
 from rf_limits.models._neural_tangents import predict, stax
 from rf_limits.models.network import ACTIVATIONS, TRAINABLE, OneHiddenLayer
+from rf_limits.types import Scalar
 
 _QUADRATURE_DEGREE = 50
 
@@ -108,7 +109,7 @@ def gradient_flow_ensemble(
     *,
     method: str = "ntk",
     trainable: str = "both",
-    ridge: float = 0.0,
+    ridge: Scalar = 0.0,
     covariance: bool = False,
 ) -> Ensemble:
     """Infinite-width network trained by gradient flow on the mean of half squared errors.

@@ -25,6 +25,7 @@ from jaxtyping import Array, Float, Key
 
 from rf_limits.errors import check, check_choice
 from rf_limits.theory.relu_moments import ReluSum
+from rf_limits.types import Scalar
 
 Params = Mapping[str, Any]
 
@@ -192,9 +193,7 @@ def hidden_weights(network: OneHiddenLayer, params: Params) -> tuple[Array, Arra
     return kernel.T * network.input_scale(kernel.shape[0]), params["params"].get("hidden_bias")
 
 
-def as_relu_sum(
-    network: OneHiddenLayer, params: Params, scale: float | Float[Array, ""] = 1.0
-) -> ReluSum:
+def as_relu_sum(network: OneHiddenLayer, params: Params, scale: Scalar = 1.0) -> ReluSum:
     """``scale`` times g in the form exact expectations take, N gates.
 
     Raises:
@@ -210,7 +209,7 @@ def tangent_relu_sum(
     network: OneHiddenLayer,
     params: Params,
     change: Params,
-    scale: float | Float[Array, ""] = 1.0,
+    scale: Scalar = 1.0,
 ) -> ReluSum:
     """``scale`` times <grad g(params), change> in the form exact expectations take, N gates.
 
@@ -236,7 +235,7 @@ def linearized_relu_sum(
     network: OneHiddenLayer,
     init: Params,
     params: Params,
-    scale: float | Float[Array, ""] = 1.0,
+    scale: Scalar = 1.0,
     *,
     centred: bool = False,
 ) -> ReluSum:

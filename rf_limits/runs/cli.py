@@ -42,6 +42,8 @@ def _parse(argv: list[str]) -> None:
         sys.exit(0)
     try:
         rest = flags.FLAGS(argv)
+        if "config" in flags.FLAGS:
+            _ = flags.FLAGS.config.experiment  # a file that cannot be loaded says so only here
     except flags.Error as error:
         raise RequirementError(_one_line(str(error))) from error
     except (AttributeError, KeyError) as error:

@@ -105,7 +105,7 @@ def run_in_workdir(
         _close(store, {**facts, "error": repr(error)}, "failed", started)
         raise
     _close(store, {**facts, "choices": result.choices}, facts["status"], started)
-    console.print(_rich_table(experiment_module.printed_table(result.metrics)))
+    console.print(_rich_table(experiment_module.printed_table(result.metrics), console.width))
     for line in experiment_module.remarks(result):
         console.print(line, highlight=False, soft_wrap=True)
     console.print(f"Results in {store.path} ({time.monotonic() - started:.0f} s).", highlight=False)
@@ -129,10 +129,14 @@ def _print_figures(console: Console, paths: list[Path]) -> None:
         )
 
 
-def _rich_table(printed: tuple[str, list[str], list[list[str]]]) -> Table:
+def _rich_table(printed: tuple[str, list[str], list[list[str]]], width: int) -> Table:
     title, columns, rows = printed
     table = Table(
-        title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD, padding=(0, 1)
+        title=title,
+        title_justify="left",
+        header_style="bold",
+        box=SIMPLE_HEAD,
+        padding=(0, int(width >= 90)),
     )
     for name in columns:
         table.add_column(name, justify="right", no_wrap=True)

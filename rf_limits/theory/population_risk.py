@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from rf_limits.theory.relu_moments import ReluSum, relu_sum_product
+from rf_limits.types import Scalar
 
 
 @runtime_checkable
@@ -31,9 +32,7 @@ def expected_product(f: Sum, g: Sum) -> Float[Array, ""]:
     return sum(relu_sum_product(a, b) for a in _parts(f) for b in _parts(g))
 
 
-def population_risk(
-    f: Sum, target: _Target, target_second_moment: float | Float[Array, ""]
-) -> Float[Array, ""]:
+def population_risk(f: Sum, target: _Target, target_second_moment: Scalar) -> Float[Array, ""]:
     """Exact E (f(x) - f*(x))^2.
 
     Args:

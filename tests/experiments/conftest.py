@@ -1,0 +1,27 @@
+"""A small config and its result, shared by the tests of experiments, runs and figures."""
+
+import pytest
+
+from rf_limits.experiments.defaults import default_config
+from rf_limits.experiments.training import prepare
+
+
+def small_config():
+    """Seconds, not minutes; every method on."""
+    config = default_config()
+    config.problem.dim = 5
+    config.data.num_train = 40
+    config.data.num_test = 200
+    config.model.widths = (8, 32)
+    config.model.lazy_scales = (0.5, 10.0)
+    config.training.steps = 50
+    config.training.log_points = 4
+    config.measure.num_probe = 16
+    config.seeds = 2
+    return config
+
+
+@pytest.fixture(scope="session")
+def result():
+    """The small config, run once."""
+    return prepare(small_config()).run()

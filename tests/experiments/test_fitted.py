@@ -1,0 +1,101 @@
+"""Fitted predictors: NT tends to NTK and RF to NNGP, and each agrees with direct algebra."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rf_limits.experiments.fitted import (
+    fit_kernels,
+    fit_random_features,
+    fit_tangent_features,
+    flow_risks,
+)
+from rf_limits.learning.linearized import pull_back
+from rf_limits.learning.regression import kernel_regression
+from rf_limits.measure.risk import ExactRisk
+from rf_limits.models import (
+    ScaledOutput,
+    infinite_width_kernels,
+    init_params,
+    make_network,
+    random_features,
+    tangent_kernel,
+)
+from rf_limits.problem import make_dataset, make_target
+
+DIM = 5
+
+
+@pytest.fixture
+def data(key):
+    """A data set of a single neuron."""
+    target = make_target(key, "single_neuron", dim=DIM)
+    return make_dataset(key, target, "gaussian", 30, 400, 0.1)
+
+
+@pytest.mark.parametrize("features", ["tangent", "random"])
+def test_finite_width_predictions_tend_to_the_kernels(key, data, features):
+    """NT -> NTK and RF -> NNGP, the gap falling about like N^{-1/2}."""
+    gaps = []
+    for width in (2**8, 2**12):
+        network = make_network(width)
+        train = infinite_width_kernels(network, data.x_train)
+        cross = infinite_width_kernels(network, data.x_test, data.x_train)
+        name = "ntk" if features == "tangent" else "nngp"
+        fit = kernel_regression(getattr(train, name), data.y_train, 0.01)
+        limit = getattr(cross, name) @ fit.coefficients
+        total = 0.0
+        for seed in range(3):
+            init = init_params(network, jax.random.fold_in(key, seed), DIM)
+            if features == "tangent":
+                gram = tangent_kernel(network, init, data.x_train)
+                dual = kernel_regression(gram, data.y_train, 0.01).coefficients
+                change = pull_back(network, init, data.x_train, dual)
+                _, found = jax.jvp(
+                    lambda p, net=network: net.apply(p, data.x_test), (init,), (change,)
+                )
+            else:
+                phi = random_features(network, init, data.x_train)
+                dual = kernel_regression(phi @ phi.T, data.y_train, 0.01).coefficients
+                found = random_features(network, init, data.x_test) @ phi.T @ dual
+            total += float(jnp.sqrt(jnp.mean((found - limit) ** 2)))
+        gaps.append(total / 3)
+    assert gaps[1] < 0.03
+    assert 2.0 < gaps[0] / gaps[1] < 8.0  # 16 times the width: 4 in the limit
+
+
+@pytest.mark.parametrize("fit", [fit_random_features, fit_tangent_features])
+@pytest.mark.parametrize("width", [4, 64])
+def test_exact_risk_of_fits_matches_test_set(key, fit, width):
+    target = make_target(key, "single_neuron", dim=DIM)
+    data = make_dataset(key, target, "gaussian", 30, 200_000, 0.1)
+    network = make_network(width)
+    init = init_params(network, key, DIM)
+    exact = ExactRisk(ScaledOutput(network, True), target, target.second_moment("gaussian"))
+    found = fit(network, init, data, 0.01, exact)
+    sampled = fit(network, init, data, 0.01, None)
+    # 6 standard errors: false alarm below 1e-8
+    assert abs(found.risk.risk - sampled.risk.risk) < 6 * sampled.risk.standard_error
+    assert found.risk.standard_error == 0.0
+    assert found.train_loss == sampled.train_loss
+
+
+def test_tangent_fit_by_features_and_by_kernel_agree(key, data):
+    """Few parameters take the feature route; a ridge makes the kernel route comparable."""
+    network = make_network(4)
+    init = init_params(network, key, DIM)
+    found = fit_tangent_features(network, init, data, 0.1, None)
+    gram = tangent_kernel(network, init, data.x_train)
+    dual = kernel_regression(gram, data.y_train, 0.1).coefficients
+    train_loss = jnp.mean((gram @ dual - data.y_train) ** 2)
+    np.testing.assert_allclose(found.train_loss, train_loss, rtol=1e-8)
+
+
+def test_flow_ends_at_the_fit(data):
+    network = make_network(16)
+    converged = fit_kernels(network, data, 0.01, "both")
+    flows = flow_risks(network, data, jnp.array([0.0, 1e12]), 0.01, "both")
+    for method in ("nngp", "ntk"):
+        np.testing.assert_allclose(flows[method].risk[1], converged[method].risk.risk, rtol=1e-6)
+        np.testing.assert_allclose(flows[method].risk[0], jnp.mean(data.y_test**2), rtol=1e-10)

@@ -1,0 +1,214 @@
+"""The whole experiment: its table, its reproducibility, what it refuses."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rf_limits.errors import RequirementError
+from rf_limits.experiments.tables import (
+    KEYS,
+    MEASUREMENTS,
+    final_rows,
+    metrics_table,
+    overview,
+    short_number,
+    summary_rows,
+)
+from rf_limits.experiments.training import diverged, prepare, remarks, summary
+from tests.experiments.conftest import small_config
+
+
+def numbers(table, **keys):
+    """Rows of a metrics table that match ``keys``, measurements as an array."""
+    for name, value in keys.items():
+        table = table[table[name] == value]
+    return table[list(MEASUREMENTS)].to_numpy(dtype=float, na_value=np.nan)
+
+
+def test_table_is_tidy_and_complete(result):
+    metrics = result.metrics
+    assert list(metrics.columns) == [*KEYS, *MEASUREMENTS]
+    counts = metrics.groupby("method").size()
+    assert counts["network"] == counts["linearized"] == 2 * 2 * 2 * 4
+    assert counts["random_features"] == counts["tangent_features"] == 2 * 2
+    assert counts["nngp"] == counts["ntk"] == 2 * (4 + 1)
+    assert not metrics.duplicated(list(KEYS)).any()
+    assert np.all(np.isfinite(metrics["risk"]))
+    assert np.all(metrics["risk"] >= 0)
+    np.testing.assert_allclose(metrics["relative_risk"], metrics["risk"] / 0.5, rtol=1e-12)
+    network = metrics[metrics["method"] == "network"]
+    missing = network[list(MEASUREMENTS)].isna().all()
+    assert list(missing[missing].index) == ["condition_number"]
+
+
+def test_before_the_first_step_nothing_moved(result):
+    start = result.metrics[result.metrics["step"] == 0]
+    network = start[start["method"] == "network"]
+    linear = start[start["method"] == "linearized"]
+    for table in (network, linear):
+        for column in ("weight_movement", "output_movement", "neuron_movement"):
+            assert np.all(table[column] == 0.0)
+        np.testing.assert_allclose(table["risk"], 0.5, rtol=1e-12)  # centred: f_0 = 0
+    assert np.all(network["kernel_drift"] == 0.0)
+    assert np.all(network["activation_flips"] == 0.0)
+    assert np.all(network["linearization_gap"] < 1e-6)
+
+
+def test_large_scale_follows_the_linearization(result):
+    final = final_rows(result.metrics)
+    wide = final[(final["method"] == "network") & (final["width"] == 32)]
+    gaps = wide.groupby("lazy_scale")["linearization_gap"].mean()
+    moves = wide.groupby("lazy_scale")["weight_movement"].mean()
+    assert gaps[10.0] < 0.3 * gaps[0.5]
+    assert moves[10.0] < 0.2 * moves[0.5]
+
+
+def test_same_config_same_numbers(result):
+    again = prepare(small_config()).run()
+    pd.testing.assert_frame_equal(again.metrics, result.metrics, check_exact=True)
+
+
+def test_seed_and_width_alone_give_the_same_numbers(result):
+    config = small_config()
+    config.seeds = 1
+    config.model.widths = (32,)
+    config.model.lazy_scales = (10.0,)
+    alone = prepare(config).run().metrics
+    for method in ("network", "linearized"):
+        keys = {"method": method, "width": 32, "seed": 0, "lazy_scale": 10.0}
+        np.testing.assert_allclose(
+            numbers(alone, **keys), numbers(result.metrics, **keys), rtol=2e-5, atol=1e-8
+        )
+    for method in ("random_features", "tangent_features"):
+        keys = {"method": method, "width": 32, "seed": 0}
+        np.testing.assert_allclose(
+            numbers(alone, **keys), numbers(result.metrics, **keys), rtol=1e-12
+        )
+
+
+VARIANTS = {
+    "erf on a test set": {"model.activation": "erf", "model.bias": True},
+    "biases": {"model.bias": True, "problem.bias": 0.5},
+    "sphere": {"problem.inputs": "sphere"},
+    "biased target on a sphere": {"problem.inputs": "sphere", "problem.bias": 0.3},
+    "teacher": {"problem.target": "teacher", "problem.noise": 0.1},
+    "polynomial": {"problem.target": "polynomial", "problem.degree": 3},
+    "standard": {"model.parameterization": "standard"},
+    "mean field": {"model.parameterization": "mean_field"},
+    "antisymmetric": {"model.centring": "antisymmetric"},
+    "not centred": {"model.centring": "none", "model.output_init": "sign"},
+    "hidden layer": {"model.trainable": "hidden"},
+    "output layer": {"model.trainable": "output"},
+    "adam": {"training.optimizer": "adam", "training.learning_rate": "0.01"},
+    "minibatch": {"training.batch_size": 8},
+    "one pass": {"training.batch_size": 8, "data.kind": "stream"},
+    "momentum": {"training.optimizer": "sgd(momentum=0.9)"},
+    "float64 vmap": {"precision": "float64", "training.ensemble": "vmap"},
+    "shared data": {"data.seed": 3},
+    "one dimension, one sample": {"problem.dim": 1, "data.num_train": 1, "model.widths": (1,)},
+}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_option_runs(name):
+    config = small_config()
+    config.model.widths = (8,)
+    config.model.lazy_scales = (1.0,)
+    config.seeds = 1
+    for field, value in VARIANTS[name].items():
+        with config.unlocked():
+            config.update_from_flattened_dict({field: value})
+    result = prepare(config).run()
+    trained = result.metrics[result.metrics["method"].isin(["network", "linearized"])]
+    assert np.all(np.isfinite(trained["risk"]))
+    last = final_rows(result.metrics)
+    first = trained[trained["step"] == 0]["train_loss"].mean()
+    if name != "one dimension, one sample":  # one input may lie where all neurons are off
+        assert last[last["method"] == "network"]["train_loss"].mean() < first
+    closed = result.choices["linearization"] == "closed form"
+    assert closed == (name not in ("adam", "minibatch", "one pass", "momentum"))
+    sampled = name in ("erf on a test set", "biased target on a sphere")
+    assert result.choices["risk_of_networks"] == ("test set" if sampled else "exact")
+    assert (trained["risk_standard_error"] > 0).all() == sampled
+
+
+def test_fewer_methods(result):
+    config = small_config()
+    config.predictors.methods = ("random_features", "ntk")
+    metrics = prepare(config).run().metrics
+    assert set(metrics["method"]) == {"random_features", "ntk"}
+    for seed in (0, 1):
+        keys = {"method": "random_features", "seed": seed}
+        np.testing.assert_allclose(numbers(metrics, **keys), numbers(result.metrics, **keys))
+
+
+def test_shared_data_seed_gives_shared_kernels():
+    config = small_config()
+    config.data.seed = 5
+    config.predictors.methods = ("nngp",)
+    metrics = prepare(config).run().metrics
+    assert list(metrics["seed"]) == [0, 1]
+    assert len(set(metrics["risk"])) == 1
+
+
+def test_divergence_is_counted_and_never_averaged_in():
+    config = small_config()
+    config.model.lazy_scales = (0.5,)
+    config.predictors.methods = ("network",)
+    config.training.optimizer = "adam"
+    config.training.learning_rate = "1e30"
+    result = prepare(config).run()
+    assert diverged(result.metrics)
+    rows = [row for row in summary_rows(result.metrics) if row["method"] == "network"]
+    assert all(row["diverged"] == 2 and np.isnan(row["risk"]) for row in rows)
+    assert any(line.startswith("DIVERGED: 4 trained networks") for line in remarks(result))
+
+
+def test_divergent_step_size_is_refused_before_training():
+    config = small_config()
+    config.training.learning_rate = "100.0"
+    with pytest.raises(RequirementError, match="training.learning_rate must be below"):
+        prepare(config)
+
+
+def test_summary_has_means_errors_and_exponents(result):
+    found = summary(result)
+    row = next(
+        r
+        for r in found["final"]
+        if (r["method"], r["width"], r["lazy_scale"]) == ("network", 8, 10)
+    )
+    final = final_rows(result.metrics)
+    cell = final[
+        (final["method"] == "network") & (final["width"] == 8) & (final["lazy_scale"] == 10)
+    ]
+    risks = cell["risk"].to_numpy()
+    assert row["seeds"] == 2
+    assert row["risk"] == risks.mean()
+    np.testing.assert_allclose(row["risk_se"], abs(risks[0] - risks[1]) / 2, rtol=1e-12)
+    names = {(r["lazy_scale"], r["measurement"]) for r in found["exponents"]}
+    assert (10.0, "weight_movement") in names
+
+
+def test_overview_has_a_row_per_width_and_scale(result):
+    table = overview(result.metrics)
+    assert list(table["width"]) == [8, 32, 8, 32]
+    assert list(table["parameters"]) == [48, 192, 48, 192]
+    final = final_rows(result.metrics)
+    ntk = final[(final["method"] == "ntk")]["risk"].mean()
+    np.testing.assert_allclose(table["ntk"], ntk)
+
+
+def test_empty_columns_are_null():
+    table = metrics_table([{"method": "nngp", "seed": 0, "risk": 1.0}], 2.0)
+    assert table["relative_risk"][0] == 0.5
+    assert table["width"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.00031, "3.1e-4"), (0.27, "0.27"), (4.12, "4.1"), (123.4, "123"), (1.2e7, "1.2e7")],
+)
+def test_short_numbers(value, text):
+    assert short_number(value) == text
+    assert len(text) <= 7

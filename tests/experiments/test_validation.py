@@ -1,0 +1,109 @@
+"""Impossible configs are refused in one line that names the field and the value."""
+
+import pytest
+
+from rf_limits.errors import RequirementError
+from rf_limits.experiments.validation import validate
+from tests.experiments.conftest import small_config
+
+BAD = {
+    "problem.dim": [0, -3],
+    "problem.target": ["neuron"],
+    "problem.norm": [0.0, -1.0, float("nan")],
+    "problem.bias": [float("inf")],
+    "problem.noise": [-0.1],
+    "problem.neurons": [0],
+    "problem.degree": [-1],
+    "problem.inputs": ["uniform"],
+    "data.kind": ["fresh"],
+    "data.num_train": [0],
+    "data.num_test": [1],
+    "data.seed": [-1],
+    "model.widths": [(), (0,), (16, 16), (8, 2.5)],
+    "model.activation": ["rellu"],
+    "model.parameterization": ["ntkk"],
+    "model.output_init": ["normal"],
+    "model.lazy_scales": [(), (0.0,), (-1.0,), ("x",), (1.0, 1.0)],
+    "model.centring": ["yes"],
+    "model.trainable": ["first"],
+    "training.optimizer": ["sgdd", "sgd(nu=1)"],
+    "training.learning_rate": ["fast", "-1", "0"],
+    "training.steps": [0],
+    "training.batch_size": [0, 41],
+    "training.log_points": [1],
+    "training.ensemble": ["loop"],
+    "predictors.methods": [(), ("rf",), ("ntk", "ntk")],
+    "predictors.ridge": [-1.0],
+    "measure.num_probe": [0],
+    "precision": ["float16"],
+    "seeds": [0],
+}
+
+
+@pytest.mark.parametrize(("field", "value"), [(f, v) for f, vs in BAD.items() for v in vs])
+def test_refusal_names_field_and_value(field, value):
+    config = small_config()
+    with config.unlocked():
+        config.update_from_flattened_dict({field: value})
+    with pytest.raises(RequirementError) as caught:
+        validate(config)
+    message = str(caught.value)
+    assert message.startswith(field)
+    assert "\n" not in message
+    shown = value[-1] if isinstance(value, tuple) and value else value
+    assert str(shown).strip("'") in message
+
+
+def test_combinations():
+    config = small_config()
+    config.data.kind = "stream"
+    with pytest.raises(RequirementError, match="training.batch_size must be given"):
+        validate(config)
+    config = small_config()
+    config.training.optimizer = "adam"
+    with pytest.raises(RequirementError, match="training.learning_rate must be a number for adam"):
+        validate(config)
+    config = small_config()
+    config.problem.target, config.problem.bias = "polynomial", 1.0
+    with pytest.raises(RequirementError, match="problem.bias must be 0 for a polynomial"):
+        validate(config)
+    config = small_config()
+    config.model.centring, config.model.widths = "antisymmetric", (7,)
+    with pytest.raises(RequirementError, match="model.widths must be even"):
+        validate(config)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("data.num_train", 10**6), ("data.num_test", 10**10), ("model.widths", (10**6,))],
+)
+def test_what_cannot_fit_in_memory(field, value):
+    config = small_config()
+    with config.unlocked():
+        config.update_from_flattened_dict({field: value})
+    with pytest.raises(RequirementError, match=f"^{field} must fit in memory.* would fit"):
+        validate(config)
+
+
+def flatdict(tree, prefix=""):
+    """Dotted names of the leaves of nested dictionaries."""
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            yield from flatdict(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
+
+
+def test_every_field_is_checked():
+    """No default can be broken without a test above noticing: the lists agree."""
+    config = small_config()
+    leaves = {
+        f"{section}.{name}" if section else name
+        for section, body in [
+            ("", config),
+            *((k, v) for k, v in config.items() if hasattr(v, "items")),
+        ]
+        for name, value in body.items()
+        if not hasattr(value, "items")
+    }
+    assert leaves - set(BAD) == {"experiment", "problem.seed", "model.bias"}

@@ -1,0 +1,49 @@
+"""Figures are functions of the table alone, and draw whatever part of it is there."""
+
+import numpy as np
+import pytest
+
+from rf_limits.experiments.tables import final_rows
+from rf_limits.figures.training import draw, risk_against_width
+from tests.experiments.conftest import result  # noqa: F401
+
+
+def texts(axis):
+    """Legend entries."""
+    return [text.get_text() for text in axis.get_legend().get_texts()]
+
+
+def test_all_methods_and_scales_are_drawn(result):  # noqa: F811
+    figure = risk_against_width(result.metrics)
+    risk, movement, drift = figure.axes
+    labels = " ".join(texts(risk))
+    for name in ("RF", "NT", "NNGP", "NTK", "linearized", "alpha=0.5", "alpha=10"):
+        assert name in labels
+    assert all("slope" in text for axis in (movement, drift) for text in texts(axis))
+    assert all(axis.get_xscale() == axis.get_yscale() == "log" for axis in figure.axes)
+
+
+def test_lines_are_the_means_of_the_table(result):  # noqa: F811
+    risk = risk_against_width(result.metrics).axes[0]
+    line = next(line for line in risk.lines if "alpha=10" in line.get_label())
+    final = final_rows(result.metrics)
+    part = final[(final["method"] == "network") & (final["lazy_scale"] == 10)]
+    np.testing.assert_allclose(line.get_ydata(), part.groupby("width")["risk"].mean())
+    np.testing.assert_allclose(line.get_xdata(), [8, 32])
+
+
+@pytest.mark.parametrize("kept", [["network"], ["ntk", "random_features"], ["linearized", "nngp"]])
+def test_partial_tables(result, kept):  # noqa: F811
+    part = result.metrics[result.metrics["method"].isin(kept)]
+    figures = draw(part)
+    assert ("risk_against_time" in figures) == bool({"network", "linearized"} & set(kept))
+
+
+def test_diverged_mean_is_not_drawn(result):  # noqa: F811
+    table = result.metrics.copy()
+    last = (table["step"] == 50) & (table["seed"] == 0) & (table["method"] == "network")
+    table.loc[last & (table["lazy_scale"] == 10) & (table["width"] == 8), "risk"] = np.nan
+    risk = risk_against_width(table).axes[0]
+    line = next(line for line in risk.lines if "alpha=10" in line.get_label())
+    assert np.isnan(line.get_ydata()[0])
+    assert np.isfinite(line.get_ydata()[1])

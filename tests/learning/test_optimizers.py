@@ -1,0 +1,90 @@
+"""Optimizer specifications, stability limits, frozen layers, step sizes."""
+
+import jax
+import jax.numpy as jnp
+import optax
+import pytest
+
+from rf_limits.errors import RequirementError
+from rf_limits.learning.optimizers import make_optimizer, parse_optimizer
+from rf_limits.learning.step_size import resolve_learning_rate, sharpness
+from rf_limits.models import init_params, make_network
+
+
+def test_parsing():
+    assert parse_optimizer("sgd").is_gradient_descent
+    spec = parse_optimizer(" adamw(b1=0.95, weight_decay=1e-4) ")
+    assert spec.name == "adamw"
+    assert spec.arguments == {"b1": 0.95, "weight_decay": 1e-4}
+    assert not parse_optimizer("sgd(momentum=0.9)").is_gradient_descent
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("adm", "Did you mean 'adam"),
+        ("sgd(momentun=0.9)", "Did you mean 'momentum'"),
+        ("sgd(0.9)", "must read like"),
+        ("sgd(momentum=", "must read like"),
+        ("sgd(momentum=open('x'))", "must read like"),
+        ("optax.sgd", "must read like"),
+        ("clip", "must be one of"),
+    ],
+)
+def test_refused_specifications(text, message):
+    with pytest.raises(RequirementError, match=message):
+        parse_optimizer(text)
+
+
+@pytest.mark.parametrize("text", ["sgd", "sgd(momentum=0.6)", "sgd(momentum=0.6, nesterov=True)"])
+@pytest.mark.parametrize(("share", "converges"), [(0.98, True), (1.02, False)])
+def test_stability_limit_on_a_quadratic(text, share, converges):
+    """Just below the limit the iteration on x^2 curvature/2 shrinks, just above it grows."""
+    curvature = 3.0
+    spec = parse_optimizer(text)
+    optimizer = make_optimizer(spec, share * spec.stability_limit / curvature, "both")
+    x = jnp.asarray(1.0)
+    state = optimizer.init(x)
+
+    def step(carry, _):
+        x, state = carry
+        updates, state = optimizer.update(curvature * x, state, x)
+        return (x + updates, state), None
+
+    (x, _), _ = jax.lax.scan(step, (x, state), None, length=2000)
+    assert (abs(float(x)) < 1e-6) == converges
+
+
+@pytest.mark.parametrize("trainable", ["hidden", "output"])
+@pytest.mark.parametrize("text", ["adamw(weight_decay=0.1)", "sgd(momentum=0.9)"])
+def test_frozen_layers_do_not_move(key, trainable, text):
+    params = init_params(make_network(4, use_bias=True), key, 3)
+    optimizer = make_optimizer(parse_optimizer(text), 0.1, trainable)
+    grads = jax.tree.map(jnp.ones_like, params)
+    updates, _ = optimizer.update(grads, optimizer.init(params), params)
+    after = optax.apply_updates(params, updates)["params"]
+    for name, before in params["params"].items():
+        moved = bool(jnp.any(after[name] != before))
+        assert moved == name.startswith(trainable)
+
+
+def test_learning_rates():
+    gram = jnp.diag(jnp.array([1.0, 6.0, 2.0]))
+    curvature = float(sharpness(gram))
+    assert abs(curvature - 2.0) < 1e-14
+    sgd, adam = parse_optimizer("sgd"), parse_optimizer("adam")
+    assert resolve_learning_rate("auto", sgd, curvature) == 0.2
+    assert resolve_learning_rate("0.99", sgd, curvature) == 0.99
+    assert resolve_learning_rate(5.0, adam, curvature) == 5.0
+    heavy = parse_optimizer("sgd(momentum=0.5)")
+    assert resolve_learning_rate(1.4, heavy, curvature) == 1.4
+    for value, spec, message in [
+        (1.0, sgd, "must be below 1, where the linearized network starts to diverge"),
+        (1.5, heavy, "must be below 1.5"),
+        ("auto", adam, "must be a number for adam"),
+        ("fast", sgd, 'must be a positive number or "auto"'),
+        (-1.0, sgd, "must be a positive number"),
+        (float("nan"), sgd, "must be a positive number"),
+    ]:
+        with pytest.raises(RequirementError, match=message):
+            resolve_learning_rate(value, spec, curvature)

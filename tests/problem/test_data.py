@@ -1,0 +1,35 @@
+"""Inputs and data sets: distributions, and keys that mean what they say."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rf_limits.errors import RequirementError
+from rf_limits.problem import make_dataset, make_target, sample_inputs
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "sphere"])
+def test_identity_covariance(key, kind):
+    x = sample_inputs(key, kind, 200_000, 4)
+    # entries of the covariance have standard error at most sqrt(2/n): 6 of them
+    np.testing.assert_allclose(x.T @ x / len(x), jnp.eye(4), atol=6 * np.sqrt(2 / 200_000))
+    if kind == "sphere":
+        np.testing.assert_allclose(jnp.sum(x**2, axis=1), 4.0, rtol=1e-14)
+
+
+def test_unknown_inputs(key):
+    with pytest.raises(RequirementError, match="Did you mean 'gaussian'"):
+        sample_inputs(key, "gausian", 3, 2)
+
+
+def test_streams_do_not_interfere(key):
+    target = make_target(key, "single_neuron", dim=5)
+    small = make_dataset(key, target, "gaussian", 10, 7, 0.1)
+    large = make_dataset(key, target, "gaussian", 20, 7, 0.0)
+    np.testing.assert_array_equal(small.x_test, large.x_test)
+    np.testing.assert_array_equal(small.y_test, target(small.x_test))
+    noise = small.y_train - target(small.x_train)
+    assert 0.01 < float(jnp.std(noise)) < 0.5
+    again = make_dataset(key, target, "gaussian", 10, 7, 0.1)
+    jax.tree.map(np.testing.assert_array_equal, small, again)

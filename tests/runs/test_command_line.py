@@ -1,0 +1,94 @@
+"""scripts/train.py as a user runs it: overrides work, mistakes get one line and exit code 2."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+SMALL = (
+    "--config.problem.dim=4",
+    "--config.data.num_train=30",
+    "--config.data.num_test=50",
+    "--config.training.steps=3",
+)
+
+
+def train(*arguments, config="configs/quickstart.py"):
+    """Runs the script in the project's root."""
+    command = [sys.executable, "scripts/train.py"]
+    if config is not None:
+        command.append(f"--config={config}")
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "COLUMNS": "80"}
+    return subprocess.run(
+        [*command, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+    )
+
+
+def test_overrides_just_work(tmp_path):
+    workdir = tmp_path / "run"
+    done = train(
+        *SMALL,
+        f"--workdir={workdir}",
+        "--config.model.widths=(8,16)",
+        "--config.model.lazy_scales=(0.1,10.)",
+        "--config.seeds=2",
+        "--platform=cpu",
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    config = json.loads((workdir / "config.json").read_text())
+    assert config["model"]["widths"] == [8, 16]
+    assert config["model"]["lazy_scales"] == [0.1, 10.0]
+    assert config["seeds"] == 2
+    table = [line for line in done.stdout.splitlines() if line.strip()[:2] in ("8 ", "16")]
+    assert len(table) == 4
+    assert max(len(line) for line in table) <= 80
+    assert "\N{HORIZONTAL ELLIPSIS}" not in done.stdout  # no cell cut short
+
+
+MISTAKES = {
+    "--config.problem.dimm=15": "--config.problem.dimm must be a field of the config, but there is "
+    "none of that name. Did you mean --config.problem.dim?",
+    "--config.modle.widths=(8,)": "Did you mean --config.model.widths?",
+    "--config.problem.dim=abc": "--config.problem.dim=abc",
+    "--config.problem.dim=2.5": "--config.problem.dim=2.5",
+    "--config.model.bias=maybe": "--config.model.bias=maybe",
+    "--config.model.lazy_scales=(1,x)": "model.lazy_scales must be finite",
+    "--config.training.learning_rate=1e9": "training.learning_rate must be below",
+    "--wrokdir=x": "wrokdir",
+    "--platform=gpux": "platform",
+    "--platform=tpu": "--platform must name a device",
+    "stray": "arguments must be flags",
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes(tmp_path, mistake):
+    workdir = tmp_path / "run"
+    done = train(*SMALL, f"--workdir={workdir}", mistake)
+    assert done.returncode == 2
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("train.py: ")
+    assert MISTAKES[mistake] in lines[0]
+    assert not workdir.exists()
+
+
+def test_missing_pieces(tmp_path):
+    for done, message in [
+        (train("--workdir=x", config=None), "--config"),
+        (train(), "--workdir"),
+        (train("--workdir=x", config="configs/quikstart.py"), "quikstart.py"),
+    ]:
+        assert done.returncode == 2
+        assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+        assert message in done.stderr

@@ -1,0 +1,151 @@
+"""A run from config to files: complete, repeated, replaced, interrupted, failed."""
+
+import io
+import json
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from rf_limits.errors import RequirementError
+from rf_limits.experiments import training
+from rf_limits.runs.session import run_in_workdir
+from rf_limits.runs.store import RunStore
+from tests.experiments.conftest import small_config
+
+
+def tiny_config():
+    """The least that goes through every step."""
+    config = small_config()
+    config.model.widths = (4, 8)
+    config.model.lazy_scales = (1.0,)
+    config.seeds = 1
+    config.training.steps = 4
+    return config
+
+
+def run(config, path, **options):
+    """Exit code and what was printed."""
+    text = io.StringIO()
+    console = Console(file=text, width=100)
+    code = run_in_workdir(config, path, console=console, **options)
+    return code, text.getvalue()
+
+
+def contents(path):
+    """Every file of a directory."""
+    return {p.name: p.read_bytes() for p in sorted(path.rglob("*")) if p.is_file()}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished run and what it printed."""
+    path = tmp_path_factory.mktemp("session") / "run"
+    code, text = run(tiny_config(), path)
+    assert code == 0
+    return path, text
+
+
+def test_files_and_facts(finished):
+    path, text = finished
+    assert {
+        "config.json",
+        "run.json",
+        "metrics.parquet",
+        "summary.json",
+        "risk_against_width.png",
+        "risk_against_width.svg",
+    } <= set(contents(path))
+    facts = json.loads((path / "run.json").read_text())
+    assert facts["status"] == "complete"
+    assert facts["wall_time_s"] > 0
+    assert facts["device"]["platform"] == "cpu"
+    assert facts["versions"]["neural-tangents"] == "0.6.5"
+    assert facts["choices"]["linearization"] == "closed form"
+    config = json.loads((path / "config.json").read_text())
+    assert config["model"]["widths"] == [4, 8]
+    metrics = RunStore(path).read_metrics()
+    assert str(metrics["width"].dtype) == "Int64"
+    summary = json.loads((path / "summary.json").read_text())
+    final = metrics[(metrics["method"] == "network") & (metrics["step"] == 4)]
+    means = {r["width"]: r["risk"] for r in summary["final"] if r["method"] == "network"}
+    assert means == {4: final["risk"].iloc[0], 8: final["risk"].iloc[1]}
+    assert text.rstrip().splitlines()[-1].startswith("Figure to look at:")
+    assert "width 8" in text
+    assert "NTK" in text
+
+
+def test_repeating_does_nothing_and_says_so(finished):
+    path, _ = finished
+    before = contents(path)
+    code, text = run(tiny_config(), path)
+    assert code == 0
+    assert "nothing to do" in text
+    assert contents(path) == before
+
+
+def test_another_config_is_refused_and_overwrite_replaces(finished, tmp_path):
+    path, _ = finished
+    before = contents(path)
+    other = tiny_config()
+    other.problem.dim = 3
+    with pytest.raises(RequirementError, match=r"differing in problem\.dim"):
+        run(other, path)
+    assert contents(path) == before
+    target = tmp_path / "copy"
+    run(tiny_config(), target)
+    code, _ = run(other, target, overwrite=True)
+    assert code == 0
+    assert json.loads((target / "config.json").read_text())["problem"]["dim"] == 3
+
+
+def test_refusals_touch_nothing(finished, tmp_path):
+    path, _ = finished
+    before = contents(path)
+    for field, value in [("learning_rate", "1e9"), ("steps", 0)]:
+        bad = tiny_config()
+        bad.training[field] = value
+        with pytest.raises(RequirementError, match=f"training.{field}"):
+            run(bad, path, overwrite=True)
+        with pytest.raises(RequirementError, match=f"training.{field}"):
+            run(bad, tmp_path / "new")
+    assert contents(path) == before
+    assert not (tmp_path / "new").exists()
+
+
+def test_unknown_experiment():
+    config = tiny_config()
+    config.experiment = "trainig"
+    with pytest.raises(RequirementError, match="Did you mean 'training'"):
+        run(config, "unused")
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(KeyboardInterrupt, "interrupted"), (OSError, "failed")]
+)
+def test_a_run_that_stops_says_how(tmp_path, monkeypatch, error, status):
+    def stop(self, report):
+        raise error("now")
+
+    monkeypatch.setattr(training.Training, "run", stop)
+    if error is KeyboardInterrupt:
+        assert run(tiny_config(), tmp_path / "run")[0] == 130
+    else:
+        with pytest.raises(error):
+            run(tiny_config(), tmp_path / "run")
+    facts = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert facts["status"] == status
+    monkeypatch.undo()
+    code, _ = run(tiny_config(), tmp_path / "run")
+    assert code == 0
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "complete"
+
+
+def test_divergence_is_a_status_and_an_exit_code(tmp_path):
+    config = tiny_config()
+    config.training.optimizer, config.training.learning_rate = "adam", "1e30"
+    code, text = run(config, tmp_path / "run")
+    assert code == 1
+    assert "DIVERGED" in text
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "diverged"
+    assert isinstance(RunStore(tmp_path / "run").read_metrics(), pd.DataFrame)
