@@ -7,6 +7,9 @@ user interface: ``--config.problem.dim=15``.
 from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
+METHODS = ("network", "linearized", "random_features", "tangent_features", "nngp", "ntk")
+"""Everything a training run can put side by side."""
+
 
 def default_config() -> ConfigDict:
     """A fresh, locked config; docs/results.md says what each experiment writes."""
@@ -49,14 +52,7 @@ def default_config() -> ConfigDict:
     training.ensemble = "auto"  # map, vmap; auto = map on CPU
 
     config.predictors = predictors = ConfigDict()
-    predictors.methods = (
-        "network",
-        "linearized",
-        "random_features",
-        "tangent_features",
-        "nngp",
-        "ntk",
-    )
+    predictors.methods = METHODS
     predictors.ridge = 0.0  # added to the kernel's diagonal; penalty on squared weights
 
     config.measure = measure = ConfigDict()

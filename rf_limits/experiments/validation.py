@@ -7,6 +7,7 @@ import psutil
 from ml_collections import ConfigDict
 
 from rf_limits.errors import RequirementError, check, check_choice
+from rf_limits.experiments.defaults import METHODS
 from rf_limits.learning.optimizers import parse_optimizer
 from rf_limits.learning.step_size import parse_learning_rate
 from rf_limits.learning.training import ENSEMBLES
@@ -14,14 +15,6 @@ from rf_limits.models.network import TRAINABLE, make_network
 from rf_limits.problem import INPUTS
 from rf_limits.problem.targets import TARGETS
 
-METHODS = (
-    "network",
-    "linearized",
-    "random_features",
-    "tangent_features",
-    "nngp",
-    "ntk",
-)
 DATA_KINDS = ("fixed", "stream")
 PRECISIONS = ("float32", "float64")
 

@@ -1,0 +1,46 @@
+"""Documents do not rot: examples run, links lead somewhere, columns are the real ones."""
+
+import pathlib
+import re
+
+import pytest
+
+from rf_limits.experiments.tables import KEYS, MEASUREMENTS
+
+ROOT = pathlib.Path(__file__).parents[2]
+DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md")])
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.name)
+def test_examples_run(path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    namespace = {}
+    for block in re.findall(r"^```python\n(.*?)^```", path.read_text(), re.M | re.S):
+        exec(compile(block, str(path), "exec"), namespace)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.name)
+def test_links_lead_somewhere(path):
+    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text()):
+        if not target.startswith("http"):
+            assert (path.parent / target).exists(), target
+
+
+def test_every_column_is_documented():
+    text = (ROOT / "docs" / "results.md").read_text()
+    documented = re.findall(r"^\| `(\w+)` \|", text, re.M)
+    assert set(documented) == {*KEYS, *MEASUREMENTS}
+
+
+def test_readme_commands_exist():
+    makefile = (ROOT / "Makefile").read_text()
+    for target in ("demo", "test", "lint", "bench", "results"):
+        assert re.search(rf"^{target}:", makefile, re.M)
+
+
+def test_requirements_hold_no_address_and_no_tensorflow():
+    for path in ROOT.glob("requirements*.txt"):
+        text = "\n".join(line for line in path.read_text().splitlines() if line[:1] != "#")
+        assert "://" not in text
+        assert not re.search(r"^(tensorflow|tf2jax)", text, re.M)
+        assert re.search(r"^neural-tangents==0\.6\.5", text, re.M)
