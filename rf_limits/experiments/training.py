@@ -131,7 +131,7 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
         for row in table.itertuples(index=False)
     ]
     seeds = metrics["seed"].nunique()
-    title = f"Final risk E (f - f*)^2, weight movement and NTK drift; means over {seeds} seeds"
+    title = f"Final risk E (f - f*)^2, movement and drift: means over {seeds} seeds"
     return title, columns, cells
 
 
