@@ -35,7 +35,7 @@ def training_by_map() -> Ratio:
 
     def train(mode):
         trainer = Trainer(output, parse_optimizer("sgd"), ensemble=mode)
-        return trainer.advance(trainer.start(cells), cells, 20).params
+        return trainer.advance(trainer.start(cells), cells, 100).params
 
     return compare(functools.partial(train, "map"), functools.partial(train, "vmap"))
 

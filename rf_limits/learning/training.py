@@ -67,8 +67,8 @@ class TrainState(NamedTuple):
 def choose_ensemble(mode: str, backend: str | None = None) -> str:
     """How an ensemble is compiled: ``"map"`` (in sequence) on CPU, else ``"vmap"``.
 
-    A CPU runs one network's matrix products on all cores and gains cache locality from the
-    sequence; accelerators want the batch.
+    In sequence, memory holds one network's activations at a time; accelerators want the
+    batch. Which is faster on a CPU depends on the width (``make bench``).
 
     Raises:
       RequirementError: unknown ``mode``.
