@@ -13,18 +13,17 @@ with alpha = a/|w|, beta = b/|v|, p_w = phi(alpha) Phi((beta - c alpha)/sin thet
 mirror image, R/sin(theta) the bivariate normal density at (alpha, beta), and e_+, e_- the
 unit vectors along the sum and the difference of the two directions (docs/theory.md derives
 them by Stein's lemma). Without biases P = (pi - theta)/(2 pi), p_w = p_v =
-(1 + cos theta)/(2 sqrt(2 pi)) and R = 1/(2 pi): the arc-cosine kernels of Cho and Saul
-(2009). In e_+, e_- no term cancels where the two directions are (anti)parallel.
+1/(2 sqrt(2 pi)) and R = 1/(2 pi): the arc-cosine kernels of Cho and Saul (2009). In e_+, e_- no term cancels where the two directions are (anti)parallel.
 """
 
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jax.scipy.special import ndtr
 from jaxtyping import Array, Float
 
-from rf_limits.theory.angles import Angles, pairwise_angles, unit_vectors
-from rf_limits.theory.bivariate_normal import normal_density, orthant_probability
+from rf_limits.theory.blocks import BLOCK_ENTRIES, sum_over_blocks
+from rf_limits.theory.gated_gram import gated_gram
+from rf_limits.theory.relu_gram import relu_gram
 
 
 class ReluSum(NamedTuple):
@@ -62,85 +61,6 @@ class ReluSum(NamedTuple):
         return value + jnp.sum(jnp.where(h > 0.0, inside, 0.0), axis=1)
 
 
-class _Pairs(NamedTuple):
-    """Geometry of all pairs of rows of two weight matrices."""
-
-    norms_w: Array  # (m, 1)
-    norms_v: Array  # (1, k)
-    unit_w: Array  # (m, d)
-    unit_v: Array  # (k, d)
-    angles: Angles  # (m, k)
-
-
-def _pairs(w: Array, v: Array) -> _Pairs:
-    unit_w, norms_w = unit_vectors(w)
-    unit_v, norms_v = unit_vectors(v)
-    angles = pairwise_angles(unit_w, unit_v)
-    return _Pairs(norms_w[:, None], norms_v[None, :], unit_w, unit_v, angles)
-
-
-def _scaled_bias(biases: Array | None, norms: Array) -> Array:
-    """Bias / |weights|, so large where the weights vanish that the gate is constant."""
-    b = jnp.zeros(norms.size, norms.dtype) if biases is None else biases
-    scale = jnp.where(norms == 0.0, jnp.finfo(norms.dtype).tiny, norms)
-    return jnp.clip(b.reshape(norms.shape) / scale, -1e30, 1e30)
-
-
-class _Truncated(NamedTuple):
-    """The scalars P, p_w, p_v, R of the module docstring, each (m, k)."""
-
-    probability: Array
-    first_w: Array
-    first_v: Array
-    density: Array
-
-
-def _truncated(angles: Angles, alpha: Array, beta: Array) -> _Truncated:
-    alpha, beta = jnp.broadcast_arrays(alpha, beta)
-    probability = orthant_probability(alpha, beta, angles)
-    first_w = normal_density(alpha) * ndtr(angles.conditional(alpha, beta))
-    first_v = normal_density(beta) * ndtr(angles.conditional(beta, alpha))
-    # (alpha^2 + beta^2 - 2 c alpha beta)/sin^2 in the form that does not cancel near +-1.
-    sine = jnp.maximum(angles.sine, jnp.finfo(alpha.dtype).tiny)
-    near = jnp.where(angles.cosine >= 0.0, 1.0, -1.0)
-    distance = jnp.clip((alpha - near * beta) / sine, -1e150, 1e150)
-    exponent = distance**2 + near * 2.0 * alpha * beta / (1.0 + jnp.abs(angles.cosine))
-    density = jnp.exp(-0.5 * exponent) / (2.0 * jnp.pi)
-    return _Truncated(probability, first_w, first_v, density)
-
-
-def relu_gram(
-    w: Float[Array, "m d"],
-    a: Float[Array, "m"] | None,
-    v: Float[Array, "k d"],
-    b: Float[Array, "k"] | None,
-) -> Float[Array, "m k"]:
-    r"""K_ij = E relu(<w_i, x> + a_i) relu(<v_j, x> + b_j) for x ~ N(0, I_d).
-
-    Args:
-      w: (m, d) weights.
-      a: (m,) biases, or None for none.
-      v: (k, d) weights.
-      b: (k,) biases, or None for none.
-
-    Returns:
-      (m, k) Gram matrix. Without biases |w||v| (sin theta + (pi - theta) cos theta)/(2 pi)
-      (Cho and Saul 2009, degree 1; Yehudai and Shamir 2019, section 4). With biases
-      |w||v| ((c + alpha beta) P + beta p_w + alpha p_v + R sin theta), notation above.
-    """
-    pairs = _pairs(w, v)
-    lengths = pairs.norms_w * pairs.norms_v
-    c, s = pairs.angles.cosine, pairs.angles.sine
-    if a is None and b is None:
-        return lengths * (s + (jnp.pi - pairs.angles.theta) * c) / (2.0 * jnp.pi)
-    alpha = _scaled_bias(a, pairs.norms_w)
-    beta = _scaled_bias(b, pairs.norms_v)
-    t = _truncated(pairs.angles, alpha, beta)
-    return lengths * (
-        (c + alpha * beta) * t.probability + beta * t.first_w + alpha * t.first_v + t.density * s
-    )
-
-
 def _affine_parts(f: ReluSum) -> tuple[Array, Array | None]:
     """Coefficients (p, q) of f(x) = sum_i 1[h_i > 0] (<p_i, x> + q_i)."""
     p = f.amplitudes[:, None] * f.weights
@@ -154,48 +74,35 @@ def _affine_parts(f: ReluSum) -> tuple[Array, Array | None]:
     return p, q
 
 
+def _plain_product(f: ReluSum, g: ReluSum) -> Array:
+    """E f(x) g(x) for neurons alone."""
+    return f.amplitudes @ relu_gram(f.weights, f.biases, g.weights, g.biases) @ g.amplitudes
+
+
 def _gated_product(f: ReluSum, g: ReluSum) -> Array:
     """E f(x) g(x) through the truncated moments: one (m, k) matrix, summed."""
-    pairs = _pairs(f.weights, g.weights)
-    (p, q_f), (r, q_g) = _affine_parts(f), _affine_parts(g)
-    own_f = jnp.sum(pairs.unit_w * p, axis=1)[:, None]  # <w^_i, p_i>
-    own_g = jnp.sum(pairs.unit_v * r, axis=1)[None, :]  # <v^_j, r_j>
-    cross_f = p @ pairs.unit_v.T  # <p_i, v^_j>
-    cross_g = pairs.unit_w @ r.T  # <w^_i, r_j>
-    # s (<p, e+><e+, r> - <p, e-><e-, r>), with |e+-| from the half angle; the terms with a
-    # vanishing denominator vanish (their numerators are of second order).
-    plus = pairs.angles.half_tangent * (own_f + cross_f) * (cross_g + own_g)
-    minus = pairs.angles.half_cotangent * (own_f - cross_f) * (cross_g - own_g)
-    mixed = 0.5 * (plus - minus)
-    inner = p @ r.T
-    if f.biases is None and g.biases is None and q_f is None and q_g is None:
-        return jnp.sum((jnp.pi - pairs.angles.theta) * inner + mixed) / (2.0 * jnp.pi)
-    alpha = _scaled_bias(f.biases, pairs.norms_w)
-    beta = _scaled_bias(g.biases, pairs.norms_v)
-    t = _truncated(pairs.angles, alpha, beta)
-    zero = jnp.zeros((), p.dtype)
-    q_f = zero if q_f is None else q_f[:, None]
-    q_g = zero if q_g is None else q_g[None, :]
-    return jnp.sum(
-        t.probability * (inner + q_f * q_g)
-        + t.first_w * (own_f * q_g + q_f * cross_g - alpha * own_f * cross_g)
-        + t.first_v * (cross_f * q_g + q_f * own_g - beta * cross_f * own_g)
-        + t.density * mixed
-    )
+    (p, q), (r, s) = _affine_parts(f), _affine_parts(g)
+    return jnp.sum(gated_gram(f.weights, f.biases, p, q, g.weights, g.biases, r, s))
 
 
-def relu_sum_product(f: ReluSum, g: ReluSum) -> Float[Array, ""]:
+def relu_sum_product(
+    f: ReluSum, g: ReluSum, *, block_entries: int = BLOCK_ENTRIES
+) -> Float[Array, ""]:
     """E f(x) g(x) for two sums of neurons and gradient features, x ~ N(0, I_d).
 
     Args:
       f: first function, m gates in dimension d.
       g: second function, k gates in the same dimension.
+      block_entries: where m k is larger, pairs are taken in blocks of rows of about this
+        many, in the derivatives too: peak memory is then O(block_entries + (m + k) d).
 
     Returns:
       The expectation, at a cost of O(m k d). Sources: :func:`relu_gram`, and the truncated
-      moments in the module docstring.
+      moments in the module docstring. Differentiable like :func:`relu_gram` for sums of
+      neurons, and once with gradient features (:func:`gated_gram`).
     """
     plain = all(part is None for part in (f.slopes, f.offsets, g.slopes, g.offsets))
-    if plain:
-        return f.amplitudes @ relu_gram(f.weights, f.biases, g.weights, g.biases) @ g.amplitudes
-    return _gated_product(f, g)
+    product = _plain_product if plain else _gated_product
+    if f.amplitudes.size < g.amplitudes.size:
+        f, g = g, f
+    return sum_over_blocks(product, f, g, block_entries=block_entries)
