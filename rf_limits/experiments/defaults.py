@@ -28,8 +28,10 @@ def default_config() -> ConfigDict:
     problem.seed = 0  # draws the target
 
     config.data = data = ConfigDict()
-    data.kind = "fixed"  # fixed: a training set; stream: fresh samples at every step
-    data.num_train = 512  # n; with stream, the set that fitted predictors use
+    # fixed: a training set; stream: fresh samples at every step; population: no samples at
+    # all, the exact risk is what is trained on
+    data.kind = "fixed"
+    data.num_train = 512  # n; with stream and population, the set that fitted predictors use
     data.num_test = 4096  # for whatever has no exact risk
     data.seed = placeholder(int)  # None: every seed draws its own data; a number: shared data
 
@@ -44,7 +46,8 @@ def default_config() -> ConfigDict:
     model.trainable = "both"  # hidden, output, both
 
     config.training = training = ConfigDict()
-    training.optimizer = "sgd"  # any of optax: "sgd(momentum=0.9)", "adam", "adamw(b1=0.8)"
+    # any of optax: "sgd(momentum=0.9)", "adam", "adamw(b1=0.8)"; or "gradient_flow"
+    training.optimizer = "sgd"
     training.learning_rate = "auto"  # or a number; auto = n / largest NTK eigenvalue
     training.steps = 1000
     training.batch_size = placeholder(int)  # None: full batch
@@ -60,4 +63,23 @@ def default_config() -> ConfigDict:
 
     config.precision = "float32"  # of training; everything measured is float64
     config.seeds = 3  # how many draws of data and initialization
+    return config.lock()
+
+
+def approximation_config() -> ConfigDict:
+    """A fresh, locked config of scripts/limits.py: how well can fixed features do?"""
+    config = ConfigDict()
+    config.experiment = "approximation"
+    config.dims = (5, 10, 20, 40)
+    config.widths = (16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
+    config.methods = ("random_features", "tangent_features", "lazy_limit")
+    config.seeds = 3  # draws of random features
+    config.tangent_seeds = 1  # draws of tangent features: their matrices are the largest
+    config.max_tangent_features = 10_000  # widths with more than this, N d, are left out
+    config.features = features = ConfigDict()
+    features.activation = "relu"  # of random features: relu, erf, fourier
+    features.weights = "gaussian"  # N(0, 1/d) entries, or uniform on the unit sphere
+    features.scale = 1.0  # times that; matters for erf, fourier and with biases
+    features.bias = False  # N(0, 1)
+    config.ridge = 0.0  # added to the diagonal of Gram matrices
     return config.lock()

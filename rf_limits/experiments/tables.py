@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rf_limits.experiments.certificate import certificate
 from rf_limits.measure.scaling import power_law
 
 KEYS = ("method", "width", "lazy_scale", "seed", "step", "time")
@@ -14,6 +15,7 @@ MEASUREMENTS = (
     "risk",
     "risk_standard_error",
     "relative_risk",
+    "lazy_limit",
     "weight_movement",
     "output_movement",
     "neuron_movement",
@@ -33,6 +35,7 @@ PRINTED_NAMES = {
     "tangent_features": "NT",
     "nngp": "NNGP",
     "ntk": "NTK",
+    "lazy_limit": "R*",
     "weight_movement": "move",
     "kernel_drift": "drift",
 }
@@ -89,9 +92,9 @@ def summary_rows(metrics: pd.DataFrame) -> list[dict[str, Any]]:
             if np.all(np.isnan(values)) and name != "risk":
                 continue
             row[name] = float(np.mean(values))
-            if len(values) > 1 and name != "parameters":
+            if len(values) > 1 and name not in ("parameters", "lazy_limit"):
                 row[f"{name}_se"] = float(np.std(values, ddof=1) / np.sqrt(len(values)))
-        rows.append(row)
+        rows.append(row | (certificate(row) if row["method"] == "network" else {}))
     return rows
 
 
@@ -124,6 +127,7 @@ def overview(metrics: pd.DataFrame) -> pd.DataFrame:
                 "tangent_features": risk("tangent_features", width),
                 "nngp": risk("nngp"),
                 "ntk": risk("ntk"),
+                "lazy_limit": float(first.get("lazy_limit", np.nan)),
                 "weight_movement": float(first.get("weight_movement", np.nan)),
                 "kernel_drift": float(first.get("kernel_drift", np.nan)),
             }

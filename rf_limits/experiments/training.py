@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from ml_collections import ConfigDict
 
+from rf_limits.experiments.certificate import add_lazy_limit
 from rf_limits.experiments.fitted import fit_kernels, fitted_values, flow_risks
 from rf_limits.experiments.setting import Setting, make_setting
 from rf_limits.experiments.tables import (
@@ -72,7 +73,8 @@ class Training:
             done += cost
         report("infinite width", 1.0)
         rows += _infinite_width_rows(self.config, self.setting, self.widths[-1])
-        return Result(metrics_table(rows, self.setting.second_moment), self._choices())
+        metrics = metrics_table(rows, self.setting.second_moment)
+        return Result(add_lazy_limit(metrics, self.config), self._choices())
 
     def _choices(self) -> dict[str, Any]:
         widest = self.widths[-1]
@@ -135,6 +137,11 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
     return title, columns, cells
 
 
+def _margin(row: dict[str, Any]) -> str:
+    margin = row["lazy_limit_margin_se"]
+    return "one seed" if margin is None else f"{margin:.0f} s.e."
+
+
 def remarks(result: Result) -> list[str]:
     """Lines under the table: units, and whatever needs a warning."""
     moment = result.choices["target_second_moment"]
@@ -142,6 +149,12 @@ def remarks(result: Result) -> list[str]:
         f"Target {result.choices['target']}: E f*^2 = {moment:.4g}. Risks of networks and "
         f"features: {result.choices['risk_of_networks']}; of kernels: test set."
     ]
+    below = [row for row in summary_rows(result.metrics) if row.get("below_lazy_limit")]
+    if below:
+        names = ", ".join(
+            f"N = {row['width']} scale {row['lazy_scale']:g} ({_margin(row)})" for row in below
+        )
+        lines.append(f"Below the lazy limit R*, so features were learned: {names}.")
     bad = diverged_rows(result.metrics)
     if len(bad):
         lines.append(

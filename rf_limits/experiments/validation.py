@@ -9,22 +9,24 @@ from ml_collections import ConfigDict
 from rf_limits.errors import RequirementError, check, check_choice
 from rf_limits.experiments.defaults import METHODS
 from rf_limits.learning.optimizers import parse_optimizer
-from rf_limits.learning.step_size import parse_learning_rate
+from rf_limits.learning.step_size import check_auto, parse_learning_rate
 from rf_limits.learning.training import ENSEMBLES
 from rf_limits.models.network import TRAINABLE, make_network
 from rf_limits.problem import INPUTS
 from rf_limits.problem.targets import TARGETS
 
-DATA_KINDS = ("fixed", "stream")
+DATA_KINDS = ("fixed", "stream", "population")
 PRECISIONS = ("float32", "float64")
 
 
-def _whole(value: object, field: str, least: int) -> None:
+def check_whole(value: object, field: str, least: int) -> None:
+    """Raises unless ``value`` is a whole number of at least ``least``."""
     whole = isinstance(value, int) and not isinstance(value, bool)
     check(whole and value >= least, field, f"be a whole number of at least {least}", value)
 
 
-def _real(value: object, field: str, least: float, *, strict: bool = False) -> None:
+def check_real(value: object, field: str, least: float, *, strict: bool = False) -> None:
+    """Raises unless ``value`` is finite and at least (``strict``: above) ``least``."""
     real = isinstance(value, numbers.Real) and not isinstance(value, bool)
     inside = real and math.isfinite(value) and (value > least if strict else value >= least)
     bound = "above" if strict else "at least"
@@ -32,7 +34,8 @@ def _real(value: object, field: str, least: float, *, strict: bool = False) -> N
     check(inside, field, requirement, value)
 
 
-def _sequence(value: object, field: str) -> None:
+def check_sequence(value: object, field: str) -> None:
+    """Raises unless ``value`` is a non-empty tuple of distinct values."""
     good = isinstance(value, (tuple, list)) and len(value) > 0
     check(good, field, 'be a non-empty tuple, as in "(32, 128)"', value)
     check(len(set(value)) == len(value), field, "hold each value once", tuple(value))
@@ -47,27 +50,27 @@ def validate(config: ConfigDict) -> None:
     _validate_problem(config)
     _validate_model(config)
     _validate_training(config)
-    _sequence(config.predictors.methods, "predictors.methods")
+    check_sequence(config.predictors.methods, "predictors.methods")
     for method in config.predictors.methods:
         check_choice(method, METHODS, "predictors.methods")
-    _real(config.predictors.ridge, "predictors.ridge", 0.0)
-    _whole(config.measure.num_probe, "measure.num_probe", 1)
+    check_real(config.predictors.ridge, "predictors.ridge", 0.0)
+    check_whole(config.measure.num_probe, "measure.num_probe", 1)
     check_choice(config.precision, PRECISIONS, "precision")
-    _whole(config.seeds, "seeds", 1)
+    check_whole(config.seeds, "seeds", 1)
     _validate_memory(config)
 
 
 def _validate_problem(config: ConfigDict) -> None:
     problem, data = config.problem, config.data
-    _whole(problem.dim, "problem.dim", 1)
+    check_whole(problem.dim, "problem.dim", 1)
     check_choice(problem.target, TARGETS, "problem.target")
     check_choice(problem.inputs, INPUTS, "problem.inputs")
-    _real(problem.norm, "problem.norm", 0.0, strict=True)
-    _real(problem.bias, "problem.bias", -math.inf)
-    _real(problem.noise, "problem.noise", 0.0)
-    _whole(problem.neurons, "problem.neurons", 1)
-    _whole(problem.degree, "problem.degree", 0)
-    _whole(problem.seed, "problem.seed", 0)
+    check_real(problem.norm, "problem.norm", 0.0, strict=True)
+    check_real(problem.bias, "problem.bias", -math.inf)
+    check_real(problem.noise, "problem.noise", 0.0)
+    check_whole(problem.neurons, "problem.neurons", 1)
+    check_whole(problem.degree, "problem.degree", 0)
+    check_whole(problem.seed, "problem.seed", 0)
     biased = problem.bias != 0.0
     check(
         not (biased and problem.target == "polynomial"),
@@ -82,21 +85,21 @@ def _validate_problem(config: ConfigDict) -> None:
         problem.dim,
     )
     check_choice(data.kind, DATA_KINDS, "data.kind")
-    _whole(data.num_train, "data.num_train", 1)
-    _whole(data.num_test, "data.num_test", 2)
+    check_whole(data.num_train, "data.num_train", 1)
+    check_whole(data.num_test, "data.num_test", 2)
     if data.seed is not None:
-        _whole(data.seed, "data.seed", 0)
+        check_whole(data.seed, "data.seed", 0)
 
 
 def _validate_model(config: ConfigDict) -> None:
     model = config.model
-    _sequence(model.widths, "model.widths")
+    check_sequence(model.widths, "model.widths")
     for width in model.widths:
-        _whole(width, "model.widths", 1)
+        check_whole(width, "model.widths", 1)
         network_from_config(config, width)
-    _sequence(model.lazy_scales, "model.lazy_scales")
+    check_sequence(model.lazy_scales, "model.lazy_scales")
     for scale in model.lazy_scales:
-        _real(scale, "model.lazy_scales", 0.0, strict=True)
+        check_real(scale, "model.lazy_scales", 0.0, strict=True)
     check(isinstance(model.bias, bool), "model.bias", "be True or False", model.bias)
     check_choice(model.trainable, TRAINABLE, "model.trainable")
 
@@ -105,19 +108,23 @@ def _validate_training(config: ConfigDict) -> None:
     training, num_train = config.training, config.data.num_train
     spec = parse_optimizer(training.optimizer)
     rate = parse_learning_rate(training.learning_rate)
-    if rate is None and spec.stability_limit is None:
-        raise RequirementError(
-            f"training.learning_rate must be a number for {spec.name} ('auto' follows from the "
-            "NTK for sgd only), but received 'auto'."
-        )
-    _whole(training.steps, "training.steps", 1)
-    _whole(training.log_points, "training.log_points", 2)
+    if rate is None:
+        check_auto(spec)
+    check_whole(training.steps, "training.steps", 1)
+    check_whole(training.log_points, "training.log_points", 2)
     check_choice(training.ensemble, ENSEMBLES, "training.ensemble")
     size = training.batch_size
     if config.data.kind == "stream":
+        requirement = "be fixed or population for gradient flow"
+        check(not spec.is_gradient_flow, "data.kind", requirement, "stream")
         check(size is not None, "training.batch_size", "be given for data.kind = 'stream'", size)
+    if spec.is_gradient_flow or config.data.kind == "population":
+        reason = "gradient flow" if spec.is_gradient_flow else "data.kind = 'population'"
+        check(size is None, "training.batch_size", f"be None for {reason}", size)
+    if config.data.kind == "population":
+        _validate_population(config)
     if size is not None:
-        _whole(size, "training.batch_size", 1)
+        check_whole(size, "training.batch_size", 1)
         if config.data.kind == "fixed":
             check(
                 size <= num_train,
@@ -125,6 +132,26 @@ def _validate_training(config: ConfigDict) -> None:
                 f"be at most data.num_train = {num_train}",
                 size,
             )
+
+
+def _validate_population(config: ConfigDict) -> None:
+    """Training on the exact risk needs an exact risk, and the digits to differentiate it."""
+    problem, model = config.problem, config.model
+    relu = model.activation == "relu"
+    check(relu, "model.activation", "be relu for data.kind = 'population'", model.activation)
+    plain = not model.bias and problem.bias == 0.0 and problem.target != "polynomial"
+    check(
+        problem.inputs == "gaussian" or plain,
+        "problem.inputs",
+        "be gaussian for data.kind = 'population' with biases or a polynomial target",
+        problem.inputs,
+    )
+    check(
+        config.precision == "float64",
+        "precision",
+        "be float64 for data.kind = 'population'",
+        config.precision,
+    )
 
 
 def network_from_config(config: ConfigDict, width: int):

@@ -2,23 +2,18 @@
 
 import dataclasses
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from rf_limits.experiments.setting import Setting
-from rf_limits.learning.training import Cell
+from rf_limits.learning.training import Cell, to_float64
 from rf_limits.measure.kernel import kernel_alignment, kernel_drift
 from rf_limits.measure.movement import activation_flips, movement
 from rf_limits.measure.risk import ExactRisk, SampledRisk
 from rf_limits.models import Params, ScaledOutput, hidden_state, kernel_from_states
 from rf_limits.problem import Dataset
-
-
-def _wide(tree: Any) -> Any:
-    return jax.tree.map(lambda leaf: leaf.astype(jnp.float64), tree)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +66,9 @@ class Watcher:
         def one(arguments):
             params, linear_params, init, alpha, i = arguments
             mine = jax.tree.map(lambda leaf: leaf[i], (data, targets))
-            return self._one(*(_wide(tree) for tree in (params, linear_params, init, alpha)), *mine)
+            return self._one(
+                *(to_float64(tree) for tree in (params, linear_params, init, alpha)), *mine
+            )
 
         return jax.lax.map(one, (params, linear_params, inits, alphas, which))
 

@@ -15,7 +15,7 @@ from rf_limits.experiments.validation import network_from_config
 from rf_limits.experiments.watch import Watcher
 from rf_limits.learning.linearized import Spectrum, linearized_params, spectrum
 from rf_limits.learning.optimizers import parse_optimizer
-from rf_limits.learning.step_size import resolve_learning_rate
+from rf_limits.learning.step_size import population_sharpness, resolve_learning_rate
 from rf_limits.learning.training import Cell, Trainer, choose_ensemble, log_points
 from rf_limits.measure.movement import count_parameters
 from rf_limits.measure.risk import ExactRisk, risk_is_exact
@@ -44,8 +44,10 @@ class WidthRun:
         self.exact = (
             ExactRisk(self.output, setting.target, setting.second_moment) if is_exact else None
         )
+        self.on_population = config.data.kind == "population"
         self.closed_form = (
-            self.spec.is_gradient_descent
+            (self.spec.is_gradient_descent or self.spec.is_gradient_flow)
+            and not self.on_population
             and config.training.batch_size is None
             and config.data.num_train <= _CLOSED_FORM_LIMIT
         )
@@ -75,8 +77,14 @@ class WidthRun:
         if not self.trains:
             self.learning_rates = jnp.full(len(self.setting.seeds), math.nan)
             return
-        self.spectra = jax.lax.map(lambda one: decompose(*one), (self.inits, x))
-        curvatures = self.spectra.eigenvalues[:, -1] / config.data.num_train
+        if self.on_population:
+            network, trainable = self.network, config.model.trainable
+            curvatures = jax.lax.map(
+                jax.jit(lambda init: population_sharpness(network, init, trainable)), self.inits
+            )
+        else:
+            self.spectra = jax.lax.map(lambda one: decompose(*one), (self.inits, x))
+            curvatures = self.spectra.eigenvalues[:, -1] / config.data.num_train
         value = self.config.training.learning_rate
         self.learning_rates = jnp.asarray(
             [resolve_learning_rate(value, self.spec, float(c)) for c in curvatures]
@@ -147,6 +155,7 @@ class WidthRun:
             config.training.batch_size,
             sample,
             linearized="linearized" in self.methods and not self.closed_form,
+            population=self.exact if self.on_population else None,
             ensemble=choose_ensemble(config.training.ensemble),
         )
 
@@ -171,6 +180,7 @@ class WidthRun:
                 learning_rate=rate,
                 steps=steps,
                 trainable=trainable,
+                flow=self.spec.is_gradient_flow,
             )
 
         wide = (which, cells.alpha.astype(jnp.float64), cells.learning_rate.astype(jnp.float64))

@@ -14,6 +14,7 @@ COLOURS = {
     "tangent_features": "#E69F00",
     "nngp": "#CC79A7",
     "ntk": "#009E73",
+    "lazy_limit": "#000000",
 }
 NAMES = {
     "network": "network",
@@ -22,6 +23,7 @@ NAMES = {
     "tangent_features": "tangent features (NT)",
     "nngp": "NNGP, infinite width",
     "ntk": "NTK, infinite width",
+    "lazy_limit": "lazy limit $R^*$",
 }
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _PARAMETERS = {

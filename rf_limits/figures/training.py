@@ -105,8 +105,17 @@ def _risk_panel(axis, final: pd.DataFrame) -> None:
         if len(rows):
             mean = rows["risk"].to_numpy(float).mean()
             axis.axhline(mean, color=COLOURS[method], linestyle=":", label=NAMES[method])
+    _limit_line(axis, final[final["method"].isin(["network", "linearized"])], "width")
     _log_axes(axis, x="width $N$", y=r"population risk $E(f-f^*)^2$")
     axis.legend(ncols=2, loc="lower left", bbox_to_anchor=(-0.18, 1.0), columnspacing=1.0)
+
+
+def _limit_line(axis, table: pd.DataFrame, by: str) -> None:
+    """The lazy limit: no predictor linear in that many fixed functions has a smaller risk."""
+    limits = table.dropna(subset=["lazy_limit"]).groupby(by)["lazy_limit"].mean()
+    if len(limits):
+        line = {"color": COLOURS["lazy_limit"], "linestyle": "-.", "label": NAMES["lazy_limit"]}
+        axis.plot(_width(limits.index), limits.to_numpy(float), **line)
 
 
 def _scaling_panel(axis, final: pd.DataFrame, column: str) -> None:
@@ -156,6 +165,11 @@ def risk_against_time(metrics: pd.DataFrame) -> Figure:
             times = rows.groupby(order)["time"].mean().to_numpy(float)
             risks = rows.groupby(order)["risk"].mean().to_numpy(float)
             axis.plot(times, risks, color=COLOURS[method], linestyle=":", label=NAMES[method])
+    if widest["lazy_limit"].notna().any():
+        times = widest.groupby("step")["time"].mean().to_numpy(float)
+        limits = widest.groupby("step")["lazy_limit"].mean().to_numpy(float)
+        line = {"color": COLOURS["lazy_limit"], "linestyle": "-.", "label": NAMES["lazy_limit"]}
+        axis.plot(times, limits, **line)
     _log_axes(axis, x="time: learning rate x steps", y=r"population risk $E(f-f^*)^2$")
     width = int(widest["width"].iloc[0]) if len(widest) else 0
     axis.set_title(f"width {width}", fontsize=8)

@@ -72,6 +72,16 @@ def descent_coefficients(
     return kernel.vectors @ (filtered * (kernel.vectors.T @ residual))
 
 
+def flow_coefficients(
+    kernel: Spectrum, residual: Float[Array, "n"], time: Scalar
+) -> Float[Array, "n"]:
+    """Q (1 - exp(-lambda t/n))/lambda Q^T r_0: the same for gradient flow at time t."""
+    rate = time / residual.shape[0]
+    z = rate * kernel.eigenvalues
+    filtered = rate * jnp.where(z > 0.0, -jnp.expm1(-z) / jnp.where(z > 0.0, z, 1.0), 1.0)
+    return kernel.vectors @ (filtered * (kernel.vectors.T @ residual))
+
+
 def pull_back(
     network: OneHiddenLayer,
     init: Params,
@@ -108,12 +118,17 @@ def linearized_params(
     learning_rate: Scalar,
     steps: Scalar,
     trainable: str = "both",
+    flow: bool = False,
 ) -> Params:
     """Parameters of the linearized network after ``steps`` of full-batch gradient descent.
 
     The arguments are those of :func:`descent_coefficients` and :func:`pull_back`, ``alpha``
-    the lazy scale (module docstring).
+    the lazy scale (module docstring). With ``flow``, gradient flow for the same time,
+    ``learning_rate`` times ``steps``.
     """
-    coefficients = descent_coefficients(kernel, residual, learning_rate, steps)
+    if flow:
+        coefficients = flow_coefficients(kernel, residual, learning_rate * steps)
+    else:
+        coefficients = descent_coefficients(kernel, residual, learning_rate, steps)
     change = pull_back(network, init, x, coefficients / alpha, trainable)
     return jax.tree.map(jnp.subtract, init, change)

@@ -1,7 +1,8 @@
 """Any optax optimizer by name and arguments, and which layers it moves.
 
 A specification is a name, optionally with keyword arguments, as one writes it in Python:
-``"sgd"``, ``"sgd(momentum=0.9)"``, ``"adamw(b1=0.95, weight_decay=1e-4)"``.
+``"sgd"``, ``"sgd(momentum=0.9)"``, ``"adamw(b1=0.95, weight_decay=1e-4)"``. Beside optax
+there is ``"gradient_flow"`` (arguments rtol, atol), the continuous-time limit of sgd.
 """
 
 import ast
@@ -13,10 +14,12 @@ import jax
 import optax
 
 from rf_limits.errors import RequirementError, check, check_choice
+from rf_limits.learning.flow import gradient_flow
 from rf_limits.models.network import TRAINABLE, Params
 from rf_limits.types import Scalar
 
 _FIELD = "training.optimizer"
+GRADIENT_FLOW = "gradient_flow"
 
 
 class OptimizerSpec(NamedTuple):
@@ -41,6 +44,11 @@ class OptimizerSpec(NamedTuple):
         return self.name == "sgd" and not self.arguments.get("momentum")
 
     @property
+    def is_gradient_flow(self) -> bool:
+        """Whether this is gradient flow; its steps are stretches of time."""
+        return self.name == GRADIENT_FLOW
+
+    @property
     def stability_limit(self) -> float | None:
         """Largest stable learning rate times sharpness on a quadratic, where there is one.
 
@@ -56,8 +64,8 @@ class OptimizerSpec(NamedTuple):
 
 
 def _optimizers() -> dict[str, Callable]:
-    """Optimizers of optax: callables whose first argument is a learning rate."""
-    found = {}
+    """Optimizers of optax, callables whose first argument is a learning rate; and the flow."""
+    found = {GRADIENT_FLOW: gradient_flow}
     for name, value in vars(optax).items():
         if name.startswith("_") or not inspect.isfunction(value):
             continue
@@ -87,7 +95,10 @@ def parse_optimizer(text: str) -> OptimizerSpec:
         raise RequirementError(f"{_FIELD} must {requirement}, but received {text!r}.") from error
     optimizers = _optimizers()
     check_choice(name, optimizers, _FIELD)
-    accepted = set(inspect.signature(optimizers[name]).parameters) - {"learning_rate"}
+    signature = inspect.signature(optimizers[name]).parameters
+    accepted = set(signature) - {"learning_rate"}
+    if name == GRADIENT_FLOW:
+        accepted = {"rtol", "atol"}
     for argument in arguments:
         check_choice(argument, accepted, f"{_FIELD}: in {text!r}, arguments of {name}")
     return OptimizerSpec(name, tuple(sorted(arguments.items())))

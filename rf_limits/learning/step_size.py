@@ -7,11 +7,14 @@ empirical NTK over the trainable layers.
 
 import math
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from rf_limits.errors import RequirementError, check
-from rf_limits.learning.optimizers import OptimizerSpec
+from rf_limits.learning.optimizers import OptimizerSpec, trainable_mask
+from rf_limits.models.network import OneHiddenLayer, Params, tangent_relu_sum
+from rf_limits.theory.relu_moments import relu_sum_product
 
 _AUTO = 0.4
 
@@ -19,6 +22,44 @@ _AUTO = 0.4
 def sharpness(gram: Float[Array, "n n"]) -> Float[Array, ""]:
     """lambda_max(Theta)/n: curvature of the loss at initialization."""
     return jnp.linalg.eigvalsh(gram)[-1] / gram.shape[0]
+
+
+def population_sharpness(
+    network: OneHiddenLayer, init: Params, trainable: str = "both", iterations: int = 20
+) -> Float[Array, ""]:
+    """The same with infinite data: curvature of half the population risk at ``init``.
+
+    Largest eigenvalue of E grad g grad g^T over the trainable layers, by power iteration on
+    its exact Gaussian form; the error falls like the 40th power of the ratio of the two
+    largest eigenvalues, about 1/5 for relu.
+
+    Args:
+      network: activation relu.
+      init: where the gradient is taken, float64.
+      trainable: layers that move.
+      iterations: number of products with the matrix.
+    """
+    mask = trainable_mask(init, trainable)
+
+    def keep(tree):
+        return jax.tree.map(lambda leaf, on: leaf if on else jnp.zeros_like(leaf), tree, mask)
+
+    def energy(change):
+        f = tangent_relu_sum(network, init, keep(change))
+        return 0.5 * relu_sum_product(f, f)
+
+    def norm(tree):
+        return jnp.sqrt(sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(tree)))
+
+    def improve(_, carry):
+        vector, _ = carry
+        image = keep(jax.grad(energy)(vector))
+        size = norm(image)
+        return jax.tree.map(lambda leaf: leaf / jnp.where(size > 0, size, 1.0), image), size
+
+    start = keep(init)
+    start = jax.tree.map(lambda leaf: leaf / norm(start), start)
+    return jax.lax.fori_loop(0, iterations, improve, (start, jnp.zeros(())))[1]
 
 
 def parse_learning_rate(value: str | float) -> float | None:
@@ -42,6 +83,16 @@ def parse_learning_rate(value: str | float) -> float | None:
     return number
 
 
+def check_auto(spec: OptimizerSpec) -> None:
+    """Raises :class:`RequirementError` unless ``"auto"`` means something for the optimizer."""
+    check(
+        spec.stability_limit is not None or spec.is_gradient_flow,
+        "training.learning_rate",
+        f"be a number for {spec.name} ('auto' follows from the NTK for sgd only)",
+        "auto",
+    )
+
+
 def resolve_learning_rate(value: str | float, spec: OptimizerSpec, curvature: float) -> float:
     """The step size to use at a given curvature.
 
@@ -58,17 +109,12 @@ def resolve_learning_rate(value: str | float, spec: OptimizerSpec, curvature: fl
 
     Raises:
       RequirementError: a step size at which the linearized network must diverge, or
-        ``"auto"`` for an optimizer other than sgd.
+        ``"auto"`` for an optimizer other than sgd and gradient flow.
     """
     number = parse_learning_rate(value)
     limit = spec.stability_limit
     if number is None:
-        check(
-            limit is not None,
-            "training.learning_rate",
-            f"be a number for {spec.name} ('auto' follows from the NTK for sgd only)",
-            value,
-        )
+        check_auto(spec)
         # Zero curvature: every neuron is off on every training input and nothing will move.
         return _AUTO / curvature if curvature > 0.0 else 1.0
     if limit is not None and number * curvature >= limit:

@@ -11,17 +11,35 @@ every scale.
 import dataclasses
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from rf_limits.errors import check, check_choice
-from rf_limits.learning.optimizers import OptimizerSpec, make_optimizer
+from rf_limits.learning.flow import gradient_flow
+from rf_limits.learning.optimizers import OptimizerSpec, make_optimizer, trainable_mask
 from rf_limits.models.network import Params, ScaledOutput
 
 ENSEMBLES = ("auto", "map", "vmap")
+Loss = Callable[[Params], Array]
+
+
+@runtime_checkable
+class PopulationRisks(Protocol):
+    """Exact risks as functions of parameters; rf_limits.measure.risk.ExactRisk is one."""
+
+    def network(self, params: Params, init: Params, alpha: Array) -> Any:
+        """Something with the network's ``risk``."""
+
+    def linearized(self, params: Params, init: Params, alpha: Array) -> Any:
+        """Something with the linearization's ``risk``."""
+
+
+def to_float64(tree: Any) -> Any:
+    """The same tree with all leaves in float64."""
+    return jax.tree.map(lambda leaf: leaf.astype(jnp.float64), tree)
 
 
 class Cell(NamedTuple):
@@ -99,6 +117,7 @@ class Trainer:
         replacement; otherwise ``sample(key, batch_size) -> (x, y)`` draws fresh data, seen
         once (one-pass).
       linearized: whether the linearized network is trained alongside, on the same batches.
+      population: exact risks to train on in place of data (infinite data, no sampling noise).
       ensemble: ``"map"`` or ``"vmap"`` (:func:`choose_ensemble`).
     """
 
@@ -108,6 +127,7 @@ class Trainer:
     batch_size: int | None = None
     sample: Callable[[Array, int], tuple[Array, Array]] | None = None
     linearized: bool = False
+    population: PopulationRisks | None = None
     ensemble: str = "map"
 
     def __post_init__(self):
@@ -115,6 +135,12 @@ class Trainer:
             self.sample is None or self.batch_size is not None,
             "training.batch_size",
             "be given for one-pass data",
+            self.batch_size,
+        )
+        check(
+            not self.optimizer.is_gradient_flow or self.batch_size is None,
+            "training.batch_size",
+            "be None for gradient flow",
             self.batch_size,
         )
 
@@ -129,8 +155,10 @@ class Trainer:
     @partial(jax.jit, static_argnums=0)
     def _start(self, cells: Cell) -> TrainState:
         def one(cell: Cell) -> TrainState:
-            optimizer = make_optimizer(self.optimizer, cell.learning_rate, self.trainable)
-            state = optimizer.init(cell.init)
+            state = None
+            if not self.optimizer.is_gradient_flow:
+                optimizer = make_optimizer(self.optimizer, cell.learning_rate, self.trainable)
+                state = optimizer.init(cell.init)
             linear = (cell.init, state) if self.linearized else (None, None)
             order = jnp.arange(cell.x.shape[0]) if self._minibatch else None
             return TrainState(cell.init, state, *linear, order, jnp.zeros((), jnp.int64))
@@ -147,6 +175,8 @@ class Trainer:
     @partial(jax.jit, static_argnums=0, donate_argnums=1)
     def _advance(self, state: TrainState, cells: Cell, num_steps: Array) -> TrainState:
         def one(state: TrainState, cell: Cell) -> TrainState:
+            if self.optimizer.is_gradient_flow:
+                return self._flow(state, cell, num_steps)
             return jax.lax.fori_loop(0, num_steps, lambda _, s: self._step(s, cell), state)
 
         return over_cells(one, self.ensemble)(state, cells)
@@ -167,25 +197,52 @@ class Trainer:
         rows = jax.lax.dynamic_slice(order, (position * self.batch_size,), (self.batch_size,))
         return cell.x[rows], cell.y[rows], order
 
-    def _step(self, state: TrainState, cell: Cell) -> TrainState:
-        x, y, order = self._batch(state, cell)
-        optimizer = make_optimizer(self.optimizer, cell.learning_rate, self.trainable)
+    def _losses(self, cell: Cell, x: Array, y: Array) -> tuple[Loss, Loss]:
+        """Losses of the network and of its linearization, functions of the parameters."""
 
-        def step(predict, params, optimizer_state):
+        def on_population(risk: Callable) -> Loss:
+            init, alpha = to_float64((cell.init, cell.alpha))
+            return lambda p: 0.5 * risk(to_float64(p), init, alpha).risk / alpha**2
+
+        def on_batch(predict: Callable) -> Loss:
             def loss(p):
                 error = predict(p, cell.init, cell.alpha, x) - y
                 return 0.5 * jnp.mean(error**2) / cell.alpha**2
 
-            updates, optimizer_state = optimizer.update(
-                jax.grad(loss)(params), optimizer_state, params
-            )
-            return jax.tree.map(jnp.add, params, updates), optimizer_state
+            return loss
 
-        network = step(self.output, state.params, state.optimizer)
+        if self.population is not None:
+            risks = (self.population.network, self.population.linearized)
+            return on_population(risks[0]), on_population(risks[1])
+        return on_batch(self.output), on_batch(self.output.linearized)
+
+    def _step(self, state: TrainState, cell: Cell) -> TrainState:
+        x, y, order = self._batch(state, cell)
+        optimizer = make_optimizer(self.optimizer, cell.learning_rate, self.trainable)
+
+        def step(loss, params, memory):
+            updates, memory = optimizer.update(jax.grad(loss)(params), memory, params)
+            return jax.tree.map(jnp.add, params, updates), memory
+
+        losses = self._losses(cell, x, y)
+        network = step(losses[0], state.params, state.optimizer)
         linear = (None, None)
         if self.linearized:
-            linear = step(self.output.linearized, state.linear_params, state.linear_optimizer)
+            linear = step(losses[1], state.linear_params, state.linear_optimizer)
         return TrainState(*network, *linear, order, state.step + 1)
+
+    def _flow(self, state: TrainState, cell: Cell, num_steps: Array) -> TrainState:
+        duration = to_float64(cell.learning_rate) * num_steps
+        moving = trainable_mask(cell.init, self.trainable)
+
+        def follow(loss, params):
+            options = self.optimizer.arguments
+            return gradient_flow(loss, params, duration, moving=moving, **options)
+
+        losses = self._losses(cell, cell.x, cell.y)
+        params = follow(losses[0], state.params)
+        linear = follow(losses[1], state.linear_params) if self.linearized else None
+        return TrainState(params, None, linear, None, None, state.step + num_steps)
 
 
 def log_points(steps: int, count: int) -> list[int]:

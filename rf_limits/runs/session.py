@@ -18,7 +18,10 @@ from rf_limits.runs.store import RunStore, plain
 
 # By config.experiment: the module whose prepare(config) gives an object with run(report), and
 # the module whose draw(metrics) gives figures by name.
-EXPERIMENTS = {"training": ("rf_limits.experiments.training", "rf_limits.figures.training")}
+EXPERIMENTS = {
+    name: (f"rf_limits.experiments.{name}", f"rf_limits.figures.{name}")
+    for name in ("training", "approximation")
+}
 INTERRUPTED = 130
 
 

@@ -105,6 +105,8 @@ VARIANTS = {
     "momentum": {"training.optimizer": "sgd(momentum=0.9)"},
     "float64 vmap": {"precision": "float64", "training.ensemble": "vmap"},
     "shared data": {"data.seed": 3},
+    "flow": {"training.optimizer": "gradient_flow(rtol=1e-4)"},
+    "population": {"data.kind": "population", "precision": "float64"},
     "one dimension, one sample": {"problem.dim": 1, "data.num_train": 1, "model.widths": (1,)},
 }
 

@@ -1,0 +1,240 @@
+"""How well can fixed features do? Best population risks beside the lazy limit; no training.
+
+For every dimension and seed, features are drawn once for the largest width and every smaller
+width uses the first of them, so that risks fall along a seed's curve.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import psutil
+from ml_collections import ConfigDict
+
+from rf_limits.errors import RequirementError, check, check_choice
+from rf_limits.experiments.tables import short_number
+from rf_limits.experiments.validation import check_real, check_sequence, check_whole
+from rf_limits.theory.best_features import (
+    BestRisk,
+    best_risks,
+    neuron_gram,
+    tangent_correlations,
+    tangent_gram,
+)
+from rf_limits.theory.fourier_moments import fourier_gram, fourier_relu_correlations
+from rf_limits.theory.lazy_limit import lazy_limit
+from rf_limits.theory.relu_gram import relu_gram
+
+METHODS = ("random_features", "tangent_features", "lazy_limit")
+FEATURES = ("relu", "erf", "fourier")
+WEIGHTS = ("gaussian", "sphere")
+KEYS = ("method", "dim", "width", "num_features", "seed")
+MEASUREMENTS = ("risk", "relative_risk", "max_weight", "size_times_weight", "condition_number")
+_LIMIT_POINTS = 121
+
+Report = Callable[[str, float], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """Outcome: the table (docs/results.md) and what was chosen."""
+
+    metrics: pd.DataFrame
+    choices: dict[str, Any]
+
+
+def validate(config: ConfigDict) -> None:
+    """Checks every field of an approximation config.
+
+    Raises:
+      RequirementError: naming the first field that cannot be, with the value received.
+    """
+    for field, least in (("dims", 2), ("widths", 1)):
+        check_sequence(config[field], field)
+        for value in config[field]:
+            check_whole(value, field, least)
+    check_sequence(config.methods, "methods")
+    for method in config.methods:
+        check_choice(method, METHODS, "methods")
+    for field in ("seeds", "tangent_seeds", "max_tangent_features"):
+        check_whole(config[field], field, 1)
+    check_choice(config.features.activation, FEATURES, "features.activation")
+    check_choice(config.features.weights, WEIGHTS, "features.weights")
+    check_real(config.features.scale, "features.scale", 0.0, strict=True)
+    biased = config.features.bias
+    check(isinstance(biased, bool), "features.bias", "be True or False", biased)
+    erf = config.features.activation == "erf"
+    check(not (erf and biased), "features.bias", "be False for erf features", biased)
+    check_real(config.ridge, "ridge", 0.0)
+    tangents = "tangent_features" in config.methods
+    side = max(max(config.widths), config.max_tangent_features if tangents else 0)
+    available = psutil.virtual_memory().total
+    if 8 * 4 * side**2 > 0.9 * available:
+        field = "widths" if side == max(config.widths) else "max_tangent_features"
+        largest = int(np.sqrt(0.9 * available / 32))
+        raise RequirementError(
+            f"{field} must give a Gram matrix that fits in memory (about "
+            f"{32 * side**2 / 2**30:.1f} GiB of {available / 2**30:.1f} GiB), but received {side}; "
+            f"about {largest} would fit."
+        )
+
+
+def prepare(config: ConfigDict, report: Report = lambda stage, fraction: None) -> "Approximation":
+    """Checks the config; the work is in ``run``."""
+    validate(config)
+    return Approximation(config)
+
+
+class Approximation:
+    """The experiment, checked."""
+
+    def __init__(self, config: ConfigDict):
+        self.config = config
+
+    def run(self, report: Report = lambda stage, fraction: None) -> Result:
+        """Computes all best risks and the bound."""
+        config, rows = self.config, []
+        jobs = [(d, s) for d in config.dims for s in range(max(config.seeds, config.tangent_seeds))]
+        for i, (dim, seed) in enumerate(jobs):
+            report(f"d = {dim}", i / len(jobs))
+            rows += self._measured(dim, seed)
+        if "lazy_limit" in config.methods:
+            report("lazy limit", 1.0)
+            for dim in config.dims:
+                rows += self._limit(dim)
+        table = pd.DataFrame(rows).reindex(columns=[*KEYS, *MEASUREMENTS])
+        table["relative_risk"] = table["risk"] / 0.5
+        types = dict.fromkeys(KEYS[1:], "Int64") | dict.fromkeys(MEASUREMENTS, "float64")
+        table = table.astype(types | {"method": "string"})
+        return Result(table, {"target": "relu(<w*, x>), |w*| = 1", "second_moment": 0.5})
+
+    def _measured(self, dim: int, seed: int) -> list[dict[str, Any]]:
+        config = self.config
+        direction = jnp.eye(1, dim)[0]
+        rows = []
+        if "random_features" in config.methods and seed < config.seeds:
+            widths = sorted(config.widths)
+            gram, products = self._random(dim, seed, widths[-1], direction)
+            for width, best in zip(
+                widths, best_risks(gram, products, 0.5, widths, config.ridge), strict=True
+            ):
+                rows.append(_row("random_features", dim, width, seed, best))
+        if "tangent_features" in config.methods and seed < config.tangent_seeds:
+            widths = [w for w in sorted(config.widths) if w * dim <= config.max_tangent_features]
+            if widths:
+                weights = self._weights(dim, seed, widths[-1])[0]
+                gram = np.array(jax.jit(tangent_gram)(weights))
+                products = np.array(tangent_correlations(weights, direction))
+                sizes = [w * dim for w in widths]
+                for width, best in zip(
+                    widths, best_risks(gram, products, 0.5, sizes, config.ridge), strict=True
+                ):
+                    rows.append(_row("tangent_features", dim, width, seed, best))
+        return rows
+
+    def _weights(self, dim: int, seed: int, width: int):
+        """Feature weights of length about ``features.scale``, and biases N(0, 1)."""
+        features = self.config.features
+        key = jax.random.fold_in(jax.random.key(seed), dim)
+        w_key, b_key = jax.random.split(key)
+        w = jax.random.normal(w_key, (width, dim), jnp.float64)
+        if features.weights == "sphere":
+            w = w / jnp.linalg.norm(w, axis=1, keepdims=True)
+        else:
+            w = w / jnp.sqrt(dim)
+        return features.scale * w, jax.random.normal(b_key, (width,), jnp.float64)
+
+    def _random(self, dim: int, seed: int, width: int, direction) -> tuple[np.ndarray, np.ndarray]:
+        """Gram matrix of the random features, and their products with the target."""
+        features = self.config.features
+        w, b = self._weights(dim, seed, width)
+        if features.activation == "fourier":
+            w, b = np.asarray(w), np.asarray(b) if features.bias else np.zeros(width)
+            products = fourier_relu_correlations(w, b, np.asarray(direction), 0.0)
+            return fourier_gram(w, b, w, b), products
+        if features.activation == "erf":
+            squares = 1.0 + 2.0 * jnp.sum(w**2, axis=1)
+            gram = (2 / jnp.pi) * jnp.arcsin(2 * w @ w.T / jnp.sqrt(jnp.outer(squares, squares)))
+            products = (w @ direction) / jnp.sqrt(jnp.pi * squares)
+            return np.array(gram), np.array(products)
+        biases = b if features.bias else None
+        gram = np.array(jax.jit(neuron_gram)(w, biases))
+        return gram, np.array(relu_gram(w, biases, direction[None, :], None)[:, 0])
+
+    def _limit(self, dim: int) -> list[dict[str, Any]]:
+        """The bound on a fine grid of feature counts, as far as the features go."""
+        config = self.config
+        most = max(config.widths)
+        if "tangent_features" in config.methods:
+            most = max(most, config.max_tangent_features)
+        counts = np.unique(np.round(np.geomspace(1, most, _LIMIT_POINTS)).astype(int))
+        risks = np.asarray(lazy_limit(counts, dim), dtype=float)
+        return [
+            {"method": "lazy_limit", "dim": dim, "num_features": int(p), "risk": float(r)}
+            for p, r in zip(counts, risks, strict=True)
+        ]
+
+
+def _row(method: str, dim: int, width: int, seed: int, best: BestRisk) -> dict[str, Any]:
+    return {
+        "method": method,
+        "dim": dim,
+        "width": width,
+        "num_features": best.num_features,
+        "seed": seed,
+        "risk": best.risk,
+        "max_weight": best.max_weight,
+        "size_times_weight": best.num_features * best.max_weight,
+        "condition_number": best.condition_number,
+    }
+
+
+def diverged(metrics: pd.DataFrame) -> bool:
+    """Nothing is trained here, so nothing diverges."""
+    return False
+
+
+def means(metrics: pd.DataFrame) -> pd.DataFrame:
+    """Mean risk over seeds by method, dimension and number of features, with the bound beside."""
+    measured = metrics[metrics["method"] != "lazy_limit"]
+    keys = ["method", "dim", "width", "num_features"]
+    table = measured.groupby(keys)["risk"].agg(["mean", "std", "count"]).reset_index()
+    table["lazy_limit"] = [
+        float(lazy_limit(int(p), int(d)))
+        for d, p in zip(table["dim"], table["num_features"], strict=True)
+    ]
+    return table
+
+
+def summary(result: Result) -> dict[str, Any]:
+    """What summary.json holds: means over seeds beside the bound."""
+    table = means(result.metrics)
+    table["std"] = table["std"].astype(object).where(table["std"].notna(), None)
+    return {"choices": result.choices, "means": table.to_dict("records")}
+
+
+def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]]]:
+    """Title, columns and cells of the table a run prints."""
+    names = {"random_features": "RF", "tangent_features": "NT"}
+    rows = [
+        [
+            names[row.method],
+            str(row.dim),
+            str(row.width),
+            str(row.num_features),
+            short_number(row.mean),
+            short_number(row.lazy_limit),
+        ]
+        for row in means(metrics).itertuples()
+    ]
+    title = "Best population risk of fixed features, mean over seeds, beside the lazy limit"
+    return title, ["method", "d", "N", "features", "risk", "lazy limit"], rows
+
+
+def remarks(result: Result) -> list[str]:
+    """Lines under the table."""
+    return [f"Target {result.choices['target']}: E f*^2 = 0.5. All risks exact."]

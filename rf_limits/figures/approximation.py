@@ -1,0 +1,75 @@
+"""The staircase: best risk against the number of fixed features, from the table alone."""
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from rf_limits.figures.style import new_figure, style
+from rf_limits.theory.harmonics import multiplicity
+
+_MARKERS = {"random_features": ("o", "RF"), "tangent_features": ("^", "NT")}
+
+
+def draw(metrics: pd.DataFrame) -> dict[str, Figure]:
+    """All figures of an approximation run by file name."""
+    with style():
+        return {"staircase": staircase(metrics)}
+
+
+def staircase(metrics: pd.DataFrame) -> Figure:
+    """Measured best risks (markers) above the lazy limit (lines), one colour per dimension.
+
+    Small numbers mark the degree that is complete where the line passes: all harmonics up to
+    degree k cost sum_j B(d, j) features.
+    """
+    figure, (axis,) = new_figure(1, height=3.4)
+    figure.set_size_inches(4.8, 3.6)
+    dims = sorted(metrics["dim"].unique())
+    colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.85, len(dims)))
+    for dim, colour in zip(dims, colours, strict=True):
+        part = metrics[metrics["dim"] == dim]
+        limit = part[part["method"] == "lazy_limit"].sort_values("num_features")
+        counts, risks = (limit[c].to_numpy(float) for c in ("num_features", "risk"))
+        axis.plot(counts, 2.0 * risks, color=colour, label=f"d = {dim}: lazy limit")
+        if len(counts):
+            _mark_degrees(axis, int(dim), counts, 2.0 * risks, colour)
+        for method, (marker, _) in _MARKERS.items():
+            rows = part[part["method"] == method]
+            mean = rows.groupby("num_features")["relative_risk"].mean()
+            axis.plot(
+                mean.index.to_numpy(float),
+                mean.to_numpy(float),
+                marker,
+                color=colour,
+                markersize=3.5,
+                fillstyle="full" if method == "random_features" else "none",
+            )
+    for method, (marker, name) in _MARKERS.items():
+        if (metrics["method"] == method).any():
+            fill = "full" if method == "random_features" else "none"
+            axis.plot([], [], marker, color="0.3", fillstyle=fill, label=f"{name}, measured")
+    axis.set_xscale("log")
+    axis.set_yscale("log")
+    axis.set_xlabel("number of fixed features $p$")
+    axis.set_ylabel(r"best relative risk $E(f-f^*)^2 / E f^{*2}$")
+    axis.legend(loc="lower left")
+    return figure
+
+
+def _mark_degrees(axis, dim: int, counts: np.ndarray, risks: np.ndarray, colour) -> None:
+    """The degrees 0, 1, 2, 4, 6, 8 where the bound has just used up their harmonics."""
+    used = 0
+    for degree in (0, 1, 2, 4, 6, 8):
+        used += multiplicity(dim, degree)
+        if not counts[0] <= used <= counts[-1]:
+            continue
+        height = np.exp(np.interp(np.log(used), np.log(counts), np.log(risks)))
+        axis.annotate(
+            str(degree),
+            (used, height),
+            textcoords="offset points",
+            xytext=(2, 3),
+            fontsize=5.5,
+            color=colour,
+        )

@@ -1,0 +1,28 @@
+"""The flags and the body shared by scripts that run a config in a work directory."""
+
+from absl import flags
+from ml_collections import config_flags
+
+from rf_limits.errors import check_choice
+from rf_limits.runs.cli import run_script
+from rf_limits.runs.session import run_in_workdir
+
+
+def run_config_script(*experiments: str) -> None:
+    """Defines --config, --workdir, --overwrite and --platform, runs the config and exits.
+
+    Args:
+      experiments: values of ``config.experiment`` the script is for.
+    """
+    config = config_flags.DEFINE_config_file("config", None, "Config file.", lock_config=True)
+    workdir = flags.DEFINE_string("workdir", None, "Directory for results; made if absent.")
+    overwrite = flags.DEFINE_bool("overwrite", False, "Replace the results in workdir.")
+    platforms = ["cpu", "gpu", "tpu"]
+    platform = flags.DEFINE_enum("platform", None, platforms, "Device; default: best.")
+    flags.mark_flags_as_required(["config", "workdir"])
+
+    def main() -> int:
+        check_choice(config.value.experiment, experiments, "experiment of this script")
+        return run_in_workdir(config.value, workdir.value, overwrite.value, platform.value)
+
+    run_script(main)

@@ -1,0 +1,127 @@
+r"""Best population risk of fixed features: no data, no training, nothing sampled.
+
+For features f_1..f_p with Gram matrix G_ij = E f_i f_j and correlations q_i = E f_i f*, the
+least risk over all linear combinations is E f*^2 - q^T G^+ q. Features are ordered by neuron,
+so one Cholesky factorization G = L L^T serves every number of neurons: the leading block of L
+factors the leading block of G, and with z = L^{-1} q the risk of the first p features is
+E f*^2 - |z_{1..p}|^2.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.linalg
+from jaxtyping import Array, Float
+
+from rf_limits.errors import RequirementError, check
+from rf_limits.theory.angles import pairwise_angles, unit_vectors
+from rf_limits.theory.relu_gram import relu_gram
+
+
+class BestRisk(NamedTuple):
+    """Least population risk of the first features of a sequence.
+
+    Attributes:
+      num_features: p.
+      risk: E (sum_i u_i f_i - f*)^2 at the best u (plus ridge |u|^2 left out).
+      max_weight: max_i |u_i|.
+      condition_number: of G + ridge I, 1-norm estimate.
+    """
+
+    num_features: int
+    risk: float
+    max_weight: float
+    condition_number: float
+
+
+def tangent_gram(weights: Float[Array, "N d"]) -> Float[Array, "p p"]:
+    """E f_i f_j for the p = N d tangent features 1[<w_i, x> > 0] x_k, neuron by neuron.
+
+    Blocks ((pi - theta) I + tan(theta/2) s s^T/2 - cot(theta/2) t t^T/2)/(2 pi) with s, t the
+    sum and the difference of the two unit vectors (docs/theory.md, section 2).
+    """
+    width, dim = weights.shape
+    unit, _ = unit_vectors(weights)
+    angles = pairwise_angles(unit, unit)
+
+    def rows(one):
+        own, half_tan, half_cot, theta = one
+        plus, minus = own + unit, own - unit
+        block = (jnp.pi - theta)[:, None, None] * jnp.eye(dim)
+        block = block + 0.5 * half_tan[:, None, None] * plus[:, :, None] * plus[:, None, :]
+        block = block - 0.5 * half_cot[:, None, None] * minus[:, :, None] * minus[:, None, :]
+        return jnp.swapaxes(block, 0, 1).reshape(dim, width * dim) / (2.0 * jnp.pi)
+
+    parts = (unit, angles.half_tangent, angles.half_cotangent, angles.theta)
+    return jax.lax.map(rows, parts).reshape(width * dim, width * dim)
+
+
+def tangent_correlations(
+    weights: Float[Array, "N d"], direction: Float[Array, "d"]
+) -> Float[Array, "p"]:
+    """E 1[<w_i, x> > 0] x relu(<v, x>) = (|v| sin(theta) w^ + (pi - theta) v)/(2 pi), p = N d."""
+    unit, _ = unit_vectors(weights)
+    target, norm = unit_vectors(direction[None, :])
+    angles = pairwise_angles(unit, target)
+    value = angles.sine * unit + (jnp.pi - angles.theta) * target
+    return (norm[0] * value / (2.0 * jnp.pi)).reshape(-1)
+
+
+def neuron_gram(
+    weights: Float[Array, "N d"], biases: Float[Array, "N"] | None
+) -> Float[Array, "N N"]:
+    """E f_i f_j for the random features relu(<w_i, x> + b_i)."""
+    return relu_gram(weights, biases, weights, biases)
+
+
+def best_risks(
+    gram: Float[np.ndarray, "p p"],
+    correlations: Float[np.ndarray, "p"],
+    second_moment: float,
+    sizes: Sequence[int],
+    ridge: float = 0.0,
+) -> list[BestRisk]:
+    """Least risks of the first p features, for every p in ``sizes``.
+
+    Args:
+      gram: (p, p) E f_i f_j, float64; overwritten.
+      correlations: (p,) E f_i f*.
+      second_moment: E f*^2.
+      sizes: numbers of features, each at most p.
+      ridge: penalty on |u|^2, added to the diagonal.
+
+    Returns:
+      One :class:`BestRisk` per size. With a ridge the risk is that of the penalized
+      solution, penalty not included.
+
+    Raises:
+      RequirementError: sizes beyond p, or a Gram matrix that is singular in float64 (a
+        ridge of the size the message gives makes it regular).
+    """
+    check(max(sizes) <= len(gram), "widths", f"be at most {len(gram)} features", max(sizes))
+    norms = np.abs(gram).sum(axis=0).max()
+    diagonal = np.arange(len(gram))
+    gram[diagonal, diagonal] += ridge
+    try:
+        factor = scipy.linalg.cholesky(gram, lower=True, overwrite_a=True, check_finite=False)
+    except np.linalg.LinAlgError as error:
+        enough = len(gram) * np.finfo(float).eps * norms
+        raise RequirementError(
+            f"ridge must make the Gram matrix of {len(gram)} features positive "
+            f"definite in float64 (about {enough:.1e} would), but received {ridge:g}."
+        ) from error
+    z = scipy.linalg.solve_triangular(factor, correlations, lower=True, check_finite=False)
+    found = []
+    for size in sizes:
+        lead = factor[:size, :size]
+        u = scipy.linalg.solve_triangular(lead, z[:size], lower=True, trans="T", check_finite=False)
+        # With a ridge, u^T (G + ridge) u = |z|^2 counts the penalty: risk = E f*^2 - 2 u.q + u G u.
+        explained = float(z[:size] @ z[:size]) + ridge * float(u @ u)
+        largest = max(float(np.abs(u).max()), 0.0)
+        reciprocal, _ = scipy.linalg.lapack.dtrcon(lead, norm="1", uplo="L")
+        condition = np.inf if reciprocal == 0.0 else 1.0 / float(reciprocal) ** 2
+        found.append(BestRisk(size, second_moment - explained, largest, condition))
+    return found

@@ -1,0 +1,12 @@
+"""How well can fixed features do? Exact best risks beside the lazy limit; nothing is trained.
+
+    python scripts/limits.py --config=configs/approximation.py --workdir=results/limits
+
+Any field of the config can be overridden: --config.dims="(5,10)" --config.seeds=5. The fields
+are listed in rf_limits/experiments/defaults.py (approximation_config).
+"""
+
+from rf_limits.runs.script import run_config_script
+
+if __name__ == "__main__":
+    run_config_script("approximation")
