@@ -92,9 +92,9 @@ def kernel_spectrum(
 
     Returns:
       A :class:`ZonalSpectrum`. Quadrature cannot see eigenvalues below about
-      1e-16 h(1)/sqrt(B(d, k)): ``error`` (the change from half as many nodes, and rounding)
-      is then at least 1, and an eigenvalue found negative is returned as zero. The tail is
-      the difference from h(1).
+      1e-15 h(1)/sqrt(B(d, k)): they are returned as zero with ``error`` 1, and count
+      towards ``tail``, which is the difference from h(1). ``error`` is the change from half
+      as many nodes, and rounding.
     """
     check_dim(dim)
     check(max_degree >= 0, "max_degree", "be at least 0", max_degree)
@@ -103,11 +103,12 @@ def kernel_spectrum(
     fine = _integrate(function, dim, max_degree, 2 * size)
     total = float(np.asarray(function(np.array([1.0])))[0])
     log_root = 0.5 * log_multiplicity(dim, np.arange(max_degree + 1))
-    positive = fine > 0.0
-    logs = np.where(positive, np.log(np.where(positive, fine, 1.0)) - log_root, -np.inf)
     absolute = np.abs(fine - coarse) + 2e-15 * abs(total)
-    error = absolute / np.where(positive, fine, absolute)
-    weights = np.exp(logs + 2.0 * log_root)
+    resolved = fine > 2.0 * absolute
+    size = np.where(resolved, fine, 1.0)
+    logs = np.where(resolved, np.log(size) - log_root, -np.inf)
+    error = np.where(resolved, absolute / size, 1.0)
+    weights = np.where(resolved, fine * np.exp(log_root), 0.0)
     tail = max(total - math.fsum(weights), 0.0)
     tail_error = float(np.sum(weights * error)) + 1e-15 * abs(total)
     return ZonalSpectrum(dim, logs, error, total, tail, tail_error)

@@ -41,7 +41,7 @@ class ZonalSpectrum:
     Attributes:
       dim: dimension d.
       log_eigenvalues: (K + 1,) log lambda_k, -inf where lambda_k = 0.
-      error: (K + 1,) relative error of each eigenvalue.
+      error: (K + 1,) relative error of each eigenvalue; 1 where it could not be resolved.
       total: k(1), the sum of lambda_k B(d, k) over all degrees; for a neuron E f_w^2.
       tail: the same sum over k > K.
       tail_error: absolute error of ``tail``.
@@ -190,26 +190,30 @@ def _series_spectrum(
         if series.rest <= 4e-15 * series.total or last >= 2048:
             break
         last *= 2
-    c = series.coefficients
-    logs = np.full(last + 1, -np.inf)
-    relative = np.zeros(last + 1)
+    quadrature = callable(activation) or activation in ("tanh", "gelu")
+    floor = series.error if quadrature else 0.0
+    c = np.where(np.abs(series.coefficients) > floor, series.coefficients, 0.0)
+    # what lies beyond the last term: its own size where the difference is only rounding
+    resolved = series.rest > 4e-15 * series.total
+    rest = series.rest if resolved else math.fsum(c[-16:] ** 2)
     with np.errstate(divide="ignore"):
         log_square = 2.0 * np.log(np.abs(c))
     log_b = log_multiplicity(dim, np.arange(last + 1))
-    rest = series.rest if series.rest > 4e-15 * series.total else 0.0
+    logs, relative = np.full(last + 1, -np.inf), np.ones(last + 1)
     for k in range(last + 1):
-        j = np.arange(k, last + 1, 2.0)
-        moments = log_moments(dim, k, j)
+        moments = log_moments(dim, k, np.arange(k, last + 1, 2.0))
         logs[k] = special.logsumexp(log_square[k::2] + moments)
-        # each c_j is off by series.error; all missing terms together hold series.rest
-        spread = 2.0 * series.error * math.sqrt(
-            math.exp(min(float(special.logsumexp(moments)) - logs[k], 700.0))
-        )
-        missing = rest * math.exp(min(-logs[k] - log_b[k], 700.0)) if rest else 0.0
-        relative[k] = spread + missing + kinked.RELATIVE_ERROR
+        if logs[k] == -np.inf:
+            relative[k] = 0.0 if not quadrature else 1.0
+            continue
+        # |sum (c + e)^2 m - sum c^2 m| <= 2 |e| (sum c^2 m sum m)^(1/2) + ...
+        spread = 0.5 * min(float(special.logsumexp(moments)) - logs[k], 100.0)
+        missing = min(-logs[k] - log_b[k], 100.0)
+        relative[k] = 3.0 * floor * math.exp(spread) + rest * math.exp(missing)
+        relative[k] = min(relative[k] + kinked.RELATIVE_ERROR, 1.0)
     weights = np.exp(logs + log_b)
     tail = math.fsum(weights[max_degree + 1 :]) + rest
-    tail_error = math.fsum((weights * np.minimum(relative, 1.0))[max_degree + 1 :]) + rest
+    tail_error = math.fsum((weights * relative)[max_degree + 1 :]) + rest
     kept = slice(0, max_degree + 1)
     return ZonalSpectrum(dim, logs[kept], relative[kept], series.total, tail, tail_error)
 
