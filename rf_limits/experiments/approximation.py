@@ -124,7 +124,8 @@ class Approximation:
             ):
                 rows.append(_row("random_features", dim, width, seed, best))
         if "tangent_features" in config.methods and seed < config.tangent_seeds:
-            widths = [w for w in sorted(config.widths) if w * dim <= config.max_tangent_features]
+            largest = config.max_tangent_features // dim
+            widths = sorted({w for w in config.widths if w < largest} | ({largest} - {0}))
             if widths:
                 weights = self._weights(dim, seed, widths[-1])[0]
                 gram = np.array(jax.jit(tangent_gram)(weights))

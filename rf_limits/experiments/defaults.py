@@ -75,7 +75,7 @@ def approximation_config() -> ConfigDict:
     config.methods = ("random_features", "tangent_features", "lazy_limit")
     config.seeds = 3  # draws of random features
     config.tangent_seeds = 1  # draws of tangent features: their matrices are the largest
-    config.max_tangent_features = 10_000  # widths with more than this, N d, are left out
+    config.max_tangent_features = 10_000  # largest N d; wider networks are left out
     config.features = features = ConfigDict()
     features.activation = "relu"  # of random features: relu, erf, fourier
     features.weights = "gaussian"  # N(0, 1/d) entries, or uniform on the unit sphere

@@ -31,7 +31,7 @@ def check_dim(dim: int) -> None:
 
 
 def _stirling_rest(z: np.ndarray) -> np.ndarray:
-    """log Gamma(z) minus (z - 1/2) log z - z + log(2 pi)/2, for |z| >= 16, Re z > 0."""
+    """Rest of Stirling: log Gamma(z) minus (z - 1/2) log z - z + log(2 pi)/2, for |z| >= 16, Re z > 0."""
     inverse = 1.0 / z
     value = np.zeros_like(inverse)
     for coefficient in reversed(_STIRLING):

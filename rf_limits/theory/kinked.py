@@ -57,9 +57,7 @@ def _log_radius_density(dim: int, r: np.ndarray) -> np.ndarray:
 def _mean_above(dim: int, end: np.ndarray) -> np.ndarray:
     """E relu(t - cos(end)), an integral of positive terms in the angle."""
     x, weights = panels(np.linspace(0.0, 1.0, 9 + int(2.0 * math.sqrt(dim))))
-    log_constant = (
-        math.lgamma(0.5 * dim) - math.lgamma(0.5 * (dim - 1)) - 0.5 * math.log(math.pi)
-    )
+    log_constant = math.lgamma(0.5 * dim) - math.lgamma(0.5 * (dim - 1)) - 0.5 * math.log(math.pi)
     value = np.zeros_like(end)
     for node, weight in zip(x, weights, strict=True):
         angle = node * end
