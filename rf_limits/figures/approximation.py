@@ -58,11 +58,13 @@ def staircase(metrics: pd.DataFrame) -> Figure:
 
 
 def _mark_degrees(axis, dim: int, counts: np.ndarray, risks: np.ndarray, colour) -> None:
-    """The degrees 0, 1, 2, 4, 6, 8 where the bound has just used up their harmonics."""
+    """The degrees 1, 2, 4, 6, 8 where the bound has just used up their harmonics."""
     used = 0
-    for degree in (0, 1, 2, 4, 6, 8):
+    for degree in range(9):
+        if degree > 1 and degree % 2:
+            continue  # odd degrees beyond 1 carry nothing
         used += multiplicity(dim, degree)
-        if not counts[0] <= used <= counts[-1]:
+        if degree == 0 or not counts[0] <= used <= counts[-1]:
             continue
         height = np.exp(np.interp(np.log(used), np.log(counts), np.log(risks)))
         axis.annotate(
