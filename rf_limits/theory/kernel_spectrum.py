@@ -63,9 +63,7 @@ def _integrate(
     """E h(t) q_k(t), q_k = sqrt(B(d, k)) P_k, in the angle."""
     angle, weights = panels(np.linspace(0.0, math.pi, num_panels + 1))
     t = np.cos(angle)
-    log_constant = (
-        math.lgamma(0.5 * dim) - math.lgamma(0.5 * (dim - 1)) - 0.5 * math.log(math.pi)
-    )
+    log_constant = math.lgamma(0.5 * dim) - math.lgamma(0.5 * (dim - 1)) - 0.5 * math.log(math.pi)
     values = weights * np.asarray(function(t), np.float64)
     start = log_constant + (dim - 2.0) * np.log(np.sin(angle))
     walk = ScaledRecurrence(dim, max_degree, t, start)
