@@ -1,5 +1,19 @@
 """What is known exactly: expectations, risks, spectra and bounds."""
 
+from rf_limits.theory.kernel_spectrum import kernel_spectrum, relu_kernel_spectrum
+from rf_limits.theory.lazy_limit import features_for_risk, hardest_bias, lazy_limit
 from rf_limits.theory.relu_moments import ReluSum, relu_gram, relu_sum_product
+from rf_limits.theory.spectrum import ZonalSpectrum, zonal_spectrum
 
-__all__ = ["ReluSum", "relu_gram", "relu_sum_product"]
+__all__ = [
+    "ReluSum",
+    "ZonalSpectrum",
+    "features_for_risk",
+    "hardest_bias",
+    "kernel_spectrum",
+    "lazy_limit",
+    "relu_gram",
+    "relu_kernel_spectrum",
+    "relu_sum_product",
+    "zonal_spectrum",
+]

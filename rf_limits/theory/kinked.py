@@ -12,6 +12,7 @@ degree and dimension.
 """
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from scipy import special
@@ -44,7 +45,7 @@ def _radius_edges(order: int, dim: int, bias: float, max_degree: int) -> np.ndar
         at = edges[-1]
         r = b + at
         phase_rate = b / (r * math.sqrt(at * (at + 2.0 * b)))  # d arccos(b/r) / d r
-        edges.append(at + min(0.7 * at, 0.5, 6.0 / (kappa * phase_rate)))
+        edges.append(at + min(0.7 * at, 0.5, 8.0 / (kappa * phase_rate)))
     return np.array(edges)
 
 
@@ -96,6 +97,7 @@ def _low_degrees(order: int, dim: int, bias: float) -> list[float]:
     return [constant, linear]
 
 
+@lru_cache(maxsize=256)
 def log_eigenvalues(order: int, dim: int, bias: float, max_degree: int) -> np.ndarray:
     """Log lambda_0 ... log lambda_K of E sigma(<w, x> + b) sigma(<w', x> + b), |w| = |w'| = 1.
 
@@ -106,7 +108,8 @@ def log_eigenvalues(order: int, dim: int, bias: float, max_degree: int) -> np.nd
       max_degree: largest degree K; time grows like K^2.
 
     Returns:
-      (K + 1,) logarithms, relative error of the eigenvalues as stated above.
+      (K + 1,) logarithms, relative error of the eigenvalues as stated above; remembered,
+      so not to be written to.
     """
     low = np.log(_low_degrees(order, dim, bias))
     if max_degree <= order:

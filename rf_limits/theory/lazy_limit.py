@@ -25,6 +25,7 @@ from rf_limits.theory.spectrum import ZonalSpectrum, zonal_spectrum
 RELATIVE_ERROR = 1e-6
 """Limits less certain than this are refused; without bias they are good to 1e-11."""
 
+_TAIL = 1e-8  # relative accuracy of the tails asked for
 _LARGEST_DEGREE = 2048  # of spectra computed degree by degree
 _MOST_FEATURES = 10**300  # sought by features_for_risk where it has to bisect
 _ORDERS = {"step": 0, "relu": 1}
@@ -119,7 +120,11 @@ class _Ladder(NamedTuple):
         if self.spectrum.tail <= 0.0:
             return level
         # lambda_j B(d, j) <= tail and B increases: no eigenvalue beyond exceeds this
-        bound = math.log(self.spectrum.tail) - float(log_multiplicity(self.spectrum.dim, k))
+        largest, expansion = self.spectrum.tail, self.spectrum.asymptotic
+        if expansion is not None and expansion.relative_error <= 1.0 and expansion.first <= k:
+            bound = (1.0 + expansion.relative_error) * expansion.weight(float(k))
+            largest = min(largest, bound) if bound > 0.0 else largest
+        bound = math.log(largest) - float(log_multiplicity(self.spectrum.dim, np.array(k)))
         return level if bound <= self.logs[level] else None
 
     def limit(self, p: int, level: int) -> tuple[float, float]:
@@ -133,7 +138,9 @@ class _Ladder(NamedTuple):
 
 @lru_cache(maxsize=64)
 def _ladder(dim: int, max_degree: int, activation: Activation, beta: float, norm: float) -> _Ladder:
-    spectrum = zonal_spectrum(dim, max_degree, activation, bias=beta, norm=norm)
+    spectrum = zonal_spectrum(
+        dim, max_degree, activation, bias=beta, norm=norm, tail_accuracy=_TAIL
+    )
     order = np.argsort(-spectrum.log_eigenvalues, kind="stable")
     order = order[np.isfinite(spectrum.log_eigenvalues[order])]
     sizes = [spectrum.multiplicity(int(k)) for k in order]
@@ -169,7 +176,7 @@ def _general_limit(p: int, dim: int, activation: Activation, beta: float, norm: 
         value, error = ladder.limit(p, level)
     else:
         value, error = _beyond(ladder, p, needed)
-    reached = value == error == 0.0 or error <= RELATIVE_ERROR * value
+    reached = value == error == 0.0 or 0.0 <= error <= RELATIVE_ERROR * value
     check(reached, "num_features", "leave a limit that float64 can resolve", p)
     return value
 
@@ -178,7 +185,8 @@ def _beyond(ladder: _Ladder, p: int, degree: int) -> tuple[float, float]:
     """R*(p) and its error where the expansion in the degree takes over."""
     spectrum = ladder.spectrum
     tail = spectrum.asymptotic
-    if tail is None or degree <= spectrum.max_degree:
+    unknown = tail is None or not tail.relative_error <= RELATIVE_ERROR
+    if unknown or degree <= spectrum.max_degree:
         if spectrum.tail == 0.0:
             return 0.0, 0.0
         return spectrum.tail, math.inf
@@ -189,7 +197,7 @@ def _beyond(ladder: _Ladder, p: int, degree: int) -> tuple[float, float]:
     number = multiplicity(spectrum.dim, degree)
     left = (_all_degrees(spectrum.dim, degree) - p) / number
     value = tail.beyond(float(degree)) + left * weight
-    return value, tail.relative_error * value
+    return value, abs(tail.relative_error * value)
 
 
 def _count(p: Count) -> int:

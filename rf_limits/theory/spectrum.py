@@ -29,7 +29,7 @@ from rf_limits.theory.harmonics import (
 from rf_limits.theory.hermite import hermite_series, second_moment
 from rf_limits.theory.tails import PowerTail, fit_power_tail
 
-_MAX_DEGREE = 8192  # up to which a tail is sought before the difference from the total is taken
+_MAX_DEGREE = 4096  # up to which a tail is sought before the difference from the total is taken
 _SUM_ERROR = 5e-14  # relative to the total, of the total minus many weights
 _KINKS = {"step": 0, "relu": 1}
 
@@ -45,7 +45,7 @@ class ZonalSpectrum:
       total: k(1), the sum of lambda_k B(d, k) over all degrees; for a neuron E f_w^2.
       tail: the same sum over k > K.
       tail_error: absolute error of ``tail``.
-      asymptotic: the weights' expansion beyond K, where one was needed and found.
+      asymptotic: the weights' expansion at high degree, where one was found.
     """
 
     dim: int
@@ -88,6 +88,7 @@ def zonal_spectrum(
     *,
     bias: float = 0.0,
     norm: float = 1.0,
+    tail_accuracy: float = 1e-10,
 ) -> ZonalSpectrum:
     """Spectrum of the neurons f_w(x) = sigma(<w, x> + b), |w| = ``norm``, x ~ N(0, I_d).
 
@@ -99,6 +100,8 @@ def zonal_spectrum(
         missing).
       bias: b.
       norm: |w|.
+      tail_accuracy: relative accuracy of ``tail`` aimed at with ReLU or step and a bias, by
+        computing up to 4096 degrees; ``tail_error`` says what was reached.
 
     Returns:
       A :class:`ZonalSpectrum`. For ReLU and step ``error`` is 1e-11 or less for d <= 1000
@@ -129,7 +132,7 @@ def zonal_spectrum(
             homogeneous.RELATIVE_ERROR * tail,
         )
     else:
-        found = _kinked_spectrum(order, dim, beta, max_degree)
+        found = _kinked_spectrum(order, dim, beta, max_degree, tail_accuracy)
     return _scaled(found, size)
 
 
@@ -150,11 +153,13 @@ def _scaled(spectrum: ZonalSpectrum, size: float) -> ZonalSpectrum:
     )
 
 
-def _kinked_spectrum(order: int, dim: int, beta: float, max_degree: int) -> ZonalSpectrum:
+def _kinked_spectrum(
+    order: int, dim: int, beta: float, max_degree: int, accuracy: float
+) -> ZonalSpectrum:
     """ReLU or step with a bias: more degrees until the tail is known relatively."""
     total = second_moment(order, beta)
     last = max(256, max_degree)
-    best = None
+    best = asymptotic = None
     while True:
         logs = kinked.log_eigenvalues(order, dim, beta, last)
         weights = np.exp(logs + log_multiplicity(dim, np.arange(last + 1)))
@@ -162,18 +167,21 @@ def _kinked_spectrum(order: int, dim: int, beta: float, max_degree: int) -> Zona
         fitted = fit_power_tail(weights, 0.5 * dim - 1.0, 2 + 2 * order)
         candidates = [] if best is None else [best]
         difference = max(total - math.fsum(weights[: max_degree + 1]), between)
-        candidates.append((_SUM_ERROR * total, difference, fitted))
+        candidates.append((_SUM_ERROR * total, difference))
         if fitted is not None:
             beyond = fitted.beyond(float(last))
             error = kinked.RELATIVE_ERROR * between + fitted.relative_error * beyond
-            candidates.append((error, between + beyond, fitted))
+            candidates.append((error, between + beyond))
+            if asymptotic is None or fitted.relative_error < asymptotic.relative_error:
+                asymptotic = fitted
         best = min(candidates, key=lambda c: c[0])
-        enough = best[0] <= 2.0 * kinked.RELATIVE_ERROR * best[1]
+        enough = best[0] <= accuracy * best[1]
         if enough or 2 * last > _MAX_DEGREE:
             break
         last *= 2
     relative = np.full(max_degree + 1, kinked.RELATIVE_ERROR)
-    return ZonalSpectrum(dim, logs[: max_degree + 1], relative, total, best[1], best[0], best[2])
+    logs = logs[: max_degree + 1]
+    return ZonalSpectrum(dim, logs, relative, total, best[1], best[0], asymptotic)
 
 
 def _series_spectrum(
@@ -195,7 +203,7 @@ def _series_spectrum(
     c = np.where(np.abs(series.coefficients) > floor, series.coefficients, 0.0)
     # what lies beyond the last term: its own size where the difference is only rounding
     resolved = series.rest > 4e-15 * series.total
-    rest = series.rest if resolved else math.fsum(c[-16:] ** 2)
+    rest = series.rest if resolved else math.fsum(c[-16:] ** 2) + 16.0 * floor**2
     with np.errstate(divide="ignore"):
         log_square = 2.0 * np.log(np.abs(c))
     log_b = log_multiplicity(dim, np.arange(last + 1))

@@ -61,7 +61,8 @@ class PowerTail(NamedTuple):
       shift: (d - 2)/2.
       scale: length that makes the coefficients comparable.
       coefficients: fitted.
-      relative_error: estimate, of any weight or tail beyond the fitted degrees.
+      relative_error: estimate, of the weights and tails of all degrees from ``first`` on.
+      first: least degree fitted.
     """
 
     power: int
@@ -69,6 +70,7 @@ class PowerTail(NamedTuple):
     scale: float
     coefficients: tuple[float, ...]
     relative_error: float
+    first: int
 
     def weight(self, degree: float) -> float:
         """The weight of one degree."""
@@ -131,7 +133,7 @@ def fit_power_tail(weights: np.ndarray, shift: float, power: int) -> PowerTail |
         coefficients, *_ = np.linalg.lstsq(basis, np.ones(k.size), rcond=None)
         misfit = float(np.max(np.abs(basis @ coefficients - 1.0)))
         coefficients = tuple(float(c) * float(scale) ** power for c in coefficients)
-        fits.append(PowerTail(power, shift, float(scale), coefficients, 10.0 * misfit))
+        fits.append(PowerTail(power, shift, float(scale), coefficients, 10.0 * misfit, last // 4))
     short, long = (fit.beyond(float(last)) for fit in fits)
     if not (short > 0.0 and long > 0.0):
         return None

@@ -1,0 +1,388 @@
+"""Spectra against exact counts, high-precision quadrature of their definition, and totals."""
+
+import math
+
+import mpmath
+import numpy as np
+import pytest
+
+from rf_limits.errors import RequirementError
+from rf_limits.theory import kernel_spectrum, relu_kernel_spectrum, zonal_spectrum
+from rf_limits.theory.harmonics import (
+    gegenbauer,
+    log_gamma_ratio,
+    log_mean_squares,
+    log_multiplicity,
+    multiplicity,
+)
+from rf_limits.theory.hermite import hermite_series, hermite_values, second_moment
+from rf_limits.theory.spectrum import log_moments
+from rf_limits.theory.tails import abel_plana, fit_power_tail
+
+
+def mp_gegenbauer(dim, degree, t):
+    """P_k(t), P_k(1) = 1, by recurrence in the working precision."""
+    before, value = mpmath.mpf(1), mpmath.mpf(t)
+    if degree == 0:
+        return before
+    for k in range(1, degree):
+        before, value = value, ((2 * k + dim - 2) * t * value - k * before) / (k + dim - 2)
+    return value
+
+
+def mp_mean(function, dim, start=-1, stop=1, pieces=1):
+    """E f(t) over [start, stop], in the angle."""
+    constant = mpmath.gamma(mpmath.mpf(dim) / 2) / (
+        mpmath.sqrt(mpmath.pi) * mpmath.gamma(mpmath.mpf(dim - 1) / 2)
+    )
+    low, high = mpmath.acos(stop), mpmath.acos(start)
+    knots = [low + (high - low) * i / pieces for i in range(pieces + 1)]
+    f = lambda a: function(mpmath.cos(a)) * mpmath.sin(a) ** (dim - 2)  # noqa: E731
+    return constant * mpmath.quad(f, knots)
+
+
+def test_multiplicity_by_hand():
+    assert [multiplicity(2, k) for k in range(4)] == [1, 2, 2, 2]
+    assert [multiplicity(3, k) for k in range(5)] == [1, 3, 5, 7, 9]
+    assert [multiplicity(4, k) for k in range(5)] == [1, 4, 9, 16, 25]
+    assert multiplicity(3, 10**40) == 2 * 10**40 + 1
+
+
+@pytest.mark.parametrize("dim", [2, 3, 5, 30, 1000])
+def test_log_multiplicity_against_exact(dim):
+    degrees = [0, 1, 2, 3, 15, 16, 17, 200, 2000, 10**6]
+    found = log_multiplicity(dim, np.array(degrees))
+    for k, value in zip(degrees, found, strict=True):
+        exact = float(mpmath.log(multiplicity(dim, k)))
+        assert abs(value - exact) <= 1e-13 * max(exact, 1.0), k
+
+
+def test_log_gamma_ratio_against_mpmath():
+    with mpmath.workdps(60):
+        for x, a in [(0.5, 3.0), (15.9, 0.2), (16.1, -1.0), (1e12, 500.5), (3e40, 10.0)]:
+            exact = float(mpmath.loggamma(mpmath.mpf(x) + a) - mpmath.loggamma(x))
+            bound = 1e-15 * (1 + abs(a) * math.log(2 + abs(x + a))) * 4
+            assert abs(float(log_gamma_ratio(np.array(x), a)) - exact) < bound
+        z = 20 + 5j
+        exact = complex(mpmath.loggamma(mpmath.mpc(z) + 7.5) - mpmath.loggamma(mpmath.mpc(z)))
+        assert abs(complex(log_gamma_ratio(np.array(z), 7.5)) - exact) < 1e-13
+
+
+@pytest.mark.parametrize("dim", [2, 3, 30])
+def test_gegenbauer_against_mpmath(dim):
+    t = np.array([-1.0, -0.3, 0.0, 0.7, 1.0])
+    values = gegenbauer(dim, 60, t)
+    with mpmath.workdps(40):
+        for k in (0, 1, 2, 7, 60):
+            exact = [float(mp_gegenbauer(dim, k, mpmath.mpf(float(x)))) for x in t]
+            np.testing.assert_allclose(values[k], exact, rtol=1e-13, atol=1e-14)
+
+
+def test_mean_squares_where_polynomials_underflow():
+    t, log_weights = np.array([0.02, 0.9]), np.array([-900.0, -3000.0])
+    logs = log_mean_squares(1000, 2000, t, log_weights)
+    with mpmath.workdps(60):
+        for k in (0, 1, 50, 2000):
+            squares = [
+                mpmath.exp(w) * mp_gegenbauer(1000, k, mpmath.mpf(float(x))) ** 2
+                for x, w in zip(t, log_weights, strict=True)
+            ]
+            exact = float(mpmath.log(multiplicity(1000, k) * sum(squares)))
+            assert abs(logs[k] - exact) < 1e-10
+
+
+@pytest.mark.parametrize(
+    ("dim", "shares"),
+    [(10, (0.167301, 0.25, 0.074663, 0, 0.005400)), (20, (0.163182, 0.25, 0.077336, 0, 0.006047))],
+)
+def test_reference_shares(dim, shares):
+    np.testing.assert_allclose(zonal_spectrum(dim, 4).weights, shares, atol=5.001e-7)
+
+
+@pytest.mark.parametrize(("dim", "degree"), [(2, 6), (3, 0), (3, 12), (5, 1), (30, 200)])
+@pytest.mark.parametrize(("activation", "order"), [("relu", 1), ("step", 0)])
+def test_unbiased_eigenvalue_is_the_integral(dim, degree, activation, order):
+    """lambda_k = E|x|^{2 alpha} (E sigma(t) P_k(t))^2, quadrature in 160 digits."""
+    degree += (degree + order + 1) % 2 if degree > 1 else 0
+    with mpmath.workdps(160 if dim == 30 else 40):
+        f = lambda t: t**order * mp_gegenbauer(dim, degree, t)  # noqa: E731
+        mean = mp_mean(f, dim, 0, 1, pieces=1 + degree // 50)
+        exact = float(mpmath.log(dim**order * mean**2))
+    found = zonal_spectrum(dim, degree, activation).log_eigenvalues[degree]
+    assert abs(found - exact) < 1e-11
+
+
+def test_high_degree_and_dimension_against_the_hermite_series():
+    """d = 1000, degree 2000: the sum over Hermite coefficients, in 30 digits."""
+    dim, degree = 1000, 2000
+    with mpmath.workdps(40):
+
+        def term(i):
+            j = degree + 2 * int(i)
+            # c_j^2 = phi(0)^2 He_{j-2}(0)^2 / j!, He_{2n}(0)^2 = ((2n)!/(2^n n!))^2
+            n = (j - 2) // 2
+            log_c = (
+                2 * (mpmath.loggamma(2 * n + 1) - n * mpmath.log(2) - mpmath.loggamma(n + 1))
+                - mpmath.loggamma(j + 1)
+                - mpmath.log(2 * mpmath.pi)
+            )
+            log_moment = (
+                mpmath.loggamma(j + 1)
+                + mpmath.loggamma(mpmath.mpf(dim) / 2)
+                + mpmath.loggamma(mpmath.mpf(j - degree + 1) / 2)
+                - mpmath.loggamma(j - degree + 1)
+                - degree * mpmath.log(2)
+                - mpmath.log(mpmath.pi) / 2
+                - mpmath.loggamma(mpmath.mpf(j + degree + dim) / 2)
+            )
+            return mpmath.exp(log_c + log_moment)
+
+        # terms fall like j^{-500}-power laws from their peak near j = degree^2/dim
+        exact = float(mpmath.log(mpmath.fsum(term(i) for i in range(12_000))))
+    assert abs(zonal_spectrum(dim, degree).log_eigenvalues[degree] - exact) < 1e-10
+
+
+@pytest.mark.parametrize("dim", [2, 3, 5, 20, 1000])
+@pytest.mark.parametrize("degree", [0, 1, 2, 17, 60])
+@pytest.mark.parametrize("activation", ["relu", "step"])
+def test_unbiased_shares_sum_to_the_total(dim, degree, activation):
+    found = zonal_spectrum(dim, degree, activation)
+    assert abs(math.fsum(found.weights) + found.tail - 0.5) < 2e-13
+    assert found.total == 0.5
+
+
+@pytest.mark.parametrize("dim", [2, 5, 1000])
+def test_far_tail_against_sum_in_high_precision(dim):
+    """The tail from degree 400, summed to 40 digits by mpmath from the closed form."""
+    with mpmath.workdps(30):
+        half = mpmath.mpf(dim) / 2
+
+        def share(n):
+            k = 402 + 2 * n
+            log_rho = (
+                mpmath.loggamma(half)
+                + mpmath.loggamma((k - 1) / mpmath.mpf(2))
+                - mpmath.loggamma((k + dim + 1) / mpmath.mpf(2))
+                - mpmath.log(4 * mpmath.pi)
+            )
+            log_b = (
+                mpmath.log(2 * k + dim - 2)
+                + mpmath.loggamma(k + dim - 2)
+                - mpmath.loggamma(k + 1)
+                - mpmath.loggamma(dim - 1)
+            )
+            return dim * mpmath.exp(2 * log_rho + log_b)
+
+        head = mpmath.fsum(share(mpmath.mpf(n)) for n in range(2000))
+        # beyond 4400: Euler-Maclaurin by mpmath
+        rest = mpmath.sumem(share, [2000, mpmath.inf], tol=mpmath.mpf(10) ** -18)
+        exact = float(head + rest)
+    assert abs(zonal_spectrum(dim, 400).tail / exact - 1.0) < 1e-11
+
+
+def test_shares_tend_to_hermite_coefficients():
+    """Differences of order 1/d: halved by doubling d, to within 1/d."""
+    c = hermite_series("relu", 8, bias=0.4).coefficients ** 2
+    near = zonal_spectrum(500, 8, bias=0.4).weights - c
+    far = zonal_spectrum(1000, 8, bias=0.4).weights - c
+    np.testing.assert_allclose(near / far, 2.0, atol=0.05)
+
+
+@pytest.mark.parametrize(("dim", "degree"), [(2, 5), (3, 0), (3, 1), (5, 2), (5, 9), (20, 12)])
+@pytest.mark.parametrize("bias", [1.3, -0.7])
+@pytest.mark.parametrize(("activation", "order"), [("relu", 1), ("step", 0)])
+def test_biased_eigenvalue_is_the_double_integral(dim, degree, bias, activation, order):
+    """lambda_k = E_r (E_t sigma(r t + b) P_k(t))^2 from the definition."""
+    with mpmath.workdps(20):
+        b = mpmath.mpf(bias)
+
+        def square(r):
+            start = max(mpmath.mpf(-1), min(mpmath.mpf(1), -b / r))
+            f = lambda t: (r * t + b) ** order * mp_gegenbauer(dim, degree, t)  # noqa: E731
+            return mp_mean(f, dim, start, 1) ** 2 if start < 1 else mpmath.mpf(0)
+
+        density = lambda r: (  # noqa: E731
+            2 ** (1 - mpmath.mpf(dim) / 2)
+            / mpmath.gamma(mpmath.mpf(dim) / 2)
+            * r ** (dim - 1)
+            * mpmath.exp(-r * r / 2)
+        )
+        x, w = np.polynomial.legendre.leggauss(40)
+        total = mpmath.mpf(0)
+        edges = [0, abs(bias), abs(bias) + 1.5, abs(bias) + 4, abs(bias) + 7, abs(bias) + 12]
+        for low, high in zip(edges, edges[1:], strict=False):
+            # s^2 substitution: half-integer powers at r = |b| in even dimensions
+            for node, weight in zip(x, w, strict=True):
+                u = mpmath.mpf(0.5 * (node + 1))
+                r = low + (high - low) * u * u
+                total += weight * u * (high - low) * density(r) * square(r)
+        exact = float(total)
+    found = zonal_spectrum(dim, degree, activation, bias=bias).eigenvalues[degree]
+    assert abs(found / exact - 1.0) < 1e-11
+
+
+@pytest.mark.parametrize("dim", [20, 100, 1000])
+@pytest.mark.parametrize("bias", [1.3, -0.01, -8.0])
+@pytest.mark.parametrize("activation", ["relu", "step"])
+def test_biased_eigenvalues_equal_the_hermite_series(dim, bias, activation):
+    found = zonal_spectrum(dim, 40, activation, bias=bias)
+    c = hermite_series(activation, 4000, bias=bias).coefficients
+    for k in (0, 1, 2, 3, 4, 15, 40):
+        powers = np.arange(k, 4001, 2.0)
+        series = math.fsum(c[k::2] ** 2 * np.exp(log_moments(dim, k, powers) + 20.0))
+        error = abs(found.log_eigenvalues[k] + 20.0 - math.log(series))
+        assert error < 1e-10, k
+
+
+@pytest.mark.parametrize("dim", [2, 5, 20, 1000])
+@pytest.mark.parametrize("activation", ["relu", "step"])
+def test_biased_shares_sum_to_the_total(dim, activation):
+    for bias in (1.3, 0.1, -2.0):
+        found = zonal_spectrum(dim, 30, activation, bias=bias)
+        direct = float(
+            mpmath.quad(
+                lambda z, b=bias: mpmath.npdf(z) * ((z + b) ** 2 if activation == "relu" else 1),
+                [-bias, -bias + 2, -bias + 5, -bias + 20],
+            )
+        )
+        assert abs(found.total / direct - 1.0) < 1e-12
+        error = abs(math.fsum(found.weights) + found.tail - found.total)
+        assert error < found.tail_error + 1e-13 * found.total
+
+
+def test_small_bias_continues_closed_form():
+    for dim, degree in [(5, 300), (1000, 600)]:
+        plain = zonal_spectrum(dim, degree).log_eigenvalues
+        moved = zonal_spectrum(dim, degree, bias=1e-12).log_eigenvalues
+        present = np.isfinite(plain)
+        # first order: (log lambda)' is below 10 for these degrees
+        np.testing.assert_allclose(moved[present], plain[present], atol=1e-10)
+
+
+@pytest.mark.parametrize("activation", ["erf", "tanh", "gelu", np.sin])
+@pytest.mark.parametrize("dim", [2, 20])
+def test_smooth_activations_sum_to_the_total(activation, dim):
+    found = zonal_spectrum(dim, 12, activation, bias=0.3)
+    assert abs(math.fsum(found.weights) + found.tail - found.total) < 1e-13
+    assert np.all(found.error[:8] < 1e-9)
+
+
+def test_polynomials_by_hand():
+    # (<w,x> + b)^2: lambda_0 = (1 + b^2)^2 + (2/d), lambda_1 d = 4 b^2, lambda_2 B = 2 - 2/d
+    found = zonal_spectrum(5, 4, "quadratic", bias=0.5)
+    np.testing.assert_allclose(found.weights, [1.25**2 + 0.4, 1.0, 1.6, 0, 0], atol=1e-13)
+    assert found.tail == 0.0
+    found = zonal_spectrum(5, 2, "linear", bias=0.5, norm=2.0)
+    np.testing.assert_allclose(found.weights, [0.25, 4.0, 0.0], atol=1e-13)
+
+
+@pytest.mark.parametrize(("scale", "bias"), [(1.0, 0.0), (2.0, -0.7)])
+def test_hermite_coefficients_against_mpmath(scale, bias):
+    functions = {
+        "relu": lambda t: max(t, mpmath.mpf(0)),
+        "step": lambda t: mpmath.mpf(t > 0),
+        "erf": mpmath.erf,
+        "tanh": mpmath.tanh,
+        "gelu": lambda t: t * mpmath.ncdf(t),
+        "quadratic": lambda t: t * t,
+    }
+    with mpmath.workdps(20):
+        knots = sorted([mpmath.mpf(-bias) / scale, *map(mpmath.mpf, range(-12, 13, 2))])
+        for name, sigma in functions.items():
+            found = hermite_series(name, 9, scale=scale, bias=bias)
+            for j in (0, 1, 2, 5, 9):
+                he = lambda z, j=j: (
+                    mpmath.hermite(j, z / mpmath.sqrt(2))
+                    / mpmath.sqrt(  # noqa: E731
+                        2**j * mpmath.factorial(j)
+                    )
+                )
+                f = lambda z, he=he, s=sigma: s(scale * z + bias) * he(z) * mpmath.npdf(z)  # noqa: E731
+                assert abs(found.coefficients[j] - float(mpmath.quad(f, knots))) < 1e-13, name
+
+
+def test_hermite_values_stay_orthonormal_at_high_order():
+    # Cramer: |he_n(x)| exp(-x^2/4) <= 1.0865; and the known value at zero
+    values = hermite_values(5000, np.array([0.0, 3.0]))
+    assert np.all(np.abs(values[:, 1]) * math.exp(-9 / 4) <= 1.0865)
+    n = 2500
+    log_zero = 0.5 * math.lgamma(2 * n + 1) - n * math.log(2) - math.lgamma(n + 1)
+    assert abs(abs(values[2 * n, 0]) / math.exp(log_zero) - 1.0) < 1e-10
+
+
+def test_second_moment_far_below_zero():
+    for bias in (-10.0, -30.0):
+        with mpmath.workdps(30):
+            b = mpmath.mpf(bias)
+            exact = (1 + b * b) * mpmath.ncdf(b) + b * mpmath.npdf(b)
+            assert abs(second_moment(1, bias) / float(exact) - 1.0) < 1e-12
+
+
+def test_abel_plana_against_zeta():
+    found = abel_plana(lambda z: -4.0 * np.log(z), 20.0)
+    assert abs(found - float(mpmath.log(mpmath.zeta(4, 20)))) < 1e-13
+
+
+def test_power_tail_recovers_a_known_series():
+    k = np.arange(400.0)
+    weights = (k + 1.5) ** -4.0 * (1.0 + 9.0 / (k + 1.5) ** 2)
+    tail = fit_power_tail(weights, 1.5, 4)
+    for start in (399, 10**5):
+        exact = mpmath.zeta(4, start + 2.5) + 9 * mpmath.zeta(6, start + 2.5)
+        assert abs(tail.beyond(start) / float(exact) - 1.0) < 1e-11
+    assert tail.relative_error < 1e-10
+    oscillating = weights * (1.0 + 0.1 * (-1.0) ** k)
+    assert fit_power_tail(oscillating, 1.5, 4).relative_error > 0.1
+
+
+KERNELS = {
+    "nngp": lambda c: (np.sqrt((1 - c) * (1 + c)) + (np.pi - np.arccos(c)) * c) / (2 * np.pi),
+    "gate": lambda c: (np.pi - np.arccos(c)) / (2 * np.pi),
+}
+KERNELS["ntk"] = lambda c: KERNELS["nngp"](c) + c * KERNELS["gate"](c)
+
+
+@pytest.mark.parametrize("dim", [2, 5, 20, 1000])
+@pytest.mark.parametrize("name", sorted(KERNELS))
+def test_relu_kernels_against_quadrature(dim, name):
+    exact = relu_kernel_spectrum(name, dim, 40)
+    found = kernel_spectrum(KERNELS[name], dim, 40)
+    scale = np.exp(-0.5 * exact.log_multiplicities)
+    assert np.all(np.abs(found.eigenvalues - exact.eigenvalues) < 5e-15 * scale)
+    resolved = found.error < 1.0
+    assert resolved[:3].all()
+    difference = np.abs(found.eigenvalues - exact.eigenvalues)[resolved]
+    assert np.all(difference <= (found.error * found.eigenvalues)[resolved])
+    for degree in (0, 1, 2, 40):
+        part = relu_kernel_spectrum(name, dim, degree)
+        assert abs(math.fsum(part.weights) + part.tail - part.total) < 2e-13
+
+
+def test_kernel_spectrum_against_mpmath():
+    found = kernel_spectrum(lambda c: np.exp(c), 4, 12)
+    with mpmath.workdps(30):
+        for k in range(13):
+            f = lambda t, k=k: mpmath.exp(t) * mp_gegenbauer(4, k, t)  # noqa: E731
+            exact = float(mp_mean(f, 4))
+            assert abs(found.eigenvalues[k] - exact) <= found.error[k] * max(exact, 1e-300) or (
+                found.error[k] == 1.0 and exact < 1e-14
+            )
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: zonal_spectrum(1, 3), "dim must be at least 2, but received 1."),
+        (lambda: zonal_spectrum(3, -1), "max_degree must be at least 0, but received -1."),
+        (lambda: zonal_spectrum(3, 3, norm=0.0), "norm must be positive"),
+        (lambda: zonal_spectrum(3, 3, bias=99.0), "bias must be at most 35 times"),
+        (lambda: zonal_spectrum(3, 3, "rleu"), "Did you mean 'relu'?"),
+        (lambda: relu_kernel_spectrum("ntkk", 3, 3), "Did you mean 'ntk'?"),
+        (lambda: log_multiplicity(1, np.arange(3)), "dim must be at least 2"),
+    ],
+)
+def test_refusals(call, message):
+    with pytest.raises(RequirementError) as error:
+        call()
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
