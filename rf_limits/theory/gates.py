@@ -84,7 +84,7 @@ class Edge(NamedTuple):
         return jnp.where(parallel, 0.0, self.tilt(form) / jnp.where(parallel, 1.0, sine))
 
     def relu(self) -> Array:
-        """phi(alpha) E relu(g) on the edge."""
+        """The mean of relu(g) on the edge, times phi(alpha)."""
         mean = self.other_bias - self.angles.cosine * self.offset * self.other_norm
         spread = self.other_norm * self.angles.sine
         return self.density * mean * self.opened + self.joint * spread
@@ -181,8 +181,26 @@ def gate_pairs(w: Array, a: Array | None, v: Array, b: Array | None) -> GatePair
     bound_w = angles.conditional(wide_alpha, wide_beta)
     bound_v = angles.conditional(wide_beta, wide_alpha)
     joint = joint_density(angles, alpha, beta)
-    edge_w = Edge(_inverse(norms_w), alpha, normal_density(alpha), bound_w, ndtr(bound_w), joint,
-                  angles, norms_v, b)
-    edge_v = Edge(_inverse(norms_v), beta, normal_density(beta), bound_v, ndtr(bound_v), joint,
-                  angles, norms_w, a)
+    edge_w = Edge(
+        _inverse(norms_w),
+        alpha,
+        normal_density(alpha),
+        bound_w,
+        ndtr(bound_w),
+        joint,
+        angles,
+        norms_v,
+        b,
+    )
+    edge_v = Edge(
+        _inverse(norms_v),
+        beta,
+        normal_density(beta),
+        bound_v,
+        ndtr(bound_v),
+        joint,
+        angles,
+        norms_w,
+        a,
+    )
     return GatePairs(*geometry, probability, edge_w, edge_v)
