@@ -84,7 +84,7 @@ class Edge(NamedTuple):
         return jnp.where(parallel, 0.0, self.tilt(form) / jnp.where(parallel, 1.0, sine))
 
     def relu(self) -> Array:
-        """E relu(g) on the edge, times phi(alpha)."""
+        """The mean of relu(g) on the edge, times phi(alpha)."""
         mean = self.other_bias - self.angles.cosine * self.offset * self.other_norm
         spread = self.other_norm * self.angles.sine
         return self.density * mean * self.opened + self.joint * spread

@@ -5,10 +5,11 @@ The gradient with respect to the weights and the bias of h is
 .. math::
     E\,1[h>0]\,\mathrm{relu}(g)\,x = P v + C w, \qquad E\,1[h>0]\,\mathrm{relu}(g) = B,
 
-with P = E 1[h>0] 1[g>0] and C = E delta(h) relu(g) (Stein's lemma), and mirrored for g. These
-five matrices and their derivatives are written in closed form: differentiating the formula of
-the value would meet 0/0 wherever two neurons are parallel, on the diagonal of every Gram
-matrix to begin with. P alone has a kink there, which cancels from the derivatives of P v + C w.
+with P = E 1[h>0] 1[g>0] and C = E delta(h) relu(g) (Stein's lemma), and mirrored for g. They
+and their derivatives are written in closed form: differentiating the formula of the value
+would meet 0/0 wherever two neurons are parallel, on the diagonal of every Gram matrix to
+begin with. P alone has a kink there. It multiplies a vector that vanishes at parallel weights
+once the gradient is written as P (v - gamma w) + Q w, gamma = <v, w>/|w|^2, Q = C + gamma P.
 """
 
 from typing import NamedTuple
@@ -63,14 +64,20 @@ def _gram(w: Array, a: Array | None, v: Array, b: Array | None) -> Array:
     )
 
 
+class _Side(NamedTuple):
+    """gamma, Q and B of the module docstring, each (m, k)."""
+
+    ratio: Array
+    along: Array
+    opened: Array | None
+
+
 class _Slopes(NamedTuple):
-    """P, C and B of the module docstring and their mirror images, each (m, k)."""
+    """P, and the other coefficients of the gradient with respect to h and to g."""
 
     probability: Array
-    on_edge_w: Array
-    on_edge_v: Array
-    opened_w: Array | None
-    opened_v: Array | None
+    side_w: _Side
+    side_v: _Side
 
 
 def _opened(pairs: GatePairs, edge: Edge, other: Edge) -> Array:
@@ -81,43 +88,43 @@ def _opened(pairs: GatePairs, edge: Edge, other: Edge) -> Array:
     return edge.other_bias * pairs.probability + edge.other_norm * moment
 
 
+def _ratio(edge: Edge) -> Array:
+    return edge.angles.cosine * edge.other_norm * edge.inverse_norm
+
+
+def _side(pairs: GatePairs, edge: Edge, other: Edge, bias: Array | None) -> _Side:
+    ratio = _ratio(edge)
+    along = edge.inverse_norm * edge.relu() + ratio * pairs.probability
+    return _Side(ratio, along, None if bias is None else _opened(pairs, edge, other))
+
+
 @jax.custom_jvp
 def _slopes(w: Array, a: Array | None, v: Array, b: Array | None) -> _Slopes:
     pairs = gate_pairs(w, a, v, b)
     edge_w, edge_v = pairs.edge_w, pairs.edge_v
-    return _Slopes(
-        pairs.probability,
-        edge_w.inverse_norm * edge_w.relu(),
-        edge_v.inverse_norm * edge_v.relu(),
-        None if a is None else _opened(pairs, edge_w, edge_v),
-        None if b is None else _opened(pairs, edge_v, edge_w),
-    )
+    side_w, side_v = _side(pairs, edge_w, edge_v, a), _side(pairs, edge_v, edge_w, b)
+    return _Slopes(pairs.probability, side_w, side_v)
 
 
-def _along(change: Array, against: Array) -> Array:
-    """<change_i, against_j>, (m, k)."""
-    return change @ against.T
+def _contract(
+    probability: Array, side: _Side, cross: Array, own: Array, bias: Array | None
+) -> Array:
+    """<grad K, change> for one side, from <change, v>, <change, w> and the bias's change."""
+    product = probability * (cross - side.ratio * own) + side.along * own
+    return product if bias is None else product + side.opened * bias
 
 
 @_gram.defjvp
 def _gram_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     w, a, v, b = primals
     dw, da, dv, db = tangents
-    slopes = _slopes(w, a, v, b)
-    change = slopes.probability * (_along(dw, v) + _along(w, dv))
-    change += slopes.on_edge_w * jnp.sum(dw * w, axis=1)[:, None]
-    change += slopes.on_edge_v * jnp.sum(dv * v, axis=1)[None, :]
-    if a is not None:
-        change += slopes.opened_w * da[:, None]
-    if b is not None:
-        change += slopes.opened_v * db[None, :]
+    p, side_w, side_v = _slopes(w, a, v, b)
+    own_w, own_v = jnp.sum(dw * w, axis=1)[:, None], jnp.sum(dv * v, axis=1)[None, :]
+    bias_w = None if a is None else da[:, None]
+    bias_v = None if b is None else db[None, :]
+    change = _contract(p, side_w, dw @ v.T, own_w, bias_w)
+    change += _contract(p, side_v, w @ dv.T, own_v, bias_v)
     return _gram(w, a, v, b), change
-
-
-def _probability_change(edge: Edge, form: Form) -> Array:
-    """E delta(h) 1[g>0] l."""
-    inside = edge.density * edge.opened * edge.height(form) + edge.joint * edge.slope(form)
-    return edge.inverse_norm * inside
 
 
 def _opened_change(pairs: GatePairs, edge: Edge, other: Edge, own: Form, others: Form) -> Array:
@@ -128,18 +135,34 @@ def _opened_change(pairs: GatePairs, edge: Edge, other: Edge, own: Form, others:
     return moved + mean + others.constant * pairs.probability
 
 
-def _on_edge_change(edge: Edge, own: Form, others: Form) -> Array:
-    """Change of E delta(h) relu(g) as h moves along ``own`` and g along ``others``."""
+def _ratio_change(edge: Edge, own: Form, others: Form) -> Array:
+    """Change of gamma."""
+    crossed = edge.other_norm * edge.inverse_norm * own.second + others.first
+    return edge.inverse_norm * (crossed - 2.0 * _ratio(edge) * own.first)
+
+
+def _along_change(pairs: GatePairs, edge: Edge, other: Edge, own: Form, others: Form) -> Array:
+    """Change of Q; the slopes on the edges, which have no limit, have cancelled."""
     c, s = edge.angles.cosine, edge.angles.sine
-    ratio = edge.other_norm * edge.inverse_norm
-    flipped = others.flipped()  # the angle changes as if g moved on its own edge
-    tilt = ratio * edge.tilt(own) + others.first - c * others.second
-    slope = ratio * edge.slope(own) + edge.slope(flipped)
-    mean = others.constant - edge.offset * (tilt + c * others.second) - c * ratio * edge.height(own)
-    spread = s * others.second - c * slope
+    scale = edge.other_norm * edge.inverse_norm
+    angle = scale * edge.tilt(own) + others.first  # |v| times the change of c, + c others.second
+    mean = others.constant - edge.offset * angle - c * scale * edge.height(own)
+    moved = edge.density * edge.opened * mean + edge.joint * s * others.second
     density = (edge.offset * edge.height(own) + own.first) * edge.inverse_norm
-    moved = edge.density * edge.opened * mean + edge.joint * spread
-    return edge.inverse_norm * (moved - density * edge.relu())
+    on_edge = edge.inverse_norm * (moved - density * edge.relu())
+    probability = _level_change(edge, own) + _level_change(other, others.flipped())
+    ratio = _ratio_change(edge, own, others)
+    return on_edge + _ratio(edge) * probability + ratio * pairs.probability
+
+
+def _level_change(edge: Edge, form: Form) -> Array:
+    """The part of E delta(h) 1[g>0] l that comes from l's mean on the edge."""
+    return edge.inverse_norm * edge.density * edge.opened * edge.height(form)
+
+
+def _tilt_change(edge: Edge, form: Form) -> Array:
+    """The part of E delta(h) 1[g>0] l that comes from l's slope on the edge."""
+    return edge.inverse_norm * edge.joint * edge.slope(form)
 
 
 @_slopes.defjvp
@@ -147,15 +170,20 @@ def _slopes_jvp(primals: tuple, tangents: tuple) -> tuple[_Slopes, _Slopes]:
     w, a, v, b = primals
     dw, da, dv, db = tangents
     pairs = gate_pairs(w, a, v, b)
-    edge_w, edge_v = pairs.edge_w, pairs.edge_v
     own_w, own_v = pairs.form_w(dw, da), pairs.form_v(dv, db)
-    flip_w, flip_v = own_w.flipped(), own_v.flipped()
-    probability = _probability_change(edge_w, own_w) + _probability_change(edge_v, flip_v)
-    change = _Slopes(
-        probability,
-        _on_edge_change(edge_w, own_w, own_v),
-        _on_edge_change(edge_v, flip_v, flip_w),
-        None if a is None else _opened_change(pairs, edge_w, edge_v, own_w, own_v),
-        None if b is None else _opened_change(pairs, edge_v, edge_w, flip_v, flip_w),
+    probability = sum(
+        change(edge, form)
+        for edge, form in ((pairs.edge_w, own_w), (pairs.edge_v, own_v.flipped()))
+        for change in (_level_change, _tilt_change)
     )
-    return _slopes(w, a, v, b), change
+
+    def side(edge: Edge, other: Edge, own: Form, others: Form, bias: Array | None) -> _Side:
+        return _Side(
+            _ratio_change(edge, own, others),
+            _along_change(pairs, edge, other, own, others),
+            None if bias is None else _opened_change(pairs, edge, other, own, others),
+        )
+
+    side_w = side(pairs.edge_w, pairs.edge_v, own_w, own_v, a)
+    side_v = side(pairs.edge_v, pairs.edge_w, own_v.flipped(), own_w.flipped(), b)
+    return _slopes(w, a, v, b), _Slopes(probability, side_w, side_v)

@@ -12,9 +12,9 @@ the angle theta between them and the biases. Everything follows from the truncat
 with alpha = a/|w|, beta = b/|v|, p_w = phi(alpha) Phi((beta - c alpha)/sin theta), p_v its
 mirror image, R/sin(theta) the bivariate normal density at (alpha, beta), and e_+, e_- the
 unit vectors along the sum and the difference of the two directions (docs/theory.md derives
-them by Stein's lemma). Without biases P = (pi - theta)/(2 pi), p_w = p_v =
-1/(2 sqrt(2 pi)) and R = 1/(2 pi): the arc-cosine kernels of Cho and Saul (2009). In e_+, e_-
-no term cancels where the two directions are (anti)parallel.
+them by Stein's lemma). Without biases P = (pi - theta)/(2 pi), p_w = p_v = 1/(2 sqrt(2 pi))
+and R = 1/(2 pi): the arc-cosine kernels of Cho and Saul (2009). In e_+, e_- no term cancels
+where the two directions are (anti)parallel.
 """
 
 from typing import NamedTuple

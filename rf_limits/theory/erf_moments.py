@@ -1,0 +1,96 @@
+r"""E erf(h) tau(g) in closed form for tau = erf, step and relu, x ~ N(0, I_d).
+
+erf(t) = 2 P(n < sqrt(2) t) - 1 with n ~ N(0, 1): an erf neuron is a step function with noise,
+the mean of two gates in one more dimension each, (sqrt(2) w, 1, 0) and (sqrt(2) v, 0, 1).
+Without biases this is Williams (1997), (2/pi) arcsin(2 <w, v>/sqrt((1 + 2|w|^2)(1 + 2|v|^2))).
+All is written as mean times mean plus covariance, so that small weights lose no digits.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax.scipy.special import erf, ndtr
+from jaxtyping import Array, Float
+
+from rf_limits.theory.angles import Angles, pairwise_angles, unit_vectors
+from rf_limits.theory.bivariate_normal import normal_density, orthant_covariance
+from rf_limits.theory.gates import scaled_bias
+
+_ROOT2 = 2.0**0.5
+
+
+class _Noisy(NamedTuple):
+    """A gate, possibly with noise of its own, that opens for standard normal < bound."""
+
+    bound: Array  # (m,)
+    length: Array  # (m,) of the noiseless part of the unit normal
+    weights: Array  # (m, d + 2)
+
+
+def _erf_gates(w: Array, a: Array, axis: int) -> _Noisy:
+    _, norms = unit_vectors(w)
+    scale = jnp.sqrt(1.0 + 2.0 * norms**2)
+    noise = jnp.zeros((w.shape[0], 2)).at[:, axis].set(1.0)
+    return _Noisy(
+        _ROOT2 * a / scale, _ROOT2 * norms / scale, jnp.concatenate([_ROOT2 * w, noise], axis=1)
+    )
+
+
+def _step_gates(v: Array, b: Array) -> _Noisy:
+    _, norms = unit_vectors(v)
+    weights = jnp.concatenate([v, jnp.zeros((v.shape[0], 2))], axis=1)
+    return _Noisy(scaled_bias(b, norms), jnp.where(norms == 0.0, 0.0, 1.0), weights)
+
+
+class _Joint(NamedTuple):
+    angles: Angles
+    bound_w: Array
+    bound_v: Array
+    covariance: Array
+
+
+def _joint(left: _Noisy, right: _Noisy, cosine: Array) -> _Joint:
+    """Covariance of the two gates; ``cosine`` between the noiseless weights."""
+    angles = pairwise_angles(unit_vectors(left.weights)[0], unit_vectors(right.weights)[0])
+    correlation = left.length[:, None] * right.length[None, :] * cosine
+    bound_w, bound_v = jnp.broadcast_arrays(left.bound[:, None], right.bound[None, :])
+    covariance = orthant_covariance(bound_w, bound_v, angles, correlation)
+    return _Joint(angles, bound_w, bound_v, covariance)
+
+
+def erf_gram(
+    w: Float[Array, "m d"], a: Float[Array, "m"], v: Float[Array, "k d"], b: Float[Array, "k"]
+) -> Float[Array, "m k"]:
+    """E erf(<w_i, x> + a_i) erf(<v_j, x> + b_j)."""
+    cosine = unit_vectors(w)[0] @ unit_vectors(v)[0].T
+    joint = _joint(_erf_gates(w, a, 0), _erf_gates(v, b, 1), cosine)
+    return erf(joint.bound_w / _ROOT2) * erf(joint.bound_v / _ROOT2) + 4.0 * joint.covariance
+
+
+def erf_step_gram(
+    w: Float[Array, "m d"], a: Float[Array, "m"], v: Float[Array, "k d"], b: Float[Array, "k"]
+) -> Float[Array, "m k"]:
+    """E erf(<w_i, x> + a_i) 1[<v_j, x> + b_j > 0]."""
+    cosine = unit_vectors(w)[0] @ unit_vectors(v)[0].T
+    joint = _joint(_erf_gates(w, a, 0), _step_gates(v, b), cosine)
+    return erf(joint.bound_w / _ROOT2) * ndtr(joint.bound_v) + 2.0 * joint.covariance
+
+
+def erf_relu_gram(
+    w: Float[Array, "m d"], a: Float[Array, "m"], v: Float[Array, "k d"], b: Float[Array, "k"]
+) -> Float[Array, "m k"]:
+    """E erf(<w_i, x> + a_i) relu(<v_j, x> + b_j).
+
+    relu(g) = (<v, x> + b) 1[g > 0] and Stein's lemma:
+    b E erf(h) 1[g>0] + <w, v> E erf'(h) 1[g>0] + |v|^2 E erf(h) delta(g).
+    """
+    (unit_w, norms_w), (unit_v, norms_v) = unit_vectors(w), unit_vectors(v)
+    plain = pairwise_angles(unit_w, unit_v)
+    joint = _joint(_erf_gates(w, a, 0), _step_gates(v, b), unit_w @ unit_v.T)
+    norms_w, a, norms_v, b = norms_w[:, None], a[:, None], norms_v[None, :], b[None, :]
+    value = b * (erf(joint.bound_w / _ROOT2) * ndtr(joint.bound_v) + 2.0 * joint.covariance)
+    density = 2.0 * _ROOT2 * normal_density(joint.bound_w) / jnp.sqrt(1.0 + 2.0 * norms_w**2)
+    value += density * ndtr(joint.angles.conditional(joint.bound_w, joint.bound_v)) * (w @ v.T)
+    mean = a - joint.bound_v * norms_w * plain.cosine
+    spread = jnp.sqrt(1.0 + 2.0 * (norms_w * plain.sine) ** 2)
+    return value + norms_v * normal_density(joint.bound_v) * erf(mean / spread)
