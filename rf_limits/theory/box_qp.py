@@ -100,13 +100,11 @@ class BoxProblem:
         best = self._active_set(start, bound, gap, 0)
         if best.gap <= gap:
             return best
-        inner = self._interior(bound, gap, best.iterations)
-        if inner.gap <= gap:
-            return inner
-        polished = self._active_set(inner.u, bound, gap, inner.iterations, settled=True)
-        return min(best, inner, polished, key=lambda p: p.gap)._replace(
-            iterations=polished.iterations
-        )
+        inner = self._interior(bound, 1e-2 * gap, best.iterations)
+        polished = self._active_set(inner.u, bound, 1e-2 * gap, inner.iterations, settled=True)
+        # Points with weights exactly at the bound are preferred: their multipliers are exact.
+        best = polished if polished.gap <= gap else min(best, inner, polished, key=_gap_of)
+        return best._replace(iterations=polished.iterations)
 
     def _free_solve(self, free: np.ndarray, u: np.ndarray) -> np.ndarray:
         """Sets the free coordinates of u (r,) to their minimizers, the others fixed."""
@@ -193,9 +191,7 @@ class BoxProblem:
             t = min(_reach(above, -dx), _reach(below, dx), _reach(z, dz), _reach(y, dy))
             after = (z + t * dz) @ (above - t * dx) + (y + t * dy) @ (below + t * dx)
             target = mean * (float(after) / (2 * c.size * mean)) ** 3
-            dx, dz, dy = direction(
-                target - z * above + dx * dz, target - y * below - dx * dy
-            )
+            dx, dz, dy = direction(target - z * above + dx * dz, target - y * below - dx * dy)
             t = min(_reach(above, -dx), _reach(below, dx), _reach(z, dz), _reach(y, dy))
             t = min(1.0, 0.995 * t)
             x, above, below = x + t * dx, above - t * dx, below + t * dx
@@ -212,6 +208,10 @@ class BoxProblem:
         if best is None:
             best = self.certify(np.zeros(c.size, np.longdouble), bound, iterations)
         return best._replace(iterations=iterations)
+
+
+def _gap_of(point: BoxPoint) -> float:
+    return point.gap
 
 
 def _reach(position: np.ndarray, step: np.ndarray) -> float:

@@ -95,7 +95,7 @@ def box_constrained_risk(
         ``tolerance``: large weights on features dependent to rounding, for which the risk
         itself is not determined by G in float64. Without a bound G must be regular.
     """
-    check(bound > 0.0, "bound", "be positive", bound)
+    check(bool(bound > 0.0), "bound", "be positive", bound)
     check(tolerance > 0.0, "tolerance", "be positive", tolerance)
     point = _certified(_problem(gram, correlations, second_moment), bound, tolerance)
     u = np.clip(point.u.astype(np.float64), -bound, bound)
@@ -143,15 +143,14 @@ def least_bound(
             return bound
         at_bound = np.abs(point.u) >= bound
         slope = float(np.sum(np.abs(point.gradient[at_bound])))
-        # Convexity: no B reaches further down than this tangent, and where nothing pushes
-        # against the bound the risk is already the least without one.
-        if slope * bound <= resolved and excess > resolved and not np.any(at_bound):
-            return math.inf
+        # R stays above its tangent; where nothing pushes against the bound it has no further
+        # to fall.
         if slope == 0.0:
             return bound if excess <= resolved else math.inf
         step = excess / slope
         if step <= _RELATIVE_BOUND * bound:
             return bound + step
-        bound, start = bound + step, point.u
+        bound += step
+        start = np.where(at_bound, np.copysign(bound, point.u), point.u)
     check(False, "risk", f"be reached within {_NEWTON_STEPS} Newton steps", risk)
     return math.inf
