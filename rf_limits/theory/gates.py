@@ -181,26 +181,8 @@ def gate_pairs(w: Array, a: Array | None, v: Array, b: Array | None) -> GatePair
     bound_w = angles.conditional(wide_alpha, wide_beta)
     bound_v = angles.conditional(wide_beta, wide_alpha)
     joint = joint_density(angles, alpha, beta)
-    edge_w = Edge(
-        _inverse(norms_w),
-        alpha,
-        normal_density(alpha),
-        bound_w,
-        ndtr(bound_w),
-        joint,
-        angles,
-        norms_v,
-        b,
-    )
-    edge_v = Edge(
-        _inverse(norms_v),
-        beta,
-        normal_density(beta),
-        bound_v,
-        ndtr(bound_v),
-        joint,
-        angles,
-        norms_w,
-        a,
-    )
+    edge_w = Edge(_inverse(norms_w), alpha, normal_density(alpha), bound_w, ndtr(bound_w), joint,
+                  angles, norms_v, b)
+    edge_v = Edge(_inverse(norms_v), beta, normal_density(beta), bound_v, ndtr(bound_v), joint,
+                  angles, norms_w, a)
     return GatePairs(*geometry, probability, edge_w, edge_v)

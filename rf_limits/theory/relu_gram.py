@@ -120,7 +120,9 @@ def _probability_change(edge: Edge, form: Form) -> Array:
     return edge.inverse_norm * inside
 
 
-def _opened_change(pairs: GatePairs, edge: Edge, other: Edge, own: Form, others: Form) -> Array:
+def _opened_change(
+    pairs: GatePairs, edge: Edge, other: Edge, own: Form, others: Form
+) -> Array:
     """Change of E 1[h>0] relu(g) as h moves along ``own`` and g along ``others``."""
     tilted = edge.other_norm * edge.density * edge.opened * edge.tilt(own)
     moved = edge.inverse_norm * (edge.height(own) * edge.relu() + tilted)
@@ -135,7 +137,11 @@ def _on_edge_change(edge: Edge, own: Form, others: Form) -> Array:
     flipped = others.flipped()  # the angle changes as if g moved on its own edge
     tilt = ratio * edge.tilt(own) + others.first - c * others.second
     slope = ratio * edge.slope(own) + edge.slope(flipped)
-    mean = others.constant - edge.offset * (tilt + c * others.second) - c * ratio * edge.height(own)
+    mean = (
+        others.constant
+        - edge.offset * (tilt + c * others.second)
+        - c * ratio * edge.height(own)
+    )
     spread = s * others.second - c * slope
     density = (edge.offset * edge.height(own) + own.first) * edge.inverse_norm
     moved = edge.density * edge.opened * mean + edge.joint * spread
