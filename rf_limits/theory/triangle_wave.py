@@ -87,19 +87,24 @@ def wave_relu_sum(wave: TriangleWave, direction: Float[Array | np.ndarray, "d"])
     )
 
 
-def panels(start: float, stop: float, width: float) -> tuple[np.ndarray, np.ndarray]:
+def panels(
+    start: float, stop: float, width: float, breaks: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Gauss-Legendre rule on [start, stop], 24 nodes a panel, no kink of psi (odd integers) inside.
 
     Args:
       start: lower end, at least 0.
       stop: upper end.
       width: largest panel, where less than 2; no more than one scale of the integrand.
+      breaks: further panel edges; those outside [start, stop] are ignored.
 
     Returns:
       Nodes and weights.
     """
     kinks = np.arange(2.0 * math.ceil((start - 1.0) / 2.0) + 1.0, stop, 2.0)
     coarse = np.unique(np.concatenate([[start], kinks, [stop]]))
+    if breaks is not None:
+        coarse = np.union1d(coarse, breaks[(breaks > start) & (breaks < stop)])
     pieces = max(1, math.ceil(min(2.0, stop - start) / width))
     parts = np.arange(pieces) / pieces
     edges = np.append((coarse[:-1, None] + np.diff(coarse)[:, None] * parts).ravel(), stop)

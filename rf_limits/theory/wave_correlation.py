@@ -84,7 +84,11 @@ def _end_part(wave: TriangleWave, cosine: float, sine: float, beta: float) -> tu
     """E (psi - T) relu(z_2 + beta), (sign, log)."""
     s, a = wave.norm, float(wave.half_width)
     stop = math.sqrt(a**2 + 2.0 * _NEGLIGIBLE * s**2)
-    nodes, weights = panels(a, stop, min(2.0, s, 8.0 * s**2 / a))
+    # The conditional mean bends at z = |beta|/c over a width of sine/c.
+    steep, spread = abs(cosine) + 1e-300, np.array([0.0, 1.0, 3.0, 6.0, 12.0])
+    spread = np.concatenate([-spread, spread]) * sine
+    breaks = s * np.minimum((abs(beta) + spread) / steep, 1e300)
+    nodes, weights = panels(a, stop, min(2.0, s, 8.0 * s**2 / a), breaks)
     missing = 2.0 - np.abs(np.mod(nodes - a, 4.0) - 2.0)  # 1 - |psi - (psi - T)| beyond a
     reach = cosine * nodes / s
     delta = reach / max(sine, 1e-300)

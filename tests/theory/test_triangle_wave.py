@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import mpmath
 import numpy as np
 import pytest
-from scipy import integrate, special
+from scipy import special
 
 from rf_limits.errors import RequirementError
 from rf_limits.problem.targets import Teacher
@@ -25,16 +25,12 @@ from rf_limits.theory.wave_correlation import log_rms_wave_correlation, log_wave
 WAVES = [TriangleWave(0.3, 1), TriangleWave(1.5, 5), TriangleWave(2.0, 13), TriangleWave(4.0, 3)]
 
 
-def correlation(wave, cosine, norm, bias):
-    sign, log = log_wave_correlation(wave, np.array([cosine]), norm, bias)
-    return float(sign[0] * np.exp(log[0]))
-
-
-def plain_sum(wave, cosine, norm, bias):
-    """The same by the neurons' Gram matrix."""
+def plain_sums(wave, cosines, norm, bias):
+    """The same by the neurons' Gram matrix, for many cosines."""
     f = wave_relu_sum(wave, jnp.array([1.0, 0.0]))
-    v = norm * jnp.array([[cosine, math.sqrt(1.0 - cosine**2)]])
-    return float(f.amplitudes @ relu_gram(f.weights, f.biases, v, jnp.array([bias]))[:, 0])
+    v = norm * np.stack([cosines, np.sqrt(1.0 - cosines**2)], axis=1)
+    gram = relu_gram(f.weights, f.biases, jnp.asarray(v), jnp.full(cosines.size, bias))
+    return np.asarray(f.amplitudes @ gram)
 
 
 def test_wave_by_hand():
@@ -44,7 +40,7 @@ def test_wave_by_hand():
     np.testing.assert_array_equal(wave(t), values)
 
 
-@pytest.mark.parametrize("half_width", [1, 3, 5, 13])
+@pytest.mark.parametrize("half_width", [1, 3, 13])
 def test_neurons_fold_and_shift_alike(key, half_width):
     """The sum of neurons, folding, and the form started at -a agree."""
     wave = make_wave(2.5, half_width)
@@ -82,19 +78,22 @@ def test_second_moment_of_the_paper_wave(dim):
 
 
 @pytest.mark.parametrize("wave", WAVES)
-@pytest.mark.parametrize("cosine", [-0.9, 0.2, 0.95, 1.0])
 @pytest.mark.parametrize(("norm", "bias"), [(1.0, 0.0), (1.3, 0.7), (0.5, -0.6), (2.0, 5.0)])
-def test_correlation_matches_sum_of_neurons(wave, cosine, norm, bias):
-    expected = plain_sum(wave, cosine, norm, bias)
-    assert abs(correlation(wave, cosine, norm, bias) - expected) < 3e-14 * 50
+def test_correlation_matches_sum_of_neurons(wave, norm, bias):
+    cosines = np.array([-0.9, -0.3, 0.0, 0.2, 0.95, 0.9999, 1.0])
+    sign, log = log_wave_correlation(wave, cosines, norm, bias)
+    expected = plain_sums(wave, cosines, norm, bias)
+    # the sum's rounding: a few 1e-16 times half_width^2 |v|
+    np.testing.assert_allclose(sign * np.exp(log), expected, rtol=0, atol=1e-13)
 
 
-@pytest.mark.parametrize("cosine", [0.05, 0.6, -0.97, 0.999])
-@pytest.mark.parametrize("bias", [0.0, 0.8, -1.2])
+@pytest.mark.parametrize(
+    ("cosine", "bias"), [(0.05, 0.8), (0.6, 0.0), (0.6, -1.2), (-0.9, 0.8), (0.9, -1.2)]
+)
 def test_small_correlation_matches_mpmath(cosine, bias):
     """Down to 1e-30, where sums of neurons keep no digit."""
     wave = TriangleWave(6.0, 73)
-    with mpmath.workdps(60):
+    with mpmath.workdps(45):
         c, s = mpmath.mpf(cosine), mpmath.mpf(wave.norm)
         rest = mpmath.sqrt(1 - c**2)
 
@@ -107,13 +106,14 @@ def test_small_correlation_matches_mpmath(cosine, bias):
             return 1 - abs((t + 1) % 4 - 2)
 
         # psi is odd; panels between kinks
-        edges = [mpmath.mpf(0)] + [mpmath.mpf(k) / s for k in range(1, 121, 2)]
+        edges = [mpmath.mpf(0)] + [mpmath.mpf(k) / s for k in range(1, 85, 2)]
         total = mpmath.mpf(0)
         for lo, hi in zip(edges[:-1], edges[1:], strict=True):
             total += mpmath.quad(
                 lambda z: fold(s * z) * mpmath.npdf(z) * (given(z) - given(-z)),
-                [lo, (lo + hi) / 2, hi],
-                maxdegree=6,
+                [lo, hi],
+                method="gauss-legendre",
+                maxdegree=4,
             )
         expected_sign, expected = int(mpmath.sign(total)), float(mpmath.log(abs(total)))
     sign, log = log_wave_correlation(wave, np.array([cosine]), 1.0, bias)
@@ -121,7 +121,7 @@ def test_small_correlation_matches_mpmath(cosine, bias):
     assert abs(log[0] - expected) < 1e-10
 
 
-def test_correlation_is_odd_and_scales(key):
+def test_correlation_is_odd_and_scales():
     wave = TriangleWave(2.0, 9)
     cosines = np.array([0.1, 0.7, 1.0])
     sign, log = log_wave_correlation(wave, cosines, 1.0, 0.4)
@@ -134,22 +134,22 @@ def test_correlation_is_odd_and_scales(key):
 @pytest.mark.parametrize("bias", [0.0, 0.9])
 def test_rms_matches_integral_of_sums_of_neurons(dim, bias):
     wave = TriangleWave(1.2, 5)
-    numerator, _ = integrate.quad(
-        lambda t: math.sin(t) ** (dim - 2) * plain_sum(wave, math.cos(t), 1.0, bias) ** 2,
-        0.0,
-        math.pi / 2,
-        epsabs=1e-13,
-        epsrel=1e-9,
-    )
+    nodes, weights = np.polynomial.legendre.leggauss(300)
+    angles = (nodes + 1.0) * math.pi / 2  # the whole circle: no use made of symmetry
+    squares = plain_sums(wave, np.cos(angles), 1.0, bias) ** 2
+    numerator = float((squares * np.sin(angles) ** (dim - 2)) @ weights) * math.pi / 4
     total = 0.5 * math.sqrt(math.pi) * math.gamma((dim - 1) / 2) / math.gamma(dim / 2)
     expected = 0.5 * math.log(numerator / total)
     assert abs(log_rms_wave_correlation(wave, dim, 1.0, bias) - expected) < 1e-8
 
 
-@pytest.mark.parametrize("dim", [3, 5, 8])
+@pytest.mark.parametrize("dim", [20, 30])
 def test_rms_matches_hermite_series(dim):
-    """Moments of the cosine against products of Hermite coefficients, |w| = 3."""
-    s, beta, terms = 3.0, 0.8, 160
+    """Moments of the cosine against products of Hermite coefficients, |w| = 3.
+
+    In these dimensions the dropped degrees weigh less than 1e-11.
+    """
+    s, beta, terms = 3.0, 0.8, 300
     j = np.arange(1, terms, 2)
     k = (2.0 * np.arange(12) + 1.0) * math.pi / 2
     logs = j[:, None] * np.log(k * s) - 0.5 * (k * s) ** 2 - 0.5 * special.gammaln(j + 1.0)[:, None]
@@ -174,7 +174,7 @@ def test_rms_matches_hermite_series(dim):
 
 
 def test_rms_decays_exponentially_in_the_paper_regime():
-    dims = [2, 3, 4, 6, 8, 12]
+    dims = [2, 3, 5, 8]
     logs = np.array([log_rms_wave_correlation(paper_wave(d), d, 1.0, 0.5) for d in dims])
     slopes = np.diff(logs) / np.diff(dims)
     assert np.all(slopes < -1.0)
