@@ -1,0 +1,156 @@
+r"""The size-magnitude frontier of a linear method over given features.
+
+With r features f_i and output weights bounded by |u_i| <= B, the least population risk is
+
+.. math::
+    R(B) = \min_{|u_i| \le B} E\Big(\sum_i u_i f_i - f^*\Big)^2
+         = \min_{|u_i| \le B} E f^{*2} - 2\langle q, u\rangle + \langle u, G u\rangle,
+
+G_ij = E f_i f_j, q_i = E f_i f*. Yehudai and Shamir (2019, section 4) bound r max_i |u_i| from
+below wherever the risk is small: here the frontier itself. R is convex and decreasing, with
+slope -sum_i |g_i| over the weights at the bound, g = 2(Gu - q) (envelope theorem), so Newton's
+method for R(B) = risk approaches the least such B from below and cannot overshoot it.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Array, Float
+
+from rf_limits.errors import check
+from rf_limits.theory.box_qp import BoxPoint, BoxProblem
+
+_RELATIVE_BOUND = 1e-8
+_NEWTON_STEPS = 200
+
+
+class BoxRisk(NamedTuple):
+    """Least risk with weights in a box, with its certificate.
+
+    Attributes:
+      risk: population risk of ``coefficients``: an upper bound on the least risk.
+      lower_bound: risk - gap, below the least risk.
+      gap: the certified gap of :mod:`rf_limits.theory.box_qp`.
+      coefficients: (r,) output weights, |u_i| <= B.
+      iterations: linear systems solved.
+    """
+
+    risk: float
+    lower_bound: float
+    gap: float
+    coefficients: Float[np.ndarray, "r"]
+    iterations: int
+
+
+def _problem(gram: Array | np.ndarray, linear: Array | np.ndarray, constant: float) -> BoxProblem:
+    gram, linear = np.asarray(gram, np.float64), np.asarray(linear, np.float64)
+    check(linear.size >= 1, "correlations", "hold at least one feature", linear.size)
+    check(bool(np.all(np.isfinite(gram))), "gram", "be finite", "values that are not")
+    check(bool(np.all(np.isfinite(linear))), "correlations", "be finite", "values that are not")
+    check(
+        math.isfinite(constant) and constant > 0.0,
+        "second_moment",
+        "be positive and finite",
+        constant,
+    )
+    return BoxProblem(gram, linear, constant)
+
+
+def _certified(
+    problem: BoxProblem, bound: float, tolerance: float, start: np.ndarray | None = None
+) -> BoxPoint:
+    point = problem.solve(bound, tolerance * problem.constant, start)
+    check(
+        point.gap <= tolerance * problem.constant,
+        "tolerance",
+        f"be at least the relative gap that rounding leaves, {point.gap / problem.constant:.1e} "
+        f"for weights up to {bound:g}",
+        tolerance,
+    )
+    return point
+
+
+def box_constrained_risk(
+    gram: Float[Array | np.ndarray, "r r"],
+    correlations: Float[Array | np.ndarray, "r"],
+    second_moment: float,
+    bound: float,
+    tolerance: float = 1e-10,
+) -> BoxRisk:
+    """Least E(sum_i u_i f_i - f*)^2 over weights with max_i |u_i| <= ``bound``.
+
+    Args:
+      gram: (r, r) G_ij = E f_i f_j, positive semidefinite.
+      correlations: (r,) q_i = E f_i f*.
+      second_moment: E f*^2 > 0; the risk is absolute, not divided by it.
+      bound: B > 0; infinity for no bound.
+      tolerance: largest certified gap, in units of ``second_moment``.
+
+    Returns:
+      A :class:`BoxRisk`: lower_bound <= least risk <= risk, up to rounding in the gradient.
+
+    Raises:
+      RequirementError: impossible values, or a gap that cannot be certified below
+        ``tolerance``: large weights on features dependent to rounding, for which the risk
+        itself is not determined by G in float64. Without a bound G must be regular.
+    """
+    check(bool(bound > 0.0), "bound", "be positive", bound)
+    check(tolerance > 0.0, "tolerance", "be positive", tolerance)
+    point = _certified(_problem(gram, correlations, second_moment), bound, tolerance)
+    u = np.clip(point.u.astype(np.float64), -bound, bound)
+    return BoxRisk(point.value, point.value - point.gap, point.gap, u, point.iterations)
+
+
+def least_bound(
+    gram: Float[Array | np.ndarray, "r r"],
+    correlations: Float[Array | np.ndarray, "r"],
+    second_moment: float,
+    risk: float,
+    tolerance: float = 1e-10,
+) -> float:
+    """Least B whose least risk with |u_i| <= B is at most ``risk``.
+
+    Args:
+      gram: (r, r) G_ij = E f_i f_j, positive semidefinite.
+      correlations: (r,) q_i = E f_i f*.
+      second_moment: E f*^2 > 0.
+      risk: absolute population risk to reach.
+      tolerance: certified gap of each risk, in units of ``second_moment``.
+
+    Returns:
+      B: 0 where the zero function is good enough, infinity where no weights are. To 1e-6
+      relative where the slope of R at B resolves it: an error of the risk by the tolerance
+      moves B by tolerance E f*^2 / |R'(B)|.
+
+    Raises:
+      RequirementError: impossible values, or a risk on the way that cannot be certified.
+    """
+    check(tolerance > 0.0, "tolerance", "be positive", tolerance)
+    check(math.isfinite(risk), "risk", "be finite", risk)
+    if risk >= second_moment:
+        return 0.0
+    problem = _problem(gram, correlations, second_moment)
+    slope = 2.0 * float(np.sum(np.abs(problem.linear)))
+    if slope == 0.0 or risk < 0.0:
+        return math.inf
+    resolved = tolerance * second_moment
+    bound, start = (second_moment - risk) / slope, None
+    for _ in range(_NEWTON_STEPS):
+        point = _certified(problem, bound, tolerance, start)
+        excess = point.value - risk
+        if excess <= 0.0:
+            return bound
+        at_bound = np.abs(point.u) >= bound
+        slope = float(np.sum(np.abs(point.gradient[at_bound])))
+        # R stays above its tangent; where nothing pushes against the bound it has no further
+        # to fall.
+        if slope == 0.0:
+            return bound if excess <= resolved else math.inf
+        step = excess / slope
+        if step <= _RELATIVE_BOUND * bound:
+            return bound + step
+        bound += step
+        start = np.where(at_bound, np.copysign(bound, point.u), point.u)
+    check(False, "risk", f"be reached within {_NEWTON_STEPS} Newton steps", risk)
+    return math.inf
