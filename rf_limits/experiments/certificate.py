@@ -26,7 +26,7 @@ def has_lazy_limit(config: ConfigDict) -> bool:
     return problem.target == "single_neuron" and problem.dim >= 2 and known
 
 
-def _samples(config: ConfigDict, method: str, step: float) -> float:
+def _samples(config: ConfigDict, method: str, step: Any) -> float | int:
     """Training samples a method has seen."""
     if method in ("network", "linearized"):
         if config.data.kind == "population":

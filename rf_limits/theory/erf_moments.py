@@ -1,4 +1,4 @@
-r"""E erf(h) tau(g) in closed form for tau = erf, step and relu, x ~ N(0, I_d).
+r"""E erf(h) tau(g) in closed form for tau = erf, step, relu and gelu, x ~ N(0, I_d).
 
 erf(t) = 2 P(n < sqrt(2) t) - 1 with n ~ N(0, 1): an erf neuron is a step function with noise,
 the mean of two gates in one more dimension each, (sqrt(2) w, 1, 0) and (sqrt(2) v, 0, 1).
@@ -36,10 +36,13 @@ def _erf_gates(w: Array, a: Array, axis: int) -> _Noisy:
     )
 
 
-def _step_gates(v: Array, b: Array) -> _Noisy:
+def _gates(v: Array, b: Array, noise: float) -> _Noisy:
+    """Gates of step and relu (no noise), and of gelu(g) = g P(n < g) (noise 1)."""
     _, norms = unit_vectors(v)
-    weights = jnp.concatenate([v, jnp.zeros((v.shape[0], 2))], axis=1)
-    return _Noisy(scaled_bias(b, norms), jnp.where(norms == 0.0, 0.0, 1.0), weights)
+    root = norms if noise == 0.0 else jnp.sqrt(norms**2 + noise**2)
+    own = jnp.zeros((v.shape[0], 2)).at[:, 1].set(noise)
+    length = norms / jnp.where(root == 0.0, 1.0, root)
+    return _Noisy(scaled_bias(b, root), length, jnp.concatenate([v, own], axis=1))
 
 
 class _Joint(NamedTuple):
@@ -72,25 +75,34 @@ def erf_step_gram(
 ) -> Float[Array, "m k"]:
     """E erf(<w_i, x> + a_i) 1[<v_j, x> + b_j > 0]."""
     cosine = unit_vectors(w)[0] @ unit_vectors(v)[0].T
-    joint = _joint(_erf_gates(w, a, 0), _step_gates(v, b), cosine)
+    joint = _joint(_erf_gates(w, a, 0), _gates(v, b, 0.0), cosine)
     return erf(joint.bound_w / _ROOT2) * ndtr(joint.bound_v) + 2.0 * joint.covariance
 
 
 def erf_relu_gram(
-    w: Float[Array, "m d"], a: Float[Array, "m"], v: Float[Array, "k d"], b: Float[Array, "k"]
+    w: Float[Array, "m d"],
+    a: Float[Array, "m"],
+    v: Float[Array, "k d"],
+    b: Float[Array, "k"],
+    *,
+    noise: float = 0.0,
 ) -> Float[Array, "m k"]:
-    """E erf(<w_i, x> + a_i) relu(<v_j, x> + b_j).
+    """E erf(<w_i, x> + a_i) g_j 1[g_j + noise n > 0]: relu without noise, gelu with noise 1.
 
-    relu(g) = (<v, x> + b) 1[g > 0] and Stein's lemma:
-    b E erf(h) 1[g>0] + <w, v> E erf'(h) 1[g>0] + |v|^2 E erf(h) delta(g).
+    With g = <v, x> + b, g' = g + noise n and Stein's lemma:
+    b E erf(h) 1[g'>0] + <w, v> E erf'(h) 1[g'>0] + |v|^2 E erf(h) delta(g').
     """
     (unit_w, norms_w), (unit_v, norms_v) = unit_vectors(w), unit_vectors(v)
     plain = pairwise_angles(unit_w, unit_v)
-    joint = _joint(_erf_gates(w, a, 0), _step_gates(v, b), unit_w @ unit_v.T)
-    norms_w, a, norms_v, b = norms_w[:, None], a[:, None], norms_v[None, :], b[None, :]
+    right = _gates(v, b, noise)
+    joint = _joint(_erf_gates(w, a, 0), right, unit_w @ unit_v.T)
+    n, a, b, length = norms_w[:, None], a[:, None], b[None, :], right.length[None, :]
     value = b * (erf(joint.bound_w / _ROOT2) * ndtr(joint.bound_v) + 2.0 * joint.covariance)
-    density = 2.0 * _ROOT2 * normal_density(joint.bound_w) / jnp.sqrt(1.0 + 2.0 * norms_w**2)
+    density = 2.0 * _ROOT2 * normal_density(joint.bound_w) / jnp.sqrt(1.0 + 2.0 * n**2)
     value += density * ndtr(joint.angles.conditional(joint.bound_w, joint.bound_v)) * (w @ v.T)
-    mean = a - joint.bound_v * norms_w * plain.cosine
-    spread = jnp.sqrt(1.0 + 2.0 * (norms_w * plain.sine) ** 2)
-    return value + norms_v * normal_density(joint.bound_v) * erf(mean / spread)
+    # Given g' = 0, h is normal; its variance is |w|^2 (1 - length^2 c^2).
+    mean = a - joint.bound_v * n * length * plain.cosine
+    outside = 0.0 if noise == 0.0 else 1.0 / (1.0 + (norms_v[None, :] / noise) ** 2)
+    spread = jnp.sqrt(1.0 + 2.0 * n**2 * (outside + (length * plain.sine) ** 2))
+    edge = normal_density(joint.bound_v) * erf(mean / spread)
+    return value + norms_v[None, :] * length * edge

@@ -7,6 +7,7 @@ series with an error bound (:mod:`~rf_limits.theory.hermite_gram`), or quadratur
 the rest.
 """
 
+import functools
 from collections.abc import Callable
 
 import jax
@@ -47,6 +48,12 @@ FUNCTIONS: dict[str, Callable[[Array], Array]] = {
 
 _POLYNOMIALS = {"linear": 1, "quadratic": 2}
 _GATED = ("relu", "step", "gelu")
+_WITH_ERF = {
+    "erf": erf_gram,
+    "step": erf_step_gram,
+    "relu": erf_relu_gram,
+    "gelu": functools.partial(erf_relu_gram, noise=1.0),
+}
 
 
 def _function(activation: Activation) -> Callable[[Array], Array]:
@@ -107,15 +114,8 @@ def _one_way(
     if sigma in _GATED and tau in _GATED:
         left, right = _gated_parts(sigma, w, a, 0), _gated_parts(tau, v, b, 1)
         return gated_gram(*left, *right)
-    if sigma == "erf" and tau in ("erf", "step", "relu"):
-        gram = {"erf": erf_gram, "step": erf_step_gram, "relu": erf_relu_gram}[tau]
-        return gram(w, a, v, b)
-    if sigma == "erf" and tau == "gelu":
-        # erf(h) = 2 P(n < sqrt(2) h) - 1
-        noise = jnp.zeros((w.shape[0], 2)).at[:, 0].set(1.0)
-        wide = jnp.concatenate([2.0**0.5 * w, noise], axis=1)
-        left = (wide, 2.0**0.5 * a, jnp.zeros_like(wide), jnp.full_like(a, 2.0))
-        return gated_gram(*left, *_gated_parts(tau, v, b, 1)) - _low(tau, v, b)[0][None, :]
+    if sigma == "erf" and tau in _WITH_ERF:
+        return _WITH_ERF[tau](w, a, v, b)
     if sigma == tau == "sin":
         return _sin_gram(w, a, v, b)
     return None

@@ -23,7 +23,7 @@ from rf_limits.theory.angles import Angles, pairwise_angles, unit_vectors
 from rf_limits.theory.bivariate_normal import normal_density, orthant_probability
 
 _OPEN = 1e30  # alpha of a gate that never changes
-_PARALLEL = 1e-14  # below this sine v^ - c w^ is rounding error and has no direction
+_PARALLEL = 3e-11  # equal weights may come out this far apart: v^ - c w^ has no direction
 
 
 class Form(NamedTuple):
@@ -83,8 +83,8 @@ class Edge(NamedTuple):
         parallel = sine < _PARALLEL
         return jnp.where(parallel, 0.0, self.tilt(form) / jnp.where(parallel, 1.0, sine))
 
-    def relu(self) -> Array:
-        """The mean of relu(g) on the edge, times phi(alpha)."""
+    def mean_relu(self) -> Array:
+        """phi(alpha) times the mean of relu(g) on the edge."""
         mean = self.other_bias - self.angles.cosine * self.offset * self.other_norm
         spread = self.other_norm * self.angles.sine
         return self.density * mean * self.opened + self.joint * spread

@@ -12,6 +12,9 @@ from scipy import special
 
 from rf_limits.errors import check
 
+Reals = np.ndarray | np.generic | float
+"""An array of any shape, or a number."""
+
 _STIRLING = (  # B_2n / (2n (2n - 1))
     1 / 12,
     -1 / 360,
@@ -30,8 +33,8 @@ def check_dim(dim: int) -> None:
     check(dim >= 2, "dim", "be at least 2", dim)
 
 
-def _stirling_rest(z: np.ndarray) -> np.ndarray:
-    """Rest of Stirling: log Gamma(z) minus (z - 1/2) log z - z + log(2 pi)/2, for |z| >= 16, Re z > 0."""
+def _stirling_rest(z: Reals) -> Reals:
+    """Log Gamma(z) minus (z - 1/2) log z - z + log(2 pi)/2, for |z| >= 16, Re z > 0."""
     inverse = 1.0 / z
     value = np.zeros_like(inverse)
     for coefficient in reversed(_STIRLING):
@@ -39,7 +42,7 @@ def _stirling_rest(z: np.ndarray) -> np.ndarray:
     return value * inverse
 
 
-def log_gamma_ratio(x: np.ndarray, a: float | np.ndarray) -> np.ndarray:
+def log_gamma_ratio(x: Reals, a: Reals) -> Reals:
     """Log Gamma(x + a) - log Gamma(x), without cancellation for large x.
 
     Args:
@@ -78,7 +81,7 @@ def multiplicity(dim: int, degree: int) -> int:
     )
 
 
-def log_multiplicity(dim: int, degrees: np.ndarray) -> np.ndarray:
+def log_multiplicity(dim: int, degrees: Reals) -> Reals:
     """Log B(d, k), elementwise.
 
     Args:
@@ -187,8 +190,11 @@ def log_mean_squares(
     for k in range(max_degree + 1):
         if walk.renewed or k == 0:
             top = float(np.max(walk.log_scale))
-            factor = np.exp(2.0 * (walk.log_scale - top))
-        total = float(factor @ (walk.mantissa * walk.mantissa))
+            depth = 2.0 * (walk.log_scale - top)
+            # what cannot count is zero: subnormal numbers would be slow
+            factor = np.where(depth > -300.0, np.exp(np.maximum(depth, -300.0)), 0.0)
+        # not a BLAS product: its threads cost more than they gain at these sizes
+        total = float(np.sum(factor * walk.mantissa * walk.mantissa))
         logs[k] = math.log(total) + 2.0 * top if total > 0.0 else -math.inf
         if k < max_degree:
             walk.step()

@@ -61,7 +61,7 @@ def _density(x: float) -> float:
     return math.exp(-0.5 * x * x) / math.sqrt(2.0 * math.pi)
 
 
-def second_moment(order: int, bias: float) -> float:
+def second_moment(order: int, bias: float | int) -> float:
     """E relu(z + bias)^2 (order 1) or P(z + bias > 0) (order 0), relatively accurate."""
     if order == 0:
         return float(special.ndtr(bias))
@@ -71,7 +71,7 @@ def second_moment(order: int, bias: float) -> float:
     return float(_density(bias) * (weights @ (t * t * np.exp(t * (bias - 0.5 * t)))))
 
 
-def _kinked(order: int, bias: float, max_degree: int) -> np.ndarray:
+def _kinked(order: int, bias: float | int, max_degree: int) -> np.ndarray:
     """Coefficients of t -> relu(t + bias) (order 1) or 1[t + bias > 0] (order 0)."""
     values = hermite_values(max(max_degree, 1), -bias) * _density(bias)
     j = np.arange(max_degree + 1, dtype=np.float64)
@@ -104,8 +104,8 @@ def hermite_series(
     activation: str | Callable[[np.ndarray], np.ndarray],
     max_degree: int,
     *,
-    scale: float = 1.0,
-    bias: float = 0.0,
+    scale: float | int = 1.0,
+    bias: float | int = 0.0,
 ) -> HermiteSeries:
     """Hermite coefficients of t -> sigma(scale t + bias).
 
@@ -161,7 +161,7 @@ def hermite_series(
     return HermiteSeries(c, error, total, rest)
 
 
-def _erf_coefficients(scale: float, bias: float, max_degree: int) -> np.ndarray:
+def _erf_coefficients(scale: float, bias: float | int, max_degree: int) -> np.ndarray:
     """Of erf(scale t + bias): derivatives of erf(bias/sqrt(1 + 2 scale^2)) in the bias."""
     width = math.sqrt(0.5 + scale**2)
     beta = bias / width

@@ -15,7 +15,7 @@ import math
 import numpy as np
 
 from rf_limits.errors import check
-from rf_limits.theory.harmonics import check_dim, log_gamma_ratio, log_multiplicity
+from rf_limits.theory.harmonics import Reals, check_dim, log_gamma_ratio, log_multiplicity
 from rf_limits.theory.tails import abel_plana
 
 RELATIVE_ERROR = 1e-11
@@ -25,7 +25,7 @@ TOTALS = (0.5, 0.5)
 """E sigma_alpha(x_1)^2 for x_1 ~ N(0, 1)."""
 
 
-def log_eigenvalues(order: int, dim: int, degrees: np.ndarray) -> np.ndarray:
+def log_eigenvalues(order: int, dim: int, degrees: Reals) -> Reals:
     """Log lambda_k of E sigma(<w, x>) sigma(<w', x>), x ~ N(0, I_d), |w| = |w'| = 1.
 
     Args:
@@ -52,13 +52,12 @@ def log_eigenvalues(order: int, dim: int, degrees: np.ndarray) -> np.ndarray:
     logs = np.where(vanishes, -np.inf, logs)
     if order == 0:
         return np.where(k == 0, -math.log(4.0), logs)
-    mean = math.log(dim) + 2.0 * (
-        -math.log(2.0 * math.sqrt(math.pi)) + math.lgamma(0.5 * dim) - math.lgamma(0.5 * dim + 0.5)
-    )
+    # d (E relu(t))^2
+    mean = math.log(dim / (4.0 * math.pi)) - 2.0 * float(log_gamma_ratio(0.5 * dim, 0.5))
     return np.where(k == 0, mean, np.where(k == 1, -math.log(4.0 * dim), logs))
 
 
-def log_weights(order: int, dim: int, degrees: np.ndarray) -> np.ndarray:
+def log_weights(order: int, dim: int, degrees: Reals) -> Reals:
     """Log lambda_k B(d, k); arguments as for :func:`log_eigenvalues`."""
     return log_eigenvalues(order, dim, degrees) + log_multiplicity(dim, degrees)
 
@@ -76,14 +75,14 @@ def tail(order: int, dim: int, degree: int) -> float:
         terms += list(np.exp(log_weights(order, dim, np.arange(first, start, 2))))
     parity = float(start % 2)
 
-    def term(n: np.ndarray) -> np.ndarray:
+    def term(n: Reals) -> Reals:
         return log_weights(order, dim, 2.0 * n + parity)
 
     terms.append(math.exp(abel_plana(term, 0.5 * (start - parity))))
     return math.fsum(float(term) for term in terms)
 
 
-def log_tangent_eigenvalues(dim: int, degrees: np.ndarray) -> np.ndarray:
+def log_tangent_eigenvalues(dim: int, degrees: Reals) -> Reals:
     r"""Log eigenvalues of the ReLU tangent kernel h(c) = K_1(c) + c K_0(c).
 
     K_0 = (pi - theta)/(2 pi) and K_1 = (sin theta + (pi - theta) c)/(2 pi): training both

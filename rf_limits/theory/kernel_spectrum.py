@@ -63,15 +63,15 @@ def _integrate(
     """E h(t) q_k(t), q_k = sqrt(B(d, k)) P_k, in the angle."""
     angle, weights = panels(np.linspace(0.0, math.pi, num_panels + 1))
     t = np.cos(angle)
-    log_constant = math.lgamma(0.5 * dim) - math.lgamma(0.5 * (dim - 1)) - 0.5 * math.log(math.pi)
+    start = (dim - 2.0) * np.log(np.sin(angle))
+    weights = weights / np.sum(weights * np.exp(start))
     values = weights * np.asarray(function(t), np.float64)
-    start = log_constant + (dim - 2.0) * np.log(np.sin(angle))
     walk = ScaledRecurrence(dim, max_degree, t, start)
     found = np.empty(max_degree + 1)
     for k in range(max_degree + 1):
         if walk.renewed or k == 0:
             scale = values * np.exp(np.maximum(walk.log_scale, -700.0))
-        found[k] = scale @ walk.mantissa
+        found[k] = np.sum(scale * walk.mantissa)
         if k < max_degree:
             walk.step()
     return found

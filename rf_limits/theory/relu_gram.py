@@ -94,7 +94,7 @@ def _ratio(edge: Edge) -> Array:
 
 def _side(pairs: GatePairs, edge: Edge, other: Edge, bias: Array | None) -> _Side:
     ratio = _ratio(edge)
-    along = edge.inverse_norm * edge.relu() + ratio * pairs.probability
+    along = edge.inverse_norm * edge.mean_relu() + ratio * pairs.probability
     return _Side(ratio, along, None if bias is None else _opened(pairs, edge, other))
 
 
@@ -130,7 +130,7 @@ def _gram_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
 def _opened_change(pairs: GatePairs, edge: Edge, other: Edge, own: Form, others: Form) -> Array:
     """Change of E 1[h>0] relu(g) as h moves along ``own`` and g along ``others``."""
     tilted = edge.other_norm * edge.density * edge.opened * edge.tilt(own)
-    moved = edge.inverse_norm * (edge.height(own) * edge.relu() + tilted)
+    moved = edge.inverse_norm * (edge.height(own) * edge.mean_relu() + tilted)
     mean = edge.density * edge.opened * others.first + other.density * other.opened * others.second
     return moved + mean + others.constant * pairs.probability
 
@@ -149,7 +149,7 @@ def _along_change(pairs: GatePairs, edge: Edge, other: Edge, own: Form, others: 
     mean = others.constant - edge.offset * angle - c * scale * edge.height(own)
     moved = edge.density * edge.opened * mean + edge.joint * s * others.second
     density = (edge.offset * edge.height(own) + own.first) * edge.inverse_norm
-    on_edge = edge.inverse_norm * (moved - density * edge.relu())
+    on_edge = edge.inverse_norm * (moved - density * edge.mean_relu())
     probability = _level_change(edge, own) + _level_change(other, others.flipped())
     ratio = _ratio_change(edge, own, others)
     return on_edge + _ratio(edge) * probability + ratio * pairs.probability

@@ -86,8 +86,8 @@ def zonal_spectrum(
     max_degree: int,
     activation: str | Callable[[np.ndarray], np.ndarray] = "relu",
     *,
-    bias: float = 0.0,
-    norm: float = 1.0,
+    bias: float | int = 0.0,
+    norm: float | int = 1.0,
     tail_accuracy: float = 1e-10,
 ) -> ZonalSpectrum:
     """Spectrum of the neurons f_w(x) = sigma(<w, x> + b), |w| = ``norm``, x ~ N(0, I_d).
@@ -188,8 +188,8 @@ def _series_spectrum(
     dim: int,
     max_degree: int,
     activation: str | Callable[[np.ndarray], np.ndarray],
-    bias: float,
-    norm: float,
+    bias: float | int,
+    norm: float | int,
 ) -> ZonalSpectrum:
     """Any activation by its Hermite series, as long as it takes or 2048 terms."""
     last = max(64, max_degree + 64)

@@ -28,7 +28,7 @@ def panels(edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return nodes.ravel(), (half[:, None] * _WEIGHTS).ravel()
 
 
-def abel_plana(log_term: Callable[[np.ndarray], np.ndarray], start: float) -> float:
+def abel_plana(log_term: Callable, start: float) -> float:
     r"""Log of sum_{n >= 0} f(start + n) for f falling like an inverse power.
 
     .. math:: \sum_{n\ge 0} f(N+n) = \int_N^\infty f + \tfrac12 f(N)
@@ -67,18 +67,18 @@ class PowerTail(NamedTuple):
 
     power: int
     shift: float
-    scale: float
+    scale: float | int
     coefficients: tuple[float, ...]
     relative_error: float
     first: int
 
-    def weight(self, degree: float) -> float:
+    def weight(self, degree: float | int) -> float:
         """The weight of one degree."""
         ratio = (self.scale / (degree + self.shift)) ** 2
         series = np.polynomial.polynomial.polyval(ratio, self.coefficients)
         return float(series) * (degree + self.shift) ** -float(self.power)
 
-    def beyond(self, degree: float) -> float:
+    def beyond(self, degree: float | int) -> float:
         """Sum of the weights of all degrees k > ``degree``."""
         start = degree + 1.0 + self.shift
         total = 0.0

@@ -28,7 +28,7 @@ def population(key, width=6, use_bias=False):
 
 def one_cell(exact, init, x, rate, alpha=1.0):
     """An ensemble of one."""
-    batch = lambda tree: jax.tree.map(lambda leaf: leaf[None], tree)  # noqa: E731
+    batch = lambda tree: jax.tree.map(lambda leaf: leaf[None], tree)
     one = jnp.ones(1)
     key = jax.random.key(0)[None]
     return Cell(batch(init), alpha * one, rate * one, x[None], exact.target(x)[None], key)

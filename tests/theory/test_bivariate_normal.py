@@ -16,7 +16,7 @@ BOUNDS = (-6.0, -1.3, -1e-9, 0.0, 0.4, 2.0, 8.0)
 def mp_owens_t(h, a):
     """T(h, a) by its integral, in 30 digits."""
     with mpmath.workdps(30):
-        f = lambda x: mpmath.exp(-(h**2) * (1 + x**2) / 2) / (1 + x**2)  # noqa: E731
+        f = lambda x: mpmath.exp(-(h**2) * (1 + x**2) / 2) / (1 + x**2)
         knots = [0, *[k for k in (0.25, 1, 4, 20) if k < abs(a)], abs(a)]
         return float(mpmath.sign(a) * mpmath.quad(f, knots) / (2 * mpmath.pi))
 
@@ -25,7 +25,7 @@ def mp_orthant(h, k, angle):
     """P(z1 < h, z2 < k) by integrating the conditional probability, in 30 digits."""
     with mpmath.workdps(30):
         c, s = mpmath.cos(mpmath.mpf(angle)), mpmath.sin(mpmath.mpf(angle))
-        f = lambda z: mpmath.npdf(z) * mpmath.ncdf((k - c * z) / s)  # noqa: E731
+        f = lambda z: mpmath.npdf(z) * mpmath.ncdf((k - c * z) / s)
         edge = k / c if c else mpmath.mpf(0)
         width = s / abs(c) if c else mpmath.mpf(1)
         knots = {mpmath.mpf(-14), mpmath.mpf(h)}

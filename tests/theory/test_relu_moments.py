@@ -35,7 +35,7 @@ def mp_gram(s, a, t, b, angle):
             r = mean / scale
             return mean * mpmath.ncdf(r) + scale * mpmath.npdf(r)
 
-        f = lambda z: mpmath.npdf(z) * (t * z + b) * inner(z)  # noqa: E731
+        f = lambda z: mpmath.npdf(z) * (t * z + b) * inner(z)
         start = max(mpmath.mpf(-b) / t, mpmath.mpf(-16))
         kink = -mpmath.mpf(a) / (s * c) if c else start
         width = rest / abs(c) if c else mpmath.mpf(1)

@@ -17,7 +17,7 @@ def test_coordinate_moments(dim):
 @pytest.mark.parametrize("dim", [3, 5, 20])
 @pytest.mark.parametrize(("mean", "scale"), [(0.3, 1.0), (-0.5, 2.0), (2.0, 1.0), (-3.0, 1.0)])
 def test_expected_relu(dim, mean, scale):
-    density = lambda t: (1 - t * t) ** ((dim - 3) / 2)  # noqa: E731
+    density = lambda t: (1 - t * t) ** ((dim - 3) / 2)
     total, _ = integrate.quad(density, -1, 1, epsabs=1e-14)
     kink = float(np.clip(-mean / scale, -1, 1))
     value, _ = integrate.quad(
