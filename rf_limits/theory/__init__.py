@@ -1,7 +1,9 @@
 """What is known exactly: expectations, risks, spectra and bounds."""
 
+from rf_limits.theory.expectations import gaussian_gram
 from rf_limits.theory.kernel_spectrum import kernel_spectrum, relu_kernel_spectrum
 from rf_limits.theory.lazy_limit import features_for_risk, hardest_bias, lazy_limit
+from rf_limits.theory.population_risk import population_risk
 from rf_limits.theory.relu_moments import ReluSum, relu_gram, relu_sum_product
 from rf_limits.theory.spectrum import ZonalSpectrum, zonal_spectrum
 
@@ -9,9 +11,11 @@ __all__ = [
     "ReluSum",
     "ZonalSpectrum",
     "features_for_risk",
+    "gaussian_gram",
     "hardest_bias",
     "kernel_spectrum",
     "lazy_limit",
+    "population_risk",
     "relu_gram",
     "relu_kernel_spectrum",
     "relu_sum_product",
