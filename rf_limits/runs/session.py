@@ -3,6 +3,7 @@
 import importlib
 import time
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import jax
@@ -86,34 +87,56 @@ def run_in_workdir(
         _print_figures(console, sorted((store.path / "figures").glob("*.png")))
         return 0
     started = time.monotonic()
-    facts: dict[str, Any] = {"status": "running", **provenance()}
     try:
-        with progress(console) as report:
-            experiment = experiment_module.prepare(config, report)
-            store.begin(resolved, facts)
-            result = experiment.run(report)
-        diverged = experiment_module.diverged(result.metrics)
-        facts["status"] = "diverged" if diverged else "complete"
-        store.write_metrics(result.metrics)
-        store.write_json("summary.json", experiment_module.summary(result))
-        figures = figure_module.draw(result.metrics)
-        paths = [store.write_figure(name, figure)[0] for name, figure in figures.items()]
-    except RequirementError:
-        raise
+        result, status, paths = _carry_out(
+            store, resolved, config, experiment_module, figure_module, console
+        )
     except KeyboardInterrupt:
-        _close(store, facts, "interrupted", started)
         console.print("Interrupted; the same command starts the run again.", highlight=False)
         return INTERRUPTED
-    except BaseException as error:
-        _close(store, {**facts, "error": repr(error)}, "failed", started)
-        raise
-    _close(store, {**facts, "choices": result.choices}, facts["status"], started)
     console.print(_rich_table(experiment_module.printed_table(result.metrics), console.width))
     for line in experiment_module.remarks(result):
         console.print(line, highlight=False, soft_wrap=True)
     console.print(f"Results in {store.path} ({time.monotonic() - started:.0f} s).", highlight=False)
     _print_figures(console, paths)
-    return 1 if diverged else 0
+    return 1 if status == "diverged" else 0
+
+
+def _carry_out(
+    store: RunStore,
+    resolved: dict[str, Any],
+    config: ConfigDict,
+    experiment_module: ModuleType,
+    figure_module: ModuleType,
+    console: Console,
+) -> tuple[Any, str, list[Path]]:
+    """Prepares, claims the directory, computes and writes; returns result, status, figures.
+
+    Until the directory is claimed nothing in it changes, whatever happens; from then on
+    run.json says how the run ended.
+    """
+    started = time.monotonic()
+    facts: dict[str, Any] = {"status": "running", **provenance()}
+    claimed = False
+    try:
+        with progress(console) as report:
+            experiment = experiment_module.prepare(config, report)
+            store.begin(resolved, facts)
+            claimed = True
+            result = experiment.run(report)
+        store.write_metrics(result.metrics)
+        store.write_json("summary.json", experiment_module.summary(result))
+        figures = figure_module.draw(result.metrics)
+        paths = [store.write_figure(name, figure)[0] for name, figure in figures.items()]
+    except BaseException as error:
+        interrupted = isinstance(error, KeyboardInterrupt)
+        if claimed:
+            reason = {} if interrupted else {"error": repr(error)}
+            _close(store, facts | reason, "interrupted" if interrupted else "failed", started)
+        raise
+    status = "diverged" if experiment_module.diverged(result.metrics) else "complete"
+    _close(store, {**facts, "choices": result.choices}, status, started)
+    return result, status, paths
 
 
 def _close(store: RunStore, facts: dict[str, Any], status: str, started: float) -> None:

@@ -141,6 +141,31 @@ def test_a_run_that_stops_says_how(tmp_path, monkeypatch, error, status):
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "complete"
 
 
+def test_interrupted_before_the_directory_is_claimed(finished, monkeypatch):
+    """Ctrl-C while preparing to overwrite: the earlier run keeps every byte, run.json too."""
+    path, _ = finished
+    before = contents(path)
+
+    def stop(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "prepare", stop)
+    assert run(tiny_config(), path, overwrite=True)[0] == 130
+    assert contents(path) == before
+
+
+def test_a_refusal_in_the_middle_is_a_failed_run(tmp_path, monkeypatch):
+    def refuse(self, report):
+        raise RequirementError("ridge must be larger")
+
+    monkeypatch.setattr(training.Training, "run", refuse)
+    with pytest.raises(RequirementError, match="ridge must be larger"):
+        run(tiny_config(), tmp_path / "run")
+    facts = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert facts["status"] == "failed"
+    assert "ridge must be larger" in facts["error"]
+
+
 def test_divergence_is_a_status_and_an_exit_code(tmp_path):
     config = tiny_config()
     config.training.optimizer, config.training.learning_rate = "adam", "1e30"
