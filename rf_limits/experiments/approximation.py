@@ -21,13 +21,12 @@ from rf_limits.experiments.validation import check_real, check_sequence, check_w
 from rf_limits.theory.best_features import (
     BestRisk,
     best_risks,
-    neuron_gram,
     tangent_correlations,
     tangent_gram,
 )
+from rf_limits.theory.expectations import gaussian_gram
 from rf_limits.theory.fourier_moments import fourier_gram, fourier_relu_correlations
 from rf_limits.theory.lazy_limit import lazy_limit
-from rf_limits.theory.relu_gram import relu_gram
 
 METHODS = ("random_features", "tangent_features", "lazy_limit")
 FEATURES = ("relu", "erf", "fourier")
@@ -67,8 +66,6 @@ def validate(config: ConfigDict) -> None:
     check_real(config.features.scale, "features.scale", 0.0, strict=True)
     biased = config.features.bias
     check(isinstance(biased, bool), "features.bias", "be True or False", biased)
-    erf = config.features.activation == "erf"
-    check(not (erf and biased), "features.bias", "be False for erf features", biased)
     check_real(config.ridge, "ridge", 0.0)
     tangents = "tangent_features" in config.methods
     side = max(max(config.widths), config.max_tangent_features if tangents else 0)
@@ -157,14 +154,11 @@ class Approximation:
             w, b = np.asarray(w), np.asarray(b) if features.bias else np.zeros(width)
             products = fourier_relu_correlations(w, b, np.asarray(direction), 0.0)
             return fourier_gram(w, b, w, b), products
-        if features.activation == "erf":
-            squares = 1.0 + 2.0 * jnp.sum(w**2, axis=1)
-            gram = (2 / jnp.pi) * jnp.arcsin(2 * w @ w.T / jnp.sqrt(jnp.outer(squares, squares)))
-            products = (w @ direction) / jnp.sqrt(jnp.pi * squares)
-            return np.array(gram), np.array(products)
         biases = b if features.bias else None
-        gram = np.array(jax.jit(neuron_gram)(w, biases))
-        return gram, np.array(relu_gram(w, biases, direction[None, :], None)[:, 0])
+        kind = features.activation
+        gram = jax.jit(lambda w, b: gaussian_gram(w, b, w, b, kind))(w, biases)
+        products = gaussian_gram(w, biases, direction[None, :], None, kind, "relu")
+        return np.array(gram), np.array(products[:, 0])
 
     def _limit(self, dim: int) -> list[dict[str, Any]]:
         """The bound on a fine grid of feature counts, as far as the features go."""

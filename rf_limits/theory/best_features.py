@@ -18,7 +18,6 @@ from jaxtyping import Array, Float
 
 from rf_limits.errors import RequirementError, check
 from rf_limits.theory.angles import pairwise_angles, unit_vectors
-from rf_limits.theory.relu_gram import relu_gram
 
 
 class BestRisk(NamedTuple):
@@ -68,13 +67,6 @@ def tangent_correlations(
     angles = pairwise_angles(unit, target)
     value = angles.sine * unit + (jnp.pi - angles.theta) * target
     return (norm[0] * value / (2.0 * jnp.pi)).reshape(-1)
-
-
-def neuron_gram(
-    weights: Float[Array, "N d"], biases: Float[Array, "N"] | None
-) -> Float[Array, "N N"]:
-    """E f_i f_j for the random features relu(<w_i, x> + b_i)."""
-    return relu_gram(weights, biases, weights, biases)
 
 
 def best_risks(

@@ -9,7 +9,6 @@ from rf_limits.errors import RequirementError
 from rf_limits.problem import SingleNeuron
 from rf_limits.theory.best_features import (
     best_risks,
-    neuron_gram,
     tangent_correlations,
     tangent_gram,
 )
@@ -49,7 +48,7 @@ def test_best_risk_is_the_risk_of_the_best_combination(key, kind, ridge):
     target = SingleNeuron.create(v, float(jnp.linalg.norm(v)), 0.0)
     moment = target.second_moment("gaussian")
     if kind == "random":
-        gram = np.array(neuron_gram(weights, None))
+        gram = np.array(relu_gram(weights, None, weights, None))
         products = np.array(relu_gram(weights, None, v[None, :], None)[:, 0])
         sizes = [1, 4, 9]
     else:
@@ -75,7 +74,7 @@ def test_reference_values():
     for seed in range(3):
         weights = jax.random.normal(jax.random.key(seed), (1000, 20))
         v = jnp.eye(1, 20)
-        gram = np.array(neuron_gram(weights, None))
+        gram = np.array(relu_gram(weights, None, weights, None))
         products = np.array(relu_gram(weights, None, v, None)[:, 0])
         risks.append([best.risk for best in best_risks(gram, products, 0.5, [100, 1000])])
     mean, spread = np.mean(risks, axis=0), np.std(risks, axis=0, ddof=1)
@@ -86,7 +85,7 @@ def test_reference_values():
 def test_singular_features_are_refused(key):
     weights, v = setting(key, 3)
     doubled = jnp.concatenate([weights, weights])
-    gram = np.array(neuron_gram(doubled, None))
+    gram = np.array(relu_gram(doubled, None, doubled, None))
     products = np.array(relu_gram(doubled, None, v[None, :], None)[:, 0])
     with pytest.raises(RequirementError, match="ridge must make the Gram matrix of 6 features"):
         best_risks(gram - 1e-15 * np.eye(6), products, 15.0, [6])
