@@ -33,10 +33,9 @@ def gradient_flow(
       atol: absolute tolerance per step.
 
     Returns:
-      The parameters reached. Leaves are NaN if a million steps, or steps of 1e-12 of the
-      duration, did not suffice. Integrated
-      by diffrax: Tsitouras' explicit 5(4) pair (Tsitouras 2011) with a PI step-size
-      controller.
+      The parameters reached, in the dtypes of ``params``. Leaves are NaN if a million steps,
+      or steps of 1e-12 of the duration, did not suffice. Integrated by diffrax: Tsitouras'
+      explicit 5(4) pair (Tsitouras 2011) with a PI step-size controller.
     """
 
     def field(_, theta, __):
@@ -63,6 +62,11 @@ def gradient_flow(
             throw=False,
         )
         good = solution.result == diffrax.RESULTS.successful
-        return jax.tree.map(lambda leaf: jnp.where(good, leaf[-1], jnp.nan), solution.ys)
+        # The solver works in the precision of time, float64, whatever that of the parameters.
+        return jax.tree.map(
+            lambda leaf, start: jnp.where(good, leaf[-1], jnp.nan).astype(start.dtype),
+            solution.ys,
+            theta,
+        )
 
     return jax.lax.cond(duration > 0.0, follow, lambda theta: theta, params)
