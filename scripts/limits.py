@@ -1,12 +1,13 @@
-"""How well can fixed features do? Exact best risks beside the lazy limit; nothing is trained.
+"""How well can fixed features do, and what does one ReLU neuron cost them? All exact.
 
     python scripts/limits.py --config=configs/approximation.py --workdir=results/limits
+    python scripts/limits.py --config=configs/hardness.py --workdir=results/hardness
 
 Any field of the config can be overridden: --config.dims="(5,10)" --config.seeds=5. The fields
-are listed in rf_limits/experiments/defaults.py (approximation_config).
+are listed in rf_limits/experiments/defaults.py (approximation_config, hardness_config).
 """
 
 from rf_limits.runs.script import run_config_script
 
 if __name__ == "__main__":
-    run_config_script("approximation")
+    run_config_script("approximation", "hardness")

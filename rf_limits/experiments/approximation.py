@@ -12,10 +12,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-import psutil
 from ml_collections import ConfigDict
 
-from rf_limits.errors import RequirementError, check, check_choice
+from rf_limits.errors import check, check_choice
+from rf_limits.experiments.memory import check_gram_memory
 from rf_limits.experiments.tables import short_number
 from rf_limits.experiments.validation import check_real, check_sequence, check_whole
 from rf_limits.theory.best_features import (
@@ -67,17 +67,9 @@ def validate(config: ConfigDict) -> None:
     biased = config.features.bias
     check(isinstance(biased, bool), "features.bias", "be True or False", biased)
     check_real(config.ridge, "ridge", 0.0)
-    tangents = "tangent_features" in config.methods
-    side = max(max(config.widths), config.max_tangent_features if tangents else 0)
-    available = psutil.virtual_memory().total
-    if 8 * 4 * side**2 > 0.9 * available:
-        field = "widths" if side == max(config.widths) else "max_tangent_features"
-        largest = int(np.sqrt(0.9 * available / 32))
-        raise RequirementError(
-            f"{field} must give a Gram matrix that fits in memory (about "
-            f"{32 * side**2 / 2**30:.1f} GiB of {available / 2**30:.1f} GiB), but received {side}; "
-            f"about {largest} would fit."
-        )
+    check_gram_memory(max(config.widths), "widths")
+    if "tangent_features" in config.methods:
+        check_gram_memory(config.max_tangent_features, "max_tangent_features")
 
 
 def prepare(config: ConfigDict, report: Report = lambda stage, fraction: None) -> "Approximation":

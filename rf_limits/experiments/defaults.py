@@ -83,3 +83,35 @@ def approximation_config() -> ConfigDict:
     features.bias = False  # N(0, 1)
     config.ridge = 0.0  # added to the diagonal of Gram matrices
     return config.lock()
+
+
+def hardness_config() -> ConfigDict:
+    """A fresh, locked config of scripts/limits.py: what does one ReLU neuron cost?"""
+    config = ConfigDict()
+    config.experiment = "hardness"
+    config.dims = (2, 3, 4, 5, 6, 8, 10, 15, 20, 30)
+    config.threshold = 0.02  # absolute risk to reach: the paper's 1/50
+    config.norm_exponent = 2.0  # |w*| = d^norm_exponent
+    # b*: 0; the hardest among the neurons of the paper's wave; the hardest of all; d^3
+    config.biases = ("zero", "paper", "hardest", "d_cubed")
+    config.methods = (
+        "lazy_limit",
+        "random_features",
+        "lattice_features",
+        "magnitude_limit",
+        "frontier",
+        "descent",
+        "wave",
+    )
+    config.seeds = 3  # draws of features, initializations, directions
+    config.max_features = 4096  # up to which features are measured
+    config.frontier = frontier = ConfigDict()
+    frontier.widths = (16, 64, 256)  # r; smaller than can reach the threshold are left out
+    config.descent = descent = ConfigDict()
+    descent.widths = (1, 8)  # neurons trained by gradient descent
+    descent.learning_rate = 0.8  # of half the risk; the curvature is at most 1
+    descent.max_steps = 20_000
+    config.wave = wave = ConfigDict()
+    wave.biases = (0.0, 1.0)  # of the features the wave is correlated with
+    wave.draws = 1000  # features drawn per seed
+    return config.lock()

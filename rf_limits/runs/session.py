@@ -21,7 +21,7 @@ from rf_limits.runs.store import RunStore, plain
 # the module whose draw(metrics) gives figures by name.
 EXPERIMENTS = {
     name: (f"rf_limits.experiments.{name}", f"rf_limits.figures.{name}")
-    for name in ("training", "approximation")
+    for name in ("training", "approximation", "hardness")
 }
 INTERRUPTED = 130
 

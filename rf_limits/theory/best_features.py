@@ -69,6 +69,39 @@ def tangent_correlations(
     return (norm[0] * value / (2.0 * jnp.pi)).reshape(-1)
 
 
+def least_features(
+    gram: Float[np.ndarray, "p p"],
+    correlations: Float[np.ndarray, "p"],
+    second_moment: float,
+    risk: float,
+) -> tuple[BestRisk | None, int]:
+    """The first features of a sequence that reach ``risk``.
+
+    Args:
+      gram: (p, p) E f_i f_j, float64; overwritten.
+      correlations: (p,) E f_i f*.
+      second_moment: E f*^2.
+      risk: absolute population risk to reach.
+
+    Returns:
+      :class:`BestRisk` of the least number of leading features whose best risk is at most
+      ``risk``, or None; and how many leading features are independent in float64, beyond
+      which none were tried.
+    """
+    if risk >= second_moment:
+        return BestRisk(0, second_moment, 0.0, 1.0), 0
+    factor, failed = scipy.linalg.lapack.dpotrf(gram, lower=1, overwrite_a=1)
+    independent = failed - 1 if failed > 0 else len(gram)
+    if independent == 0:
+        return None, 0
+    lead, q = factor[:independent, :independent], correlations[:independent]
+    z = scipy.linalg.solve_triangular(lead, q, lower=True, check_finite=False)
+    reached = np.flatnonzero(second_moment - np.cumsum(z**2) <= risk)
+    if reached.size == 0:
+        return None, independent
+    return _leading(factor, z, second_moment, int(reached[0]) + 1, 0.0), independent
+
+
 def best_risks(
     gram: Float[np.ndarray, "p p"],
     correlations: Float[np.ndarray, "p"],
@@ -106,14 +139,17 @@ def best_risks(
             f"definite in float64 (about {enough:.1e} would), but received {ridge:g}."
         ) from error
     z = scipy.linalg.solve_triangular(factor, correlations, lower=True, check_finite=False)
-    found = []
-    for size in sizes:
-        lead = factor[:size, :size]
-        u = scipy.linalg.solve_triangular(lead, z[:size], lower=True, trans="T", check_finite=False)
-        # With a ridge, u^T (G + ridge) u = |z|^2 counts the penalty: risk = E f*^2 - 2 u.q + u G u.
-        explained = float(z[:size] @ z[:size]) + ridge * float(u @ u)
-        largest = max(float(np.abs(u).max()), 0.0)
-        reciprocal, _ = scipy.linalg.lapack.dtrcon(lead, norm="1", uplo="L")
-        condition = np.inf if reciprocal == 0.0 else 1.0 / float(reciprocal) ** 2
-        found.append(BestRisk(size, second_moment - explained, largest, condition))
-    return found
+    return [_leading(factor, z, second_moment, size, ridge) for size in sizes]
+
+
+def _leading(
+    factor: np.ndarray, z: np.ndarray, second_moment: float, size: int, ridge: float
+) -> BestRisk:
+    """The first ``size`` features, from the factor L of all and z = L^{-1} q."""
+    lead, z = factor[:size, :size], z[:size]
+    u = scipy.linalg.solve_triangular(lead, z, lower=True, trans="T", check_finite=False)
+    # With a ridge, u^T (G + ridge) u = |z|^2 counts the penalty: risk = E f*^2 - 2 u.q + u G u.
+    explained = float(z @ z) + ridge * float(u @ u)
+    reciprocal, _ = scipy.linalg.lapack.dtrcon(lead, norm="1", uplo="L")
+    condition = np.inf if reciprocal == 0.0 else 1.0 / float(reciprocal) ** 2
+    return BestRisk(size, second_moment - explained, float(np.abs(u).max()), condition)

@@ -7,9 +7,10 @@ With r features f_i and output weights bounded by |u_i| <= B, the least populati
          = \min_{|u_i| \le B} E f^{*2} - 2\langle q, u\rangle + \langle u, G u\rangle,
 
 G_ij = E f_i f_j, q_i = E f_i f*. Yehudai and Shamir (2019, section 4) bound r max_i |u_i| from
-below wherever the risk is small: here the frontier itself. R is convex and decreasing, with
-slope -sum_i |g_i| over the weights at the bound, g = 2(Gu - q) (envelope theorem), so Newton's
-method for R(B) = risk approaches the least such B from below and cannot overshoot it.
+below wherever the risk is small: here the frontier itself. R is convex and decreasing, and any
+point u with gradient g = 2(Gu - q) bounds it from below, R(B') >= R(u) - <g, u> - B' |g|_1 for
+every B' (at the minimum for B the tangent of R, envelope theorem), so Newton's method for
+R(B) = risk approaches the least such B from below and cannot overshoot it.
 """
 
 import math
@@ -23,6 +24,7 @@ from rf_limits.theory.box_qp import BoxPoint, BoxProblem
 
 _RELATIVE_BOUND = 1e-8
 _NEWTON_STEPS = 200
+_NEAR = 1.0 - 1e-6  # of the bound: interior points stop short of it
 
 
 class BoxRisk(NamedTuple):
@@ -141,16 +143,19 @@ def least_bound(
         excess = point.value - risk
         if excess <= 0.0:
             return bound
-        at_bound = np.abs(point.u) >= bound
-        slope = float(np.sum(np.abs(point.gradient[at_bound])))
-        # R stays above its tangent; where nothing pushes against the bound it has no further
-        # to fall.
-        if slope == 0.0:
+        near = np.abs(point.u) >= _NEAR * bound
+        if not np.any(near):  # nothing pushes against the bound: the risk has no further to fall
             return bound if excess <= resolved else math.inf
-        step = excess / slope
+        # For every B', R(B') >= value - <g, u> - B' |g|_1: this bound never overshoots.
+        size = float(np.sum(np.abs(point.gradient)))
+        step = (excess - float(point.gradient @ point.u)) / size - bound
+        if step <= 0.0:
+            if excess <= resolved:
+                return bound
+            step = excess / max(float(np.sum(np.abs(point.gradient[near]))), 1e-300)
         if step <= _RELATIVE_BOUND * bound:
             return bound + step
         bound += step
-        start = np.where(at_bound, np.copysign(bound, point.u), point.u)
+        start = np.where(near, np.copysign(bound, point.u), point.u)
     check(False, "risk", f"be reached within {_NEWTON_STEPS} Newton steps", risk)
     return math.inf

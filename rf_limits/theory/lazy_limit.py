@@ -34,14 +34,21 @@ def _check(dim: int, norm: float | int, bias: float | int) -> None:
     check(math.isfinite(bias), "bias", "be finite", bias)
 
 
-def _limit(p: int, dim: int, norm: float | int, bias: float | int, activation: Activation) -> float:
+def _limit(
+    p: int,
+    dim: int,
+    norm: float | int,
+    bias: float | int,
+    activation: Activation,
+    negligible: float = 0.0,
+) -> float:
     order = _ORDERS.get(activation) if isinstance(activation, str) else None
     if order is None:
-        return sorted_limit(p, dim, activation, bias, norm)
+        return sorted_limit(p, dim, activation, bias, norm, negligible)
     size = norm ** (2 * order)
     if bias == 0.0:
         return size * Homogeneous(order, dim).limit(p)
-    return size * sorted_limit(p, dim, activation, bias / norm, 1.0)
+    return size * sorted_limit(p, dim, activation, bias / norm, 1.0, negligible / size)
 
 
 def lazy_limit(
@@ -114,7 +121,7 @@ def features_for_risk(
 
     def reached(p: int) -> bool:
         check(p <= _MOST_FEATURES, "risk", "be reachable with 1e300 features", risk)
-        return _limit(p, dim, norm, bias, activation) <= risk
+        return _limit(p, dim, norm, bias, activation, negligible=risk) <= risk
 
     return least(reached)
 
@@ -159,12 +166,13 @@ def hardest_bias(
         except ValueError:
             return -math.inf
 
-    biases = np.unique(np.append(np.linspace(-max_bias, max_bias, grid), 0.0))
+    lowest = 0.0 if p > dim else -max_bias  # beyond degrees 0 and 1, b and -b are alike
+    biases = np.unique(np.append(np.linspace(lowest, max_bias, grid), 0.0))
     values = [limit(b) for b in biases]
     best = int(np.argmax(values))
     low, high = biases[max(best - 1, 0)], biases[min(best + 1, biases.size - 1)]
     found = optimize.minimize_scalar(
-        lambda b: -limit(b), bounds=(low, high), method="bounded", options={"xatol": 1e-7 * norm}
+        lambda b: -limit(b), bounds=(low, high), method="bounded", options={"xatol": 1e-5 * norm}
     )
     bias = float(found.x) if -found.fun > values[best] else float(biases[best])
     if bias < 0.0 and limit(-bias) >= limit(bias) * (1.0 - 1e-9):

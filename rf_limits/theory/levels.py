@@ -159,9 +159,23 @@ def _all_degrees(dim: int, degree: int) -> int:
 
 
 def sorted_limit(
-    p: int, dim: int, activation: Activation, beta: float | int, norm: float | int
+    p: int,
+    dim: int,
+    activation: Activation,
+    beta: float | int,
+    norm: float | int,
+    negligible: float = 0.0,
 ) -> float:
     """R*(p) for any neuron, from its sorted spectrum.
+
+    Args:
+      p: number of features.
+      dim: dimension d.
+      activation: of the neuron.
+      beta: its bias.
+      norm: its length.
+      negligible: limits certainly below this need not be resolved: a value that, with its
+        error, lies below it is given as it is.
 
     Raises:
       RequirementError: a sum that float64 cannot resolve to ``RELATIVE_ERROR``.
@@ -183,6 +197,7 @@ def sorted_limit(
     else:
         value, error = _beyond(ladder, p, needed)
     reached = value == error == 0.0 or 0.0 <= error <= RELATIVE_ERROR * value
+    reached = reached or value + error <= negligible
     check(reached, "num_features", "leave a limit that float64 can resolve", p)
     return value
 

@@ -1,0 +1,344 @@
+"""What one ReLU neuron costs fixed features, in the paper's own setting.
+
+Target relu(<w*, x> + b*), |w*| = d^2, absolute risk 1/50 (Yehudai and Shamir 2019, section 4):
+features needed and measured, sizes of weights needed and measured, the paper's wave, and
+gradient descent on one neuron and a few, for every dimension.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from ml_collections import ConfigDict
+
+from rf_limits.errors import check, check_choice
+from rf_limits.experiments.hardness_tables import MEASURED, growth, overview, printed_table
+from rf_limits.experiments.measured_features import (
+    least_measured,
+    measured_frontier,
+    sphere_directions,
+)
+from rf_limits.experiments.memory import check_gram_memory
+from rf_limits.experiments.neuron_bias import TARGET_BIASES, biases_and_limits
+from rf_limits.experiments.neuron_descent import train_neurons
+from rf_limits.experiments.validation import check_real, check_sequence, check_whole
+from rf_limits.theory.best_features import BestRisk
+from rf_limits.theory.hermite import second_moment
+from rf_limits.theory.lazy_limit import features_for_risk
+from rf_limits.theory.magnitude_limit import log_magnitude_limit, log_rms_magnitude_limit
+from rf_limits.theory.triangle_wave import paper_wave, wave_second_moment
+from rf_limits.theory.wave_correlation import log_rms_wave_correlation, log_wave_correlation
+
+__all__ = ["diverged", "prepare", "printed_table", "remarks", "summary", "validate"]
+
+METHODS = (*MEASURED, "lazy_limit", "magnitude_limit", "frontier", "descent", "wave")
+KEYS = ("method", "dim", "target_bias", "seed", "num_features")
+MEASUREMENTS = (
+    "bias",
+    "log10_features",
+    "risk",
+    "relative_risk",
+    "max_weight",
+    "size_times_weight",
+    "log10_size_times_weight",
+    "condition_number",
+    "steps",
+    "log10_correlation",
+)
+_EXACT_INTEGERS = 2**53
+_REACHABLE = 1e-12  # of E f*^2: below this rounding decides
+_LN10 = math.log(10.0)
+
+Report = Callable[[str, float], None]
+Row = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """Outcome: the table (docs/results.md) and what was chosen."""
+
+    metrics: pd.DataFrame
+    choices: dict[str, Any]
+
+
+def validate(config: ConfigDict) -> None:
+    """Checks every field of a hardness config.
+
+    Raises:
+      RequirementError: naming the first field that cannot be, with the value received.
+    """
+    check_sequence(config.dims, "dims")
+    for dim in config.dims:
+        check_whole(dim, "dims", 2)
+    check_real(config.threshold, "threshold", 0.0, strict=True)
+    check_real(config.norm_exponent, "norm_exponent", 0.0)
+    largest = max(config.dims) ** (2.0 * config.norm_exponent)
+    check(
+        config.threshold >= _REACHABLE * largest,
+        "threshold",
+        f"be at least {_REACHABLE * largest:.1e} to be resolved in float64 at |w*|^2 = {largest:g}",
+        config.threshold,
+    )
+    for field, names in (("biases", TARGET_BIASES), ("methods", METHODS)):
+        check_sequence(config[field], field)
+        for name in config[field]:
+            check_choice(name, names, field)
+    for field in ("seeds", "max_features"):
+        check_whole(config[field], field, 1)
+    for section, field in (("frontier", "widths"), ("descent", "widths")):
+        check_sequence(config[section][field], f"{section}.{field}")
+        for width in config[section][field]:
+            check_whole(width, f"{section}.{field}", 1)
+    check_real(config.descent.learning_rate, "descent.learning_rate", 0.0, strict=True)
+    check(
+        config.descent.learning_rate < 2.0,
+        "descent.learning_rate",
+        "be below 2, the inverse of half the largest possible curvature",
+        config.descent.learning_rate,
+    )
+    check_whole(config.descent.max_steps, "descent.max_steps", 1)
+    check_sequence(config.wave.biases, "wave.biases")
+    for bias in config.wave.biases:
+        check_real(bias, "wave.biases", -math.inf)
+    check_whole(config.wave.draws, "wave.draws", 1)
+    check_gram_memory(config.max_features, "max_features")
+    check_gram_memory(max(config.frontier.widths), "frontier.widths")
+
+
+def prepare(config: ConfigDict, report: Report = lambda stage, fraction: None) -> "Hardness":
+    """Checks the config; the work is in ``run``."""
+    validate(config)
+    return Hardness(config)
+
+
+class Hardness:
+    """The experiment, checked."""
+
+    def __init__(self, config: ConfigDict):
+        self.config = config
+
+    def run(self, report: Report = lambda stage, fraction: None) -> Result:
+        """Everything, dimension by dimension; training of all dimensions at the end."""
+        config, rows = self.config, []
+        targets: dict[tuple[str, int], float] = {}
+        dims = sorted(config.dims)
+        for i, dim in enumerate(dims):
+            report(f"d = {dim}", 0.9 * i / len(dims))
+            norm, limits = self._norm(dim), {}
+            for kind, bias, count in biases_and_limits(config.biases, config.threshold, dim, norm):
+                targets[kind, dim], limits[kind] = bias, count
+            rows += self._limit_rows(dim, targets, limits)
+            rows += self._measured_rows(dim, targets, limits)
+            rows += self._magnitude_rows(dim)
+            if "wave" in config.methods:
+                rows += self._wave_rows(dim)
+        if "descent" in config.methods:
+            report("gradient descent", 0.95)
+            rows += self._descent_rows(dims, targets)
+        return Result(self._table(rows), self._choices())
+
+    def _norm(self, dim: int) -> float:
+        return float(dim) ** self.config.norm_exponent
+
+    def _choices(self) -> dict[str, Any]:
+        config = self.config
+        power = f"d^{config.norm_exponent:g}"
+        return {
+            "target": f"relu(<w*, x> + b*), |w*| = {power}",
+            "threshold": config.threshold,
+        }
+
+    def _table(self, rows: list[Row]) -> pd.DataFrame:
+        """The documented table: logarithms and relative risks filled in."""
+        table = pd.DataFrame(rows).reindex(columns=[*KEYS, *MEASUREMENTS])
+        counts = table["num_features"].astype("float64")
+        weights = table["max_weight"].astype("float64")
+        table["size_times_weight"] = (
+            table["size_times_weight"].astype("float64").fillna(counts * weights)
+        )
+        for name, values in (
+            ("log10_features", counts),
+            ("log10_size_times_weight", table["size_times_weight"]),
+        ):
+            with np.errstate(divide="ignore"):
+                table[name] = table[name].astype("float64").fillna(np.log10(values))
+        norms = table["dim"].astype("float64") ** self.config.norm_exponent
+        moments = [
+            norm**2 * second_moment(1, bias / norm) if np.isfinite(bias) else np.nan
+            for norm, bias in zip(norms, table["bias"].astype("float64"), strict=True)
+        ]
+        table["relative_risk"] = table["risk"].astype("float64") / np.array(moments)
+        types = dict.fromkeys(("dim", "seed", "num_features", "steps"), "Int64")
+        types |= dict.fromkeys(set(MEASUREMENTS) - {"steps"}, "float64")
+        return table.astype(types | dict.fromkeys(("method", "target_bias"), "string"))
+
+    def _limit_rows(self, dim: int, targets: dict, limits: dict) -> Iterator[Row]:
+        if "lazy_limit" not in self.config.methods:
+            return
+        for kind, count in limits.items():
+            exact = count is not None and count < _EXACT_INTEGERS
+            yield {
+                "method": "lazy_limit",
+                "dim": dim,
+                "target_bias": kind,
+                "bias": targets[kind, dim],
+                "risk": self.config.threshold,
+                "num_features": count if exact else None,
+                "log10_features": math.nan if count is None else math.log10(count),
+            }
+
+    def _measured_rows(self, dim: int, targets: dict, limits: dict) -> Iterator[Row]:
+        """Least numbers of features measured, wherever the limit leaves room."""
+        config, norm = self.config, self._norm(dim)
+        for family in (m for m in MEASURED if m in config.methods):
+            for kind, count in limits.items():
+                if count is None or count > config.max_features:
+                    continue
+                for seed in range(config.seeds):
+                    bias = targets[kind, dim]
+                    best = least_measured(
+                        family,
+                        seed,
+                        dim,
+                        bias / norm,
+                        config.threshold / norm**2,
+                        least=count,
+                        max_features=config.max_features,
+                    )
+                    yield {
+                        "method": family,
+                        "dim": dim,
+                        "target_bias": kind,
+                        "bias": bias,
+                        "seed": seed,
+                        **_scaled(best, norm),
+                    }
+
+    def _magnitude_rows(self, dim: int) -> Iterator[Row]:
+        """The limits of r max|u_i| and r rms(u_i), and the frontier measured; b* = 0."""
+        config, norm = self.config, self._norm(dim)
+        common = {"dim": dim, "target_bias": "zero", "bias": 0.0, "risk": config.threshold}
+        if "magnitude_limit" in config.methods:
+            limits = {
+                "magnitude_limit": log_magnitude_limit,
+                "rms_magnitude_limit": log_rms_magnitude_limit,
+            }
+            for name, function in limits.items():
+                try:
+                    log = function(config.threshold, dim, norm=norm) / _LN10
+                except ValueError:  # beyond the degrees that it resolves
+                    log = math.nan
+                yield {"method": name, **common, "log10_size_times_weight": log}
+        if "frontier" not in config.methods:
+            return
+        least = features_for_risk(config.threshold, dim, norm=norm)
+        for width in sorted(w for w in config.frontier.widths if w >= least):
+            for seed in range(config.seeds):
+                bound = measured_frontier(seed, dim, width, config.threshold / norm**2)
+                if math.isfinite(bound):
+                    yield {
+                        "method": "frontier",
+                        **common,
+                        "seed": seed,
+                        "num_features": width,
+                        "max_weight": bound * norm,
+                    }
+
+    def _wave_rows(self, dim: int) -> Iterator[Row]:
+        """Correlation coefficients of the paper's wave with ReLU features of unit length."""
+        wave = paper_wave(dim)
+        log_wave = 0.5 * math.log(wave_second_moment(wave))
+        for bias in self.config.wave.biases:
+            size = log_wave + 0.5 * math.log(second_moment(1, bias))
+            common = {"dim": dim, "bias": bias}
+            log = log_rms_wave_correlation(wave, dim, bias=bias)
+            yield {"method": "wave", **common, "log10_correlation": (log - size) / _LN10}
+            for seed in range(self.config.seeds):
+                cosines = np.asarray(sphere_directions(seed, dim, self.config.wave.draws)[:, 0])
+                largest = float(log_wave_correlation(wave, cosines, bias=bias)[1].max())
+                yield {
+                    "method": "wave_draws",
+                    **common,
+                    "seed": seed,
+                    "num_features": self.config.wave.draws,
+                    "log10_correlation": (largest - size) / _LN10,
+                }
+
+    def _descent_rows(self, dims: list[int], targets: dict) -> Iterator[Row]:
+        config, options = self.config, self.config.descent
+        for width in sorted(options.widths):
+            for kind in config.biases:
+                known = [d for d in dims if math.isfinite(targets[kind, d])]
+                if not known:
+                    continue
+                runs = train_neurons(
+                    [(d, self._norm(d), targets[kind, d]) for d in known],
+                    width,
+                    config.seeds,
+                    threshold=config.threshold,
+                    learning_rate=options.learning_rate,
+                    max_steps=options.max_steps,
+                )
+                for dim, seeds in zip(known, runs, strict=True):
+                    for seed, found in enumerate(seeds):
+                        yield {
+                            "method": "neuron" if width == 1 else "network",
+                            "dim": dim,
+                            "target_bias": kind,
+                            "bias": targets[kind, dim],
+                            "seed": seed,
+                            "num_features": width,
+                            **found,
+                        }
+
+
+def _scaled(best: BestRisk | None, norm: float) -> Row:
+    """A best risk for a target of length ``norm`` instead of 1; nothing where none was found."""
+    if best is None:
+        return {}
+    return {
+        "num_features": best.num_features,
+        "risk": best.risk * norm**2,
+        "max_weight": best.max_weight * norm,
+        "condition_number": best.condition_number,
+    }
+
+
+def diverged(metrics: pd.DataFrame) -> bool:
+    """Whether gradient descent ended anywhere without a finite risk."""
+    trained = metrics[metrics["method"].isin(["neuron", "network"])]
+    return bool((~np.isfinite(trained["risk"].astype("float64"))).any())
+
+
+def summary(result: Result) -> dict[str, Any]:
+    """What summary.json holds: the overview, and rates of growth with d."""
+    table = overview(result.metrics).astype(object)
+    return {
+        "choices": result.choices,
+        "overview": table.where(table.notna(), None).to_dict("records"),
+        "growth": growth(result.metrics),
+    }
+
+
+def remarks(result: Result) -> list[str]:
+    """Lines under the table: the setting, and how fast things grow."""
+    choices = result.choices
+    lines = [f"Target {choices['target']}, absolute risk {choices['threshold']:g}. All exact."]
+    names = {
+        "lazy_limit": "features needed",
+        "random_features": "features measured (RF)",
+        "magnitude_limit": "r max|u_i| needed",
+        "frontier": "r max|u_i| measured",
+    }
+    for row in growth(result.metrics):
+        if row["method"] in names and row["target_bias"] == "zero":
+            dims = row["dims"]
+            lines.append(
+                f"{names[row['method']]} grow by a factor {10 ** row['digits_per_dimension']:.3g} "
+                f"per dimension (95% CI {10 ** row['low']:.3g} to {10 ** row['high']:.3g}, "
+                f"d = {dims[0]} to {dims[-1]})."
+            )
+    return lines

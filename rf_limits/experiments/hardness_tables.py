@@ -1,0 +1,122 @@
+"""What the hardness table says: an overview by dimension, and rates of growth."""
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from rf_limits.experiments.neuron_bias import TARGET_BIASES
+from rf_limits.experiments.tables import short_number
+from rf_limits.measure.scaling import growth_rate
+
+MEASURED = ("random_features", "lattice_features")
+
+
+def growth(metrics: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rates of growth with d, as decimal digits per dimension, with 95% confidence intervals.
+
+    Of the features needed (b* = 0 and hardest), the features measured, the limits of
+    r max|u_i| and r rms(u_i), and the least r max|u_i| on the measured frontier of each seed.
+    """
+    features, sizes = "log10_features", "log10_size_times_weight"
+    series = [
+        ("lazy_limit", "zero", features),
+        ("lazy_limit", "hardest", features),
+        ("random_features", "zero", features),
+        ("lattice_features", "zero", features),
+        ("magnitude_limit", "zero", sizes),
+        ("rms_magnitude_limit", "zero", sizes),
+        ("frontier", "zero", sizes),
+    ]
+    rows = []
+    for method, kind, column in series:
+        part = metrics[(metrics["method"] == method) & (metrics["target_bias"] == kind)]
+        part = part.dropna(subset=[column])
+        if method == "frontier":
+            part = part.groupby(["dim", "seed"], as_index=False)[column].min()
+        if part["dim"].nunique() < 2:
+            continue
+        dims = part["dim"].to_numpy(float)
+        rate, low, high = growth_rate(dims, part[column].to_numpy(float))
+        rows.append(
+            {
+                "method": method,
+                "target_bias": kind,
+                "column": column,
+                "dims": sorted({int(d) for d in dims}),
+                "digits_per_dimension": rate,
+                "low": low,
+                "high": high,
+            }
+        )
+    return rows
+
+
+def overview(metrics: pd.DataFrame) -> pd.DataFrame:
+    """One row per dimension: features, weights, steps; medians over seeds."""
+
+    def middle(column: str, dim: int, method: str, kind: str = "zero") -> float:
+        chosen = (metrics["dim"] == dim) & (metrics["method"] == method)
+        part = metrics[chosen & (metrics["target_bias"] == kind)]
+        if method == "frontier":
+            part = part.groupby("seed")[[column]].min()
+        values = part[column].astype("float64")
+        return float(values.median()) if len(values) and values.notna().all() else math.nan
+
+    rows = []
+    for dim in sorted(metrics["dim"].unique()):
+        row = {"dim": int(dim)}
+        for kind in TARGET_BIASES:
+            row[f"needed_{kind}"] = middle("log10_features", dim, "lazy_limit", kind)
+        for family in MEASURED:
+            row[family] = middle("log10_features", dim, family)
+        for method in ("magnitude_limit", "frontier"):
+            row[method] = middle("log10_size_times_weight", dim, method)
+        for method in ("neuron", "network"):
+            for column in ("steps", "max_weight"):
+                row[f"{method}_{column}"] = middle(column, dim, method)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+_PRINTED = {
+    "dim": "d",
+    "needed_zero": "p, b*=0",
+    "needed_paper": "paper",
+    "needed_hardest": "hardest",
+    "needed_d_cubed": "d^3",
+    "random_features": "RF",
+    "lattice_features": "lattice",
+    "magnitude_limit": "r max|u|",
+    "frontier": "frontier",
+    "neuron_steps": "1 neuron: steps",
+    "neuron_max_weight": "|w|",
+}
+
+
+def _power(log10: float) -> str:
+    """A number given by its logarithm: 43, 1.2e4, 10^50.6."""
+    if not math.isfinite(log10):
+        return "-"
+    if log10 >= 9.0:
+        return f"10^{log10:.1f}"
+    value = 10.0**log10
+    return f"{value:.0f}" if value < 9999.5 else short_number(value)
+
+
+def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]]]:
+    """Title, columns and cells of the table a run prints."""
+    table = overview(metrics)
+    columns = [name for name in _PRINTED if name in table and table[name].notna().any()]
+    logs = {name for name in columns if name not in ("dim", "neuron_steps", "neuron_max_weight")}
+    cells = [
+        [
+            _power(row[name])
+            if name in logs
+            else ("-" if pd.isna(row[name]) else f"{row[name]:.0f}")
+            for name in columns
+        ]
+        for row in table.to_dict("records")
+    ]
+    title = "One ReLU neuron: features needed (p), measured (RF, lattice), weights, and training"
+    return title, [_PRINTED[name] for name in columns], cells

@@ -1,0 +1,22 @@
+"""Refusing Gram matrices that do not fit."""
+
+import math
+
+import psutil
+
+from rf_limits.errors import RequirementError
+
+_COPIES = 4  # the matrix, its factor, and what building it needs
+
+
+def check_gram_memory(side: int, field: str) -> None:
+    """Raises unless float64 matrices of ``side`` rows fit into this machine's memory."""
+    available = psutil.virtual_memory().total
+    needed = 8 * _COPIES * side**2
+    if needed > 0.9 * available:
+        largest = math.isqrt(int(0.9 * available / (8 * _COPIES)))
+        raise RequirementError(
+            f"{field} must give a Gram matrix that fits in memory (about "
+            f"{needed / 2**30:.1f} GiB of {available / 2**30:.1f} GiB), but received {side}; "
+            f"about {largest} would fit."
+        )

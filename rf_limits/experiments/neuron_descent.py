@@ -1,0 +1,99 @@
+"""Gradient descent on the population risk of one neuron, or of a few, towards one neuron."""
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rf_limits.learning.descent import descend_until
+from rf_limits.theory.relu_moments import ReluSum, relu_sum_product
+
+
+def _plain_risk(params: dict, target: dict) -> jax.Array:
+    return _risk(params["weights"], None, target, None)
+
+
+def _biased_risk(params: dict, target: dict) -> jax.Array:
+    return _risk(params["weights"], params["biases"], target, target["biases"])
+
+
+def _risk(weights, biases, target: dict, target_biases) -> jax.Array:
+    f = ReluSum(weights, biases, target["signs"])
+    g = ReluSum(target["weights"], target_biases, jnp.ones(1))
+    return relu_sum_product(f, f) - 2.0 * relu_sum_product(f, g) + relu_sum_product(g, g)
+
+
+def train_neurons(
+    targets: list[tuple[int, float, float]],
+    width: int,
+    seeds: int,
+    *,
+    threshold: float,
+    learning_rate: float,
+    max_steps: int,
+) -> list[list[dict[str, Any]]]:
+    """Trains hidden layers of ``width`` neurons, output weights +-1/sqrt(width) fixed.
+
+    Weights start at N(0, 1/d), biases (only where the target has one) at N(0, 1); a single
+    neuron has output weight 1. All runs are compiled once: inputs of fewer dimensions are
+    padded, which changes no inner product.
+
+    Args:
+      targets: dim, |w*| and b* of each target relu(<w*, x> + b*); all b* zero, or none.
+      width: N.
+      seeds: number of initializations.
+      threshold: absolute risk at which to stop.
+      learning_rate: step size on half the risk.
+      max_steps: when to give up.
+
+    Returns:
+      For every target, one row per seed: steps, risk, reached, and max_weight, the largest
+      |u_i| |w_i|.
+    """
+    largest = max(dim for dim, _, _ in targets)
+    biased = targets[0][2] != 0.0
+    starts, goals = [], []
+    for dim, norm, bias in targets:
+        for seed in range(seeds):
+            w_key, b_key, u_key = jax.random.split(jax.random.fold_in(jax.random.key(seed), dim), 3)
+            w = jax.random.normal(w_key, (width, dim), jnp.float64) / math.sqrt(dim)
+            u = jnp.ones(1) if width == 1 else jax.random.rademacher(u_key, (width,), jnp.float64)
+            padded = jnp.zeros((width, largest)).at[:, :dim].set(w)
+            start = {"weights": padded}
+            if biased:
+                start["biases"] = jax.random.normal(b_key, (width,), jnp.float64)
+            goal = {
+                "signs": u / math.sqrt(width),
+                "weights": jnp.zeros((1, largest)).at[0, 0].set(norm),
+                "biases": jnp.full(1, bias, jnp.float64),
+            }
+            starts.append(start)
+            goals.append(goal)
+
+    def one(cell):
+        return descend_until(
+            _biased_risk if biased else _plain_risk,
+            cell[0],
+            cell[1],
+            learning_rate=learning_rate,
+            threshold=threshold,
+            max_steps=max_steps,
+        )
+
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *zip(starts, goals, strict=True))
+    ends = jax.lax.map(one, stacked)
+    sizes = jnp.abs(stacked[1]["signs"]) * jnp.linalg.norm(ends.params["weights"], axis=2)
+    rows = [
+        {
+            "steps": int(steps),
+            "risk": float(risk),
+            "reached": bool(reached),
+            "max_weight": float(size),
+        }
+        for steps, risk, reached, size in zip(
+            *map(np.asarray, (ends.steps, ends.risk, ends.reached, sizes.max(axis=1))), strict=True
+        )
+    ]
+    return [rows[i : i + seeds] for i in range(0, len(rows), seeds)]

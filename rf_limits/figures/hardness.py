@@ -1,0 +1,119 @@
+"""The paper's theorem in numbers: features, weights and correlations against d."""
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from rf_limits.figures.style import COLOURS, new_figure, style
+
+_LIMITS = {
+    "zero": ("-", "lazy limit, $b^*=0$"),
+    "hardest": ("--", "lazy limit, hardest $b^*$"),
+    "d_cubed": (":", "lazy limit, $b^*=d^3$"),
+}
+_MEASURED = {
+    "random_features": ("o", "random features, measured"),
+    "lattice_features": ("s", "lattice features, measured"),
+}
+_FIXED = {"lattice_features": "#56B4E9"}
+
+
+def draw(metrics: pd.DataFrame) -> dict[str, Figure]:
+    """All figures of a hardness run by file name."""
+    with style():
+        return {"hardness": hardness(metrics)}
+
+
+def hardness(metrics: pd.DataFrame) -> Figure:
+    """Three panels against d, decimal logarithms.
+
+    Features needed and measured beside the neurons that gradient descent needs; r max|u_i|
+    needed and measured beside the trained neuron's; correlations of the wave.
+    """
+    figure, (count, size, wave) = new_figure(3, height=3.3)
+    _features(count, metrics)
+    _weights(size, metrics)
+    _wave(wave, metrics)
+    for axis in (count, size, wave):
+        axis.set_xlabel("dimension $d$")
+        axis.set_xscale("log")
+        dims = sorted(metrics["dim"].unique())
+        shown = [d for d in dims if d in (2, 3, 5, 10, 20, 30, 50, 100)] or dims
+        axis.set_xticks(shown, [str(d) for d in shown])
+        axis.minorticks_off()
+        if axis.get_legend_handles_labels()[1]:
+            axis.legend(loc="best")
+    return figure
+
+
+def _line(axis, part: pd.DataFrame, column: str, *shape: str, **options) -> None:
+    part = part.dropna(subset=[column]).sort_values("dim")
+    if len(part):
+        axis.plot(part["dim"].to_numpy(float), part[column].to_numpy(float), *shape, **options)
+
+
+def _features(axis, metrics: pd.DataFrame) -> None:
+    column = "log10_features"
+    for kind, (shape, label) in _LIMITS.items():
+        part = metrics[(metrics["method"] == "lazy_limit") & (metrics["target_bias"] == kind)]
+        _line(axis, part, column, shape, color=COLOURS["lazy_limit"], label=label)
+    for method, (marker, label) in _MEASURED.items():
+        part = metrics[(metrics["method"] == method) & (metrics["target_bias"] == "zero")]
+        colour = COLOURS.get(method, _FIXED.get(method))
+        _line(axis, part, column, marker, color=colour, alpha=0.7, label=label)
+    _trained(axis, metrics, column)
+    axis.set_ylabel(r"$\log_{10}$ features for risk 1/50 at $|w^*|=d^2$")
+    axis.set_title("features", loc="left", fontsize=8)
+
+
+def _trained(axis, metrics: pd.DataFrame, column: str) -> None:
+    """Networks trained by gradient descent, by width."""
+    part = metrics[metrics["method"].isin(["neuron", "network"])]
+    part = part[part["target_bias"] == "zero"].dropna(subset=["num_features"])
+    for i, (width, rows) in enumerate(part.groupby("num_features")):
+        means = rows.groupby("dim", as_index=False)[column].median()
+        steps = rows["steps"].astype(float)
+        name = "one neuron" if width == 1 else f"{width} neurons"
+        label = f"{name} trained by GD ({steps.min():.0f}-{steps.max():.0f} steps)"
+        marker = "*" if width == 1 else "P"
+        colour = mpl.colors.to_rgba(COLOURS["network"], 1.0 - 0.4 * min(i, 1))
+        _line(axis, means, column, marker + "-", color=colour, label=label, linewidth=0.8)
+
+
+def _weights(axis, metrics: pd.DataFrame) -> None:
+    column = "log10_size_times_weight"
+    for method, shape, label in (
+        ("magnitude_limit", "-", r"limit of $r\,\max|u_i|$"),
+        ("rms_magnitude_limit", "--", r"limit of $r\,\mathrm{rms}(u_i)$"),
+    ):
+        part = metrics[metrics["method"] == method]
+        _line(axis, part, column, shape, color=COLOURS["lazy_limit"], label=label)
+    part = metrics[metrics["method"] == "frontier"]
+    if len(part):
+        widths = sorted(part["num_features"].unique())
+        colours = mpl.colormaps["autumn"](np.linspace(0.0, 0.7, len(widths)))
+        for width, colour in zip(widths, colours, strict=True):
+            rows = part[part["num_features"] == width]
+            label = f"measured, $r={width}$"
+            _line(axis, rows, column, "o", color=colour, alpha=0.8, label=label)
+    _trained(axis, metrics, column)
+    axis.set_ylabel(r"$\log_{10}$ least $r\,\max|u_i|$ (unit-length features)")
+    axis.set_title("size of weights, $b^*=0$", loc="left", fontsize=8)
+
+
+def _wave(axis, metrics: pd.DataFrame) -> None:
+    """Correlation coefficients; symmetric log where they fall off the scale."""
+    column = "log10_correlation"
+    part = metrics[metrics["method"] == "wave"]
+    for i, (bias, rows) in enumerate(part.groupby("bias")):
+        label = f"root mean square, feature bias {bias:g}"
+        _line(axis, rows, column, "-", color=f"C{i}", label=label)
+        drawn = metrics[(metrics["method"] == "wave_draws") & (metrics["bias"] == bias)]
+        if len(drawn):
+            count = int(drawn["num_features"].iloc[0])
+            label = f"largest of {count} features drawn, bias {bias:g}"
+            _line(axis, drawn, column, "x", color=f"C{i}", label=label, alpha=0.8)
+    axis.set_yscale("symlog", linthresh=1.0)
+    axis.set_ylabel(r"$\log_{10}$ |correlation of $\psi$ with one feature|")
+    axis.set_title("the paper's wave", loc="left", fontsize=8)
