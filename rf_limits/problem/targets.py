@@ -57,6 +57,10 @@ class Target(Protocol):
     def is_homogeneous(self) -> bool:
         """Whether f*(r x) = r f*(x) for r > 0."""
 
+    @property
+    def odd_degrees(self) -> bool:
+        """Whether odd degrees k >= 3 may be present."""
+
     def zonal_sum(self, max_degree: int, radii: Radii) -> ZonalSum:
         """The target by degree (:mod:`rf_limits.theory.zonal`)."""
 
@@ -115,6 +119,11 @@ class Teacher:
     def is_homogeneous(self) -> bool:
         """Whether no neuron has a bias."""
         return not self.has_bias
+
+    @property
+    def odd_degrees(self) -> bool:
+        """Whether odd degrees k >= 3 are present: without biases they vanish."""
+        return self.has_bias
 
     def zonal_sum(self, max_degree: int, radii: Radii) -> ZonalSum:
         """The target by degree."""
@@ -237,6 +246,11 @@ class Polynomial:
     def is_homogeneous(self) -> bool:
         """Polynomials are not (those of degree one are treated like the others)."""
         return False
+
+    @property
+    def odd_degrees(self) -> bool:
+        """Whether odd degrees k >= 3 are present: those of the polynomial's parity are."""
+        return self.degree % 2 == 1
 
     def zonal_sum(self, max_degree: int, radii: Radii) -> ZonalSum:
         """The target by degree: sqrt(B(d, k)) E_t f* P_k(t) at each radius, by Gauss' rule."""

@@ -4,12 +4,10 @@ Exact under Gaussian inputs for everything that is a :class:`~rf_limits.theory.z
 and on the sphere of radius sqrt(d) for functions that are homogeneous of degree one.
 """
 
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from rf_limits.errors import check
-from rf_limits.theory.blocks import BLOCK_ENTRIES
-from rf_limits.theory.zonal import ByDegree, radial_rule, zonal_products
+from rf_limits.theory.zonal import BLOCK_ENTRIES, ByDegree, joined, radial_rule, zonal_products
 
 
 def _parts(f: ByDegree | tuple[ByDegree, ...]) -> tuple[ByDegree, ...]:
@@ -35,9 +33,10 @@ def degree_products(
       block_entries: pairs held at a time.
 
     Returns:
-      (K + 1,) expectations. Rounding error of a few 1e-16 times the sum of |e_i| |e_j| over
-      pairs; biased neurons in addition leave a quadrature error (docs/theory.md, "Degree by
-      degree").
+      (K + 1,) expectations; differentiable. Rounding error is a few 1e-16 of the root of
+      E f_k^2 E g_k^2, times the cancellation within f and g. Biased neurons leave a quadrature
+      error as well, at most that relative to the root of E f^2 E g^2: 3e-7 for d = 2, 5e-8 for
+      3, 1e-9 for 5, 1e-11 for 8, 1e-12 from 10 on (:func:`radial_rule`).
 
     Raises:
       RequirementError: d < 2 or K < 0.
@@ -45,12 +44,9 @@ def degree_products(
     f, g = _parts(f), _parts(g)
     check(max_degree >= 0, "max_degree", "be at least 0", max_degree)
     radii = radial_rule(f[0].dim, all(part.is_homogeneous for part in (*f, *g)))
-    left = [part.zonal_sum(max_degree, radii) for part in f]
-    right = [part.zonal_sum(max_degree, radii) for part in g]
-    products = [
-        zonal_products(a, b, radii, block_entries=block_entries) for a in left for b in right
-    ]
-    return sum(products[1:], products[0])
+    odd = all(any(part.odd_degrees for part in side) for side in (f, g))
+    left, right = (joined([part.zonal_sum(max_degree, radii) for part in s]) for s in (f, g))
+    return zonal_products(left, right, radii, odd_degrees=odd, block_entries=block_entries)
 
 
 def degree_risks(
@@ -69,19 +65,17 @@ def degree_risks(
       block_entries: pairs held at a time.
 
     Returns:
-      (K + 1,) risks; what is missing to the risk of f belongs to higher degrees. Like the
-      risk itself each is a difference of numbers of the size of E f*_k^2 (times the square of
-      the cancellation within f), with absolute rounding error about 1e-15 of that: a degree
-      learned to better than 1e-15 can come out as a small negative number.
+      (K + 1,) risks; what is missing to the risk of f belongs to higher degrees. Degrees 0
+      to 2 are squares of differences and keep their digits however small they are. From
+      degree 3 on each is, like the risk itself, a difference of numbers of the size of
+      E f*_k^2 (times the square of the cancellation within f), with absolute rounding error
+      about 1e-15 of that, and can come out as a small negative number.
     """
     check(max_degree >= 0, "max_degree", "be at least 0", max_degree)
-    parts = _parts(f)
-    radii = radial_rule(target.dim, all(part.is_homogeneous for part in (*parts, target)))
+    parts = (*_parts(f), target)
+    radii = radial_rule(target.dim, all(part.is_homogeneous for part in parts))
+    odd = any(part.odd_degrees for part in parts)
     sums = [part.zonal_sum(max_degree, radii) for part in parts]
-    sums.append(target.zonal_sum(max_degree, radii).negative())
-    total = jnp.zeros(max_degree + 1)
-    for i, a in enumerate(sums):
-        for b in sums[:i]:
-            total = total + 2.0 * zonal_products(a, b, radii, block_entries=block_entries)
-        total = total + zonal_products(a, a, radii, block_entries=block_entries)
-    return total
+    sums[-1] = sums[-1].negative()
+    error = joined(sums)
+    return zonal_products(error, error, radii, odd_degrees=odd, block_entries=block_entries)

@@ -113,7 +113,7 @@ def gegenbauer_step(dim: int, degree: Any, t: Any, now: Any, before: Any) -> Any
     """
     # at k = 0 the factor of t is 1, also where d = 2
     above = (degree + dim - 2) + (degree == 0) * (dim == 2)
-    return ((degree + above) * t * now - degree * before) / above
+    return (t * now) * ((degree + above) / above) - before * (degree / above)
 
 
 def gegenbauer(dim: int, max_degree: int, t: np.ndarray) -> np.ndarray:

@@ -73,6 +73,11 @@ class ReluSum(NamedTuple):
         """Whether f(r x) = r f(x): without biases and offsets."""
         return self.biases is None and self.offsets is None
 
+    @property
+    def odd_degrees(self) -> bool:
+        """Whether odd degrees k >= 3 are present: without biases they vanish."""
+        return not self.is_homogeneous
+
     def zonal_sum(self, max_degree: int, radii: Radii) -> ZonalSum:
         """The function by degree (:mod:`rf_limits.theory.zonal`)."""
         return relu_zonal_sum(*self, max_degree, radii)

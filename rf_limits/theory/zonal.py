@@ -15,19 +15,23 @@ carry a derivative of P_k(<u, x^>) along a tangent s of the sphere at u.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
-from rf_limits.theory.blocks import BLOCK_ENTRIES, sum_over_blocks
+from rf_limits.theory.blocks import sum_over_blocks
 from rf_limits.theory.harmonics import check_dim, gegenbauer_step
 from rf_limits.theory.tails import panels
+from rf_limits.types import Scalar
+
+BLOCK_ENTRIES = 2**16
+"""Pairs held at a time: half a MiB a matrix, which stays in the processor's cache."""
 
 _REACH = 8.5  # |x| is this far from sqrt(d) with probability below 1e-30
-_SMALL_DIM = 8  # up to which kinks lie where |x| does, and cost accuracy
 
 
 class Radii(NamedTuple):
@@ -77,6 +81,10 @@ class ByDegree(Protocol):
     def is_homogeneous(self) -> bool:
         """Whether f(r x) = r f(x) for r > 0: then one radius says everything."""
 
+    @property
+    def odd_degrees(self) -> bool:
+        """Whether odd degrees k >= 3 may be present."""
+
     def zonal_sum(self, max_degree: int, radii: Radii) -> ZonalSum:
         """The function up to degree ``max_degree`` at ``radii``."""
 
@@ -101,7 +109,7 @@ def radial_rule(dim: int, homogeneous: bool) -> Radii:
     if homogeneous:
         return Radii(np.array([root]), np.ones(1))
     low = max(root - _REACH, 0.0)
-    count = 24 if dim <= _SMALL_DIM else 4
+    count = min(24, max(4, -(-120 // dim)))
     nodes, weights = panels(np.linspace(low, root + _REACH, count + 1))
     return Radii(nodes, weights * np.exp(log_radius_density(dim, nodes)))
 
@@ -121,22 +129,114 @@ def polynomials(dim: int, max_degree: int, t: Array) -> Iterator[Array]:
 
 
 def _derivatives(dim: int, max_degree: int, order: int, t: Array) -> list[Array]:
-    """The ``order``-th derivatives of P_0 ... P_K, by P_k' = k (k + d - 2)/(d - 1) P_{k-1}^{d+2}."""
+    """The ``order``-th derivatives of P_0 ... P_K, elementwise on ``t``.
+
+    P_k' = k (k + d - 2)/(d - 1) times the polynomial of degree k - 1 in dimension d + 2.
+    """
     if order == 0:
         return list(polynomials(dim, max_degree, t))
     below = [jnp.zeros_like(t), *_derivatives(dim + 2, max_degree - 1, order - 1, t)]
-    return [(k * (k + dim - 2) / (dim - 1)) * p for k, p in enumerate(below[: max_degree + 1])]
+    return [p * (k * (k + dim - 2) / (dim - 1)) for k, p in enumerate(below[: max_degree + 1])]
 
 
-def _over_radii(left: Array, right: Array) -> Array:
-    """(m, R) and (k, R) coefficients contracted over radii, (m, k)."""
-    if left.shape[1] == 1:  # an outer product, which can be fused with what follows
-        return left * right[:, 0]
-    return left @ right.T
+def joined(sums: Sequence[ZonalSum]) -> ZonalSum:
+    """The sum of several functions: their rows, one below the other."""
+    if len(sums) == 1:
+        return sums[0]
+    directions = jnp.concatenate([part.directions for part in sums])
+    values = jnp.concatenate([part.values for part in sums])
+    if all(part.slopes is None for part in sums):
+        return ZonalSum(directions, values)
+
+    def filled(x: Array | None, like: Array) -> Array:
+        return jnp.zeros_like(like) if x is None else x
+
+    slopes = jnp.concatenate([filled(part.slopes, part.values) for part in sums])
+    tangents = jnp.concatenate([filled(part.tangents, part.directions) for part in sums])
+    return ZonalSum(directions, values, slopes, tangents)
+
+
+def _low_degrees(f: ZonalSum, max_degree: int, radius: Scalar | Int[Array, ""]) -> list[Array]:
+    """The harmonics of degree 0, 1 and 2 at one radius: a number, a vector, a matrix.
+
+    The dot product of two of them is sum_ij e_ik e_jk P_k(<u_i, u_j>), and its derivatives.
+    """
+    dim = f.directions.shape[1]
+    u, values = f.directions, f.values[:, :, radius]
+    found = [jnp.sum(values[:, 0])]
+    if max_degree >= 1:
+        found.append(values[:, 1] @ u)
+    if max_degree >= 2:  # P_2(c) = (d c^2 - 1)/(d - 1)
+        second = (u * values[:, 2, None]).T @ u - jnp.sum(values[:, 2]) / dim * jnp.eye(dim)
+        found.append(math.sqrt(dim / (dim - 1.0)) * second)
+    if f.slopes is None or max_degree == 0:
+        return found
+    s, slopes = f.tangents, f.slopes[:, :, radius]
+    found[1] += slopes[:, 1] @ s
+    if max_degree >= 2:
+        mixed = math.sqrt(dim / (dim - 1.0)) * (u * slopes[:, 2, None]).T @ s
+        found[2] += mixed + mixed.T
+    return found
+
+
+def _low_products(f: ZonalSum, g: ZonalSum, radii: Radii, max_degree: int) -> Array:
+    """E f_k g_k for degrees 0 ... max_degree <= 2; no pairs are formed."""
+
+    def one(radius: Scalar | Int[Array, ""]) -> Array:
+        left = _low_degrees(f, max_degree, radius)
+        right = left if f is g else _low_degrees(g, max_degree, radius)
+        return jnp.stack([jnp.sum(a * b) for a, b in zip(left, right, strict=True)])
+
+    if radii.nodes.size == 1:
+        return radii.weights[0] * one(0)
+
+    def step(total: Array, point: tuple[Array, Array]) -> tuple[Array, None]:
+        return total + point[1] * one(point[0]), None
+
+    points = (jnp.arange(radii.nodes.size), jnp.asarray(radii.weights))
+    return jax.lax.scan(step, jnp.zeros(max_degree + 1), points)[0]
+
+
+def _pair_products(
+    f: ZonalSum, g: ZonalSum, radii: Radii, degrees: Sequence[int], block_entries: int
+) -> Array:
+    """E f_k g_k for the ``degrees`` listed, by sums over all pairs of rows."""
+    dim = f.directions.shape[1]
+    weights = jnp.asarray(radii.weights)
+
+    def block(f: ZonalSum, g: ZonalSum) -> Array:
+        t = f.directions @ g.directions.T
+        order = (f.slopes is not None) + (g.slopes is not None)
+        p = [_derivatives(dim, degrees[-1], j, t) for j in range(order + 1)]
+        left = None if f.slopes is None else f.tangents @ g.directions.T
+        right = None if g.slopes is None else f.directions @ g.tangents.T
+        both = None if left is None or right is None else f.tangents @ g.tangents.T
+        found = []
+        for k in degrees:
+            # (pairs) times (radii of g): pairs are never stored for every radius
+            value, own = f.values[:, k] * weights, g.values[:, k]
+            total = jnp.sum(value * (p[0][k] @ own))
+            if left is not None:
+                slope = f.slopes[:, k] * weights
+                total += jnp.sum(slope * ((p[1][k] * left) @ own))
+            if right is not None:
+                total += jnp.sum(value * ((p[1][k] * right) @ g.slopes[:, k]))
+            if left is not None and right is not None:
+                second = p[2][k] * (left * right) + p[1][k] * both
+                total += jnp.sum(slope * (second @ g.slopes[:, k]))
+            found.append(total)
+        return jnp.stack(found)
+
+    return sum_over_blocks(block, f, g, block_entries=block_entries)
 
 
 def zonal_products(
-    f: ZonalSum, g: ZonalSum, radii: Radii, *, block_entries: int = BLOCK_ENTRIES
+    f: ZonalSum,
+    g: ZonalSum,
+    radii: Radii,
+    *,
+    odd_degrees: bool = True,
+    block_entries: int = BLOCK_ENTRIES,
 ) -> Float[Array, "K"]:
     """E f_k g_k for every degree held.
 
@@ -144,34 +244,19 @@ def zonal_products(
       f: m rows.
       g: k rows, of the same dimension, degrees and radii.
       radii: the rule both were made for.
-      block_entries: pairs held at a time, as in :func:`rf_limits.theory.relu_sum_product`.
+      odd_degrees: whether odd degrees k >= 3 are present on both sides; zero otherwise.
+      block_entries: pairs held at a time.
 
     Returns:
-      (K + 1,) expectations, at a cost of O(m k (d + K R)).
+      (K + 1,) expectations. Degrees 0 to 2 have few harmonics and are held explicitly, at a
+      cost of O((m + k) d^2 R): for ``f is g`` they are sums of squares, in which nothing cancels
+      beyond what cancels in f itself. Higher degrees cost O(m k (d + R)) each.
     """
-    dim, size = f.directions.shape[1], f.values.shape[1]
-    weights = jnp.asarray(radii.weights)
-
-    def block(f: ZonalSum, g: ZonalSum) -> Array:
-        t = f.directions @ g.directions.T
-        order = (f.slopes is not None) + (g.slopes is not None)
-        p = [_derivatives(dim, size - 1, j, t) for j in range(order + 1)]
-        left = None if f.slopes is None else f.tangents @ g.directions.T
-        right = None if g.slopes is None else f.directions @ g.tangents.T
-        both = None if left is None or right is None else f.tangents @ g.tangents.T
-        found = []
-        for k in range(size):
-            rest = _over_radii(f.values[:, k] * weights, g.values[:, k]) * p[0][k]
-            if left is not None:
-                part = _over_radii(f.slopes[:, k] * weights, g.values[:, k])
-                rest = rest + part * left * p[1][k]
-            if right is not None:
-                part = _over_radii(f.values[:, k] * weights, g.slopes[:, k])
-                rest = rest + part * right * p[1][k]
-            if both is not None:
-                part = _over_radii(f.slopes[:, k] * weights, g.slopes[:, k])
-                rest = rest + part * (both * p[1][k] + left * right * p[2][k])
-            found.append(jnp.sum(rest))
-        return jnp.stack(found)
-
-    return sum_over_blocks(block, f, g, block_entries=block_entries)
+    top = f.values.shape[1] - 1
+    low = _low_products(f, g, radii, min(top, 2))
+    degrees = [k for k in range(3, top + 1) if odd_degrees or k % 2 == 0]
+    found = jnp.zeros(top + 1).at[: low.size].set(low)
+    if not degrees:
+        return found
+    high = _pair_products(f, g, radii, degrees, block_entries)
+    return found.at[jnp.asarray(degrees)].set(high)
