@@ -55,6 +55,7 @@ def validate(config: ConfigDict) -> None:
         check_choice(method, METHODS, "predictors.methods")
     check_real(config.predictors.ridge, "predictors.ridge", 0.0)
     check_whole(config.measure.num_probe, "measure.num_probe", 1)
+    check_whole(config.measure.max_degree, "measure.max_degree", -1)
     check_choice(config.precision, PRECISIONS, "precision")
     check_whole(config.seeds, "seeds", 1)
     _validate_memory(config)
