@@ -16,7 +16,7 @@ carry a derivative of P_k(<u, x^>) along a tangent s of the sphere at u.
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -70,6 +70,7 @@ class ZonalSum(NamedTuple):
         return self._replace(values=-self.values, slopes=slopes)
 
 
+@runtime_checkable
 class ByDegree(Protocol):
     """What is asked of a function to know it degree by degree."""
 
