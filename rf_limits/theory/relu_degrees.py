@@ -22,7 +22,7 @@ from jaxtyping import Array, Float
 
 from rf_limits.theory import homogeneous
 from rf_limits.theory.angles import unit_vectors
-from rf_limits.theory.harmonics import log_gamma_ratio, log_multiplicity
+from rf_limits.theory.harmonics import Reals, log_gamma_ratio, log_multiplicity
 from rf_limits.theory.zonal import Radii, ZonalSum, polynomials
 
 
@@ -49,7 +49,7 @@ def _upper_share(dim: int, t: Array, square: Array) -> Array:
     return base - t * square ** (0.5 * (start - 1)) * series
 
 
-def _log_density_constant(dim: np.ndarray | int) -> np.ndarray:
+def _log_density_constant(dim: Reals | int) -> Reals:
     """Log C_d of the density C_d (1 - t^2)^{(d-3)/2}."""
     half = 0.5 * (np.asarray(dim, np.float64) - 1.0)
     return log_gamma_ratio(half, 0.5) - 0.5 * math.log(math.pi)
