@@ -103,8 +103,8 @@ def test_gram_by_quadrature_in_three_dimensions(kernel):
     expected = 0.5 * weights @ (h(nodes) * np.mean(h(across), axis=1))
     squares = spectrum.eigenvalues**2 * np.exp(spectrum.log_multiplicities)
     found = zonal_series(squares, 3, jnp.asarray(cosine))
-    # the rule meets a kink like that of |x| at v; between rules of 600 and 1200 nodes: 1e-9
-    assert abs(float(found) - expected) < 1e-8
+    # h is not smooth at v: the rule's error is 5e-10, and falls eightfold when nodes double
+    assert abs(float(found) - expected) < 1e-9
 
 
 def test_what_is_cut_is_within_its_bound(key):
