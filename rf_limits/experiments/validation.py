@@ -171,7 +171,8 @@ def network_from_config(config: ConfigDict, width: int):
 def estimate_bytes(config: ConfigDict) -> dict[str, int]:
     """Peak memory of the largest arrays alive at once, in bytes, by the field that sets it.
 
-    Kernel matrices (the eigendecomposition holds about five n x n, per seed one stays),
+    Kernel matrices (the eigendecomposition holds about five n x n, the series of their exact
+    risks four, per seed one stays),
     kernels against the test set, features, and the N x N Gram matrices of exact risks (about
     eight at once), all float64.
     """
@@ -179,7 +180,7 @@ def estimate_bytes(config: ConfigDict) -> dict[str, int]:
     width, dim = max(config.model.widths), config.problem.dim
     cells = seeds * len(config.model.lazy_scales)
     return {
-        "data.num_train": 8 * (n * n * (5 + 2 * seeds) + seeds * n * dim),
+        "data.num_train": 8 * (n * n * (9 + 2 * seeds) + seeds * n * dim),
         "data.num_test": 8 * (3 * n * m + seeds * m * dim),
         "model.widths": 8 * (8 * width * width + 4 * n * width + 6 * cells * width * (dim + 2)),
     }
