@@ -60,6 +60,7 @@ def default_config() -> ConfigDict:
 
     config.measure = measure = ConfigDict()
     measure.num_probe = 256  # training inputs on which NTK drift and flips are measured
+    measure.max_degree = 4  # risks by degree of the target, 0 to this; -1: none
 
     config.precision = "float32"  # of training; everything measured is float64
     config.seeds = 3  # how many draws of data and initialization

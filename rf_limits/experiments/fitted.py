@@ -8,8 +8,9 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
-from rf_limits.learning.linearized import pull_back
+from rf_limits.learning.linearized import flow_coefficients, pull_back, spectrum
 from rf_limits.learning.regression import feature_regression, kernel_regression
+from rf_limits.measure.kernel_risk import ExactKernelRisk
 from rf_limits.measure.risk import ExactRisk, Risk, sampled_risk
 from rf_limits.models import (
     OneHiddenLayer,
@@ -44,8 +45,7 @@ def fitted_values(fit: FittedRow) -> dict[str, float]:
     """The columns of a fitted predictor."""
     return {
         "train_loss": float(fit.train_loss),
-        "risk": float(fit.risk.risk),
-        "risk_standard_error": float(fit.risk.standard_error),
+        **{name: float(value) for name, value in fit.risk.columns().items()},
         "condition_number": float(fit.condition_number),
     }
 
@@ -108,38 +108,72 @@ def fit_tangent_features(
     return FittedRow(train_loss, risk, fit.condition_number)
 
 
-@partial(jax.jit, static_argnums=(0, 3))
+@partial(jax.jit, static_argnums=(0, 3, 4))
 def fit_kernels(
-    network: OneHiddenLayer, data: Dataset, ridge: Scalar, trainable: str
+    network: OneHiddenLayer,
+    data: Dataset,
+    ridge: Scalar,
+    trainable: str,
+    exact: ExactKernelRisk | None = None,
 ) -> dict[str, FittedRow]:
-    """NNGP and NTK kernel regression at convergence, ensemble mean; risk on the test set."""
-    train = infinite_width_kernels(network, data.x_train, trainable=trainable)
-    test = infinite_width_kernels(network, data.x_test, data.x_train, trainable)
+    """NNGP and NTK kernel regression at convergence, ensemble mean.
 
-    def one(gram, cross):
+    Args:
+      network: the architecture.
+      data: training and test set.
+      ridge: penalty (:mod:`rf_limits.learning.regression`).
+      trainable: layers whose parameters move, for the NTK.
+      exact: how to compute exact risks, or None to use the test set.
+    """
+    grams = infinite_width_kernels(network, data.x_train, trainable=trainable)
+    crosses = None
+    if exact is None:
+        crosses = infinite_width_kernels(network, data.x_test, data.x_train, trainable)
+
+    def one(method: str) -> FittedRow:
+        gram = getattr(grams, method)
         fit = kernel_regression(gram, data.y_train, ridge)
         train_loss = _mean_square(gram @ fit.coefficients - data.y_train)
-        risk = sampled_risk(cross @ fit.coefficients, data.y_test)
+        if exact is not None:
+            risks = exact.of(method, data.x_train, fit.coefficients[None])
+            risk = jax.tree.map(lambda leaf: leaf[0], risks)
+        else:
+            risk = sampled_risk(getattr(crosses, method) @ fit.coefficients, data.y_test)
         return FittedRow(train_loss, risk, fit.condition_number)
 
-    return {"nngp": one(train.nngp, test.nngp), "ntk": one(train.ntk, test.ntk)}
+    return {method: one(method) for method in ("nngp", "ntk")}
 
 
-@partial(jax.jit, static_argnums=(0, 4))
+@partial(jax.jit, static_argnums=(0, 4, 5))
 def flow_risks(
     network: OneHiddenLayer,
     data: Dataset,
     times: Float[Array, "T"],
     ridge: Scalar,
     trainable: str,
+    exact: ExactKernelRisk | None = None,
 ) -> dict[str, Risk]:
-    """Risks of the infinite-width ensemble means after each training time; test set.
+    """Risks of the infinite-width ensemble means after each training time.
+
+    Arguments as for :func:`fit_kernels`. On the test set the means are those of
+    neural-tangents; where risks are exact the same means are written in the kernel sections at
+    the training points, with coefficients (1 - exp(-(K + ridge) t/n))/(K + ridge) y.
 
     Returns:
       For "nngp" and "ntk", a :class:`~rf_limits.measure.risk.Risk` of (T,) arrays.
     """
+    if exact is not None:
+        grams = infinite_width_kernels(network, data.x_train, trainable=trainable)
+        shift = ridge * jnp.eye(data.y_train.size)
 
-    def one(method):
+        def in_sections(method: str) -> Risk:
+            kernel = spectrum(getattr(grams, method) + shift)
+            at = jax.vmap(lambda time: flow_coefficients(kernel, data.y_train, time))
+            return exact.of(method, data.x_train, at(times))
+
+        return {method: in_sections(method) for method in ("nngp", "ntk")}
+
+    def sampled(method: str) -> Risk:
         ensemble = gradient_flow_ensemble(
             network,
             data.x_train,
@@ -152,4 +186,4 @@ def flow_risks(
         )
         return jax.vmap(lambda mean: sampled_risk(mean, data.y_test))(ensemble.mean)
 
-    return {method: one(method) for method in ("nngp", "ntk")}
+    return {method: sampled(method) for method in ("nngp", "ntk")}

@@ -25,6 +25,8 @@ MEASUREMENTS = (
     "linearization_gap",
     "condition_number",
 )
+DEGREE_COLUMNS = ("risk", "target")
+"""Measured by degree: columns <name>_degree_0, ..., <name>_degree_rest."""
 TRAINED = ("network", "linearized")
 PRINTED_NAMES = {
     "width": "N",
@@ -48,14 +50,25 @@ SCALING = (
 )
 
 
-def metrics_table(rows: list[dict[str, Any]], second_moment: float) -> pd.DataFrame:
+def degree_names(max_degree: int) -> list[str]:
+    """The columns of risks and of the target by degree; none for ``max_degree`` = -1."""
+    if max_degree < 0:
+        return []
+    ends = [*range(max_degree + 1), "rest"]
+    return [f"{prefix}_degree_{end}" for prefix in DEGREE_COLUMNS for end in ends]
+
+
+def metrics_table(
+    rows: list[dict[str, Any]], second_moment: float, max_degree: int = -1
+) -> pd.DataFrame:
     """Rows as the documented table (docs/results.md).
 
     Missing columns become nulls; relative_risk is risk over E f*^2.
     """
-    table = pd.DataFrame(rows).reindex(columns=[*KEYS, *MEASUREMENTS])
+    columns = [*KEYS, *MEASUREMENTS, *degree_names(max_degree)]
+    table = pd.DataFrame(rows).reindex(columns=columns)
     table["relative_risk"] = table["risk"] / second_moment
-    types = dict.fromkeys((*KEYS, *MEASUREMENTS), "float64")
+    types = dict.fromkeys(columns, "float64")
     types |= {"method": "string", "width": "Int64", "seed": "Int64", "step": "Int64"}
     types |= {"parameters": "Int64"}
     return table.astype(types)
@@ -83,11 +96,12 @@ def summary_rows(metrics: pd.DataFrame) -> list[dict[str, Any]]:
     """
     rows = []
     keys = ["method", "width", "lazy_scale"]
+    names = [*MEASUREMENTS, *(name for name in metrics if name.startswith("risk_degree_"))]
     for key, group in final_rows(metrics).groupby(keys, dropna=False, sort=True):
         row = {k: None if pd.isna(v) else v for k, v in zip(keys, key, strict=True)}
         row["seeds"] = len(group)
         row["diverged"] = int((~np.isfinite(group["risk"].astype("float64"))).sum())
-        for name in MEASUREMENTS:
+        for name in names:
             values = group[name].astype("float64").to_numpy()
             if np.all(np.isnan(values)) and name != "risk":
                 continue

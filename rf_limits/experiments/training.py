@@ -31,6 +31,9 @@ from rf_limits.experiments.tables import (
 from rf_limits.experiments.validation import validate
 from rf_limits.experiments.width import Row, WidthRun
 from rf_limits.learning.training import choose_ensemble, log_points
+from rf_limits.measure.kernel_risk import ExactKernelRisk, exact_kernel_risk
+from rf_limits.measure.risk import ExactRisk, degree_columns
+from rf_limits.theory.degree_risks import degree_products
 
 Report = Callable[[str, float], None]
 """Called with a line of text and the fraction of the work done."""
@@ -58,6 +61,26 @@ class Training:
         self.setting = make_setting(config)
         widths = sorted(config.model.widths)
         self.widths = [WidthRun(config, self.setting, width) for width in widths]
+        self.exact_kernels = None
+        if {"nngp", "ntk"} & set(config.predictors.methods):
+            self.exact_kernels = exact_kernel_risk(
+                self.widths[-1].network,
+                self.setting.target,
+                self.setting.inputs,
+                config.model.trainable,
+                config.measure.max_degree,
+            )
+        self.target_degrees = self._target_degrees()
+
+    def _target_degrees(self) -> dict[str, float]:
+        """E f*_k^2 by column name, where risks are known by degree."""
+        exact, target = self.widths[-1].exact, self.setting.target
+        if exact is None or exact.max_degree < 0:
+            return {}
+        # compiled as a whole: operation by operation it takes a second longer
+        degrees = jax.jit(lambda: degree_products(target, target, exact.max_degree))()
+        columns = degree_columns("target", degrees, exact.second_moment)
+        return {name: float(value) for name, value in columns.items()}
 
     def run(self, report: Report = lambda stage, fraction: None) -> Result:
         """Trains, fits and measures everything."""
@@ -72,8 +95,12 @@ class Training:
                 report(stage, (done + fraction * cost) / sum(costs))
             done += cost
         report("infinite width", 1.0)
-        rows += _infinite_width_rows(self.config, self.setting, self.widths[-1])
-        metrics = metrics_table(rows, self.setting.second_moment)
+        rows += _infinite_width_rows(self.config, self.setting, self.widths[-1], self.exact_kernels)
+        metrics = metrics_table(
+            [row | self.target_degrees for row in rows],
+            self.setting.second_moment,
+            self.config.measure.max_degree,
+        )
         return Result(add_lazy_limit(metrics, self.config), self._choices())
 
     def _choices(self) -> dict[str, Any]:
@@ -85,10 +112,16 @@ class Training:
                 str(one.network.width): np.asarray(one.learning_rates).tolist()
                 for one in self.widths
             },
-            "risk_of_networks": "exact" if widest.exact is not None else "test set",
+            "risk_of_networks": _exact_or_not(widest.exact),
+            "risk_of_kernels": _exact_or_not(self.exact_kernels),
             "target": self.setting.target.formula(),
             "target_second_moment": self.setting.second_moment,
+            "target_degrees": self.target_degrees,
         }
+
+
+def _exact_or_not(exact: ExactRisk | ExactKernelRisk | None) -> str:
+    return "test set" if exact is None else "exact"
 
 
 def prepare(config: ConfigDict, report: Report = lambda stage, fraction: None) -> Training:
@@ -147,7 +180,8 @@ def remarks(result: Result) -> list[str]:
     moment = result.choices["target_second_moment"]
     lines = [
         f"Target {result.choices['target']}: E f*^2 = {moment:.4g}. Risks of networks and "
-        f"features: {result.choices['risk_of_networks']}; of kernels: test set."
+        f"features: {result.choices['risk_of_networks']}; "
+        f"of kernels: {result.choices['risk_of_kernels']}."
     ]
     below = [row for row in summary_rows(result.metrics) if row.get("below_lazy_limit")]
     if below:
@@ -169,7 +203,9 @@ def _cost(width: int) -> float:
     return 200.0 + width
 
 
-def _infinite_width_rows(config: ConfigDict, setting: Setting, widest: WidthRun) -> list[Row]:
+def _infinite_width_rows(
+    config: ConfigDict, setting: Setting, widest: WidthRun, exact: ExactKernelRisk | None
+) -> list[Row]:
     """NNGP and NTK: at the widest network's times, and at convergence (time infinite)."""
     wanted = [m for m in ("nngp", "ntk") if m in widest.methods]
     rows: list[Row] = []
@@ -179,7 +215,7 @@ def _infinite_width_rows(config: ConfigDict, setting: Setting, widest: WidthRun)
     points = np.asarray(log_points(config.training.steps, config.training.log_points))
     for i, seed in enumerate(setting.seeds):
         data = jax.tree.map(lambda leaf, i=i: leaf[i], setting.data)
-        fits = fit_kernels(widest.network, data, ridge, trainable)
+        fits = fit_kernels(widest.network, data, ridge, trainable, exact)
         for method in wanted:
             rows.append(
                 {"method": method, "seed": seed, "time": math.inf, **fitted_values(fits[method])}
@@ -187,16 +223,10 @@ def _infinite_width_rows(config: ConfigDict, setting: Setting, widest: WidthRun)
         if not widest.trains:
             continue
         times = points * float(widest.learning_rates[i])
-        flows = flow_risks(widest.network, data, jnp.asarray(times), ridge, trainable)
+        flows = flow_risks(widest.network, data, jnp.asarray(times), ridge, trainable, exact)
         for method in wanted:
-            for time, risk, error in zip(times, *flows[method], strict=True):
-                rows.append(
-                    {
-                        "method": method,
-                        "seed": seed,
-                        "time": float(time),
-                        "risk": float(risk),
-                        "risk_standard_error": float(error),
-                    }
-                )
+            columns = {k: np.asarray(v) for k, v in flows[method].columns().items()}
+            for j, time in enumerate(times):
+                values = {name: float(column[j]) for name, column in columns.items()}
+                rows.append({"method": method, "seed": seed, "time": float(time), **values})
     return rows

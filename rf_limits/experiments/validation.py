@@ -55,6 +55,7 @@ def validate(config: ConfigDict) -> None:
         check_choice(method, METHODS, "predictors.methods")
     check_real(config.predictors.ridge, "predictors.ridge", 0.0)
     check_whole(config.measure.num_probe, "measure.num_probe", 1)
+    check_whole(config.measure.max_degree, "measure.max_degree", -1)
     check_choice(config.precision, PRECISIONS, "precision")
     check_whole(config.seeds, "seeds", 1)
     _validate_memory(config)
@@ -170,7 +171,8 @@ def network_from_config(config: ConfigDict, width: int):
 def estimate_bytes(config: ConfigDict) -> dict[str, int]:
     """Peak memory of the largest arrays alive at once, in bytes, by the field that sets it.
 
-    Kernel matrices (the eigendecomposition holds about five n x n, per seed one stays),
+    Kernel matrices (the eigendecomposition holds about five n x n, the series of their exact
+    risks four, per seed one stays),
     kernels against the test set, features, and the N x N Gram matrices of exact risks (about
     eight at once), all float64.
     """
@@ -178,7 +180,7 @@ def estimate_bytes(config: ConfigDict) -> dict[str, int]:
     width, dim = max(config.model.widths), config.problem.dim
     cells = seeds * len(config.model.lazy_scales)
     return {
-        "data.num_train": 8 * (n * n * (5 + 2 * seeds) + seeds * n * dim),
+        "data.num_train": 8 * (n * n * (9 + 2 * seeds) + seeds * n * dim),
         "data.num_test": 8 * (3 * n * m + seeds * m * dim),
         "model.widths": 8 * (8 * width * width + 4 * n * width + 6 * cells * width * (dim + 2)),
     }

@@ -97,8 +97,7 @@ class Watcher:
         risk = risks.network(params, init, alpha)
         return {
             "train_loss": jnp.mean(error**2),
-            "risk": risk.risk,
-            "risk_standard_error": risk.standard_error,
+            **risk.columns(),
             **movement(params, init)._asdict(),
             "kernel_drift": kernel_drift(kernels[1], kernels[0]),
             "kernel_alignment": kernel_alignment(kernels[1], y),
@@ -110,7 +109,6 @@ class Watcher:
         risk = risks.linearized(linear_params, init, alpha)
         return {
             "train_loss": jnp.mean(error**2),
-            "risk": risk.risk,
-            "risk_standard_error": risk.standard_error,
+            **risk.columns(),
             **movement(linear_params, init)._asdict(),
         }

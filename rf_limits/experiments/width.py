@@ -1,5 +1,6 @@
 """All seeds and lazy scales of one width: initialized, fitted, trained, measured."""
 
+import dataclasses
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -41,9 +42,10 @@ class WidthRun:
         self.spec = parse_optimizer(config.training.optimizer)
         self.trains = bool(self.methods & {"network", "linearized"})
         is_exact = risk_is_exact(self.network, setting.target, setting.inputs)
-        self.exact = (
-            ExactRisk(self.output, setting.target, setting.second_moment) if is_exact else None
-        )
+        # Harmonics need two dimensions.
+        degrees = config.measure.max_degree if setting.target.dim >= 2 else -1
+        known = (self.output, setting.target, setting.second_moment, degrees)
+        self.exact = ExactRisk(*known) if is_exact else None
         self.on_population = config.data.kind == "population"
         self.closed_form = (
             (self.spec.is_gradient_descent or self.spec.is_gradient_flow)
@@ -155,9 +157,13 @@ class WidthRun:
             config.training.batch_size,
             sample,
             linearized="linearized" in self.methods and not self.closed_form,
-            population=self.exact if self.on_population else None,
+            population=self._training_risk(),
             ensemble=choose_ensemble(config.training.ensemble),
         )
+
+    def _training_risk(self) -> ExactRisk | None:
+        """The risk that is trained on, of all degrees at once."""
+        return dataclasses.replace(self.exact, max_degree=-1) if self.on_population else None
 
     def _closed_form_params(self, cells: Cell, which: jax.Array, steps: Scalar):
         """Parameters of every cell's linearized network after ``steps``, float64."""

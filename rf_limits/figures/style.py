@@ -61,8 +61,10 @@ def shade(colour: str, position: float) -> tuple[float, float, float]:
     return r + (1 - r) * mix, g + (1 - g) * mix, b + (1 - b) * mix
 
 
-def new_figure(panels: int, height: float = 2.9) -> tuple[Figure, list]:
-    """A figure with ``panels`` axes in a row, drawn without a display."""
-    figure = Figure(figsize=(3.4 * panels, height), layout="constrained")
-    axes = figure.subplots(1, panels, squeeze=False)[0]
+def new_figure(
+    panels: int, height: float = 2.9, width: float = 3.4, *, sharey: bool = False
+) -> tuple[Figure, list]:
+    """A figure with ``panels`` axes of this ``width`` in a row, drawn without a display."""
+    figure = Figure(figsize=(width * panels, height), layout="constrained")
+    axes = figure.subplots(1, panels, squeeze=False, sharey=sharey)[0]
     return figure, list(axes)

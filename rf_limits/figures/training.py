@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from rf_limits.experiments.tables import final_rows
+from rf_limits.figures.degrees import drawn_degrees, unlearned_by_degree
 from rf_limits.figures.style import COLOURS, MARKERS, NAMES, new_figure, shade, style
 from rf_limits.measure.scaling import power_law
 
@@ -24,6 +25,8 @@ def draw(metrics: pd.DataFrame) -> dict[str, Figure]:
         figures = {"risk_against_width": risk_against_width(metrics)}
         if metrics["method"].isin(["network", "linearized"]).any():
             figures["risk_against_time"] = risk_against_time(metrics)
+        if metrics["method"].eq("network").any() and drawn_degrees(metrics):
+            figures["unlearned_by_degree"] = unlearned_by_degree(metrics)
         return figures
 
 

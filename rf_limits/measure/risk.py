@@ -14,6 +14,7 @@ from rf_limits.models.network import (
     linearized_relu_sum,
 )
 from rf_limits.problem.targets import Target
+from rf_limits.theory.degree_risks import degree_risks
 from rf_limits.theory.population_risk import Sum, mean_square_difference, population_risk
 
 
@@ -23,10 +24,25 @@ class Risk(NamedTuple):
     Attributes:
       risk: E (f(x) - f*(x))^2 or its estimate.
       standard_error: of the estimate; 0 where the risk is exact.
+      degrees: (K + 1,) risks of the degrees 0 ... K, or None where they are not known.
     """
 
-    risk: Float[Array, ""]
-    standard_error: Float[Array, ""]
+    risk: Float[Array, "*T"]
+    standard_error: Float[Array, "*T"]
+    degrees: Float[Array, "*T K"] | None = None
+
+    def columns(self) -> dict[str, Array]:
+        """The columns of the results table."""
+        found = {"risk": self.risk, "risk_standard_error": self.standard_error}
+        if self.degrees is not None:
+            found |= degree_columns("risk", self.degrees, self.risk)
+        return found
+
+
+def degree_columns(prefix: str, degrees: Array, total: Array | float) -> dict[str, Array]:
+    """Columns ``prefix``_degree_0, ..., and _rest, what is missing to ``total``."""
+    found = {f"{prefix}_degree_{k}": degrees[..., k] for k in range(degrees.shape[-1])}
+    return found | {f"{prefix}_degree_rest": total - jnp.sum(degrees, axis=-1)}
 
 
 def sampled_risk(predictions: Float[Array, "m"], target: Float[Array, "m"]) -> Risk:
@@ -44,8 +60,7 @@ def risk_is_exact(network: OneHiddenLayer, target: Target, inputs: str) -> bool:
     """
     if network.activation != "relu":
         return False
-    homogeneous = target.name != "polynomial" and not target.has_bias and not network.use_bias
-    return inputs == "gaussian" or homogeneous
+    return inputs == "gaussian" or (target.is_homogeneous and not network.use_bias)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,11 +71,13 @@ class ExactRisk:
       output: the trained function f.
       target: f*.
       second_moment: E f*^2.
+      max_degree: largest degree K whose risk is measured as well, or -1 for none.
     """
 
     output: ScaledOutput
     target: Target
     second_moment: float
+    max_degree: int = -1
 
     def network(self, params: Params, init: Params, alpha: Array) -> Risk:
         """Risk of f at ``params``."""
@@ -88,7 +105,10 @@ class ExactRisk:
     def of(self, f: Sum) -> Risk:
         """Risk of any sum of neurons and gradient features."""
         value = population_risk(f, self.target, self.second_moment)
-        return Risk(value, jnp.zeros_like(value))
+        degrees = None
+        if self.max_degree >= 0:
+            degrees = degree_risks(f, self.target, self.max_degree)
+        return Risk(value, jnp.zeros_like(value), degrees)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,10 +1,10 @@
 """Targets: functions that know their formula, their norm and their exact second moment.
 
 Every target is a frozen dataclass of arrays, hashed by identity and callable on a batch of
-inputs. Two kinds of
-exact knowledge are asked of it by :mod:`rf_limits.theory.population_risk`: its second moment
-under either input distribution, and its product with a sum of ReLU neurons under Gaussian
-inputs.
+inputs. Three kinds of exact knowledge are asked of it: its second moment under either input
+distribution, its product with a sum of ReLU neurons under Gaussian inputs
+(:mod:`rf_limits.theory.population_risk`), and itself degree by degree
+(:mod:`rf_limits.theory.degree_risks`).
 """
 
 import dataclasses
@@ -19,8 +19,12 @@ from jaxtyping import Array, Float, Key
 
 from rf_limits.errors import check, check_choice
 from rf_limits.theory.bivariate_normal import normal_density
+from rf_limits.theory.harmonics import gegenbauer, log_multiplicity
+from rf_limits.theory.hermite import hermite_values
 from rf_limits.theory.relu_moments import ReluSum, relu_sum_product
+from rf_limits.theory.spectrum import zonal_spectrum
 from rf_limits.theory.sphere import coordinate_nodes, expected_relu_product
+from rf_limits.theory.zonal import Radii, ZonalSum
 
 
 @runtime_checkable
@@ -48,6 +52,20 @@ class Target(Protocol):
 
     def product(self, f: ReluSum) -> Float[Array, ""]:
         """Exact E f(x) f*(x) under Gaussian inputs."""
+
+    @property
+    def is_homogeneous(self) -> bool:
+        """Whether f*(r x) = r f*(x) for r > 0."""
+
+    @property
+    def odd_degrees(self) -> bool:
+        """Whether odd degrees k >= 3 may be present."""
+
+    def zonal_sum(self, max_degree: int, radii: Radii) -> ZonalSum:
+        """The target by degree (:mod:`rf_limits.theory.zonal`)."""
+
+    def degree_tails(self, max_degree: int) -> np.ndarray:
+        """(K + 1,) bounds on the root of E (f* - sum of its degrees up to k)^2, x ~ N(0, I_d)."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -96,6 +114,31 @@ class Teacher:
     def product(self, f: ReluSum) -> Float[Array, ""]:
         """Exact E f(x) f*(x) for x ~ N(0, I_d)."""
         return relu_sum_product(f, self.as_relu_sum())
+
+    @property
+    def is_homogeneous(self) -> bool:
+        """Whether no neuron has a bias."""
+        return not self.has_bias
+
+    @property
+    def odd_degrees(self) -> bool:
+        """Whether odd degrees k >= 3 are present: without biases they vanish."""
+        return self.has_bias
+
+    def zonal_sum(self, max_degree: int, radii: Radii) -> ZonalSum:
+        """The target by degree."""
+        return self.as_relu_sum().zonal_sum(max_degree, radii)
+
+    def degree_tails(self, max_degree: int) -> np.ndarray:
+        """Tails of the neurons' spectra, added by the triangle inequality."""
+        tails = np.zeros(max_degree + 1)
+        for norm, bias, size in zip(self.norm, self.biases, self.coefficients, strict=True):
+            # beyond 30 lengths of the weights a bias leaves nothing of degree 2 and more
+            beta = min(max(float(bias / norm), -30.0), 30.0)
+            spectrum = zonal_spectrum(self.dim, max_degree, bias=beta)
+            beyond = spectrum.tail + np.cumsum(spectrum.weights[::-1])[::-1] - spectrum.weights
+            tails += abs(float(size)) * float(norm) * np.sqrt(beyond)
+        return tails
 
     def second_moment(self, inputs: str) -> float:
         """Exact E f*(x)^2 under ``inputs`` (:data:`rf_limits.problem.INPUTS`).
@@ -198,6 +241,30 @@ class Polynomial:
         nodes, weights = coordinate_nodes(self.degree + 1, self.dim)
         values = _hermite(self.degree, jnp.asarray(nodes) * math.sqrt(self.dim))
         return self.norm**2 * float(jnp.sum(values**2 * weights))
+
+    @property
+    def is_homogeneous(self) -> bool:
+        """Polynomials are not (those of degree one are treated like the others)."""
+        return False
+
+    @property
+    def odd_degrees(self) -> bool:
+        """Whether odd degrees k >= 3 are present: those of the polynomial's parity are."""
+        return self.degree % 2 == 1
+
+    def zonal_sum(self, max_degree: int, radii: Radii) -> ZonalSum:
+        """The target by degree: sqrt(B(d, k)) E_t f* P_k(t) at each radius, by Gauss' rule."""
+        nodes, weights = coordinate_nodes((self.degree + max_degree) // 2 + 1, self.dim)
+        values = self.norm * hermite_values(self.degree, np.outer(radii.nodes, nodes))[-1]
+        scale = np.exp(0.5 * log_multiplicity(self.dim, np.arange(max_degree + 1)))
+        found = (scale[:, None] * gegenbauer(self.dim, max_degree, nodes) * weights) @ values.T
+        above = np.arange(max_degree + 1) > self.degree  # orthogonal, to the last bit
+        found[above] = 0.0
+        return ZonalSum(self.direction[None, :], jnp.asarray(found[None]))
+
+    def degree_tails(self, max_degree: int) -> np.ndarray:
+        """The whole up to the polynomial's degree, nothing from there on."""
+        return self.norm * (np.arange(max_degree + 1) < self.degree)
 
     def neuron_products(self, w: Float[Array, "m d"], b: Float[Array, "m"]) -> Float[Array, "m"]:
         """E relu(<w_i, x> + b_i) f*(x) for x ~ N(0, I_d).

@@ -1,5 +1,6 @@
 """What is known exactly: expectations, risks, spectra and bounds."""
 
+from rf_limits.theory.degree_risks import degree_products, degree_risks
 from rf_limits.theory.expectations import gaussian_gram
 from rf_limits.theory.kernel_spectrum import kernel_spectrum, relu_kernel_spectrum
 from rf_limits.theory.lazy_limit import features_for_risk, hardest_bias, lazy_limit
@@ -10,6 +11,8 @@ from rf_limits.theory.spectrum import ZonalSpectrum, zonal_spectrum
 __all__ = [
     "ReluSum",
     "ZonalSpectrum",
+    "degree_products",
+    "degree_risks",
     "features_for_risk",
     "gaussian_gram",
     "hardest_bias",

@@ -19,7 +19,7 @@ def sum_over_blocks(
     """function(f, g) for a function that is a sum over pairs of a row of f and a row of g.
 
     Args:
-      function: a sum over pairs that is 0 for rows of zeros.
+      function: a sum over pairs, a number or an array, that is 0 for rows of zeros.
       f: a tree of arrays with m rows each.
       g: a tree of arrays with k rows each.
       block_entries: pairs evaluated at a time, where m k is larger.
@@ -42,6 +42,6 @@ def sum_over_blocks(
     def step(total: Array, block: Rows) -> tuple[Array, None]:
         return total + function(block, g), None
 
-    dtype = jax.eval_shape(function, f, g).dtype
-    total, _ = jax.lax.scan(step, jnp.zeros((), dtype), jax.tree.map(cut, f))
+    found = jax.eval_shape(function, f, g)
+    total, _ = jax.lax.scan(step, jnp.zeros(found.shape, found.dtype), jax.tree.map(cut, f))
     return total

@@ -6,6 +6,7 @@ lost for degrees up to 1e100.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from scipy import special
@@ -105,6 +106,16 @@ def log_multiplicity(dim: int, degrees: Reals) -> Reals:
     return np.where(k == 0, 0.0, np.log(2.0 * safe + (dim - 2.0)) + from_degree)
 
 
+def gegenbauer_step(dim: int, degree: Any, t: Any, now: Any, before: Any) -> Any:
+    """P_{k+1}(t) from P_k(t) = ``now`` and P_{k-1}(t) = ``before`` (any numbers for k = 0).
+
+    Elementwise, on NumPy or JAX arrays; the degree k may be traced.
+    """
+    # at k = 0 the factor of t is 1, also where d = 2
+    above = (degree + dim - 2) + (degree == 0) * (dim == 2)
+    return (t * now) * ((degree + above) / above) - before * (degree / above)
+
+
 def gegenbauer(dim: int, max_degree: int, t: np.ndarray) -> np.ndarray:
     """P_k(t) with P_k(1) = 1, all degrees, by the three-term recurrence.
 
@@ -124,7 +135,7 @@ def gegenbauer(dim: int, max_degree: int, t: np.ndarray) -> np.ndarray:
     if max_degree >= 1:
         values[1] = t
     for k in range(1, max_degree):
-        values[k + 1] = ((2 * k + dim - 2) * t * values[k] - k * values[k - 1]) / (k + dim - 2)
+        values[k + 1] = gegenbauer_step(dim, k, t, values[k], values[k - 1])
     return values
 
 

@@ -19,6 +19,7 @@ from scipy import special
 
 from rf_limits.theory.harmonics import log_mean_squares, log_multiplicity
 from rf_limits.theory.tails import panels
+from rf_limits.theory.zonal import log_radius_density
 
 RELATIVE_ERROR = 1e-11
 """Of eigenvalues for d <= 1000 and |b| <= 10 (tests compare with 30 digits)."""
@@ -49,12 +50,6 @@ def _radius_edges(order: int, dim: int, bias: float, max_degree: int) -> np.ndar
     return np.array(edges)
 
 
-def _log_radius_density(dim: int, r: np.ndarray) -> np.ndarray:
-    """Log density of |x|, x ~ N(0, I_d)."""
-    constant = (1.0 - 0.5 * dim) * math.log(2.0) - math.lgamma(0.5 * dim)
-    return constant + (dim - 1.0) * np.log(r) - 0.5 * r * r
-
-
 def _mean_above(dim: int, end: np.ndarray) -> np.ndarray:
     """E relu(t - cos(end)), an integral of positive terms in the angle."""
     x, weights = panels(np.linspace(0.0, 1.0, 9 + int(2.0 * math.sqrt(dim))))
@@ -78,7 +73,7 @@ def _low_degrees(order: int, dim: int, bias: float) -> list[float]:
     b = abs(bias)
     s, weights = panels(_radius_edges(order, dim, bias, 0))
     r = b + s
-    mass = weights * np.exp(_log_radius_density(dim, r))
+    mass = weights * np.exp(log_radius_density(dim, r))
 
     def above(dimension: int) -> np.ndarray:  # P(t > b/r)
         half = 0.5 * (dimension - 1)
@@ -127,7 +122,7 @@ def log_eigenvalues(order: int, dim: int, bias: float, max_degree: int) -> np.nd
     log_mass = (
         log_constant
         + np.log(weights)
-        + _log_radius_density(dim, r)
+        + log_radius_density(dim, r)
         + 2.0 * order * np.log(r)
         + (dim - 1.0 + 2.0 * order) * log_sine_square
     )

@@ -24,7 +24,9 @@ from jaxtyping import Array, Float
 
 from rf_limits.theory.blocks import BLOCK_ENTRIES, sum_over_blocks
 from rf_limits.theory.gated_gram import gated_gram
+from rf_limits.theory.relu_degrees import relu_zonal_sum
 from rf_limits.theory.relu_gram import relu_gram
+from rf_limits.theory.zonal import Radii, ZonalSum
 
 
 class ReluSum(NamedTuple):
@@ -60,6 +62,25 @@ class ReluSum(NamedTuple):
         if self.offsets is not None:
             inside = inside + self.offsets
         return value + jnp.sum(jnp.where(h > 0.0, inside, 0.0), axis=1)
+
+    @property
+    def dim(self) -> int:
+        """Input dimension d."""
+        return self.weights.shape[1]
+
+    @property
+    def is_homogeneous(self) -> bool:
+        """Whether f(r x) = r f(x): without biases and offsets."""
+        return self.biases is None and self.offsets is None
+
+    @property
+    def odd_degrees(self) -> bool:
+        """Whether odd degrees k >= 3 are present: without biases they vanish."""
+        return not self.is_homogeneous
+
+    def zonal_sum(self, max_degree: int, radii: Radii) -> ZonalSum:
+        """The function by degree (:mod:`rf_limits.theory.zonal`)."""
+        return relu_zonal_sum(*self, max_degree, radii)
 
 
 def _affine_parts(f: ReluSum) -> tuple[Array, Array | None]:

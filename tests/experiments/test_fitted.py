@@ -11,11 +11,13 @@ from rf_limits.experiments.fitted import (
     fit_tangent_features,
     flow_risks,
 )
-from rf_limits.learning.linearized import pull_back
+from rf_limits.learning.linearized import flow_coefficients, pull_back, spectrum
 from rf_limits.learning.regression import kernel_regression
+from rf_limits.measure.kernel_risk import exact_kernel_risk
 from rf_limits.measure.risk import ExactRisk
 from rf_limits.models import (
     ScaledOutput,
+    gradient_flow_ensemble,
     infinite_width_kernels,
     init_params,
     make_network,
@@ -99,3 +101,73 @@ def test_flow_ends_at_the_fit(data):
     for method in ("nngp", "ntk"):
         np.testing.assert_allclose(flows[method].risk[1], converged[method].risk.risk, rtol=1e-6)
         np.testing.assert_allclose(flows[method].risk[0], jnp.mean(data.y_test**2), rtol=1e-10)
+
+
+KERNEL_CASES = {
+    "neuron": ({"kind": "single_neuron"}, {}, "gaussian", "both"),
+    "sphere": ({"kind": "single_neuron"}, {}, "sphere", "hidden"),
+    "biased teacher": (
+        {"kind": "teacher", "bias": 0.4},
+        {"parameterization": "mean_field"},
+        "gaussian",
+        "both",
+    ),
+    "polynomial": (
+        {"kind": "polynomial", "degree": 3},
+        {"parameterization": "standard"},
+        "gaussian",
+        "both",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", KERNEL_CASES)
+def test_exact_risks_of_kernels_match_the_test_set(key, case):
+    target_options, network_options, inputs, trainable = KERNEL_CASES[case]
+    target_options = dict(target_options)
+    target = make_target(key, target_options.pop("kind"), dim=DIM, **target_options)
+    data = make_dataset(key, target, inputs, 30, 100_000, 0.1)
+    network = make_network(16, **network_options)
+    exact = exact_kernel_risk(network, target, inputs, trainable, 3)
+    times = jnp.array([0.0, 3.0, 100.0])
+    found = fit_kernels(network, data, 0.01, trainable, exact)
+    sampled = fit_kernels(network, data, 0.01, trainable)
+    flows = flow_risks(network, data, times, 0.01, trainable, exact)
+    sampled_flows = flow_risks(network, data, times, 0.01, trainable)
+    for method in ("nngp", "ntk"):
+        # 6 standard errors, 8 numbers in each of 4 cases: false alarm below 1e-7
+        gap = found[method].risk.risk - sampled[method].risk.risk
+        assert abs(gap) < 6 * sampled[method].risk.standard_error
+        gaps = np.abs(flows[method].risk - sampled_flows[method].risk)
+        assert np.all(gaps < 6 * sampled_flows[method].standard_error)
+        assert np.all(flows[method].standard_error == 0.0)
+        assert flows[method].degrees.shape == (3, 4)
+        np.testing.assert_allclose(flows[method].risk[0], exact.second_moment, rtol=1e-13)
+
+
+@pytest.mark.parametrize("method", ["nngp", "ntk"])
+@pytest.mark.parametrize("ridge", [0.0, 0.1])
+def test_flow_in_kernel_sections_is_that_of_neural_tangents(data, method, ridge):
+    network, times = make_network(16), jnp.array([0.5, 20.0, 1e4])
+    gram = getattr(infinite_width_kernels(network, data.x_train), method)
+    cross = getattr(infinite_width_kernels(network, data.x_test, data.x_train), method)
+    kernel = spectrum(gram + ridge * jnp.eye(len(gram)))
+    found = [cross @ flow_coefficients(kernel, data.y_train, time) for time in times]
+    expected = gradient_flow_ensemble(
+        network, data.x_train, data.y_train, data.x_test, times, method=method, ridge=ridge
+    ).mean
+    np.testing.assert_allclose(jnp.stack(found), expected, rtol=1e-8, atol=1e-9)
+
+
+def test_where_kernel_risks_are_exact(key):
+    neuron = make_target(key, "single_neuron", dim=DIM)
+    biased = make_target(key, "single_neuron", dim=DIM, bias=0.1)
+    assert exact_kernel_risk(make_network(4), neuron, "sphere") is not None
+    assert exact_kernel_risk(make_network(4), biased, "gaussian") is not None
+    for network, target, inputs in (
+        (make_network(4), biased, "sphere"),
+        (make_network(4, use_bias=True), neuron, "gaussian"),
+        (make_network(4, activation="erf"), neuron, "gaussian"),
+        (make_network(4), make_target(key, "single_neuron", dim=1), "gaussian"),
+    ):
+        assert exact_kernel_risk(network, target, inputs) is None

@@ -8,6 +8,7 @@ from rf_limits.errors import RequirementError
 from rf_limits.experiments.tables import (
     KEYS,
     MEASUREMENTS,
+    degree_names,
     final_rows,
     metrics_table,
     overview,
@@ -27,7 +28,7 @@ def numbers(table, **keys):
 
 def test_table_is_tidy_and_complete(result):
     metrics = result.metrics
-    assert list(metrics.columns) == [*KEYS, *MEASUREMENTS]
+    assert list(metrics.columns) == [*KEYS, *MEASUREMENTS, *degree_names(4)]
     counts = metrics.groupby("method").size()
     assert counts["network"] == counts["linearized"] == 2 * 2 * 2 * 4
     assert counts["random_features"] == counts["tangent_features"] == 2 * 2
@@ -39,6 +40,47 @@ def test_table_is_tidy_and_complete(result):
     network = metrics[metrics["method"] == "network"]
     missing = network[list(MEASUREMENTS)].isna().all()
     assert list(missing[missing].index) == ["condition_number"]
+
+
+def test_degrees_are_measured_for_every_method(result):
+    metrics = result.metrics
+    risks = metrics[[name for name in degree_names(4) if name.startswith("risk")]]
+    assert risks.notna().all(axis=None)
+    np.testing.assert_allclose(risks.sum(axis=1), metrics["risk"], rtol=1e-12)
+    assert (risks["risk_degree_3"] == 0.0).all()  # relu without bias has none
+    start = metrics[(metrics["step"] == 0) | (metrics["time"] == 0.0)]
+    assert {"network", "linearized", "nngp", "ntk"} == set(start["method"])
+    for end in (0, 1, 2, 3, 4, "rest"):
+        target = result.choices["target_degrees"][f"target_degree_{end}"]
+        assert (metrics[f"target_degree_{end}"] == target).all()
+        np.testing.assert_allclose(start[f"risk_degree_{end}"], target, rtol=1e-11, atol=1e-15)
+    found = summary(result)["final"][0]
+    assert {f"risk_degree_{end}" for end in (0, 1, 2, 3, 4, "rest")} < set(found)
+
+
+@pytest.mark.parametrize(
+    ("fields", "columns"),
+    [
+        ({"measure.max_degree": -1}, []),
+        ({"measure.max_degree": 0}, ["risk_degree_0", "risk_degree_rest"]),
+        ({"model.activation": "erf"}, None),
+        ({"problem.inputs": "sphere", "problem.bias": 0.3}, None),
+    ],
+)
+def test_degrees_absent_or_unknown(fields, columns):
+    config = small_config()
+    config.model.widths, config.model.lazy_scales, config.seeds = (4,), (1.0,), 1
+    config.training.steps = 3
+    with config.unlocked():
+        config.update_from_flattened_dict(fields)
+    metrics = prepare(config).run().metrics
+    names = [name for name in metrics if name.startswith("risk_degree")]
+    if columns is None:
+        assert names == [f"risk_degree_{end}" for end in (0, 1, 2, 3, 4, "rest")]
+        assert metrics[names].isna().all(axis=None)
+    else:
+        assert names == columns
+        assert metrics[names].notna().all(axis=None)
 
 
 def test_before_the_first_step_nothing_moved(result):

@@ -35,6 +35,7 @@ BAD = {
     "predictors.methods": [(), ("rf",), ("ntk", "ntk")],
     "predictors.ridge": [-1.0],
     "measure.num_probe": [0],
+    "measure.max_degree": [-2],
     "precision": ["float16"],
     "seeds": [0],
 }

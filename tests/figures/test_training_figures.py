@@ -47,3 +47,19 @@ def test_diverged_mean_is_not_drawn(result):  # noqa: F811
     line = next(line for line in risk.lines if "alpha=10" in line.get_label())
     assert np.isnan(line.get_ydata()[0])
     assert np.isfinite(line.get_ydata()[1])
+
+
+def test_degrees_of_the_target_are_drawn(result):  # noqa: F811
+    """A panel per degree that the target has; lines end at the table's last means."""
+    figure = draw(result.metrics)["unlearned_by_degree"]
+    titles = [axis.get_title().split(":")[0] for axis in figure.axes]
+    assert titles == ["degree 0", "degree 1", "degree 2", "degree 4", "all higher degrees"]
+    final = final_rows(result.metrics)
+    part = final[(final["width"] == 32) & (final["lazy_scale"] == 0.5)]
+    part = part[part["method"] == "network"]
+    expected = np.mean(part["risk_degree_2"] / part["target_degree_2"])
+    np.testing.assert_allclose(figure.axes[2].lines[0].get_ydata()[-1], expected)
+
+
+def test_no_degrees_no_figure(result):  # noqa: F811
+    assert "unlearned_by_degree" not in draw(result.metrics.filter(regex="^(?!.*_degree_)"))

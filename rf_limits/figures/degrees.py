@@ -1,0 +1,93 @@
+"""How much of each degree of the target has been learned, from a run's metrics table alone."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from rf_limits.experiments.tables import final_rows
+from rf_limits.figures.style import COLOURS, MARKERS, NAMES, new_figure, shade
+
+_ENDS = ("linearized", "random_features", "tangent_features", "nngp", "ntk")
+_PANELS = 6  # at most; the last is "rest"
+_LEAST_SHARE = 1e-10  # of E f*^2, of a degree that is drawn
+
+
+def drawn_degrees(metrics: pd.DataFrame) -> list[str]:
+    """Degrees with a share in the target and a measured risk: "0", "1", ..., "rest"."""
+    ends = [name.rsplit("_", 1)[1] for name in metrics if name.startswith("target_degree_")]
+    targets = {end: metrics[f"target_degree_{end}"].max() for end in ends}
+    total = sum(share for share in targets.values() if np.isfinite(share))
+    kept = [
+        end
+        for end, share in targets.items()
+        if share > _LEAST_SHARE * total and metrics[f"risk_degree_{end}"].notna().any()
+    ]
+    return kept if len(kept) <= _PANELS else [*kept[: _PANELS - 1], kept[-1]]
+
+
+def unlearned_by_degree(metrics: pd.DataFrame) -> Figure:
+    """Share of each degree not yet learned, E (f_k - f*_k)^2 / E f*_k^2, by the widest network.
+
+    One panel per degree that the target has: the network against time at every lazy scale, and
+    at the right edge where everything ends that keeps its features (the linearization at the
+    largest lazy scale).
+    """
+    degrees = drawn_degrees(metrics)
+    figure, axes = new_figure(len(degrees), height=2.8, width=2.1, sharey=True)
+    networks = metrics[(metrics["method"] == "network") & (metrics["step"] > 0)]
+    widest = metrics["width"].max()
+    networks = networks[networks["width"] == widest]
+    scales = sorted(networks["lazy_scale"].unique())
+    final = final_rows(metrics)
+    final = final[final["width"].isna() | (final["width"] == widest)]
+    handles: dict[str, Line2D] = {}
+    for axis, end in zip(axes, degrees, strict=True):
+        last = 1.0
+        for i, scale in enumerate(scales):
+            part = networks[networks["lazy_scale"] == scale]
+            share = (part[f"risk_degree_{end}"] / part[f"target_degree_{end}"]).groupby(
+                part["step"]
+            )
+            times = part.groupby("step")["time"].mean().to_numpy(float)
+            colour = shade(COLOURS["network"], i / max(len(scales) - 1, 1))
+            label = rf"{NAMES['network']}, $\alpha={scale:g}$"
+            mean = share.agg(lambda v: np.mean(v.to_numpy(float))).to_numpy(float)
+            (handles[label],) = axis.plot(times, mean, color=colour)
+            spread = (share.min().to_numpy(float), share.max().to_numpy(float))
+            axis.fill_between(times, *spread, color=colour, alpha=0.15, lw=0)
+            last = max(last, times.max())
+        _end_values(axis, final, end, last, handles)
+        axis.axhline(1.0, color="0.6", linewidth=0.6)
+        if any(np.any(np.asarray(line.get_ydata(), float) > 0.0) for line in axis.lines):
+            axis.set_xscale("log")
+            axis.set_yscale("log")
+        axis.set_title(_title(end, metrics), fontsize=8)
+        axis.set_xlabel("time")
+    axes[0].set_ylabel(r"not learned $E(f_k-f^*_k)^2\,/\,E{f^*_k}^2$")
+    figure.legend(
+        handles.values(), handles.keys(), loc="outside upper center", ncols=min(len(handles), 4)
+    )
+    return figure
+
+
+def _end_values(
+    axis, final: pd.DataFrame, end: str, last: float, handles: dict[str, Line2D]
+) -> None:
+    """Final means of the methods that keep their features, side by side beyond ``last``."""
+    for i, method in enumerate(_ENDS):
+        rows = final[final["method"] == method]
+        if method == "linearized":
+            rows = rows[rows["lazy_scale"] == rows["lazy_scale"].max()]
+        if not len(rows):
+            continue
+        share = float(np.mean(rows[f"risk_degree_{end}"] / rows[f"target_degree_{end}"]))
+        style = {"color": COLOURS[method], "marker": MARKERS[i], "linestyle": "none"}
+        (handles[f"{NAMES[method]}, end"],) = axis.plot([last * 1.6 ** (i + 1)], [share], **style)
+
+
+def _title(end: str, metrics: pd.DataFrame) -> str:
+    share = float(metrics[f"target_degree_{end}"].max())
+    total = sum(float(metrics[name].max()) for name in metrics if name.startswith("target_degree_"))
+    name = "all higher degrees" if end == "rest" else f"degree {end}"
+    return f"{name}: {100 * share / total:.2g}% of $E{{f^*}}^2$"

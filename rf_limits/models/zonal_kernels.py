@@ -1,0 +1,66 @@
+"""Spectra of the infinite-width kernels of bias-free ReLU networks."""
+
+import dataclasses
+
+import numpy as np
+
+from rf_limits.errors import check, check_choice
+from rf_limits.models.network import TRAINABLE, OneHiddenLayer
+from rf_limits.theory.kernel_spectrum import relu_kernel_spectrum
+from rf_limits.theory.spectrum import ZonalSpectrum
+
+
+def has_zonal_kernels(network: OneHiddenLayer) -> bool:
+    """Whether the network's kernels are |x||x'| h(cos theta): relu, no biases."""
+    return network.activation == "relu" and not network.use_bias
+
+
+def zonal_kernels(
+    network: OneHiddenLayer, dim: int, max_degree: int, trainable: str = "both"
+) -> dict[str, ZonalSpectrum]:
+    """Spectra of h for the kernels |x||x'| h(cos theta) of ``infinite_width_kernels``.
+
+    With K_1 and K_0 as in :func:`rf_limits.theory.relu_kernel_spectrum` the NNGP kernel has
+    h = K_1/d. The output layer's part of the NTK is the same, the hidden layer's c K_0/d; in
+    standard parameterization N K_1/d and c K_0, in mean field all kernels are divided by N.
+
+    Args:
+      network: the architecture.
+      dim: dimension d >= 2.
+      max_degree: largest degree K.
+      trainable: layers whose parameters move, for the NTK.
+
+    Returns:
+      For "nngp" and "ntk", a :class:`ZonalSpectrum`.
+
+    Raises:
+      RequirementError: biases, another activation than relu, unknown ``trainable``.
+    """
+    check(has_zonal_kernels(network), "network", "be relu without biases", network)
+    check_choice(trainable, TRAINABLE, "model.trainable")
+    first = relu_kernel_spectrum("nngp", dim, max_degree)
+    both = relu_kernel_spectrum("ntk", dim, max_degree)
+    scale = 1.0 / network.width if network.parameterization == "mean_field" else 1.0
+    output, hidden = scale / dim, scale / dim
+    if network.parameterization == "standard":
+        output, hidden = network.width / dim, 1.0
+    output *= trainable in ("output", "both")
+    hidden *= trainable in ("hidden", "both")
+
+    def combined(output: float, hidden: float) -> ZonalSpectrum:
+        """Output K_1 + hidden c K_0; c K_0 is the difference of the two at hand."""
+
+        def mix(one, two):
+            return output * one + hidden * (two - one)
+
+        with np.errstate(divide="ignore"):
+            logs = np.log(mix(first.eigenvalues, both.eigenvalues))
+        return dataclasses.replace(
+            both,
+            log_eigenvalues=logs,
+            total=mix(first.total, both.total),
+            tail=mix(first.tail, both.tail),
+            tail_error=mix(first.tail_error, both.tail_error),
+        )
+
+    return {"nngp": combined(scale / dim, 0.0), "ntk": combined(output, hidden)}

@@ -1,0 +1,145 @@
+"""Kernel predictors: spectra of the library's kernels, moments by quadrature and simulation."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rf_limits.errors import RequirementError
+from rf_limits.models import infinite_width_kernels, make_network
+from rf_limits.models.network import PARAMETERIZATIONS, TRAINABLE
+from rf_limits.models.zonal_kernels import zonal_kernels
+from rf_limits.problem import make_target, sample_inputs
+from rf_limits.theory import degree_risks, relu_kernel_spectrum
+from rf_limits.theory.harmonics import gegenbauer
+from rf_limits.theory.kernel_predictors import (
+    ACCURACY,
+    MAX_DEGREE,
+    KernelPredictor,
+    kernel_moments,
+    kernel_series,
+    zonal_series,
+)
+from rf_limits.theory.sphere import coordinate_nodes
+
+
+@pytest.mark.parametrize("parameterization", PARAMETERIZATIONS)
+@pytest.mark.parametrize("trainable", TRAINABLE)
+def test_spectra_are_those_of_the_library(parameterization, trainable):
+    """gamma_k = E h(t) P_k(t), h from neural-tangents at points of length 1 and 2."""
+    dim, network = 8, make_network(6, parameterization=parameterization)
+    t, weights = coordinate_nodes(1500, dim)
+    x = np.zeros((t.size, dim))
+    x[:, 0], x[:, 1] = 2.0 * t, 2.0 * np.sqrt((1.0 - t) * (1.0 + t))
+    kernels = infinite_width_kernels(network, jnp.eye(1, dim), jnp.asarray(x), trainable)
+    spectra = zonal_kernels(network, dim, 9, trainable)
+    for method in ("nngp", "ntk"):
+        h = np.asarray(getattr(kernels, method))[0] / 2.0
+        found = (gegenbauer(dim, 9, t) * weights) @ h
+        np.testing.assert_allclose(spectra[method].eigenvalues, found, atol=2e-13 * h.max())
+        assert spectra[method].eigenvalues.max() > 0.0
+
+
+def test_biases_have_no_zonal_kernel():
+    with pytest.raises(RequirementError, match="without biases"):
+        zonal_kernels(make_network(4, use_bias=True), 5, 3)
+
+
+def target_series(target, kernel, max_degree=MAX_DEGREE):
+    """The series of one kernel and target, under Gaussian inputs."""
+    spectrum = relu_kernel_spectrum(kernel, target.dim, max_degree)
+    tails = target.degree_tails(max_degree)
+    return kernel_series(spectrum, target, tails, target.second_moment("gaussian"))
+
+
+TARGETS = {
+    "neuron": {"kind": "single_neuron", "norm": 1.5},
+    "biased neuron": {"kind": "single_neuron", "bias": 0.5},
+    "teacher": {"kind": "teacher", "bias": -0.3},
+    "polynomial": {"kind": "polynomial", "degree": 3},
+}
+
+
+@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("kernel", ["nngp", "ntk"])
+def test_moments_match_simulation(key, name, kernel):
+    dim, options = 6, dict(TARGETS[name])
+    target = make_target(key, options.pop("kind"), dim=dim, **options)
+    series = target_series(target, kernel)
+    assert max(series.rest, series.cross_rest) <= ACCURACY
+    points = jax.random.normal(jax.random.fold_in(key, 1), (4, dim))
+    found = kernel_moments(series, points)
+    x = jax.random.normal(jax.random.fold_in(key, 2), (100_000, dim))
+    # the library's kernels have x/sqrt(d) where these have x
+    sections = dim * getattr(infinite_width_kernels(make_network(1), x, points), kernel)
+    products = sections[:, :, None] * sections[:, None, :]
+    for sample, expected in (
+        (products, found.gram),
+        (sections * target(x)[:, None], found.cross),
+    ):
+        error = jnp.std(sample, axis=0) / math.sqrt(len(x))
+        # 6 standard errors, 20 entries, 8 cases: false alarm below 1e-6
+        assert np.all(np.abs(jnp.mean(sample, axis=0) - expected) < 6 * error)
+
+
+@pytest.mark.parametrize("kernel", ["nngp", "ntk"])
+def test_gram_by_quadrature_in_three_dimensions(kernel):
+    """E h(<x, u>) h(<x, v>) over the sphere, by a product rule that shares no series."""
+    spectrum = relu_kernel_spectrum(kernel, 3, 400)
+    nodes, weights = np.polynomial.legendre.leggauss(500)
+    phi = 2.0 * np.pi * (np.arange(500) + 0.5) / 500
+
+    def h(c):
+        c = np.clip(c, -1.0, 1.0)
+        theta = np.arccos(c)
+        linear = np.sin(theta) + (np.pi - theta) * c
+        return (linear + (kernel == "ntk") * (np.pi - theta) * c) / (2.0 * np.pi)
+
+    cosine = 0.3
+    sine = math.sqrt(1.0 - cosine**2)
+    across = cosine * nodes[:, None] + sine * np.sqrt(1.0 - nodes[:, None] ** 2) * np.cos(phi)
+    expected = 0.5 * weights @ (h(nodes) * np.mean(h(across), axis=1))
+    squares = spectrum.eigenvalues**2 * np.exp(spectrum.log_multiplicities)
+    found = zonal_series(squares, 3, jnp.asarray(cosine))
+    # h is not smooth at v: the rule's error is 5e-10, and falls eightfold when nodes double
+    assert abs(float(found) - expected) < 1e-9
+
+
+def test_what_is_cut_is_within_its_bound(key):
+    target = make_target(key, "single_neuron", dim=4)
+    moment = target.second_moment("gaussian")
+    points = jax.random.normal(key, (6, 4))
+    long, short = target_series(target, "ntk"), target_series(target, "ntk", 12)
+    assert len(short.squares) == 13
+    assert short.cross_rest > ACCURACY
+    full, cut = kernel_moments(long, points), kernel_moments(short, points)
+    root = np.sqrt(np.diag(full.gram))
+    gram = np.abs(full.gram - cut.gram) / np.outer(root, root)
+    assert 0.0 < np.max(gram) <= short.rest * (1 + 1e-9)
+    cross = np.abs(full.cross - cut.cross) / (root * math.sqrt(moment))
+    assert 0.0 < np.max(cross) <= short.cross_rest
+
+
+@pytest.mark.parametrize("inputs", ["gaussian", "sphere"])
+def test_risk_and_its_degrees(key, inputs):
+    """Risk by moments, by degrees, and by simulation agree; the sphere has the same risk."""
+    dim = 10
+    target = make_target(key, "single_neuron", dim=dim)
+    series = target_series(target, "ntk")
+    points = sample_inputs(jax.random.fold_in(key, 1), inputs, 12, dim)
+    c = jax.random.normal(jax.random.fold_in(key, 2), (12,)) / dim
+    moment = target.second_moment(inputs)
+    risk = kernel_moments(series, points).risk(c, moment)
+    f = KernelPredictor(points, c, series.eigenvalues)
+    degrees = degree_risks(f, target, 40)
+    beyond = float(np.square(target.degree_tails(40)[-1]))
+    # of f itself 1e-12 is left beyond degree 40
+    assert abs(float(risk - jnp.sum(degrees)) - beyond) < 1e-6 * beyond
+    x = sample_inputs(jax.random.fold_in(key, 3), inputs, 100_000, dim)
+    values = dim * infinite_width_kernels(make_network(1), x, points).ntk @ c
+    square = (values - target(x)) ** 2
+    error = float(jnp.std(square)) / math.sqrt(len(x))
+    # 6 standard errors: false alarm below 1e-8
+    assert abs(float(jnp.mean(square) - risk)) < 6 * error
