@@ -14,7 +14,7 @@ def get_config():
     config.problem.dim = 20
     config.problem.target = "single_neuron"
     config.data.num_train = 512
-    config.model.widths = (16, 64, 256, 1024)
+    config.model.widths = (16, 128, 1024)
     config.model.lazy_scales = (0.1, 1.0, 10.0)
     config.training.steps = 1000
     config.training.log_points = 10

@@ -2,7 +2,7 @@
 
 import numpy as np
 from jaxtyping import Float
-from scipy import stats
+from scipy import special
 
 
 def _line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
@@ -47,5 +47,5 @@ def growth_rate(
     slope, error = _line(np.asarray(x, np.float64), np.asarray(log10_y, np.float64))
     if len(x) == 2:
         return slope, float("nan"), float("nan")
-    half = float(stats.t.ppf(0.5 * (1.0 + level), len(x) - 2)) * error
+    half = float(special.stdtrit(len(x) - 2, 0.5 * (1.0 + level))) * error
     return slope, slope - half, slope + half

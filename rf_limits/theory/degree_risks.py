@@ -35,8 +35,8 @@ def degree_products(
     Returns:
       (K + 1,) expectations; differentiable. Rounding error is a few 1e-16 of the root of
       E f_k^2 E g_k^2, times the cancellation within f and g. Biased neurons leave a quadrature
-      error as well, at most that relative to the root of E f^2 E g^2: 5e-7 for d = 2, 5e-8 for
-      3, 1e-9 for 5, 1e-11 for 8, 1e-12 from 10 on (:func:`radial_rule`).
+      error as well (:func:`radial_rule`); measured with |b| up to 2.5 |w|, relative to the root
+      of E f^2 E g^2: 5e-7 for d = 2, 5e-8 for 3, 1e-9 for 5, 1e-11 for 8, 1e-12 from 10 on.
 
     Raises:
       RequirementError: d < 2 or K < 0.

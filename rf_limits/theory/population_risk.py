@@ -5,6 +5,7 @@ and target have no biases, since both are then positively homogeneous and E |x|^
 every second moment the same under the two distributions.
 """
 
+import itertools
 from typing import Protocol, runtime_checkable
 
 import jax.numpy as jnp
@@ -32,6 +33,14 @@ def expected_product(f: Sum, g: Sum) -> Float[Array, ""]:
     return sum(relu_sum_product(a, b) for a in _parts(f) for b in _parts(g))
 
 
+def expected_square(f: Sum) -> Float[Array, ""]:
+    """Exact E f(x)^2 for x ~ N(0, I_d): each pair of parts once."""
+    parts = _parts(f)
+    own = sum(relu_sum_product(part, part) for part in parts)
+    pairs = itertools.combinations(parts, 2)
+    return own + 2.0 * sum(relu_sum_product(a, b) for a, b in pairs)
+
+
 def population_risk(f: Sum, target: _Target, target_second_moment: Scalar) -> Float[Array, ""]:
     """Exact E (f(x) - f*(x))^2.
 
@@ -46,10 +55,10 @@ def population_risk(f: Sum, target: _Target, target_second_moment: Scalar) -> Fl
       the cancellation within f.
     """
     cross = sum(target.product(part) for part in _parts(f))
-    return expected_product(f, f) - 2.0 * cross + target_second_moment
+    return expected_square(f) - 2.0 * cross + target_second_moment
 
 
 def mean_square_difference(f: Sum, g: Sum) -> Float[Array, ""]:
     """Exact E (f(x) - g(x))^2 for x ~ N(0, I_d); clipped below at zero."""
-    square = expected_product(f, f) - 2.0 * expected_product(f, g) + expected_product(g, g)
+    square = expected_square(f) - 2.0 * expected_product(f, g) + expected_square(g)
     return jnp.maximum(square, 0.0)
