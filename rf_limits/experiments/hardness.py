@@ -39,6 +39,7 @@ KEYS = ("method", "dim", "target_bias", "seed", "num_features")
 MEASUREMENTS = (
     "bias",
     "log10_features",
+    "reached",
     "risk",
     "relative_risk",
     "max_weight",
@@ -298,8 +299,9 @@ class Hardness:
 def _scaled(best: BestRisk | None, norm: float) -> Row:
     """A best risk for a target of length ``norm`` instead of 1; nothing where none was found."""
     if best is None:
-        return {}
+        return {"reached": 0.0}
     return {
+        "reached": 1.0,
         "num_features": best.num_features,
         "risk": best.risk * norm**2,
         "max_weight": best.max_weight * norm,

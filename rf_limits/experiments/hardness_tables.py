@@ -56,16 +56,18 @@ def overview(metrics: pd.DataFrame) -> pd.DataFrame:
     """One row per dimension: features, weights, steps; medians over seeds."""
 
     def middle(column: str, dim: int, method: str, kind: str = "zero") -> float:
-        chosen = (metrics["dim"] == dim) & (metrics["method"] == method)
-        part = metrics[chosen & (metrics["target_bias"] == kind)]
+        part = metrics[(metrics["dim"] == dim) & (metrics["method"] == method)]
+        part = part[part["target_bias"] == kind]
+        if (part["reached"] == 0.0).any():
+            return math.nan
         if method == "frontier":
             part = part.groupby("seed")[[column]].min()
         values = part[column].astype("float64")
         return float(values.median()) if len(values) and values.notna().all() else math.nan
 
     rows = []
-    for dim in sorted(metrics["dim"].unique()):
-        row = {"dim": int(dim)}
+    for dim in sorted(map(int, metrics["dim"].unique())):
+        row = {"dim": dim}
         for kind in TARGET_BIASES:
             row[f"needed_{kind}"] = middle("log10_features", dim, "lazy_limit", kind)
         for family in MEASURED:

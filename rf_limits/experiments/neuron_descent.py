@@ -34,11 +34,10 @@ def train_neurons(
     learning_rate: float,
     max_steps: int,
 ) -> list[list[dict[str, Any]]]:
-    """Trains hidden layers of ``width`` neurons, output weights +-1/sqrt(width) fixed.
+    """Trains hidden layers of ``width`` neurons, output weights 1, -1, 1, ... over sqrt(width).
 
-    Weights start at N(0, 1/d), biases (only where the target has one) at N(0, 1); a single
-    neuron has output weight 1. All runs are compiled once: inputs of fewer dimensions are
-    padded, which changes no inner product.
+    Weights start at N(0, 1/d), biases (only where the target has one) at N(0, 1). All runs are
+    compiled once: inputs of fewer dimensions are padded, which changes no inner product.
 
     Args:
       targets: dim, |w*| and b* of each target relu(<w*, x> + b*); all b* zero, or none.
@@ -57,15 +56,14 @@ def train_neurons(
     starts, goals = [], []
     for dim, norm, bias in targets:
         for seed in range(seeds):
-            w_key, b_key, u_key = jax.random.split(jax.random.fold_in(jax.random.key(seed), dim), 3)
+            w_key, b_key = jax.random.split(jax.random.fold_in(jax.random.key(seed), dim))
             w = jax.random.normal(w_key, (width, dim), jnp.float64) / math.sqrt(dim)
-            u = jnp.ones(1) if width == 1 else jax.random.rademacher(u_key, (width,), jnp.float64)
             padded = jnp.zeros((width, largest)).at[:, :dim].set(w)
             start = {"weights": padded}
             if biased:
                 start["biases"] = jax.random.normal(b_key, (width,), jnp.float64)
             goal = {
-                "signs": u / math.sqrt(width),
+                "signs": (-1.0) ** jnp.arange(width) / math.sqrt(width),
                 "weights": jnp.zeros((1, largest)).at[0, 0].set(norm),
                 "biases": jnp.full(1, bias, jnp.float64),
             }
@@ -89,7 +87,7 @@ def train_neurons(
         {
             "steps": int(steps),
             "risk": float(risk),
-            "reached": bool(reached),
+            "reached": float(reached),
             "max_weight": float(size),
         }
         for steps, risk, reached, size in zip(

@@ -37,11 +37,6 @@ def hardness(metrics: pd.DataFrame) -> Figure:
     _wave(wave, metrics)
     for axis in (count, size, wave):
         axis.set_xlabel("dimension $d$")
-        axis.set_xscale("log")
-        dims = sorted(metrics["dim"].unique())
-        shown = [d for d in dims if d in (2, 3, 5, 10, 20, 30, 50, 100)] or dims
-        axis.set_xticks(shown, [str(d) for d in shown])
-        axis.minorticks_off()
         if axis.get_legend_handles_labels()[1]:
             axis.legend(loc="best")
     return figure
@@ -70,7 +65,7 @@ def _features(axis, metrics: pd.DataFrame) -> None:
 def _trained(axis, metrics: pd.DataFrame, column: str) -> None:
     """Networks trained by gradient descent, by width."""
     part = metrics[metrics["method"].isin(["neuron", "network"])]
-    part = part[part["target_bias"] == "zero"].dropna(subset=["num_features"])
+    part = part[(part["target_bias"] == "zero") & (part["reached"] == 1.0)]
     for i, (width, rows) in enumerate(part.groupby("num_features")):
         means = rows.groupby("dim", as_index=False)[column].median()
         steps = rows["steps"].astype(float)

@@ -1,0 +1,177 @@
+"""What one neuron costs: the table against the theory it is made of, and refusals."""
+
+import math
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rf_limits.errors import RequirementError
+from rf_limits.experiments.defaults import hardness_config
+from rf_limits.experiments.hardness import prepare, printed_table, remarks, summary
+from rf_limits.experiments.measured_features import (
+    lattice_directions,
+    least_measured,
+    sphere_directions,
+)
+from rf_limits.experiments.neuron_bias import biases_and_limits
+from rf_limits.experiments.neuron_descent import train_neurons
+from rf_limits.figures.hardness import draw
+from rf_limits.theory.best_features import best_risks
+from rf_limits.theory.lazy_limit import features_for_risk, lazy_limit
+from rf_limits.theory.relu_gram import relu_gram
+
+
+def small_hardness():
+    config = hardness_config()
+    config.dims, config.seeds = (2, 3, 30), 2
+    config.biases = ("zero", "d_cubed")
+    config.max_features, config.frontier.widths = 256, (16, 64)
+    config.descent.widths, config.wave.draws = (1, 2), 20
+    config.descent.max_steps = 300
+    return config
+
+
+@pytest.fixture(scope="module")
+def hard():
+    return prepare(small_hardness()).run()
+
+
+def rows(result, method, **keys):
+    table = result.metrics[result.metrics["method"] == method]
+    for name, value in keys.items():
+        table = table[table[name] == value]
+    return table
+
+
+def test_limits_are_those_of_the_theory(hard):
+    for dim in (2, 3, 30):
+        found = rows(hard, "lazy_limit", dim=dim, target_bias="zero")["log10_features"].item()
+        needed = features_for_risk(0.02, dim, norm=float(dim**2))
+        np.testing.assert_allclose(found, math.log10(needed), rtol=1e-12)
+        easy = rows(hard, "lazy_limit", dim=dim, target_bias="d_cubed")["num_features"].item()
+        assert easy == dim + (1 if dim > 2 else 3)  # a linear function, or nearly
+    assert rows(hard, "magnitude_limit", dim=30)["log10_size_times_weight"].isna().all()
+    assert rows(hard, "rms_magnitude_limit", dim=30)["log10_size_times_weight"].item() > 25
+
+
+@pytest.mark.parametrize("family", ["random_features", "lattice_features"])
+def test_least_measured_is_the_first_to_reach_the_threshold(hard, family):
+    found = rows(hard, family, dim=3, target_bias="zero", seed=1).iloc[0]
+    count = int(found["num_features"])
+    # (the lazy limit, 43, bounds the mean risk: a lucky draw may reach the threshold before)
+    if family == "random_features":
+        w, direction = sphere_directions(1, 3, count), jnp.eye(1, 3)[0]
+    else:
+        w, direction = (
+            jnp.asarray(lattice_directions(3, count, True)),
+            sphere_directions(1, 3, 1)[0],
+        )
+    gram = np.array(relu_gram(w, None, w, None))
+    products = np.array(relu_gram(w, None, direction[None], None)[:, 0])
+    before, last = best_risks(gram, products, 0.5, [count - 1, count])
+    assert 81 * before.risk > 0.02 >= 81 * last.risk
+    np.testing.assert_allclose(found["risk"], 81 * last.risk, rtol=1e-6)
+    np.testing.assert_allclose(found["max_weight"], 9 * last.max_weight, rtol=1e-6)
+
+
+def test_not_reached_is_said(hard):
+    assert (
+        least_measured("random_features", 0, 3, 0.0, 0.02 / 81, least=43, max_features=44) is None
+    )
+    measured = rows(hard, "frontier")
+    assert set(measured["dim"]) == {2, 3}
+    assert np.all(measured["log10_size_times_weight"] > 0.9)
+
+
+def test_gradient_descent_learns_the_neuron(hard):
+    neurons = rows(hard, "neuron", target_bias="zero")
+    assert len(neurons) == 6
+    assert np.all(neurons["risk"] <= 0.02)
+    assert np.all(neurons["steps"] < 40)
+    norms = neurons["dim"].astype(float) ** 2
+    np.testing.assert_allclose(neurons["max_weight"], norms, atol=0.3)
+
+
+def test_padding_changes_nothing():
+    options = {"threshold": 0.02, "learning_rate": 0.8, "max_steps": 60}
+    alone = train_neurons([(3, 9.0, 0.5)], 2, 2, **options)[0]
+    beside = train_neurons([(3, 9.0, 0.5), (6, 36.0, 2.0)], 2, 2, **options)[0]
+    for a, b in zip(alone, beside, strict=True):
+        assert a["steps"] == b["steps"]
+        np.testing.assert_allclose(a["risk"], b["risk"], rtol=1e-8)
+
+
+def test_hardest_bias_needs_most_features():
+    found = {
+        kind: (b, p) for kind, b, p in biases_and_limits(("zero", "paper", "hardest"), 0.02, 3, 9.0)
+    }
+    assert found["zero"] == (0.0, 43)
+    assert found["zero"][1] < found["paper"][1] <= found["hardest"][1]
+    assert found["paper"][0] % 2 == 1
+    for bias in np.linspace(0.0, 27.0, 28):  # every kink of the wave and all between them
+        needed = features_for_risk(0.02, 3, norm=9.0, bias=float(bias))
+        assert needed <= found["hardest"][1]
+        assert bias % 2 == 0 or needed <= found["paper"][1]
+    bias, needed = found["hardest"]
+    assert lazy_limit(needed - 1, 3, norm=9.0, bias=bias) > 0.02
+
+
+@pytest.mark.parametrize("halved", [True, False])
+def test_lattice_directions(halved):
+    w = lattice_directions(3, 60, halved)
+    np.testing.assert_allclose(np.linalg.norm(w, axis=1), 1.0, rtol=1e-15)
+    assert len({tuple(v) for v in w.round(12)}) == 60
+    opposite = {tuple(v) for v in w.round(12)} & {tuple(v) for v in (-w).round(12) + 0.0}
+    assert (len(opposite) == 6) == halved
+    np.testing.assert_array_equal(lattice_directions(3, 40, halved), w[:40])
+
+
+def test_wave_correlations_decay(hard):
+    for bias in (0.0, 1.0):
+        wave = rows(hard, "wave", bias=bias).sort_values("dim")["log10_correlation"]
+        assert np.all(np.diff(wave) < 0)
+        assert wave.iloc[-1] < -30
+    assert np.all(rows(hard, "wave_draws", dim=30)["log10_correlation"] < -1000)
+
+
+def test_table_summary_and_figure(hard):
+    _, columns, cells = printed_table(hard.metrics)
+    assert [row[0] for row in cells] == ["2", "3", "30"]
+    assert cells[2][columns.index("p, b*=0")] == "10^50.6"
+    assert cells[0][columns.index("p, b*=0")] == "7"
+    assert any("per dimension" in line for line in remarks(hard))
+    growth = {(g["method"], g["target_bias"]): g for g in summary(hard)["growth"]}
+    limit = growth["lazy_limit", "zero"]
+    assert limit["low"] < limit["digits_per_dimension"] < limit["high"]
+    assert 1.0 < limit["digits_per_dimension"] < 3.0
+    figure = draw(hard.metrics)["hardness"]
+    labels = figure.axes[0].get_legend_handles_labels()[1]
+    assert any("one neuron" in label for label in labels)
+    part = hard.metrics[hard.metrics["method"] == "lazy_limit"]
+    draw(part)  # whatever part of the table is there
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "text"),
+    [
+        ("dims", (1, 2), "dims must be a whole number of at least 2"),
+        ("threshold", 0.0, "threshold must be finite and above 0"),
+        ("threshold", 1e-9, "threshold must be at least"),
+        ("biases", ("zero", "hardst"), "Did you mean 'hardest'?"),
+        ("methods", (), "methods must be a non-empty tuple"),
+        ("max_features", 10**6, "max_features must give a Gram matrix that fits in memory"),
+        ("frontier.widths", (0,), "frontier.widths must be a whole number"),
+        ("descent.learning_rate", 2.5, "descent.learning_rate must be below 2"),
+        ("descent.max_steps", 0, "descent.max_steps must be a whole number"),
+        ("wave.biases", (math.inf,), "wave.biases must be finite"),
+    ],
+)
+def test_refusals(field, value, text):
+    config = hardness_config()
+    with config.unlocked():
+        config.update_from_flattened_dict({field: value})
+    with pytest.raises(RequirementError, match="must") as error:
+        prepare(config)
+    assert text in str(error.value)
+    assert "\n" not in str(error.value)

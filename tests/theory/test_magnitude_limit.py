@@ -1,0 +1,165 @@
+"""The magnitude limit against measured frontiers, other optimizers and direct integration."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import integrate, optimize
+
+from rf_limits.errors import RequirementError
+from rf_limits.theory.frontier import box_constrained_risk
+from rf_limits.theory.harmonics import multiplicity
+from rf_limits.theory.lazy_limit import features_for_risk
+from rf_limits.theory.magnitude_limit import (
+    log_magnitude_limit,
+    log_rms_magnitude_limit,
+    magnitude_witness,
+)
+from rf_limits.theory.relu_gram import relu_gram
+from rf_limits.theory.spectrum import zonal_spectrum
+
+
+def features(seed, dim, count):
+    """Gram matrix and correlations of unit neurons in uniform directions, plain target."""
+    w = jax.random.normal(jax.random.key(seed), (count, dim))
+    w = w / jnp.linalg.norm(w, axis=1, keepdims=True)
+    products = relu_gram(w, None, jnp.eye(1, dim), None)[:, 0]
+    return np.asarray(relu_gram(w, None, w, None)), np.asarray(products)
+
+
+@pytest.mark.parametrize(("dim", "risk"), [(2, 1e-3), (3, 2e-3), (5, 5e-3)])
+@pytest.mark.parametrize("count", [40, 160])
+def test_below_the_mean_measured_frontier(dim, risk, count):
+    """At r max|u_i| = M the mean least risk is at least the risk M was computed for."""
+    bound = math.exp(log_magnitude_limit(risk, dim)) / count
+    risks = []
+    for seed in range(16):
+        gram, products = features(seed, dim, count)
+        risks.append(box_constrained_risk(gram, products, 0.5, bound, 1e-6).risk)
+    error = np.std(risks, ddof=1) / 4.0
+    # t with 15 degrees of freedom beyond 8 has probability 4e-7
+    assert np.mean(risks) > risk - 8.0 * error
+
+
+def test_many_features_approach_it():
+    """The bound is attained as r grows: eight times the features leave a fraction above it."""
+    risk, excess = 1e-2, {}
+    for count in (50, 400):
+        bound = math.exp(log_magnitude_limit(risk, 2)) / count
+        found = [
+            box_constrained_risk(*features(s, 2, count), 0.5, bound, 1e-6).risk for s in range(12)
+        ]
+        excess[count] = np.mean(found) - risk
+    assert excess[400] < 0.35 * excess[50]
+    assert excess[400] < 0.4 * risk
+
+
+@pytest.mark.parametrize("dim", [2, 3, 6])
+def test_witness_proves_its_bound(dim):
+    """Three expectations of the witness by adaptive quadrature over the angle."""
+    risk = 1e-3
+    witness = magnitude_witness(risk, dim, norm=2.0)
+    degrees = witness.degrees.astype(int)
+    spectrum = zonal_spectrum(dim, int(degrees[-1]))
+    number = np.array([float(multiplicity(dim, int(k))) for k in degrees])
+    eta = witness.amplitudes / np.sqrt(number)
+    scale = spectrum.eigenvalues[degrees]
+
+    def inner(angle):  # <f_w, psi>, by the three-term recurrence in plain floats
+        t, before, now = math.cos(angle), 1.0, math.cos(angle)
+        values = [1.0, t]
+        for k in range(1, degrees[-1]):
+            before, now = now, ((2 * k + dim - 2) * t * now - k * before) / (k + dim - 2)
+            values.append(now)
+        total = sum(e * n * values[k] for e, n, k in zip(eta, number, degrees, strict=True))
+        return abs(total) * math.sin(angle) ** (dim - 2)
+
+    knots = np.linspace(0.0, math.pi, 2 * degrees[-1])
+    total = sum(
+        integrate.quad(inner, a, b, limit=200)[0]
+        for a, b in zip(knots[:-1], knots[1:], strict=True)
+    )
+    total /= integrate.quad(lambda a: math.sin(a) ** (dim - 2), 0.0, math.pi)[0]
+    gain = 2.0 * np.sum(eta * number) - math.sqrt(risk * np.sum(eta**2 * number / scale))
+    np.testing.assert_allclose(witness.log_bound, math.log(gain / total), atol=2e-5)
+
+
+def test_no_other_witness_is_better():
+    """A general-purpose optimizer from the witness and from elsewhere finds nothing above it."""
+    dim, risk = 3, 1e-3
+    degrees = np.array([0, 1, *range(2, 25, 2)])
+    spectrum = zonal_spectrum(dim, 24)
+    number = np.array([float(multiplicity(dim, int(k))) for k in degrees])
+    t, weights = np.polynomial.legendre.leggauss(400)  # uniform in t for d = 3
+    values = np.array([np.polynomial.legendre.Legendre.basis(int(k))(t) for k in degrees])
+
+    def loss(y):
+        eta = y / np.sqrt(number)
+        size = math.sqrt(risk * np.sum(eta**2 * number / spectrum.eigenvalues[degrees]))
+        inner = (eta * number) @ values
+        return -(np.sum(eta * number) - size) / (0.5 * weights @ np.abs(inner))
+
+    limit = math.exp(log_magnitude_limit(risk, dim))
+    start = np.sqrt(number) * np.exp(-((degrees / 10.0) ** 2))
+    found = min(
+        optimize.minimize(loss, start, method=m, options={"maxiter": 4000}).fun
+        for m in ("Powell", "BFGS")
+    )
+    # fewer degrees than the witness has, so not better; and not much worse
+    assert 0.98 * limit < -found < limit * (1.0 + 1e-4)
+
+
+def test_rms_limit_solves_its_equations():
+    """Multiplier and norm by plain sums over the spectrum, another root finder."""
+    dim, risk, norm = 7, 3e-3, 1.5
+    spectrum = zonal_spectrum(dim, 600)
+    scale = spectrum.eigenvalues
+    number = np.array([float(multiplicity(dim, k)) for k in range(601)])
+
+    def excess(mu):
+        return norm**2 * (np.sum(scale * number * (mu / (scale + mu)) ** 2) + spectrum.tail) - risk
+
+    mu = optimize.bisect(excess, 1e-20, 1.0, xtol=1e-22, rtol=1e-13)
+    size = norm * math.sqrt(np.sum(number * (scale / (scale + mu)) ** 2))
+    np.testing.assert_allclose(
+        log_rms_magnitude_limit(risk, dim, norm=norm), math.log(size), atol=1e-7
+    )
+
+
+@pytest.mark.parametrize("dim", [2, 4, 8])
+def test_order_of_the_limits(dim):
+    """rms <= max; r max|u_i| grows as the risk falls, by the square of the target's length."""
+    risks = [1e-2, 1e-3, 1e-4]
+    largest = [log_magnitude_limit(r, dim) for r in risks]
+    means = [log_rms_magnitude_limit(r, dim) for r in risks]
+    assert np.all(np.diff(largest) > 0)
+    assert np.all(np.diff(means) > 0)
+    assert all(m < x for m, x in zip(means, largest, strict=True))
+    np.testing.assert_allclose(
+        log_magnitude_limit(4e-3, dim, norm=2.0), largest[1] + math.log(2.0), rtol=1e-12
+    )
+
+
+def test_paper_setting_grows_exponentially():
+    """At |w*| = d^2 and risk 1/50, r max|u_i| gains more than a digit per dimension."""
+    dims = (4, 6, 8)
+    digits = [log_magnitude_limit(0.02, d, norm=float(d * d)) / math.log(10.0) for d in dims]
+    assert np.all(np.diff(digits) > 2.0)
+    for d, value in zip(dims, digits, strict=True):
+        needed = math.log10(features_for_risk(0.02, d, norm=float(d * d)))
+        assert abs(value - 2 * math.log10(d) - needed) < 1.0  # about one per feature needed
+
+
+def test_zero_function_and_mistakes():
+    assert log_magnitude_limit(0.6, 5) == -math.inf
+    assert log_rms_magnitude_limit(0.5, 5) == -math.inf
+    for function in (log_magnitude_limit, log_rms_magnitude_limit):
+        for arguments in ((0.0, 5), (1e-3, 1), (1e-20, 5)):
+            with pytest.raises(RequirementError):
+                function(*arguments)
+        with pytest.raises(RequirementError, match="norm"):
+            function(1e-3, 5, norm=-1.0)
+    with pytest.raises(RequirementError, match="degrees up to 400"):
+        log_magnitude_limit(2.5e-8, 30)
