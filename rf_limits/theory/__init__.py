@@ -4,6 +4,7 @@ from rf_limits.theory.degree_risks import degree_products, degree_risks
 from rf_limits.theory.expectations import gaussian_gram
 from rf_limits.theory.kernel_spectrum import kernel_spectrum, relu_kernel_spectrum
 from rf_limits.theory.lazy_limit import features_for_risk, hardest_bias, lazy_limit
+from rf_limits.theory.magnitude_limit import log_magnitude_limit, log_rms_magnitude_limit
 from rf_limits.theory.population_risk import population_risk
 from rf_limits.theory.relu_moments import ReluSum, relu_gram, relu_sum_product
 from rf_limits.theory.spectrum import ZonalSpectrum, zonal_spectrum
@@ -18,6 +19,8 @@ __all__ = [
     "hardest_bias",
     "kernel_spectrum",
     "lazy_limit",
+    "log_magnitude_limit",
+    "log_rms_magnitude_limit",
     "population_risk",
     "relu_gram",
     "relu_kernel_spectrum",
