@@ -83,15 +83,15 @@ def overview(metrics: pd.DataFrame) -> pd.DataFrame:
 
 _PRINTED = {
     "dim": "d",
-    "needed_zero": "p, b*=0",
+    "needed_zero": "p b*=0",
     "needed_paper": "paper",
     "needed_hardest": "hardest",
     "needed_d_cubed": "d^3",
     "random_features": "RF",
-    "lattice_features": "lattice",
-    "magnitude_limit": "r max|u|",
-    "frontier": "frontier",
-    "neuron_steps": "1 neuron: steps",
+    "lattice_features": "grid",
+    "magnitude_limit": "r|u|",
+    "frontier": "meas.",
+    "neuron_steps": "steps",
     "neuron_max_weight": "|w|",
 }
 
@@ -120,5 +120,5 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
         ]
         for row in table.to_dict("records")
     ]
-    title = "One ReLU neuron: features needed (p), measured (RF, lattice), weights, and training"
+    title = "One ReLU neuron: features needed and measured, r max|u|, gradient descent"
     return title, [_PRINTED[name] for name in columns], cells

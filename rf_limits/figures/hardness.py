@@ -38,7 +38,9 @@ def hardness(metrics: pd.DataFrame) -> Figure:
     for axis in (count, size, wave):
         axis.set_xlabel("dimension $d$")
         if axis.get_legend_handles_labels()[1]:
-            axis.legend(loc="best")
+            axis.legend(loc="upper left" if axis is not wave else "best")
+        if axis is not wave:  # room for the legend above the steepest line
+            axis.set_ylim(top=1.6 * axis.get_ylim()[1])
     return figure
 
 

@@ -138,8 +138,8 @@ def test_wave_correlations_decay(hard):
 def test_table_summary_and_figure(hard):
     _, columns, cells = printed_table(hard.metrics)
     assert [row[0] for row in cells] == ["2", "3", "30"]
-    assert cells[2][columns.index("p, b*=0")] == "10^50.6"
-    assert cells[0][columns.index("p, b*=0")] == "7"
+    assert cells[2][columns.index("p b*=0")] == "10^50.6"
+    assert cells[0][columns.index("p b*=0")] == "7"
     assert any("per dimension" in line for line in remarks(hard))
     growth = {(g["method"], g["target_bias"]): g for g in summary(hard)["growth"]}
     limit = growth["lazy_limit", "zero"]
