@@ -329,9 +329,9 @@ def remarks(result: Result) -> list[str]:
     """Lines under the table: the setting, and how fast things grow."""
     choices = result.choices
     lines = [
-        f"Target {choices['target']}, absolute risk {choices['threshold']:g}. All exact. p: features "
-        "any method needs, by b*; RF, grid: measured with random and lattice features; r|u|: "
-        "r max|u_i| needed, and measured; steps, |w|: gradient descent on one neuron."
+        f"Target {choices['target']}, absolute risk {choices['threshold']:g}. All exact. p: "
+        "features any method needs, by b*; RF, grid: measured with random and lattice features; "
+        "r|u|: r max|u_i| needed, and measured; steps, |w|: gradient descent on one neuron."
     ]
     names = {
         "lazy_limit": "features needed",

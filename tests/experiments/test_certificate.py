@@ -108,10 +108,32 @@ def test_approximation_table():
     assert np.all(both["tangent_features"] < both["random_features"])  # NT contains RF
 
 
+def check_against_limit(config):
+    """Mean risks of every (method, dim, size) against R*; the number of settings compared."""
+    metrics = prepare_approximation(config).run().metrics
+    groups = metrics.groupby(["method", "dim", "num_features"])["risk"]
+    for (method, dim, size), risks in groups:
+        assert len(risks) == 8
+        limit = float(lazy_limit(int(size), int(dim)))
+        error = risks.std() / np.sqrt(8)
+        # t with 7 degrees of freedom beyond 20 has probability below 2e-7
+        assert risks.mean() > limit - 20 * error - 1e-12, (method, dim, size)
+    return len(groups)
+
+
+def test_no_mean_tangent_risk_is_below_the_limit():
+    """24 settings more, of up to 12 neurons with all their tangent features."""
+    config = small_approximation()
+    config.methods = ("tangent_features",)
+    config.dims, config.widths = (2, 9), tuple(range(1, 13))
+    config.max_tangent_features, config.tangent_seeds, config.ridge = 109, 8, 1e-13
+    assert check_against_limit(config) >= 24
+
+
 @pytest.mark.parametrize("activation", ["relu", "erf", "fourier"])
 @pytest.mark.parametrize("weights", ["gaussian", "sphere"])
 def test_no_mean_risk_is_below_the_limit(activation, weights):
-    """200 settings in all: 6 kinds x 3 dimensions x about 12 sizes; beyond 6 standard errors."""
+    """216 settings in all: 6 kinds of features x 3 dimensions x 12 sizes."""
     config = small_approximation()
     config.methods = ("random_features",)
     config.dims, config.widths, config.seeds = (2, 4, 9), tuple(range(1, 13)), 8
@@ -119,10 +141,4 @@ def test_no_mean_risk_is_below_the_limit(activation, weights):
     config.features.bias = activation != "relu"
     config.features.scale = 1.5
     config.ridge = 1e-13
-    metrics = prepare_approximation(config).run().metrics
-    groups = metrics.groupby(["dim", "num_features"])["risk"]
-    for (dim, size), risks in groups:
-        limit = float(lazy_limit(int(size), int(dim)))
-        error = risks.std() / np.sqrt(len(risks))
-        # t with 7 degrees of freedom beyond 20 has probability below 2e-7
-        assert risks.mean() > limit - 20 * error - 1e-12, (dim, size)
+    assert check_against_limit(config) == 36

@@ -17,6 +17,7 @@ from rf_limits.theory import (
     zonal_spectrum,
 )
 from rf_limits.theory.harmonics import multiplicity
+from rf_limits.theory.hermite import hermite_series
 
 
 @pytest.mark.parametrize(
@@ -180,3 +181,21 @@ def test_refusals(call, message):
         call()
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("bias", [0.0, 0.6])
+def test_plateaus_tend_to_hermite_tails(bias):
+    """With all harmonics up to degree k, R* tends to the Hermite tail beyond k, like 1/d."""
+    squares = hermite_series("relu", 8, bias=bias).coefficients ** 2
+    total = float(lazy_limit(0, 10, bias=bias))
+    for degree in (0, 1, 2, 4):
+        gaps = []
+        for dim in (100, 200, 400):
+            features = sum(multiplicity(dim, k) for k in range(degree + 1))
+            limit = float(lazy_limit(features, dim, bias=bias))
+            gaps.append(limit - (total - float(np.sum(squares[: degree + 1]))))
+        assert abs(gaps[0]) > 1e-4  # and it is not there from the start
+        # Richardson: order 1/d up to terms of order 1/d^2
+        assert abs(gaps[0] - 2 * gaps[1]) < 20.0 / 100**2
+        assert abs(gaps[1] - 2 * gaps[2]) < 20.0 / 200**2
+        assert abs(gaps[2]) < 0.6 * abs(gaps[1]) + 1e-9
