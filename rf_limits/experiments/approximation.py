@@ -4,8 +4,6 @@ For every dimension and seed, features are drawn once for the largest width and 
 width uses the first of them, so that risks fall along a seed's curve.
 """
 
-import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -16,6 +14,7 @@ from ml_collections import ConfigDict
 
 from rf_limits.errors import check, check_choice
 from rf_limits.experiments.memory import check_gram_memory
+from rf_limits.experiments.result import Report, Result
 from rf_limits.experiments.tables import short_number
 from rf_limits.experiments.validation import check_real, check_sequence, check_whole
 from rf_limits.theory.best_features import (
@@ -34,16 +33,6 @@ WEIGHTS = ("gaussian", "sphere")
 KEYS = ("method", "dim", "width", "num_features", "seed")
 MEASUREMENTS = ("risk", "relative_risk", "max_weight", "size_times_weight", "condition_number")
 _LIMIT_POINTS = 121
-
-Report = Callable[[str, float], None]
-
-
-@dataclasses.dataclass(frozen=True)
-class Result:
-    """Outcome: the table (docs/results.md) and what was chosen."""
-
-    metrics: pd.DataFrame
-    choices: dict[str, Any]
 
 
 def validate(config: ConfigDict) -> None:

@@ -11,17 +11,16 @@ from jaxtyping import Array, Float
 from rf_limits.learning.linearized import flow_coefficients, pull_back, spectrum
 from rf_limits.learning.regression import feature_regression, kernel_regression
 from rf_limits.measure.kernel_risk import ExactKernelRisk
-from rf_limits.measure.risk import ExactRisk, Risk, sampled_risk
+from rf_limits.measure.neuron_risk import Exact
+from rf_limits.measure.risk import Risk, sampled_risk
 from rf_limits.models import (
     OneHiddenLayer,
     Params,
-    as_relu_sum,
     gradient_flow_ensemble,
     infinite_width_kernels,
     random_features,
     tangent_features,
     tangent_kernel,
-    tangent_relu_sum,
 )
 from rf_limits.problem import Dataset
 from rf_limits.types import Scalar
@@ -56,7 +55,7 @@ def _mean_square(error: Array) -> Array:
 
 @partial(jax.jit, static_argnums=(0, 4))
 def fit_random_features(
-    network: OneHiddenLayer, init: Params, data: Dataset, ridge: Scalar, exact: ExactRisk | None
+    network: OneHiddenLayer, init: Params, data: Dataset, ridge: Scalar, exact: Exact | None
 ) -> FittedRow:
     """Output layer refitted on the random features of ``init``.
 
@@ -70,8 +69,7 @@ def fit_random_features(
     features = random_features(network, init, data.x_train)
     fit = feature_regression(features, data.y_train, ridge)
     if exact is not None:
-        f = as_relu_sum(network, init)
-        risk = exact.of(f._replace(amplitudes=network.output_scale * fit.coefficients))
+        risk = exact.random_features(init, fit.coefficients)
     else:
         predictions = random_features(network, init, data.x_test) @ fit.coefficients
         risk = sampled_risk(predictions, data.y_test)
@@ -81,7 +79,7 @@ def fit_random_features(
 
 @partial(jax.jit, static_argnums=(0, 4))
 def fit_tangent_features(
-    network: OneHiddenLayer, init: Params, data: Dataset, ridge: Scalar, exact: ExactRisk | None
+    network: OneHiddenLayer, init: Params, data: Dataset, ridge: Scalar, exact: Exact | None
 ) -> FittedRow:
     """Linear predictor on all tangent features of ``init``; arguments as for RF.
 
@@ -101,7 +99,7 @@ def fit_tangent_features(
         return jax.jvp(lambda p: network.apply(p, x), (init,), (change,))[1]
 
     if exact is not None:
-        risk = exact.of(tangent_relu_sum(network, init, change))
+        risk = exact.tangent_features(init, change)
     else:
         risk = sampled_risk(predict(data.x_test), data.y_test)
     train_loss = _mean_square(predict(data.x_train) - data.y_train)

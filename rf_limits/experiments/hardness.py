@@ -5,9 +5,8 @@ features needed and measured, sizes of weights needed and measured, the paper's 
 gradient descent on one neuron and a few, for every dimension.
 """
 
-import dataclasses
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from rf_limits.experiments.measured_features import (
 from rf_limits.experiments.memory import check_gram_memory
 from rf_limits.experiments.neuron_bias import TARGET_BIASES, biases_and_limits
 from rf_limits.experiments.neuron_descent import train_neurons
+from rf_limits.experiments.result import Report, Result
 from rf_limits.experiments.validation import check_real, check_sequence, check_whole
 from rf_limits.theory.best_features import BestRisk
 from rf_limits.theory.hermite import second_moment
@@ -53,16 +53,7 @@ _EXACT_INTEGERS = 2**53
 _REACHABLE = 1e-12  # of E f*^2: below this rounding decides
 _LN10 = math.log(10.0)
 
-Report = Callable[[str, float], None]
 Row = dict[str, Any]
-
-
-@dataclasses.dataclass(frozen=True)
-class Result:
-    """Outcome: the table (docs/results.md) and what was chosen."""
-
-    metrics: pd.DataFrame
-    choices: dict[str, Any]
 
 
 def validate(config: ConfigDict) -> None:

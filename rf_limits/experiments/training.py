@@ -5,9 +5,7 @@ it, and measured at log-spaced steps; RF and NT predictors of the same initializ
 fitted on the same training sets; once for all widths, NNGP and NTK.
 """
 
-import dataclasses
 import math
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -18,6 +16,7 @@ from ml_collections import ConfigDict
 
 from rf_limits.experiments.certificate import add_lazy_limit
 from rf_limits.experiments.fitted import fit_kernels, fitted_values, flow_risks
+from rf_limits.experiments.result import Report, Result
 from rf_limits.experiments.setting import Setting, make_setting
 from rf_limits.experiments.tables import (
     PRINTED_NAMES,
@@ -32,24 +31,9 @@ from rf_limits.experiments.validation import validate
 from rf_limits.experiments.width import Row, WidthRun
 from rf_limits.learning.training import choose_ensemble, log_points
 from rf_limits.measure.kernel_risk import ExactKernelRisk, exact_kernel_risk
-from rf_limits.measure.risk import ExactRisk, degree_columns
+from rf_limits.measure.neuron_risk import Exact
+from rf_limits.measure.risk import degree_columns
 from rf_limits.theory.degree_risks import degree_products
-
-Report = Callable[[str, float], None]
-"""Called with a line of text and the fraction of the work done."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Result:
-    """Outcome of a run.
-
-    Attributes:
-      metrics: tidy table, docs/results.md.
-      choices: what "auto" settings resolved to.
-    """
-
-    metrics: pd.DataFrame
-    choices: dict[str, Any]
 
 
 class Training:
@@ -120,7 +104,7 @@ class Training:
         }
 
 
-def _exact_or_not(exact: ExactRisk | ExactKernelRisk | None) -> str:
+def _exact_or_not(exact: Exact | ExactKernelRisk | None) -> str:
     return "test set" if exact is None else "exact"
 
 

@@ -11,6 +11,7 @@ from rf_limits.experiments.defaults import METHODS
 from rf_limits.learning.optimizers import parse_optimizer
 from rf_limits.learning.step_size import check_auto, parse_learning_rate
 from rf_limits.learning.training import ENSEMBLES
+from rf_limits.measure.neuron_risk import CLOSED
 from rf_limits.models.network import TRAINABLE, make_network
 from rf_limits.problem import INPUTS
 from rf_limits.problem.targets import TARGETS
@@ -138,9 +139,15 @@ def _validate_training(config: ConfigDict) -> None:
 def _validate_population(config: ConfigDict) -> None:
     """Training on the exact risk needs an exact risk, and the digits to differentiate it."""
     problem, model = config.problem, config.model
-    relu = model.activation == "relu"
-    check(relu, "model.activation", "be relu for data.kind = 'population'", model.activation)
-    plain = not model.bias and problem.bias == 0.0 and problem.target != "polynomial"
+    neurons = problem.target != "polynomial"
+    known = ("relu", *CLOSED) if neurons and problem.inputs == "gaussian" else ("relu",)
+    check(
+        model.activation in known,
+        "model.activation",
+        f"be {' or '.join(known)} for data.kind = 'population' with this target and these inputs",
+        model.activation,
+    )
+    plain = not model.bias and problem.bias == 0.0 and neurons
     check(
         problem.inputs == "gaussian" or plain,
         "problem.inputs",

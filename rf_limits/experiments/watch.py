@@ -11,7 +11,8 @@ from rf_limits.experiments.setting import Setting
 from rf_limits.learning.training import Cell, to_float64
 from rf_limits.measure.kernel import kernel_alignment, kernel_drift
 from rf_limits.measure.movement import activation_flips, movement
-from rf_limits.measure.risk import ExactRisk, SampledRisk
+from rf_limits.measure.neuron_risk import Exact
+from rf_limits.measure.risk import SampledRisk
 from rf_limits.models import Params, ScaledOutput, hidden_state, kernel_from_states
 from rf_limits.problem import Dataset
 
@@ -29,7 +30,7 @@ class Watcher:
     """
 
     output: ScaledOutput
-    exact: ExactRisk | None
+    exact: Exact | None
     trainable: str
     num_probe: int
     methods: frozenset[str]

@@ -19,7 +19,7 @@ from rf_limits.learning.optimizers import parse_optimizer
 from rf_limits.learning.step_size import population_sharpness, resolve_learning_rate
 from rf_limits.learning.training import Cell, Trainer, choose_ensemble, log_points
 from rf_limits.measure.movement import count_parameters
-from rf_limits.measure.risk import ExactRisk, risk_is_exact
+from rf_limits.measure.neuron_risk import Exact, exact_risk
 from rf_limits.models import OneHiddenLayer, ScaledOutput, init_params, tangent_kernel
 from rf_limits.problem import sample_inputs
 from rf_limits.problem.data import noisy_labels
@@ -41,11 +41,10 @@ class WidthRun:
         self.methods = frozenset(config.predictors.methods)
         self.spec = parse_optimizer(config.training.optimizer)
         self.trains = bool(self.methods & {"network", "linearized"})
-        is_exact = risk_is_exact(self.network, setting.target, setting.inputs)
         # Harmonics need two dimensions.
         degrees = config.measure.max_degree if setting.target.dim >= 2 else -1
-        known = (self.output, setting.target, setting.second_moment, degrees)
-        self.exact = ExactRisk(*known) if is_exact else None
+        known = (self.output, setting.target, setting.second_moment, setting.inputs)
+        self.exact = exact_risk(*known, max_degree=degrees)
         self.on_population = config.data.kind == "population"
         self.closed_form = (
             (self.spec.is_gradient_descent or self.spec.is_gradient_flow)
@@ -80,9 +79,9 @@ class WidthRun:
             self.learning_rates = jnp.full(len(self.setting.seeds), math.nan)
             return
         if self.on_population:
-            network, trainable = self.network, config.model.trainable
+            square, trainable = self.exact.slope_square, config.model.trainable
             curvatures = jax.lax.map(
-                jax.jit(lambda init: population_sharpness(network, init, trainable)), self.inits
+                jax.jit(lambda init: population_sharpness(square, init, trainable)), self.inits
             )
         else:
             self.spectra = jax.lax.map(lambda one: decompose(*one), (self.inits, x))
@@ -161,7 +160,7 @@ class WidthRun:
             ensemble=choose_ensemble(config.training.ensemble),
         )
 
-    def _training_risk(self) -> ExactRisk | None:
+    def _training_risk(self) -> Exact | None:
         """The risk that is trained on, of all degrees at once."""
         return dataclasses.replace(self.exact, max_degree=-1) if self.on_population else None
 

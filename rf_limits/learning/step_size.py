@@ -6,6 +6,7 @@ empirical NTK over the trainable layers.
 """
 
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -13,8 +14,7 @@ from jaxtyping import Array, Float
 
 from rf_limits.errors import RequirementError, check
 from rf_limits.learning.optimizers import OptimizerSpec, trainable_mask
-from rf_limits.models.network import OneHiddenLayer, Params, tangent_relu_sum
-from rf_limits.theory.relu_moments import relu_sum_product
+from rf_limits.models.network import Params
 
 _AUTO = 0.4
 
@@ -25,7 +25,10 @@ def sharpness(gram: Float[Array, "n n"]) -> Float[Array, ""]:
 
 
 def population_sharpness(
-    network: OneHiddenLayer, init: Params, trainable: str = "both", iterations: int = 20
+    slope_square: Callable[[Params, Params], Float[Array, ""]],
+    init: Params,
+    trainable: str = "both",
+    iterations: int = 20,
 ) -> Float[Array, ""]:
     """The same with infinite data: curvature of half the population risk at ``init``.
 
@@ -34,7 +37,8 @@ def population_sharpness(
     largest eigenvalues, about 1/5 for relu.
 
     Args:
-      network: activation relu.
+      slope_square: ``slope_square(init, change)`` = E <grad g_0, change>^2, of an exact risk
+        (:mod:`rf_limits.measure.risk`).
       init: where the gradient is taken, float64.
       trainable: layers that move.
       iterations: number of products with the matrix.
@@ -45,8 +49,7 @@ def population_sharpness(
         return jax.tree.map(lambda leaf, on: leaf if on else jnp.zeros_like(leaf), tree, mask)
 
     def energy(change):
-        f = tangent_relu_sum(network, init, keep(change))
-        return 0.5 * relu_sum_product(f, f)
+        return 0.5 * slope_square(init, keep(change))
 
     def norm(tree):
         return jnp.sqrt(sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(tree)))

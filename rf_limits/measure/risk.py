@@ -12,10 +12,16 @@ from rf_limits.models.network import (
     ScaledOutput,
     as_relu_sum,
     linearized_relu_sum,
+    tangent_relu_sum,
 )
 from rf_limits.problem.targets import Target
 from rf_limits.theory.degree_risks import degree_risks
-from rf_limits.theory.population_risk import Sum, mean_square_difference, population_risk
+from rf_limits.theory.population_risk import (
+    Sum,
+    expected_square,
+    mean_square_difference,
+    population_risk,
+)
 
 
 class Risk(NamedTuple):
@@ -101,6 +107,19 @@ class ExactRisk:
         f = as_relu_sum(self.output.network, params, alpha)
         g = linearized_relu_sum(self.output.network, init, linear_params, alpha)
         return jnp.sqrt(mean_square_difference(f, g))
+
+    def slope_square(self, init: Params, change: Params) -> Array:
+        """E <grad g_0, change>^2, g_0 the network before scaling."""
+        return expected_square(tangent_relu_sum(self.output.network, init, change))
+
+    def random_features(self, init: Params, coefficients: Float[Array, "N"]) -> Risk:
+        """Risk of sum_i coefficients_i p_out sigma(h_i), the output layer refitted."""
+        f = as_relu_sum(self.output.network, init)
+        return self.of(f._replace(amplitudes=self.output.network.output_scale * coefficients))
+
+    def tangent_features(self, init: Params, change: Params) -> Risk:
+        """Risk of <grad g_0, change>."""
+        return self.of(tangent_relu_sum(self.output.network, init, change))
 
     def of(self, f: Sum) -> Risk:
         """Risk of any sum of neurons and gradient features."""

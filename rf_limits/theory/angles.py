@@ -11,6 +11,7 @@ in place of one.
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -70,6 +71,13 @@ class Angles(NamedTuple):
         near = (k - h) + h * self.one_minus
         far = (k + h) - h * self.one_plus
         return jnp.clip(jnp.where(self.cosine >= 0.0, near, far) / sine, -1e150, 1e150)
+
+
+def with_derivatives_of(
+    value: Float[Array, "*shape"], formula: Float[Array, "*shape"]
+) -> Float[Array, "*shape"]:
+    """``value``, accurate, with the derivatives of ``formula``, smooth where value is not."""
+    return jax.lax.stop_gradient(value) + (formula - jax.lax.stop_gradient(formula))
 
 
 def unit_vectors(w: Float[Array, "m d"]) -> tuple[Float[Array, "m d"], Float[Array, "m"]]:

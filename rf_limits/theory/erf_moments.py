@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax.scipy.special import erf, ndtr
 from jaxtyping import Array, Float
 
-from rf_limits.theory.angles import Angles, pairwise_angles, unit_vectors
+from rf_limits.theory.angles import Angles, pairwise_angles, unit_vectors, with_derivatives_of
 from rf_limits.theory.bivariate_normal import normal_density, orthant_covariance
 from rf_limits.theory.gates import scaled_bias
 
@@ -101,8 +101,10 @@ def erf_relu_gram(
     density = 2.0 * _ROOT2 * normal_density(joint.bound_w) / jnp.sqrt(1.0 + 2.0 * n**2)
     value += density * ndtr(joint.angles.conditional(joint.bound_w, joint.bound_v)) * (w @ v.T)
     # Given g' = 0, h is normal; its variance is |w|^2 (1 - length^2 c^2).
-    mean = a - joint.bound_v * n * length * plain.cosine
+    cosine = unit_w @ unit_v.T
+    mean = a - joint.bound_v * n * length * with_derivatives_of(plain.cosine, cosine)
     outside = 0.0 if noise == 0.0 else 1.0 / (1.0 + (norms_v[None, :] / noise) ** 2)
-    spread = jnp.sqrt(1.0 + 2.0 * n**2 * (outside + (length * plain.sine) ** 2))
+    sine_square = with_derivatives_of(plain.one_minus * plain.one_plus, 1.0 - cosine**2)
+    spread = jnp.sqrt(1.0 + 2.0 * n**2 * (outside + length**2 * sine_square))
     edge = normal_density(joint.bound_v) * erf(mean / spread)
     return value + norms_v[None, :] * length * edge

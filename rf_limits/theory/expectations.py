@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from rf_limits.errors import check, check_choice
-from rf_limits.theory.angles import pairwise_angles, unit_vectors
+from rf_limits.theory.angles import pairwise_angles, unit_vectors, with_derivatives_of
 from rf_limits.theory.erf_moments import erf_gram, erf_relu_gram, erf_step_gram
 from rf_limits.theory.gated_gram import gated_gram
 from rf_limits.theory.hermite_gram import (
@@ -87,6 +87,7 @@ def _sin_gram(w: Array, a: Array, v: Array, b: Array) -> Array:
     angles = pairwise_angles(unit_w, unit_v)
     n, m = norms_w[:, None], norms_v[None, :]
     gap = 0.5 * (n - m) ** 2 + n * m * jnp.minimum(angles.one_minus, angles.one_plus)
+    gap = with_derivatives_of(gap, 0.5 * (n**2 + m**2) - size)
     envelope = 0.5 * jnp.exp(-gap)
     small = -jnp.expm1(-2.0 * size)
     even = envelope * (2.0 - small) * jnp.sin(a)[:, None] * jnp.sin(b)[None, :]

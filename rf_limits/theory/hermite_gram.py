@@ -145,7 +145,7 @@ def hermite_gram(
 ) -> Expectation:
     """E sigma(h_i) tau(g_j) from the coefficients of both sides (module docstring)."""
     (unit_w, _), (unit_v, _) = unit_vectors(w), unit_vectors(v)
-    cosine = jnp.clip(unit_w @ unit_v.T, -1.0, 1.0)
+    cosine = unit_w @ unit_v.T  # not clipped: at +-1 that would cut off second derivatives
     value = _series(left.full, right.full, cosine)
     quadrature = jnp.abs(value - _series(left.coarse, right.coarse, cosine))
     remainders = [

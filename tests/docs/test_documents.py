@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from rf_limits.experiments import approximation, hardness
 from rf_limits.experiments.tables import KEYS, MEASUREMENTS, degree_names
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -31,6 +32,15 @@ def test_every_column_is_documented():
     documented = re.findall(r"^\| `(\w+)` \|", text, re.M)
     generated = {re.sub(r"_degree_\d+", "_degree_k", name) for name in degree_names(2)}
     assert set(documented) == {*KEYS, *MEASUREMENTS, *generated}
+
+
+@pytest.mark.parametrize("experiment", [approximation, hardness])
+def test_every_column_of_limits_is_documented(experiment):
+    text = (ROOT / "docs" / "results.md").read_text()
+    section = text.split("## metrics.parquet of scripts/limits.py")[1].split("\n## ")[0]
+    part = section.split(f"**`configs/{experiment.__name__.split('.')[-1]}.py`.**")[1]
+    for name in (*experiment.KEYS, *experiment.MEASUREMENTS):
+        assert f"`{name}`" in part.split("**`configs/")[0], name
 
 
 def test_readme_commands_exist():

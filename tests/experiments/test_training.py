@@ -129,7 +129,13 @@ def test_seed_and_width_alone_give_the_same_numbers(result):
 
 
 VARIANTS = {
-    "erf on a test set": {"model.activation": "erf", "model.bias": True},
+    "erf": {"model.activation": "erf", "model.bias": True},
+    "tanh on a test set": {"model.activation": "tanh"},
+    "gelu population": {
+        "model.activation": "gelu",
+        "data.kind": "population",
+        "precision": "float64",
+    },
     "biases": {"model.bias": True, "problem.bias": 0.5},
     "sphere": {"problem.inputs": "sphere"},
     "biased target on a sphere": {"problem.inputs": "sphere", "problem.bias": 0.3},
@@ -170,9 +176,16 @@ def test_every_option_runs(name):
     if name != "one dimension, one sample":  # one input may lie where all neurons are off
         assert last[last["method"] == "network"]["train_loss"].mean() < first
     closed = result.choices["linearization"] == "closed form"
-    trained_alongside = ("adam", "minibatch", "one pass", "momentum", "population")
+    trained_alongside = (
+        "adam",
+        "minibatch",
+        "one pass",
+        "momentum",
+        "population",
+        "gelu population",
+    )
     assert closed == (name not in trained_alongside)
-    sampled = name in ("erf on a test set", "biased target on a sphere")
+    sampled = name in ("tanh on a test set", "biased target on a sphere")
     assert result.choices["risk_of_networks"] == ("test set" if sampled else "exact")
     assert (trained["risk_standard_error"] > 0).all() == sampled
 

@@ -17,9 +17,9 @@ SMALL = (
 )
 
 
-def train(*arguments, config="configs/quickstart.py"):
+def train(*arguments, config="configs/quickstart.py", script="scripts/train.py"):
     """Runs the script in the project's root."""
-    command = [sys.executable, "scripts/train.py"]
+    command = [sys.executable, script]
     if config is not None:
         command.append(f"--config={config}")
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "COLUMNS": "80"}
@@ -92,3 +92,21 @@ def test_missing_pieces(tmp_path):
         assert done.returncode == 2
         assert len(done.stderr.strip().splitlines()) == 1, done.stderr
         assert message in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("config", "mistake", "text"),
+    [
+        ("configs/approximation.py", "--config.dims=(1,)", "dims must be a whole number"),
+        ("configs/hardness.py", "--config.threshold=1e-9", "threshold must be at least"),
+        ("configs/hardness.py", "--config.max_features=900000", "fits in memory"),
+        ("configs/quickstart.py", "--config.seeds=1", "experiment of this script must be one of"),
+    ],
+)
+def test_mistakes_of_limits(tmp_path, config, mistake, text):
+    workdir = tmp_path / "run"
+    done = train(mistake, f"--workdir={workdir}", config=config, script="scripts/limits.py")
+    assert done.returncode == 2
+    assert text in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert not workdir.exists()

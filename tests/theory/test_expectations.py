@@ -159,3 +159,40 @@ def test_gradients_match_differences(key, activation):
     ]
     # central difference: step^2 third derivative and rounding/step, both below 1e-9 here
     assert abs(float(slope) - (ends[0] - ends[1]) / (2 * step)) < 1e-8 * max(1.0, abs(float(slope)))
+
+
+@pytest.mark.parametrize(
+    ("activation", "other"),
+    [
+        ("erf", "erf"),
+        ("erf", "relu"),
+        ("erf", "gelu"),
+        ("gelu", "gelu"),
+        ("gelu", "relu"),
+        ("linear", "relu"),
+        ("quadratic", "relu"),
+        ("sin", "sin"),
+        ("tanh", "tanh"),
+    ],
+)
+def test_derivatives_at_coinciding_weights(key, activation, other):
+    """First and mixed second derivatives at equal and opposite weights, by central differences."""
+    w = jax.random.normal(key, (2, 3))
+    w = jnp.concatenate([w, -w[:1], 2.0 * w[:1]])
+    b = jnp.array([0.2, -0.4, 0.3, 0.0])
+    along, across = jax.random.normal(jax.random.fold_in(key, 1), (2, 4, 3))
+    step = 1e-5
+
+    @jax.jit
+    def value(w, v):
+        return gaussian_gram(w, b, v, b, activation, other)
+
+    @jax.jit
+    def slope(v):
+        return jax.jvp(lambda w: value(w, v), (w,), (along,))[1]
+
+    first = (value(w + step * along, w) - value(w - step * along, w)) / (2 * step)
+    np.testing.assert_allclose(slope(w), first, atol=1e-8)
+    second = (slope(w + step * across) - slope(w - step * across)) / (2 * step)
+    found = jax.jvp(slope, (w,), (across,))[1]
+    np.testing.assert_allclose(found, second, atol=1e-7)

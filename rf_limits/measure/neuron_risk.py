@@ -1,0 +1,146 @@
+"""Exact risks of networks with erf, gelu or linear neurons, by their Gram matrices alone.
+
+Everything is a value or a derivative of two forms, E g_p g_q of the network at parameters p
+and q and E g_p f*: the linearization g_0 + <grad g_0, p - p_0> enters through directional
+derivatives of them at p_0, on one side or on both.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from rf_limits.measure.risk import ExactRisk, Risk, risk_is_exact
+from rf_limits.models.network import Params, ScaledOutput, hidden_weights
+from rf_limits.problem.targets import Target, Teacher
+from rf_limits.theory.blocks import BLOCK_ENTRIES, sum_over_blocks
+from rf_limits.theory.expectations import gaussian_gram
+
+CLOSED = ("erf", "gelu", "linear")
+"""Activations, besides relu, whose products with themselves and with relu are closed forms."""
+
+
+def _along(form: Callable, at: Params, direction: Params) -> Array:
+    """Derivative of ``form`` at ``at`` along ``direction``."""
+    return jax.jvp(form, (at,), (direction,))[1]
+
+
+@dataclasses.dataclass(frozen=True)
+class ExactNeuronRisk:
+    """Exact risks and distances under Gaussian inputs, as :class:`ExactRisk` has them for relu.
+
+    Attributes:
+      output: the trained function f, activation one of :data:`CLOSED`.
+      target: f*, a sum of ReLU neurons.
+      second_moment: E f*^2.
+      max_degree: -1: risks by degree are known for relu alone.
+    """
+
+    output: ScaledOutput
+    target: Teacher
+    second_moment: float
+    max_degree: int = -1
+
+    def _rows(self, params: Params) -> tuple[Array, Array, Array]:
+        """(N, d) weights, (N,) biases and (N,) amplitudes of g."""
+        weights, biases = hidden_weights(self.output.network, params)
+        u = self.output.network.output_scale * params["params"]["output_kernel"]
+        return weights, jnp.zeros_like(u) if biases is None else biases, u
+
+    def _product(self, p: Params, q: Params) -> Float[Array, ""]:
+        """E g_p g_q."""
+        activation = self.output.network.activation
+
+        def block(f, g):
+            return f[2] @ gaussian_gram(f[0], f[1], g[0], g[1], activation) @ g[2]
+
+        return sum_over_blocks(block, self._rows(p), self._rows(q), block_entries=BLOCK_ENTRIES)
+
+    def _cross(self, p: Params) -> Float[Array, ""]:
+        """E g_p f*."""
+        w, b, u = self._rows(p)
+        target = (self.target.directions, self.target.biases)
+        gram = gaussian_gram(w, b, *target, self.output.network.activation, "relu")
+        return u @ gram @ self.target.coefficients
+
+    def slope_square(self, init: Params, change: Params) -> Float[Array, ""]:
+        """E <grad g_0, change>^2."""
+
+        def one_side(q: Params) -> Array:
+            return _along(lambda p: self._product(p, q), init, change)
+
+        return _along(one_side, init, change)
+
+    def _risk(self, square: Array, cross: Array, alpha: Array | float) -> Risk:
+        value = alpha**2 * square - 2.0 * alpha * cross + self.second_moment
+        return Risk(value, jnp.zeros_like(value))
+
+    def network(self, params: Params, init: Params, alpha: Array) -> Risk:
+        """Risk of f at ``params``."""
+        square, cross = self._product(params, params), self._cross(params)
+        if self.output.centred:
+            square += self._product(init, init) - 2.0 * self._product(params, init)
+            cross -= self._cross(init)
+        return self._risk(square, cross, alpha)
+
+    def linearized(self, params: Params, init: Params, alpha: Array) -> Risk:
+        """Risk of the linearization of f around ``init``, at ``params``."""
+        change = jax.tree.map(jnp.subtract, params, init)
+        square = self.slope_square(init, change)
+        cross = _along(self._cross, init, change)
+        if not self.output.centred:
+            square += self._product(init, init)
+            square += 2.0 * _along(lambda p: self._product(p, init), init, change)
+            cross += self._cross(init)
+        return self._risk(square, cross, alpha)
+
+    def gap(self, params: Params, linear_params: Params, init: Params, alpha: Array) -> Array:
+        """Root mean square difference between f and its linearization, over the population."""
+        change = jax.tree.map(jnp.subtract, linear_params, init)
+        square = self._product(params, params) - 2.0 * self._product(params, init)
+        square += self._product(init, init) + self.slope_square(init, change)
+        square -= 2.0 * _along(lambda q: self._product(params, q), init, change)
+        square += 2.0 * _along(lambda q: self._product(init, q), init, change)
+        return alpha * jnp.sqrt(jnp.maximum(square, 0.0))
+
+    def random_features(self, init: Params, coefficients: Float[Array, "N"]) -> Risk:
+        """Risk of sum_i coefficients_i p_out sigma(h_i), the output layer refitted."""
+        moved = {"params": {**init["params"], "output_kernel": coefficients}}
+        return self._risk(self._product(moved, moved), self._cross(moved), 1.0)
+
+    def tangent_features(self, init: Params, change: Params) -> Risk:
+        """Risk of <grad g_0, change>."""
+        return self._risk(self.slope_square(init, change), _along(self._cross, init, change), 1.0)
+
+
+Exact = ExactRisk | ExactNeuronRisk
+"""Exact risks, however they are known."""
+
+
+def exact_risk(
+    output: ScaledOutput,
+    target: Target,
+    second_moment: float,
+    inputs: str,
+    max_degree: int = -1,
+) -> Exact | None:
+    """The exact risks that are known, or None where a test set has to do.
+
+    For relu see :func:`~rf_limits.measure.risk.risk_is_exact`; for the activations in
+    :data:`CLOSED` under Gaussian inputs if the target is a sum of neurons.
+
+    Args:
+      output: the trained function f.
+      target: f*.
+      second_moment: E f*^2.
+      inputs: input distribution.
+      max_degree: largest degree whose risk is measured as well (relu), or -1 for none.
+    """
+    if risk_is_exact(output.network, target, inputs):
+        return ExactRisk(output, target, second_moment, max_degree)
+    known = output.network.activation in CLOSED and isinstance(target, Teacher)
+    if known and inputs == "gaussian":
+        return ExactNeuronRisk(output, target, second_moment)
+    return None

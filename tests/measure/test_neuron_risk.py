@@ -1,0 +1,96 @@
+"""Exact risks of networks that are not relu: against simulation, and against relu's own route."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rf_limits.measure.neuron_risk import CLOSED, ExactNeuronRisk, exact_risk
+from rf_limits.measure.risk import ExactRisk
+from rf_limits.models import ScaledOutput, init_params, make_network
+from rf_limits.problem.targets import Teacher, make_target
+
+DIM, WIDTH, ALPHA = 3, 6, jnp.asarray(1.7)
+
+
+def setting(key, activation, use_bias, centred):
+    """An output, its target, initial and moved parameters."""
+    output = ScaledOutput(make_network(WIDTH, activation=activation, use_bias=use_bias), centred)
+    directions = jax.random.normal(jax.random.fold_in(key, 1), (2, DIM))
+    target = Teacher(directions, jnp.array([0.4, -0.3]), jnp.array([1.0, -0.5]))
+    init = init_params(output.network, key, DIM)
+    keys = iter(jax.random.split(jax.random.fold_in(key, 2), 8))
+    moved, other = (
+        jax.tree.map(lambda p: p + 0.4 * jax.random.normal(next(keys), p.shape), init)
+        for _ in range(2)
+    )
+    return output, target, init, moved, other
+
+
+@pytest.mark.parametrize("activation", CLOSED)
+@pytest.mark.parametrize(("use_bias", "centred"), [(True, False), (False, True)])
+def test_against_simulation(key, activation, use_bias, centred):
+    output, target, init, moved, other = setting(key, activation, use_bias, centred)
+    exact = exact_risk(output, target, target.second_moment("gaussian"), "gaussian")
+    assert isinstance(exact, ExactNeuronRisk)
+    x = jax.random.normal(jax.random.fold_in(key, 9), (400_000, DIM))
+    y = target(x)
+    f, g = output(moved, init, ALPHA, x), output.linearized(other, init, ALPHA, x)
+    change = jax.tree.map(jnp.subtract, other, init)
+    slope = jax.jvp(lambda p: output.network.apply(p, x), (init,), (change,))[1]
+    u = jnp.arange(1.0, WIDTH + 1)
+    refitted = {"params": {**init["params"], "output_kernel": u}}
+
+    @jax.jit
+    def risks():
+        return (
+            exact.network(moved, init, ALPHA).risk,
+            exact.linearized(other, init, ALPHA).risk,
+            exact.gap(moved, other, init, ALPHA) ** 2,
+            exact.tangent_features(init, change).risk,
+            exact.random_features(init, u).risk,
+        )
+
+    differences = (f - y, g - y, f - g, slope - y, output.network.apply(refitted, x) - y)
+    for found, difference in zip(risks(), differences, strict=True):
+        square = difference**2
+        # 6 standard errors: false alarm below 1e-8
+        assert abs(float(jnp.mean(square) - found)) < 6 * float(jnp.std(square)) / 400_000**0.5
+
+
+@pytest.mark.parametrize("centred", [False, True])
+def test_agrees_with_the_route_of_relu(key, centred):
+    """Derivatives of Gram matrices against truncated moments of two gates."""
+    output, target, init, moved, other = setting(key, "relu", True, centred)
+    moment = target.second_moment("gaussian")
+    one, two = ExactNeuronRisk(output, target, moment), ExactRisk(output, target, moment)
+
+    @jax.jit
+    def both():
+        change = jax.tree.map(jnp.subtract, other, init)
+        return [
+            (
+                exact.network(moved, init, ALPHA).risk,
+                exact.linearized(other, init, ALPHA).risk,
+                exact.gap(moved, other, init, ALPHA),
+                exact.slope_square(init, change),
+                exact.tangent_features(init, change).risk,
+            )
+            for exact in (one, two)
+        ]
+
+    np.testing.assert_allclose(*both(), rtol=1e-11)
+
+
+def test_where_it_is_known(key):
+    network = make_network(4, activation="erf")
+    output = ScaledOutput(network, True)
+    teacher = make_target(key, "single_neuron", dim=3, bias=0.2)
+    polynomial = make_target(key, "polynomial", dim=3, degree=2)
+    assert isinstance(exact_risk(output, teacher, 0.5, "gaussian"), ExactNeuronRisk)
+    assert exact_risk(output, teacher, 0.5, "sphere") is None
+    assert exact_risk(output, polynomial, 1.0, "gaussian") is None
+    tanh = ScaledOutput(make_network(4, activation="tanh"), True)
+    assert exact_risk(tanh, teacher, 0.5, "gaussian") is None
+    relu = ScaledOutput(make_network(4), True)
+    assert isinstance(exact_risk(relu, polynomial, 1.0, "gaussian"), ExactRisk)
