@@ -159,12 +159,18 @@ VARIANTS = {
 }
 
 
+BY_DEGREE = ("biases", "polynomial", "teacher", "not centred", "tanh on a test set")
+"""Variants that measure risks by degree, which takes long to compile."""
+
+
 @pytest.mark.parametrize("name", VARIANTS)
 def test_every_option_runs(name):
     config = small_config()
     config.model.widths = (8,)
     config.model.lazy_scales = (1.0,)
     config.seeds = 1
+    if name not in BY_DEGREE:
+        config.measure.max_degree = -1
     for field, value in VARIANTS[name].items():
         with config.unlocked():
             config.update_from_flattened_dict({field: value})
