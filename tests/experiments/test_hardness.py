@@ -25,7 +25,7 @@ from rf_limits.theory.relu_gram import relu_gram
 def small_hardness():
     config = hardness_config()
     config.dims, config.seeds = (2, 3, 30), 2
-    config.biases = ("zero", "d_cubed")
+    config.biases = ("zero",)
     config.max_features, config.frontier.widths = 256, (16, 64)
     config.descent.widths, config.wave.draws = (1, 2), 20
     config.descent.max_steps = 300
@@ -49,7 +49,8 @@ def test_limits_are_those_of_the_theory(hard):
         found = rows(hard, "lazy_limit", dim=dim, target_bias="zero")["log10_features"].item()
         needed = features_for_risk(0.02, dim, norm=float(dim**2))
         np.testing.assert_allclose(found, math.log10(needed), rtol=1e-12)
-        easy = rows(hard, "lazy_limit", dim=dim, target_bias="d_cubed")["num_features"].item()
+        ((_, bias, easy),) = biases_and_limits(("d_cubed",), 0.02, dim, float(dim**2))
+        assert bias == dim**3
         assert easy == dim + (1 if dim > 2 else 3)  # a linear function, or nearly
     assert rows(hard, "magnitude_limit", dim=30)["log10_size_times_weight"].isna().all()
     assert rows(hard, "rms_magnitude_limit", dim=30)["log10_size_times_weight"].item() > 25
@@ -95,8 +96,8 @@ def test_gradient_descent_learns_the_neuron(hard):
 
 def test_padding_changes_nothing():
     options = {"threshold": 0.02, "learning_rate": 0.8, "max_steps": 60}
-    alone = train_neurons([(3, 9.0, 0.5)], 2, 2, **options)[0]
-    beside = train_neurons([(3, 9.0, 0.5), (6, 36.0, 2.0)], 2, 2, **options)[0]
+    alone = train_neurons([(3, 9.0, 0.0)], 2, 2, **options)[0]
+    beside = train_neurons([(3, 9.0, 0.0), (6, 36.0, 0.0)], 2, 2, **options)[0]
     for a, b in zip(alone, beside, strict=True):
         assert a["steps"] == b["steps"]
         np.testing.assert_allclose(a["risk"], b["risk"], rtol=1e-8)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rf_limits.measure.neuron_risk import CLOSED, ExactNeuronRisk, exact_risk
+from rf_limits.measure.neuron_risk import ExactNeuronRisk, exact_risk
 from rf_limits.measure.risk import ExactRisk
 from rf_limits.models import ScaledOutput, init_params, make_network
 from rf_limits.problem.targets import Teacher, make_target
@@ -27,8 +27,10 @@ def setting(key, activation, use_bias, centred):
     return output, target, init, moved, other
 
 
-@pytest.mark.parametrize("activation", CLOSED)
-@pytest.mark.parametrize(("use_bias", "centred"), [(True, False), (False, True)])
+@pytest.mark.parametrize(
+    ("activation", "use_bias", "centred"),
+    [("erf", True, False), ("gelu", False, True), ("linear", True, True)],
+)
 def test_against_simulation(key, activation, use_bias, centred):
     output, target, init, moved, other = setting(key, activation, use_bias, centred)
     exact = exact_risk(output, target, target.second_moment("gaussian"), "gaussian")
@@ -58,10 +60,9 @@ def test_against_simulation(key, activation, use_bias, centred):
         assert abs(float(jnp.mean(square) - found)) < 6 * float(jnp.std(square)) / 400_000**0.5
 
 
-@pytest.mark.parametrize("centred", [False, True])
-def test_agrees_with_the_route_of_relu(key, centred):
+def test_agrees_with_the_route_of_relu(key):
     """Derivatives of Gram matrices against truncated moments of two gates."""
-    output, target, init, moved, other = setting(key, "relu", True, centred)
+    output, target, init, moved, other = setting(key, "relu", True, False)
     moment = target.second_moment("gaussian")
     one, two = ExactNeuronRisk(output, target, moment), ExactRisk(output, target, moment)
 

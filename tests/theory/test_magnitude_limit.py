@@ -29,31 +29,32 @@ def features(seed, dim, count):
     return np.asarray(relu_gram(w, None, w, None)), np.asarray(products)
 
 
-@pytest.mark.parametrize(("dim", "risk"), [(2, 1e-3), (3, 2e-3), (5, 5e-3)])
-@pytest.mark.parametrize("count", [40, 160])
+@pytest.mark.parametrize(
+    ("dim", "risk", "count"), [(2, 1e-3, 40), (3, 2e-3, 120), (5, 5e-3, 40), (5, 5e-3, 120)]
+)
 def test_below_the_mean_measured_frontier(dim, risk, count):
     """At r max|u_i| = M the mean least risk is at least the risk M was computed for."""
     bound = math.exp(log_magnitude_limit(risk, dim)) / count
     risks = []
-    for seed in range(16):
+    for seed in range(9):
         gram, products = features(seed, dim, count)
         risks.append(box_constrained_risk(gram, products, 0.5, bound, 1e-6).risk)
-    error = np.std(risks, ddof=1) / 4.0
-    # t with 15 degrees of freedom beyond 8 has probability 4e-7
-    assert np.mean(risks) > risk - 8.0 * error
+    error = np.std(risks, ddof=1) / 3.0
+    # t with 8 degrees of freedom beyond 16 has probability 2e-7
+    assert np.mean(risks) > risk - 16.0 * error
 
 
 def test_many_features_approach_it():
-    """The bound is attained as r grows: eight times the features leave a fraction above it."""
+    """The bound is attained as r grows: four times the features leave a fraction above it."""
     risk, excess = 1e-2, {}
-    for count in (50, 400):
+    for count in (50, 200):
         bound = math.exp(log_magnitude_limit(risk, 2)) / count
         found = [
             box_constrained_risk(*features(s, 2, count), 0.5, bound, 1e-6).risk for s in range(12)
         ]
         excess[count] = np.mean(found) - risk
-    assert excess[400] < 0.35 * excess[50]
-    assert excess[400] < 0.4 * risk
+    assert excess[200] < 0.5 * excess[50]
+    assert excess[200] < 0.5 * risk
 
 
 @pytest.mark.parametrize("dim", [2, 3, 6])
