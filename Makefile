@@ -7,7 +7,7 @@ REQUIREMENTS ?= requirements.txt
 BIN = $(VENV)/bin
 PYTEST_FLAGS ?= -n auto
 
-.PHONY: demo test lint format bench results requirements clean
+.PHONY: demo test test-all lint format bench results requirements clean
 
 $(VENV)/.installed: $(REQUIREMENTS) pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rf_limits needs Python >= 3.11, but $(PYTHON) is " + sys.version.split()[0] + "; try make PYTHON=python3.12")'
@@ -21,6 +21,10 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+# The slow tests as well.
+test-all: $(VENV)/.installed
+	$(BIN)/python -m pytest $(PYTEST_FLAGS) -m "slow or not slow"
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

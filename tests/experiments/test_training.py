@@ -63,7 +63,7 @@ def test_degrees_are_measured_for_every_method(result):
     [
         ({"measure.max_degree": -1}, []),
         ({"measure.max_degree": 0}, ["risk_degree_0", "risk_degree_rest"]),
-        ({"model.activation": "erf"}, None),
+        pytest.param({"model.activation": "erf"}, None, marks=pytest.mark.slow),
         ({"problem.inputs": "sphere", "problem.bias": 0.3}, None),
     ],
 )
@@ -169,7 +169,14 @@ BY_DEGREE = ("biases", "polynomial", "teacher", "not centred", "tanh on a test s
 """Variants that measure risks by degree, which takes long to compile."""
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+SLOW = ("erf population", "biases", "teacher", "float64 vmap", "sphere", "output layer")
+"""Variants left to ``make test-all``: others use the same code paths."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in VARIANTS],
+)
 def test_every_option_runs(name):
     config = small_config()
     config.model.widths = (8,)

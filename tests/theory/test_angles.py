@@ -1,5 +1,6 @@
 """Angles against 50-digit arithmetic, nearly parallel and antiparallel pairs included."""
 
+import jax
 import jax.numpy as jnp
 import mpmath
 import numpy as np
@@ -29,7 +30,7 @@ def test_angles_near_and_far(dim, size):
     w = rng.normal(size=(1, dim))
     near = w + size * rng.normal(size=(1, dim))
     v = np.concatenate([7.0 * near, -0.01 * near])
-    found = pairwise_angles(*(unit_vectors(jnp.asarray(u))[0] for u in (w, v)))
+    found = jax.jit(pairwise_angles)(*(unit_vectors(jnp.asarray(u))[0] for u in (w, v)))
     tolerance = 1e-13 if size >= 1e-8 else 2e-11
     theta, _ = mp_angle(w[0], v[0])
     assert abs(float(found.theta[0, 0]) - theta) < tolerance

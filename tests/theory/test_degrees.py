@@ -1,6 +1,7 @@
 """Products and risks by degree: against 30 digits, simulation, spectra and whole products."""
 
 import math
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -190,6 +191,7 @@ def test_blocks_and_gradients(key, name):
     target = make_target(jax.random.fold_in(key, 1), "teacher", dim=5, bias=0.2)
     move = relu_sum(jax.random.fold_in(key, 2), 30, 5, **FUNCTIONS[name])
 
+    @partial(jax.jit, static_argnums=1)
     def risks(step, entries):
         moved = jax.tree.map(lambda x, v: x + step * v, f, move)
         return degree_risks(moved, target, 5, block_entries=entries)

@@ -148,6 +148,7 @@ def test_gradients_match_differences(key, activation):
         for i, k in enumerate(keys[:4])
     ]
 
+    @jax.jit
     def total(w, v, a, b):
         return jnp.sum(gaussian_gram(w, a, v, b, activation))
 

@@ -1,5 +1,7 @@
 """Derivatives of the Gram matrix and of risks against 32-digit integrals, and in bounded memory."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import mpmath
@@ -115,7 +117,9 @@ def test_values_gradients_and_hessian_vectors(kind, size):
 def test_hessian_of_parallel_neurons_by_hand(kind):
     """d_w d_v is I/2 (0 for opposite neurons), d_w^2 is zero: E delta(h) relu(g) = 0."""
     w, v = weights(kind, np.random.default_rng(0))
-    hessian = jax.hessian(lambda w, v: relu_gram(w[None], None, v[None], None)[0, 0], (0, 1))
+    hessian = jax.jit(
+        jax.hessian(lambda w, v: relu_gram(w[None], None, v[None], None)[0, 0], (0, 1))
+    )
     (ww, wv), (vw, vv) = hessian(jnp.asarray(w), jnp.asarray(v))
     mixed = 0.0 if kind == "antiparallel" else 0.5 * np.eye(DIM)
     np.testing.assert_allclose(wv, mixed, atol=1e-15)
@@ -128,7 +132,7 @@ def test_diagonal_gradient_by_hand(key, biased):
     """sum_i E relu(h_i)^2 has gradient 2 E relu(h) x = 2 Phi(beta) w + ..., and finite Hessian."""
     w = jax.random.normal(key, (4, DIM))
     b = jnp.array([0.3, -1.0, 0.0, 2.0]) if biased else None
-    found = jax.grad(lambda w: jnp.trace(relu_gram(w, b, w, b)))(w)
+    found = jax.jit(jax.grad(lambda w: jnp.trace(relu_gram(w, b, w, b))))(w)
     n = jnp.linalg.norm(w, axis=1, keepdims=True)
     beta = 0.0 if b is None else b[:, None] / n
     expected = 2.0 * w * jax.scipy.special.ndtr(beta)  # E relu(h) x = w Phi(beta)
@@ -140,7 +144,7 @@ def test_vanishing_weights(bias):
     """relu'(0) = 0: w = 0 is a closed neuron, or the constant relu(bias)."""
     w, v = jnp.zeros((1, DIM)), jnp.array([[1.0, 2.0, -0.5]])
     b = None if bias is None else jnp.array([bias])
-    found, slope = jax.value_and_grad(lambda w: relu_gram(w, b, v, None)[0, 0])(w)
+    found, slope = jax.jit(jax.value_and_grad(lambda w: relu_gram(w, b, v, None)[0, 0]))(w)
     # bias > 0: E bias relu(g) = bias |v|/sqrt(2 pi), gradient E relu(g) x = v/2
     opened = bias is not None and bias > 0.0
     expected = bias * float(jnp.linalg.norm(v)) / np.sqrt(2 * np.pi) if opened else 0.0
@@ -148,7 +152,7 @@ def test_vanishing_weights(bias):
     np.testing.assert_allclose(slope, 0.5 * v if opened else jnp.zeros_like(v), atol=1e-15)
     both = jnp.concatenate([w, w])
     two = None if b is None else jnp.concatenate([b, b])
-    hessian = jax.hessian(lambda w: jnp.sum(relu_gram(w, two, w, two)))(both)
+    hessian = jax.jit(jax.hessian(lambda w: jnp.sum(relu_gram(w, two, w, two))))(both)
     assert np.all(np.isfinite(hessian))
 
 
@@ -165,11 +169,11 @@ def test_risk_at_the_teacher_is_a_minimum(key, biased):
     def risk(parameters):
         return population_risk(ReluSum(*parameters), teacher, teacher.second_moment("gaussian"))
 
-    slope = jax.tree.leaves(jax.grad(risk)(start))
+    slope = jax.tree.leaves(jax.jit(jax.grad(risk))(start))
     assert max(float(jnp.max(jnp.abs(x))) for x in slope) < 1e-13
     keys = iter(jax.random.split(jax.random.fold_in(key, 1), 3))
     along = jax.tree.map(lambda x: jax.random.normal(next(keys), x.shape), start)
-    curvature = jax.jvp(jax.grad(risk), (start,), (along,))[1]
+    curvature = jax.jit(partial(jax.jvp, jax.grad(risk)))((start,), (along,))[1]
     dots = zip(jax.tree.leaves(curvature), jax.tree.leaves(along), strict=True)
     found = sum(float(jnp.vdot(x, y)) for x, y in dots)
     # 2 E (df)^2 for the change df of the network, a sum of gradient features
@@ -187,18 +191,20 @@ def test_gated_gradient_matches_differences(key, biased):
         keys = jax.random.split(jax.random.fold_in(key, i), 8)
         return [jax.random.normal(k, s) for k, s in zip(keys, shapes, strict=True)]
 
+    @jax.jit
     def total(parts):
         bare = [x if biased or i % 2 == 0 else None for i, x in enumerate(parts)]
         return jnp.sum(gated_gram(*bare))
 
     at, along = draw(0), draw(1)
-    slope = sum(jnp.vdot(x, y) for x, y in zip(jax.grad(total)(at), along, strict=True))
+    gradient_of = jax.jit(jax.grad(total))
+    slope = sum(jnp.vdot(x, y) for x, y in zip(gradient_of(at), along, strict=True))
     step = 1e-5
     moved = [[x + s * y for x, y in zip(at, along, strict=True)] for s in (step, -step)]
     # central difference: step^2 and rounding/step are both near 1e-10
     assert abs(float(slope - (total(moved[0]) - total(moved[1])) / (2 * step))) < 1e-7
     coinciding = [*at[:4], *at[:4]]
-    assert all(np.all(np.isfinite(x)) for x in jax.grad(total)(coinciding))
+    assert all(np.all(np.isfinite(x)) for x in gradient_of(coinciding))
 
 
 @pytest.mark.parametrize("sloped", [False, True])
