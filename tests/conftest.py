@@ -14,7 +14,7 @@ import rf_limits  # noqa: F401  (enables float64)
 
 # Every compiled program keeps about five memory mappings; Linux allows 65,530 in a process,
 # beyond which it crashes.
-_MOST_PROGRAMS = 3000
+_MOST_PROGRAMS = 2000
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 
 from rf_limits.errors import check, check_choice
 from rf_limits.experiments.memory import check_gram_memory
-from rf_limits.experiments.result import Report, Result
+from rf_limits.experiments.result import Parts, Report, Result, no_parts, no_report
 from rf_limits.experiments.tables import short_number
 from rf_limits.experiments.validation import check_real, check_sequence, check_whole
 from rf_limits.theory.best_features import (
@@ -61,7 +61,7 @@ def validate(config: ConfigDict) -> None:
         check_gram_memory(config.max_tangent_features, "max_tangent_features")
 
 
-def prepare(config: ConfigDict, report: Report = lambda stage, fraction: None) -> "Approximation":
+def prepare(config: ConfigDict, report: Report = no_report) -> "Approximation":
     """Checks the config; the work is in ``run``."""
     validate(config)
     return Approximation(config)
@@ -73,13 +73,16 @@ class Approximation:
     def __init__(self, config: ConfigDict):
         self.config = config
 
-    def run(self, report: Report = lambda stage, fraction: None) -> Result:
-        """Computes all best risks and the bound."""
+    def run(self, report: Report = no_report, parts: Parts = no_parts) -> Result:
+        """Computes all best risks and the bound; every dimension and seed is a part."""
         config, rows = self.config, []
         jobs = [(d, s) for d in config.dims for s in range(max(config.seeds, config.tangent_seeds))]
         for i, (dim, seed) in enumerate(jobs):
             report(f"d = {dim}", i / len(jobs))
-            rows += self._measured(dim, seed)
+            measured = parts(
+                f"d-{dim}.seed-{seed}", lambda d=dim, s=seed: pd.DataFrame(self._measured(d, s))
+            )
+            rows += measured.to_dict("records")
         if "lazy_limit" in config.methods:
             report("lazy limit", 1.0)
             for dim in config.dims:

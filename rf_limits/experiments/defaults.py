@@ -39,7 +39,7 @@ def default_config() -> ConfigDict:
     model.widths = (16, 64, 256, 1024)  # N
     model.activation = "relu"  # relu, erf, tanh, gelu, sigmoid, softplus, sin, linear
     model.bias = False  # hidden biases, N(0, 1) at initialization
-    model.parameterization = "ntk"  # ntk, standard, mean_field
+    model.parameterization = "ntk"  # ntk, standard, mean_field, mup
     model.output_init = "gaussian"  # gaussian, sign
     model.lazy_scales = (0.1, 1.0, 10.0)  # alpha
     model.centring = "subtract"  # none, subtract (f - f_0), antisymmetric
@@ -61,6 +61,12 @@ def default_config() -> ConfigDict:
     config.measure = measure = ConfigDict()
     measure.num_probe = 256  # training inputs on which NTK drift and flips are measured
     measure.max_degree = 4  # risks by degree of the target, 0 to this; -1: none
+    measure.exact = True  # False: all risks on the test set, faster for wide networks
+    measure.kernels = False  # spectrum, rotation and distance to infinite width of the NTK
+    measure.eigenvalues = 0  # largest NTK eigenvalues to record, with kernels
+    measure.infinite_width = False  # distance from what the infinite-width NTK predicts
+    measure.alignment = False  # angles between neurons and w*
+    measure.test_loss = False  # mean squared error on the test set beside exact risks
 
     config.precision = "float32"  # of training; everything measured is float64
     config.seeds = 3  # how many draws of data and initialization

@@ -23,7 +23,7 @@ from rf_limits.experiments.measured_features import (
 from rf_limits.experiments.memory import check_gram_memory
 from rf_limits.experiments.neuron_bias import TARGET_BIASES, biases_and_limits
 from rf_limits.experiments.neuron_descent import train_neurons
-from rf_limits.experiments.result import Report, Result
+from rf_limits.experiments.result import Parts, Report, Result, no_parts, no_report
 from rf_limits.experiments.validation import check_real, check_sequence, check_whole
 from rf_limits.theory.best_features import BestRisk
 from rf_limits.theory.hermite import second_moment
@@ -100,7 +100,7 @@ def validate(config: ConfigDict) -> None:
     check_gram_memory(max(config.frontier.widths), "frontier.widths")
 
 
-def prepare(config: ConfigDict, report: Report = lambda stage, fraction: None) -> "Hardness":
+def prepare(config: ConfigDict, report: Report = no_report) -> "Hardness":
     """Checks the config; the work is in ``run``."""
     validate(config)
     return Hardness(config)
@@ -112,8 +112,8 @@ class Hardness:
     def __init__(self, config: ConfigDict):
         self.config = config
 
-    def run(self, report: Report = lambda stage, fraction: None) -> Result:
-        """Everything, dimension by dimension; training of all dimensions at the end."""
+    def run(self, report: Report = no_report, parts: Parts = no_parts) -> Result:
+        """Everything, dimension by dimension, a part each; training of all at the end."""
         config, rows = self.config, []
         targets: dict[tuple[str, int], float] = {}
         dims = sorted(config.dims)
@@ -122,11 +122,16 @@ class Hardness:
             norm, limits = self._norm(dim), {}
             for kind, bias, count in biases_and_limits(config.biases, config.threshold, dim, norm):
                 targets[kind, dim], limits[kind] = bias, count
-            rows += self._limit_rows(dim, targets, limits)
-            rows += self._measured_rows(dim, targets, limits)
-            rows += self._magnitude_rows(dim)
-            if "wave" in config.methods:
-                rows += self._wave_rows(dim)
+
+            def compute(dim: int = dim, limits: dict = limits) -> pd.DataFrame:
+                found = self._limit_rows(dim, targets, limits)
+                found += self._measured_rows(dim, targets, limits)
+                found += self._magnitude_rows(dim)
+                if "wave" in config.methods:
+                    found += self._wave_rows(dim)
+                return pd.DataFrame(found)
+
+            rows += parts(f"d-{dim}", compute).to_dict("records")
         if "descent" in config.methods:
             report("gradient descent", 0.95)
             rows += self._descent_rows(dims, targets)

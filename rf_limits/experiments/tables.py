@@ -1,11 +1,14 @@
 """Tidy metrics, their final values per cell, and the summary of a run."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from ml_collections import ConfigDict
 
 from rf_limits.experiments.certificate import certificate
+from rf_limits.measure.alignment import Alignment
 from rf_limits.measure.scaling import power_law
 
 KEYS = ("method", "width", "lazy_scale", "seed", "step", "time")
@@ -24,10 +27,23 @@ MEASUREMENTS = (
     "activation_flips",
     "linearization_gap",
     "condition_number",
+    "rounding_error",
 )
+KERNEL_COLUMNS = (
+    "nngp_drift",
+    "kernel_fluctuation",
+    "infinite_alignment",
+    "effective_rank",
+    "eigenspace_rotation",
+)
+"""With measure.kernels; and ntk_eigenvalue_1, ... with measure.eigenvalues."""
+ALIGNMENT_COLUMNS = Alignment._fields
+"""With measure.alignment."""
 DEGREE_COLUMNS = ("risk", "target")
 """Measured by degree: columns <name>_degree_0, ..., <name>_degree_rest."""
 TRAINED = ("network", "linearized")
+ROUNDING_LIMIT = 0.1
+"""Share of a training step lost to rounding beyond which a measurement is not fitted."""
 PRINTED_NAMES = {
     "width": "N",
     "lazy_scale": "scale",
@@ -58,14 +74,24 @@ def degree_names(max_degree: int) -> list[str]:
     return [f"{prefix}_degree_{end}" for prefix in DEGREE_COLUMNS for end in ends]
 
 
+def optional_columns(config: ConfigDict) -> list[str]:
+    """Columns that the fields of ``config.measure`` add to the table."""
+    measure = config.measure
+    names = list(KERNEL_COLUMNS) if measure.kernels else []
+    names += [f"ntk_eigenvalue_{k + 1}" for k in range(measure.eigenvalues)]
+    names += ["ntk_gap"] * measure.infinite_width + ["test_loss"] * measure.test_loss
+    names += list(ALIGNMENT_COLUMNS) if measure.alignment else []
+    return names + degree_names(measure.max_degree if measure.exact else -1)
+
+
 def metrics_table(
-    rows: list[dict[str, Any]], second_moment: float, max_degree: int = -1
+    rows: list[dict[str, Any]], second_moment: float, optional: Sequence[str] = ()
 ) -> pd.DataFrame:
     """Rows as the documented table (docs/results.md).
 
     Missing columns become nulls; relative_risk is risk over E f*^2.
     """
-    columns = [*KEYS, *MEASUREMENTS, *degree_names(max_degree)]
+    columns = [*KEYS, *MEASUREMENTS, *optional]
     table = pd.DataFrame(rows).reindex(columns=columns)
     table["relative_risk"] = table["risk"] / second_moment
     types = dict.fromkeys(columns, "float64")
@@ -96,7 +122,8 @@ def summary_rows(metrics: pd.DataFrame) -> list[dict[str, Any]]:
     """
     rows = []
     keys = ["method", "width", "lazy_scale"]
-    names = [*MEASUREMENTS, *(name for name in metrics if name.startswith("risk_degree_"))]
+    constant = ("parameters", "lazy_limit")
+    names = [name for name in metrics if name not in KEYS and not name.startswith("target_degree_")]
     for key, group in final_rows(metrics).groupby(keys, dropna=False, sort=True):
         row = {k: None if pd.isna(v) else v for k, v in zip(keys, key, strict=True)}
         row["seeds"] = len(group)
@@ -106,7 +133,7 @@ def summary_rows(metrics: pd.DataFrame) -> list[dict[str, Any]]:
             if np.all(np.isnan(values)) and name != "risk":
                 continue
             row[name] = float(np.mean(values))
-            if len(values) > 1 and name not in ("parameters", "lazy_limit"):
+            if len(values) > 1 and name not in constant:
                 row[f"{name}_se"] = float(np.std(values, ddof=1) / np.sqrt(len(values)))
         rows.append(row | (certificate(row) if row["method"] == "network" else {}))
     return rows
@@ -149,11 +176,35 @@ def overview(metrics: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def rounded(table: pd.DataFrame) -> pd.Series:
+    """Rows at which more than :data:`ROUNDING_LIMIT` of a training step is lost to rounding."""
+    return table["rounding_error"].astype("float64") > ROUNDING_LIMIT
+
+
+def rounding_remarks(metrics: pd.DataFrame) -> list[str]:
+    """A warning where rounding decided how training ended; else nothing."""
+    final = final_rows(metrics)
+    bad = final[rounded(final)]
+    if not len(bad):
+        return []
+    scales = ", ".join(f"{scale:g}" for scale in sorted(bad["lazy_scale"].unique()))
+    return [
+        f"ROUNDING: {len(bad)} networks (lazy scales {scales}) end where more than "
+        f"{ROUNDING_LIMIT:.0%} of a training step is rounded away; exponents leave them out. "
+        "--config.precision=float64 trains on."
+    ]
+
+
 def exponent_rows(metrics: pd.DataFrame) -> list[dict[str, Any]]:
-    """Exponents of the final measurements of networks against width, by lazy scale."""
+    """Exponents of the final measurements of networks against width, by lazy scale.
+
+    Widths at which any seed ended at the rounding floor are left out, and named.
+    """
     final = final_rows(metrics)
     rows = []
-    for scale, group in final[final["method"] == "network"].groupby("lazy_scale"):
+    for scale, cells in final[final["method"] == "network"].groupby("lazy_scale"):
+        refused = sorted(cells[rounded(cells)]["width"].unique().tolist())
+        group = cells[~cells["width"].isin(refused)]
         for name in SCALING:
             means = group.groupby("width")[name].mean()
             if len(means) < 2 or not np.all(np.isfinite(means) & (means > 0)):
@@ -165,6 +216,7 @@ def exponent_rows(metrics: pd.DataFrame) -> list[dict[str, Any]]:
                     "measurement": name,
                     "exponent": exponent,
                     "exponent_se": error,
+                    "widths_at_rounding_floor": refused,
                 }
             )
     return rows

@@ -16,14 +16,16 @@ from ml_collections import ConfigDict
 
 from rf_limits.experiments.certificate import add_lazy_limit
 from rf_limits.experiments.fitted import fit_kernels, fitted_values, flow_risks
-from rf_limits.experiments.result import Report, Result
+from rf_limits.experiments.result import Parts, Report, Result, no_parts, no_report
 from rf_limits.experiments.setting import Setting, make_setting
 from rf_limits.experiments.tables import (
     PRINTED_NAMES,
     diverged_rows,
     exponent_rows,
     metrics_table,
+    optional_columns,
     overview,
+    rounding_remarks,
     short_number,
     summary_rows,
 )
@@ -46,7 +48,7 @@ class Training:
         widths = sorted(config.model.widths)
         self.widths = [WidthRun(config, self.setting, width) for width in widths]
         self.exact_kernels = None
-        if {"nngp", "ntk"} & set(config.predictors.methods):
+        if config.measure.exact and {"nngp", "ntk"} & set(config.predictors.methods):
             self.exact_kernels = exact_kernel_risk(
                 self.widths[-1].network,
                 self.setting.target,
@@ -66,24 +68,34 @@ class Training:
         columns = degree_columns("target", degrees, exact.second_moment)
         return {name: float(value) for name, value in columns.items()}
 
-    def run(self, report: Report = lambda stage, fraction: None) -> Result:
-        """Trains, fits and measures everything."""
+    def run(self, report: Report = no_report, parts: Parts = no_parts) -> Result:
+        """Trains, fits and measures everything; every width is a part, and infinite width."""
         costs = [_cost(one.network.width) for one in self.widths]
-        rows: list[Row] = []
+        tables: list[pd.DataFrame] = []
         done = 0.0
         for one, cost in zip(self.widths, costs, strict=True):
             stage = f"width {one.network.width}"
-            report(stage, done / sum(costs))
-            for part, fraction in one.rows():
-                rows += part
+
+            def advance(fraction: float, stage=stage, done=done, cost=cost) -> None:
                 report(stage, (done + fraction * cost) / sum(costs))
+
+            def compute(one=one, advance=advance) -> pd.DataFrame:
+                rows: list[Row] = []
+                for found, fraction in one.rows():
+                    rows += found
+                    advance(fraction)
+                return pd.DataFrame(rows)
+
+            advance(0.0)
+            tables.append(parts(f"width-{one.network.width}", compute))
             done += cost
         report("infinite width", 1.0)
-        rows += _infinite_width_rows(self.config, self.setting, self.widths[-1], self.exact_kernels)
+        last = (self.config, self.setting, self.widths[-1], self.exact_kernels)
+        tables.append(parts("infinite-width", lambda: pd.DataFrame(_infinite_width_rows(*last))))
         metrics = metrics_table(
-            [row | self.target_degrees for row in rows],
+            [row | self.target_degrees for table in tables for row in table.to_dict("records")],
             self.setting.second_moment,
-            self.config.measure.max_degree,
+            optional_columns(self.config),
         )
         return Result(add_lazy_limit(metrics, self.config), self._choices())
 
@@ -108,7 +120,7 @@ def _exact_or_not(exact: Exact | ExactKernelRisk | None) -> str:
     return "test set" if exact is None else "exact"
 
 
-def prepare(config: ConfigDict, report: Report = lambda stage, fraction: None) -> Training:
+def prepare(config: ConfigDict, report: Report = no_report) -> Training:
     """Checks a training config, draws its data and initializations, resolves step sizes.
 
     Args:
@@ -173,6 +185,7 @@ def remarks(result: Result) -> list[str]:
             f"N = {row['width']} scale {row['lazy_scale']:g} ({_margin(row)})" for row in below
         )
         lines.append(f"Below the lazy limit R*, so features were learned: {names}.")
+    lines += rounding_remarks(result.metrics)
     bad = diverged_rows(result.metrics)
     if len(bad):
         lines.append(
@@ -206,7 +219,7 @@ def _infinite_width_rows(
             )
         if not widest.trains:
             continue
-        times = points * float(widest.learning_rates[i])
+        times = points * float(np.max(widest.learning_rates[i]))
         flows = flow_risks(widest.network, data, jnp.asarray(times), ridge, trainable, exact)
         for method in wanted:
             columns = {k: np.asarray(v) for k, v in flows[method].columns().items()}

@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 from rf_limits.errors import RequirementError, check, check_choice
 from rf_limits.experiments.defaults import METHODS
 from rf_limits.learning.optimizers import parse_optimizer
-from rf_limits.learning.step_size import check_auto, parse_learning_rate
+from rf_limits.learning.step_size import check_auto, parse_learning_rates
 from rf_limits.learning.training import ENSEMBLES
 from rf_limits.measure.neuron_risk import CLOSED
 from rf_limits.models.network import TRAINABLE, make_network
@@ -57,9 +57,40 @@ def validate(config: ConfigDict) -> None:
     check_real(config.predictors.ridge, "predictors.ridge", 0.0)
     check_whole(config.measure.num_probe, "measure.num_probe", 1)
     check_whole(config.measure.max_degree, "measure.max_degree", -1)
+    _validate_measure(config)
     check_choice(config.precision, PRECISIONS, "precision")
     check_whole(config.seeds, "seeds", 1)
     _validate_memory(config)
+
+
+def _validate_measure(config: ConfigDict) -> None:
+    measure = config.measure
+    for name in ("exact", "kernels", "infinite_width", "alignment", "test_loss"):
+        check(isinstance(measure[name], bool), f"measure.{name}", "be True or False", measure[name])
+    check_whole(measure.eigenvalues, "measure.eigenvalues", 0)
+    most = min(measure.num_probe, config.data.num_train) if measure.kernels else 0
+    requirement = f"be at most {most}, the number of probe inputs"
+    if not measure.kernels:
+        requirement = "be 0 without measure.kernels"
+    check(measure.eigenvalues <= most, "measure.eigenvalues", requirement, measure.eigenvalues)
+    single = config.problem.target == "single_neuron"
+    check(
+        single or not measure.alignment,
+        "measure.alignment",
+        "be False unless the target is a single neuron",
+        measure.alignment,
+    )
+    full = config.data.kind == "fixed" and config.training.batch_size is None
+    plain = parse_optimizer(config.training.optimizer)
+    check(
+        not measure.infinite_width
+        or (full and (plain.is_gradient_descent or plain.is_gradient_flow)),
+        "measure.infinite_width",
+        "be False unless training is full-batch gradient descent or flow on a fixed set",
+        measure.infinite_width,
+    )
+    exact = measure.exact or config.data.kind != "population"
+    check(exact, "measure.exact", "be True for data.kind = 'population'", measure.exact)
 
 
 def _validate_problem(config: ConfigDict) -> None:
@@ -109,8 +140,8 @@ def _validate_model(config: ConfigDict) -> None:
 def _validate_training(config: ConfigDict) -> None:
     training, num_train = config.training, config.data.num_train
     spec = parse_optimizer(training.optimizer)
-    rate = parse_learning_rate(training.learning_rate)
-    if rate is None:
+    rates = parse_learning_rates(training.learning_rate, len(config.model.lazy_scales))
+    if None in rates:
         check_auto(spec)
     check_whole(training.steps, "training.steps", 1)
     check_whole(training.log_points, "training.log_points", 2)

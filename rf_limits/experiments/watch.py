@@ -2,19 +2,71 @@
 
 import dataclasses
 from functools import partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from rf_limits.experiments.setting import Setting
+from rf_limits.learning.infinite_width import InfiniteWidth, predicted_change
 from rf_limits.learning.training import Cell, to_float64
-from rf_limits.measure.kernel import kernel_alignment, kernel_drift
+from rf_limits.measure.alignment import alignment
+from rf_limits.measure.kernel import (
+    effective_rank,
+    eigen,
+    eigenspace_rotation,
+    kernel_alignment,
+    kernel_cosine,
+    kernel_drift,
+)
 from rf_limits.measure.movement import activation_flips, movement
 from rf_limits.measure.neuron_risk import Exact
 from rf_limits.measure.risk import SampledRisk
-from rf_limits.models import Params, ScaledOutput, hidden_state, kernel_from_states
+from rf_limits.models import (
+    HiddenState,
+    Params,
+    ScaledOutput,
+    hidden_state,
+    kernel_from_states,
+)
 from rf_limits.problem import Dataset
+from rf_limits.types import Scalar
+
+Columns = dict[str, Array]
+
+
+class Options(NamedTuple):
+    """What to measure beside risks, movement and drift: the fields of ``config.measure``.
+
+    Attributes:
+      num_probe: training inputs on which kernels and flips are measured.
+      kernels: whether the NTK's spectrum and rotation are.
+      eigenvalues: how many eigenvalues are recorded, with ``kernels``.
+      infinite_width: whether distances to the infinite-width NTK and its predictions are.
+      alignment: whether angles between neurons and the target's are.
+      test_loss: whether the mean squared error on the test set is.
+    """
+
+    num_probe: int
+    kernels: bool = False
+    eigenvalues: int = 0
+    infinite_width: bool = False
+    alignment: bool = False
+    test_loss: bool = False
+
+
+class _View(NamedTuple):
+    """One cell at one moment, in float64."""
+
+    params: Params
+    linear_params: Params | None
+    init: Params
+    alpha: Array
+    learning_rate: Array
+    data: Dataset
+    target: Array
+    limit: InfiniteWidth | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,15 +77,19 @@ class Watcher:
       output: the trained function f.
       exact: exact risks, or None to use the test set.
       trainable: layers whose tangent kernel is followed.
-      num_probe: training inputs on which kernels and flips are measured.
+      options: what else to measure.
       methods: which of "network" and "linearized" to report.
+      weights: (d,) w* of a single neuron, for ``options.alignment``; a tuple, to be hashed.
+      flow: whether training is by gradient flow.
     """
 
     output: ScaledOutput
     exact: Exact | None
     trainable: str
-    num_probe: int
+    options: Options
     methods: frozenset[str]
+    weights: tuple[float, ...] = ()
+    flow: bool = False
 
     def __call__(
         self,
@@ -42,7 +98,9 @@ class Watcher:
         cells: Cell,
         setting: Setting,
         which: Array,
-    ) -> dict[str, dict[str, Array]]:
+        steps: Scalar = 0.0,
+        limits: InfiniteWidth | None = None,
+    ) -> dict[str, Columns]:
         """Measures all cells.
 
         Args:
@@ -51,65 +109,111 @@ class Watcher:
           cells: the ensemble.
           setting: target and data by seed.
           which: (cells,) index of each cell's seed.
+          steps: taken so far.
+          limits: infinite-width kernels by seed, for ``options.infinite_width`` and the
+            distances among ``options.kernels``.
 
         Returns:
           By method, by column of the results table, an array over cells.
         """
         x = setting.data.x_train
         targets = setting.target(x.reshape(-1, x.shape[-1])).reshape(x.shape[:-1])
-        trees = (params, linear_params, cells.init, cells.alpha)
-        return self._over(*trees, which, setting.data, targets)
+        trees = (params, linear_params, cells.init, cells.alpha, cells.learning_rate)
+        return self._over(trees, which, (setting.data, targets, limits), jnp.asarray(steps))
 
     @partial(jax.jit, static_argnums=0)
-    def _over(self, params, linear_params, inits, alphas, which, data: Dataset, targets):
+    def _over(self, trees: Any, which: Array, by_seed: Any, steps: Array) -> dict[str, Columns]:
         """Maps :meth:`_one` over cells, in sequence: each already fills the machine."""
 
         def one(arguments):
-            params, linear_params, init, alpha, i = arguments
-            mine = jax.tree.map(lambda leaf: leaf[i], (data, targets))
-            return self._one(
-                *(to_float64(tree) for tree in (params, linear_params, init, alpha)), *mine
-            )
+            mine, i = arguments
+            view = _View(*to_float64(mine), *jax.tree.map(lambda leaf: leaf[i], by_seed))
+            return self._one(view, steps)
 
-        return jax.lax.map(one, (params, linear_params, inits, alphas, which))
+        return jax.lax.map(one, (trees, which))
 
-    def _one(self, params, linear_params, init, alpha, data: Dataset, target):
+    def _one(self, view: _View, steps: Array) -> dict[str, Columns]:
         """All measurements of one cell."""
-        risks = self.exact or SampledRisk(self.output, data.x_test, data.y_test)
+        risks = self.exact or SampledRisk(self.output, view.data.x_test, view.data.y_test)
         found = {}
         if "network" in self.methods:
-            found["network"] = self._network(params, init, alpha, data, target, risks)
+            found["network"] = self._network(view, risks, steps)
         if "linearized" in self.methods:
-            found["linearized"] = self._linearized(linear_params, init, alpha, data, risks)
+            found["linearized"] = self._linearized(view, risks)
         if len(found) == 2:
-            gap = risks.gap(params, linear_params, init, alpha)
+            gap = risks.gap(view.params, view.linear_params, view.init, view.alpha)
             found["network"]["linearization_gap"] = gap
         return found
 
-    def _network(self, params, init, alpha, data, target, risks):
-        x, y = data.x_train[: self.num_probe], target[: self.num_probe]
-        before = hidden_state(self.output.network, init, x)
-        now = hidden_state(self.output.network, params, x)
-        kernels = [
-            kernel_from_states(self.output.network, s, s, x, x, self.trainable)
-            for s in (before, now)
-        ]
-        error = self.output(params, init, alpha, data.x_train) - data.y_train
-        risk = risks.network(params, init, alpha)
-        return {
+    def _network(self, view: _View, risks: Any, steps: Array) -> Columns:
+        data = view.data
+        error = self.output(view.params, view.init, view.alpha, data.x_train) - data.y_train
+        risk = risks.network(view.params, view.init, view.alpha)
+        columns = {
             "train_loss": jnp.mean(error**2),
             **risk.columns(),
-            **movement(params, init)._asdict(),
-            "kernel_drift": kernel_drift(kernels[1], kernels[0]),
-            "kernel_alignment": kernel_alignment(kernels[1], y),
+            **movement(view.params, view.init)._asdict(),
+            **self._kernels(view),
+        }
+        if self.options.test_loss or self.options.infinite_width:
+            f = self.output(view.params, view.init, view.alpha, data.x_test)
+        if self.options.test_loss:
+            columns["test_loss"] = jnp.mean((f - data.y_test) ** 2)
+        if self.options.infinite_width:
+            columns["ntk_gap"] = jnp.sqrt(jnp.mean((f - self._predicted(view, steps)) ** 2))
+        if self.options.alignment:
+            columns |= alignment(
+                self.output.network,
+                view.params,
+                view.init,
+                view.alpha,
+                jnp.asarray(self.weights),
+                centred=self.output.centred,
+            )._asdict()
+        return columns
+
+    def _predicted(self, view: _View, steps: Array) -> Array:
+        """The infinite-width NTK's prediction on the test set, from this network's start."""
+        start = partial(self.output, view.init, view.init, view.alpha)
+        residual = start(view.data.x_train) - view.data.y_train
+        change = predicted_change(view.limit, residual, view.learning_rate, steps, flow=self.flow)
+        return start(view.data.x_test) + change
+
+    def _kernels(self, view: _View) -> Columns:
+        x = view.data.x_train[: self.options.num_probe]
+        y = view.target[: self.options.num_probe]
+        network = self.output.network
+        before, now = (hidden_state(network, p, x) for p in (view.init, view.params))
+
+        def kernel(state: HiddenState, layers: str = self.trainable) -> Array:
+            return kernel_from_states(network, state, state, x, x, layers)
+
+        first, last = kernel(before), kernel(now)
+        columns = {
+            "kernel_drift": kernel_drift(last, first),
+            "kernel_alignment": kernel_alignment(last, y),
             "activation_flips": activation_flips(now, before),
         }
+        if not self.options.kernels:
+            return columns
+        count = max(self.options.eigenvalues, 1)
+        spectra = eigen(first, count), eigen(last, count)
+        columns |= {
+            "nngp_drift": kernel_drift(kernel(now, "output"), kernel(before, "output")),
+            "kernel_fluctuation": kernel_drift(first, view.limit.probe),
+            "infinite_alignment": kernel_cosine(last, view.limit.probe),
+            "effective_rank": effective_rank(spectra[1].eigenvalues),
+            "eigenspace_rotation": eigenspace_rotation(spectra[1].top, spectra[0].top),
+        }
+        names = [f"ntk_eigenvalue_{k + 1}" for k in range(self.options.eigenvalues)]
+        return columns | dict(zip(names, spectra[1].eigenvalues, strict=False))
 
-    def _linearized(self, linear_params, init, alpha, data, risks):
-        error = self.output.linearized(linear_params, init, alpha, data.x_train) - data.y_train
-        risk = risks.linearized(linear_params, init, alpha)
+    def _linearized(self, view: _View, risks: Any) -> Columns:
+        x, y = view.data.x_train, view.data.y_train
+        error = self.output.linearized(view.linear_params, view.init, view.alpha, x) - y
+        risk = risks.linearized(view.linear_params, view.init, view.alpha)
         return {
             "train_loss": jnp.mean(error**2),
             **risk.columns(),
-            **movement(linear_params, init)._asdict(),
+            **movement(view.linear_params, view.init)._asdict(),
         }

@@ -13,10 +13,16 @@ from ml_collections import ConfigDict
 from rf_limits.experiments.fitted import fit_random_features, fit_tangent_features, fitted_values
 from rf_limits.experiments.setting import Setting, streams
 from rf_limits.experiments.validation import network_from_config
-from rf_limits.experiments.watch import Watcher
+from rf_limits.experiments.watch import Options, Watcher
+from rf_limits.learning.infinite_width import InfiniteWidth, infinite_width
 from rf_limits.learning.linearized import Spectrum, linearized_params, spectrum
 from rf_limits.learning.optimizers import parse_optimizer
-from rf_limits.learning.step_size import population_sharpness, resolve_learning_rate
+from rf_limits.learning.step_size import (
+    growth_factor,
+    parse_learning_rates,
+    population_sharpness,
+    resolve_learning_rate,
+)
 from rf_limits.learning.training import Cell, Trainer, choose_ensemble, log_points
 from rf_limits.measure.movement import count_parameters
 from rf_limits.measure.neuron_risk import Exact, exact_risk
@@ -44,7 +50,7 @@ class WidthRun:
         # Harmonics need two dimensions.
         degrees = config.measure.max_degree if setting.target.dim >= 2 else -1
         known = (self.output, setting.target, setting.second_moment, setting.inputs)
-        self.exact = exact_risk(*known, max_degree=degrees)
+        self.exact = exact_risk(*known, max_degree=degrees) if config.measure.exact else None
         self.on_population = config.data.kind == "population"
         self.closed_form = (
             (self.spec.is_gradient_descent or self.spec.is_gradient_flow)
@@ -76,7 +82,8 @@ class WidthRun:
         self.inits = jax.lax.map(draw, keys)
         self.spectra: Spectrum | None = None
         if not self.trains:
-            self.learning_rates = jnp.full(len(self.setting.seeds), math.nan)
+            shape = (len(self.setting.seeds), len(config.model.lazy_scales))
+            self.learning_rates = np.full(shape, math.nan)
             return
         if self.on_population:
             square, trainable = self.exact.slope_square, config.model.trainable
@@ -86,9 +93,24 @@ class WidthRun:
         else:
             self.spectra = jax.lax.map(lambda one: decompose(*one), (self.inits, x))
             curvatures = self.spectra.eigenvalues[:, -1] / config.data.num_train
-        value = self.config.training.learning_rate
-        self.learning_rates = jnp.asarray(
-            [resolve_learning_rate(value, self.spec, float(c)) for c in curvatures]
+        self.learning_rates = self._learning_rates(np.asarray(curvatures))
+
+    def _learning_rates(self, curvatures: np.ndarray) -> np.ndarray:
+        """Step sizes by seed and lazy scale."""
+        scales = self.config.model.lazy_scales
+        size = self.network.aligned_size(self.config.problem.dim)
+        target_size = math.sqrt(self.setting.second_moment)
+        given = parse_learning_rates(self.config.training.learning_rate, len(scales))
+
+        def one(curvature: float, rate: float | None, alpha: float) -> float:
+            found = resolve_learning_rate("auto" if rate is None else rate, self.spec, curvature)
+            return found * growth_factor(alpha * size, target_size) if rate is None else found
+
+        return np.array(
+            [
+                [one(float(c), rate, alpha) for rate, alpha in zip(given, scales, strict=True)]
+                for c in curvatures
+            ]
         )
 
     def rows(self) -> Iterator[tuple[list[Row], float]]:
@@ -132,7 +154,7 @@ class WidthRun:
         cells = Cell(
             jax.tree.map(lambda leaf: leaf[which].astype(dtype), self.inits),
             jnp.tile(scales, count).astype(dtype),
-            self.learning_rates[which].astype(dtype),
+            jnp.asarray(self.learning_rates.reshape(-1), dtype),
             data.x_train[which].astype(dtype),
             data.y_train[which].astype(dtype),
             batch_keys[which],
@@ -191,24 +213,41 @@ class WidthRun:
         wide = (which, cells.alpha.astype(jnp.float64), cells.learning_rate.astype(jnp.float64))
         return jax.lax.map(one, wide)
 
+    def _watcher(self) -> Watcher:
+        config, target = self.config, self.setting.target
+        options = Options(**{name: config.measure[name] for name in Options._fields})
+        weights = ()
+        if options.alignment:
+            weights = tuple(np.asarray(target.directions[0]).tolist())
+        trainable, flow = config.model.trainable, self.spec.is_gradient_flow
+        return Watcher(self.output, self.exact, trainable, options, self.methods, weights, flow)
+
+    def _limits(self) -> InfiniteWidth | None:
+        """The infinite-width NTK on every seed's data, where a measurement asks for it."""
+        measure, data = self.config.measure, self.setting.data
+        if not (measure.kernels or measure.infinite_width):
+            return None
+        of = jax.jit(
+            lambda x, z: infinite_width(
+                self.network, x, z, measure.num_probe, self.config.model.trainable
+            )
+        )
+        return jax.lax.map(lambda pair: of(*pair), (data.x_train, data.x_test))
+
     def _training_rows(self) -> Iterator[tuple[list[Row], float]]:
         training = self.config.training
         cells, which = self._cells()
         trainer = self._trainer()
-        watcher = Watcher(
-            self.output,
-            self.exact,
-            self.config.model.trainable,
-            self.config.measure.num_probe,
-            self.methods,
-        )
+        watcher, limits = self._watcher(), self._limits()
         closed_form = jax.jit(lambda steps: self._closed_form_params(cells, which, steps))
         state = trainer.start(cells)
         points = log_points(training.steps, training.log_points)
         for before, step in zip([0, *points[:-1]], points, strict=True):
             state = trainer.advance(state, cells, step - before)
             linear = closed_form(float(step)) if self.closed_form else state.linear_params
-            values = watcher(state.params, linear, cells, self.setting, which)
+            values = watcher(state.params, linear, cells, self.setting, which, float(step), limits)
+            if "network" in values:
+                values["network"]["rounding_error"] = trainer.rounding_error(state, cells)
             yield (
                 self._measured_rows(values, cells, which, step),
                 0.1 + 0.9 * (step + 1) / (points[-1] + 1),

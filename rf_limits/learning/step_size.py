@@ -2,7 +2,10 @@
 
 Near initialization the loss (mean of half squared errors, over alpha^2) has curvature
 lambda_max(Theta)/n along its steepest direction, whatever alpha, Theta being the n x n
-empirical NTK over the trainable layers.
+empirical NTK over the trainable layers. During training it grows: by about
+2.2 sqrt(2) |f*|/(alpha S), with |f*| the root mean square of the target and S the network's
+``aligned_size`` (measured over 10^-2 < alpha S < 10 in all parameterizations: docs/theory.md,
+section 9).
 """
 
 import math
@@ -65,6 +68,39 @@ def population_sharpness(
     return jax.lax.fori_loop(0, iterations, improve, (start, jnp.zeros(())))[1]
 
 
+def growth_factor(aligned: float, target_size: float) -> float:
+    """What ``"auto"`` multiplies a step size by so that training stays stable as Theta grows.
+
+    Args:
+      aligned: alpha times ``network.aligned_size``.
+      target_size: root mean square of f*.
+
+    Returns:
+      min(1, alpha S/(sqrt(2) |f*|)): 1 unless weights must grow to fit the target.
+    """
+    return min(1.0, aligned / (math.sqrt(2.0) * target_size))
+
+
+def parse_learning_rates(value: str, num_scales: int) -> tuple[float | None, ...]:
+    """Learning rates by lazy scale: one number or ``"auto"`` for all, or numbers with commas.
+
+    Raises:
+      RequirementError: anything else, or another number of them than ``num_scales``.
+    """
+    parts = str(value).split(",")
+    if len(parts) == 1:
+        return (parse_learning_rate(value),) * num_scales
+    check(
+        len(parts) == num_scales,
+        "training.learning_rate",
+        f"be one number, or one for each of the {num_scales} lazy scales",
+        value,
+    )
+    rates = tuple(parse_learning_rate(part) for part in parts)
+    check(None not in rates, "training.learning_rate", 'hold numbers, or be "auto"', value)
+    return rates
+
+
 def parse_learning_rate(value: str | float) -> float | None:
     """A positive number, or None for ``"auto"``.
 
@@ -106,9 +142,7 @@ def resolve_learning_rate(value: str | float, spec: OptimizerSpec, curvature: fl
 
     Returns:
       ``value`` itself, or for ``"auto"`` a fifth of gradient descent's stability limit,
-      0.4/curvature: at small lazy scales the tangent kernel was measured to grow about
-      fivefold during training, and half the limit was measured to leave such networks stuck
-      at a large loss (docs/theory.md).
+      0.4/curvature (:func:`growth_factor` takes account of the growth of the kernel).
 
     Raises:
       RequirementError: a step size at which the linearized network must diverge, or

@@ -23,6 +23,7 @@ from rf_limits.learning.optimizers import OptimizerSpec, make_optimizer, trainab
 from rf_limits.models.network import Params, ScaledOutput
 
 ENSEMBLES = ("auto", "map", "vmap")
+_EPSILON_RATIO = float(jnp.finfo(jnp.float64).eps / jnp.finfo(jnp.float32).eps)
 Loss = Callable[[Params], Array]
 
 
@@ -40,6 +41,15 @@ class PopulationRisks(Protocol):
 def to_float64(tree: Any) -> Any:
     """The same tree with all leaves in float64."""
     return jax.tree.map(lambda leaf: leaf.astype(jnp.float64), tree)
+
+
+def _floats_to(dtype: Any, tree: Any) -> Any:
+    """The same tree with floating leaves in ``dtype``, whole numbers and keys as they are."""
+
+    def convert(leaf):
+        return leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+
+    return jax.tree.map(convert, tree)
 
 
 class Cell(NamedTuple):
@@ -178,6 +188,41 @@ class Trainer:
             if self.optimizer.is_gradient_flow:
                 return self._flow(state, cell, num_steps)
             return jax.lax.fori_loop(0, num_steps, lambda _, s: self._step(s, cell), state)
+
+        return over_cells(one, self.ensemble)(state, cells)
+
+    def rounding_error(self, state: TrainState, cells: Cell) -> Float[Array, "*s"]:
+        """How much of the next step of every cell is lost to rounding.
+
+        At large lazy scales an update is tiny beside the weight it is added to, and float32
+        rounds it away: training stands still, which can look like an improvement
+        (docs/theory.md, section 9).
+
+        Returns:
+          |delta' - delta| / |delta|, with delta the change of the network's parameters in
+          one step and delta' the same in the precision of training; for float64 the error in
+          float32 times 2^-29. NaN for gradient flow and population training, which take no
+          such steps.
+        """
+        if self.optimizer.is_gradient_flow or self.population is not None:
+            return jnp.full(cells.alpha.shape, jnp.nan)
+        return self._rounding_error(state, cells)
+
+    @partial(jax.jit, static_argnums=0)
+    def _rounding_error(self, state: TrainState, cells: Cell) -> Array:
+        def change(dtype, state: TrainState, cell: Cell) -> Array:
+            state, cell = _floats_to(dtype, (state, cell))
+            after = dataclasses.replace(self, linearized=False)._step(state, cell)
+            steps = jax.tree.map(
+                lambda a, b: jnp.ravel(to_float64(a) - to_float64(b)), after.params, state.params
+            )
+            return jnp.concatenate(jax.tree.leaves(steps))
+
+        def one(state: TrainState, cell: Cell) -> Array:
+            rounded, exact = (change(dtype, state, cell) for dtype in (jnp.float32, jnp.float64))
+            size = jnp.linalg.norm(exact)
+            error = jnp.linalg.norm(rounded - exact) / jnp.where(size > 0.0, size, 1.0)
+            return error * (1.0 if cell.x.dtype == jnp.float32 else _EPSILON_RATIO)
 
         return over_cells(one, self.ensemble)(state, cells)
 

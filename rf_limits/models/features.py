@@ -4,7 +4,7 @@ Random features (RF) are the derivatives of g by the output weights; neural tang
 features the derivatives by all parameters. For one hidden layer the tangent kernel needs no
 Jacobian: with phi = p_out sigma(h) and gamma = p_out u sigma'(h),
 
-.. math:: \Theta = \phi\phi'^T + (\gamma\gamma'^T) \circ (p_{in}^2\, xx'^T + [\text{bias}]),
+.. math:: \Theta = \phi\phi'^T + (\gamma\gamma'^T) \circ (p_{in}^2\, xx'^T + [p_b^2]),
 
 d times less work and memory than contracting Jacobians. The first term belongs to the
 output layer, the second to the hidden layer.
@@ -64,7 +64,7 @@ def tangent_features(
     hidden = (scaled[:, :, None] * state.gates[:, None, :]).reshape(x.shape[0], -1)
     parts = [hidden, state.features]
     if network.use_bias:
-        parts.insert(0, state.gates)
+        parts.insert(0, network.bias_scale * state.gates)
     return jnp.concatenate(parts, axis=1)
 
 
@@ -84,7 +84,7 @@ def kernel_from_states(
     if layers in ("hidden", "both"):
         inner = network.input_scale(x_left.shape[1]) ** 2 * (x_left @ x_right.T)
         if network.use_bias:
-            inner = inner + 1.0
+            inner = inner + network.bias_scale**2
         kernel = kernel + (left.gates @ right.gates.T) * inner
     return kernel
 

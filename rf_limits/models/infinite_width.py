@@ -53,9 +53,14 @@ def _activation_layer(name: str):
         return stax.ElementwiseNumerical(ACTIVATIONS[name], deg=_QUADRATURE_DEGREE)
 
 
+def _learns_weights_directly(network: OneHiddenLayer) -> bool:
+    """Whether the hidden layer's kernel has <x, x'> where ntk has <x, x'>/d."""
+    return network.parameterization in ("standard", "mup")
+
+
 def _kernel_function(network: OneHiddenLayer):
-    """Stax kernel function of g, both layers trained, before mean-field's factor 1/N."""
-    kind = "standard" if network.parameterization == "standard" else "ntk"
+    """Stax kernel function of g, both layers trained, without factors that go to the limit."""
+    kind = "standard" if _learns_weights_directly(network) else "ntk"
     bias = 1.0 if network.use_bias else None
     _, _, kernel_fn = stax.serial(
         stax.Dense(network.width, W_std=1.0, b_std=bias, parameterization=kind),
@@ -75,7 +80,8 @@ def infinite_width_kernels(
 
     Args:
       network: the architecture. Under ``"standard"`` and ``"mean_field"`` the kernels depend
-        on the width (NTK ~ N and ~ 1/N); the value at ``network.width`` is given. With
+        on the width (NTK ~ N and ~ 1/N), under ``"mup"`` the NNGP does (~ 1/N); the value at
+        ``network.width`` is given. With
         antisymmetric doubling ``nngp`` is that of the undoubled network.
       x_left: (n, d) inputs.
       x_right: (m, d) inputs; ``x_left`` if None.
@@ -93,10 +99,15 @@ def infinite_width_kernels(
     nngp, ntk = both.nngp, both.ntk
     # d g / d u_i: the output layer's part of the NTK is the NNGP kernel, times N where the
     # output weights carry the 1/sqrt(N) themselves.
-    output = network.width * nngp if network.parameterization == "standard" else nngp
-    ntk = {"both": ntk, "output": output, "hidden": ntk - output}[trainable]
+    output = network.width * nngp if _learns_weights_directly(network) else nngp
+    hidden = ntk - output
+    if network.parameterization == "mup":
+        output = nngp
+    ntk = {"both": output + hidden, "output": output, "hidden": hidden}[trainable]
     if network.parameterization == "mean_field":
-        nngp, ntk = nngp / network.width, ntk / network.width
+        ntk = ntk / network.width
+    if network.parameterization in ("mean_field", "mup"):
+        nngp = nngp / network.width
     return Kernels(nngp, ntk)
 
 

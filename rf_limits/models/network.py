@@ -2,16 +2,21 @@ r"""The one-hidden-layer network, and the scaled, possibly centred output that i
 
 g(x) = p_out sum_i u_i sigma(p_in <w_i, x> + b_i), with by parameterization
 
-===========  ==========  ===========  =============  =============
-name         p_in        p_out        Var(w), Var(u)  source
-===========  ==========  ===========  =============  =============
-ntk          1/sqrt(d)   1/sqrt(N)    1, 1            Jacot et al. 2018
-standard     1           1            1/d, 1/N        LeCun et al. 1998
-mean_field   1/sqrt(d)   1/N          1, 1            Mei et al. 2018
-===========  ==========  ===========  =============  =============
+===========  ==========  ==========  ================  ==================
+name         p_in        p_out       Var(w), Var(u)    source
+===========  ==========  ==========  ================  ==================
+ntk          1/sqrt(d)   1/sqrt(N)   1, 1              Jacot et al. 2018
+standard     1           1           1/d, 1/N          LeCun et al. 1998
+mean_field   1/sqrt(d)   1/N         1, 1              Mei et al. 2018
+mup          sqrt(N)     1/sqrt(N)   1/(d N), 1/N      Yang and Hu 2021
+===========  ==========  ==========  ================  ==================
 
-Biases, where used, are N(0, 1) in all three. The trained function is
-f(x) = alpha (g(x) - g_0(x)) or alpha g(x), with alpha the lazy scale.
+Biases, where used, have p_in b ~ N(0, 1), with p_in = sqrt(N) under mup and 1 otherwise. The
+trained function is f(x) = alpha (g(x) - g_0(x)) or alpha g(x), with alpha the lazy scale.
+
+mup is written so that one learning rate serves both layers (their table 1, symmetric form): in
+terms of W = p_in w and U = p_out u, with variances 1/d and 1/N^2, it is N times that rate for W
+and 1/N times for U. Mean field is the same up to a factor d between the two.
 """
 
 import dataclasses
@@ -39,7 +44,7 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "sin": jnp.sin,
     "linear": lambda h: h,
 }
-PARAMETERIZATIONS = ("ntk", "standard", "mean_field")
+PARAMETERIZATIONS = ("ntk", "standard", "mean_field", "mup")
 CENTRINGS = ("none", "subtract", "antisymmetric")
 OUTPUT_INITS = ("gaussian", "sign")
 TRAINABLE = ("hidden", "output", "both")
@@ -68,19 +73,42 @@ class OneHiddenLayer(nn.Module):
 
     def input_scale(self, dim: int) -> float:
         """The factor p_in."""
-        return 1.0 if self.parameterization == "standard" else dim**-0.5
+        return {"standard": 1.0, "mup": self.width**0.5}.get(self.parameterization, dim**-0.5)
+
+    @property
+    def bias_scale(self) -> float:
+        """The factor in front of the biases."""
+        return self.width**0.5 if self.parameterization == "mup" else 1.0
 
     @property
     def output_scale(self) -> float:
         """The factor p_out."""
-        return {"ntk": self.width**-0.5, "standard": 1.0, "mean_field": 1.0 / self.width}[
-            self.parameterization
-        ]
+        scales = {"standard": 1.0, "mean_field": 1.0 / self.width}
+        return scales.get(self.parameterization, self.width**-0.5)
+
+    def weight_std(self, dim: int) -> float:
+        """Standard deviation of the hidden weights at initialization."""
+        stds = {"standard": dim**-0.5, "mup": (dim * self.width) ** -0.5}
+        return stds.get(self.parameterization, 1.0)
+
+    @property
+    def output_std(self) -> float:
+        """Root mean square of the output weights at initialization."""
+        return self.width**-0.5 if self.parameterization in ("standard", "mup") else 1.0
+
+    def aligned_size(self, dim: int) -> float:
+        """Size g has with weights of initial size all pointing one way: N p_out u p_in |w|.
+
+        sqrt(N) in ntk and standard parameterization, 1 in mean field and muP. Times the lazy
+        scale, it says how far training is from the tangent regime, whatever N, alpha and the
+        parameterization (docs/theory.md, section 9).
+        """
+        hidden = self.input_scale(dim) * self.weight_std(dim) * dim**0.5
+        return self.width * self.output_scale * self.output_std * hidden
 
     def _output_init(self, key: Array, shape: tuple[int, ...], dtype: Any) -> Array:
         sampler = jax.random.normal if self.output_init == "gaussian" else jax.random.rademacher
-        u = sampler(key, shape, dtype)
-        return u * self.width**-0.5 if self.parameterization == "standard" else u
+        return self.output_std * sampler(key, shape, dtype)
 
     def _mirrored(self, init: Callable, sign: float) -> Callable:
         """An initializer whose last axis (the neurons) repeats its first half times sign."""
@@ -97,14 +125,14 @@ class OneHiddenLayer(nn.Module):
     def __call__(self, x: Float[Array, "n d"]) -> Float[Array, "n"]:
         """Outputs at the rows of ``x``, in the dtype of the parameters."""
         dim = x.shape[-1]
-        std = dim**-0.5 if self.parameterization == "standard" else 1.0
-        kernel_init = self._mirrored(nn.initializers.normal(std), 1.0)
-        bias_init = self._mirrored(nn.initializers.normal(1.0), 1.0)
+        kernel_init = self._mirrored(nn.initializers.normal(self.weight_std(dim)), 1.0)
+        bias_init = self._mirrored(nn.initializers.normal(1.0 / self.bias_scale), 1.0)
         output_init = self._mirrored(self._output_init, -1.0)
         kernel = self.param("hidden_kernel", kernel_init, (dim, self.width), jnp.float64)
         h = (x * self.input_scale(dim)) @ kernel
         if self.use_bias:
-            h = h + self.param("hidden_bias", bias_init, (self.width,), jnp.float64)
+            bias = self.param("hidden_bias", bias_init, (self.width,), jnp.float64)
+            h = h + self.bias_scale * bias
         u = self.param("output_kernel", output_init, (self.width,), jnp.float64)
         features = ACTIVATIONS[self.activation](h)
         if self.antisymmetric:
@@ -188,9 +216,10 @@ class ScaledOutput:
 
 
 def hidden_weights(network: OneHiddenLayer, params: Params) -> tuple[Array, Array | None]:
-    """Effective weights (N, d) and biases (N,) of h_i = <w_i, x> + b_i, prefactor included."""
-    kernel = params["params"]["hidden_kernel"]
-    return kernel.T * network.input_scale(kernel.shape[0]), params["params"].get("hidden_bias")
+    """Effective weights (N, d) and biases (N,) of h_i = <w_i, x> + b_i, prefactors included."""
+    kernel, bias = params["params"]["hidden_kernel"], params["params"].get("hidden_bias")
+    weights = kernel.T * network.input_scale(kernel.shape[0])
+    return weights, None if bias is None else network.bias_scale * bias
 
 
 def as_relu_sum(network: OneHiddenLayer, params: Params, scale: Scalar = 1.0) -> ReluSum:

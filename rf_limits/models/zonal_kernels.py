@@ -22,7 +22,8 @@ def zonal_kernels(
 
     With K_1 and K_0 as in :func:`rf_limits.theory.relu_kernel_spectrum` the NNGP kernel has
     h = K_1/d. The output layer's part of the NTK is the same, the hidden layer's c K_0/d; in
-    standard parameterization N K_1/d and c K_0, in mean field all kernels are divided by N.
+    standard parameterization N K_1/d and c K_0, in mean field all kernels are divided by N, in
+    muP the NNGP is divided by N and the parts of the NTK are K_1/d and c K_0.
 
     Args:
       network: the architecture.
@@ -40,10 +41,14 @@ def zonal_kernels(
     check_choice(trainable, TRAINABLE, "model.trainable")
     first = relu_kernel_spectrum("nngp", dim, max_degree)
     both = relu_kernel_spectrum("ntk", dim, max_degree)
-    scale = 1.0 / network.width if network.parameterization == "mean_field" else 1.0
-    output, hidden = scale / dim, scale / dim
-    if network.parameterization == "standard":
-        output, hidden = network.width / dim, 1.0
+    shrinking = network.parameterization in ("mean_field", "mup")
+    scale = 1.0 / network.width if shrinking else 1.0
+    output, hidden = {
+        "ntk": (1.0 / dim, 1.0 / dim),
+        "standard": (network.width / dim, 1.0),
+        "mean_field": (scale / dim, scale / dim),
+        "mup": (1.0 / dim, 1.0),
+    }[network.parameterization]
     output *= trainable in ("output", "both")
     hidden *= trainable in ("hidden", "both")
 

@@ -89,10 +89,11 @@ def run_in_workdir(
     started = time.monotonic()
     try:
         result, status, paths = _carry_out(
-            store, resolved, config, experiment_module, figure_module, console
+            store, resolved, config, experiment_module, figure_module, console, overwrite
         )
     except KeyboardInterrupt:
-        console.print("Interrupted; the same command starts the run again.", highlight=False)
+        again = "goes on from the parts that are finished" if store.parts() else "starts again"
+        console.print(f"Interrupted; the same command {again}.", highlight=False)
         return INTERRUPTED
     console.print(_rich_table(experiment_module.printed_table(result.metrics), console.width))
     for line in experiment_module.remarks(result):
@@ -109,6 +110,7 @@ def _carry_out(
     experiment_module: ModuleType,
     figure_module: ModuleType,
     console: Console,
+    overwrite: bool,
 ) -> tuple[Any, str, list[Path]]:
     """Prepares, claims the directory, computes and writes; returns result, status, figures.
 
@@ -121,13 +123,18 @@ def _carry_out(
     try:
         with progress(console) as report:
             experiment = experiment_module.prepare(config, report)
-            store.begin(resolved, facts)
+            store.begin(resolved, facts, resume=not overwrite)
             claimed = True
-            result = experiment.run(report)
+            kept = store.parts()
+            if kept:
+                facts["resumed_parts"] = kept
+                console.print(f"Resuming: {len(kept)} finished parts are kept.", highlight=False)
+            result = experiment.run(report, store.part)
         store.write_metrics(result.metrics)
         store.write_json("summary.json", experiment_module.summary(result))
         figures = figure_module.draw(result.metrics)
         paths = [store.write_figure(name, figure)[0] for name, figure in figures.items()]
+        store.remove_parts()
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt)
         if claimed:

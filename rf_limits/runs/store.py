@@ -9,6 +9,7 @@ import json
 import math
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from rf_limits.errors import RequirementError
 
 FILES = ("config.json", "run.json", "metrics.parquet", "summary.json")
 FIGURES = "figures"
+PARTS = "parts"
 STATUSES = ("running", "complete", "interrupted", "diverged", "failed")
 
 
@@ -98,10 +100,15 @@ class RunStore:
             )
         return "new"
 
-    def begin(self, config: dict[str, Any], run: dict[str, Any]) -> None:
-        """Removes an earlier run's files and writes config.json and run.json."""
+    def begin(self, config: dict[str, Any], run: dict[str, Any], *, resume: bool = False) -> None:
+        """Removes an earlier run's files and writes config.json and run.json.
+
+        With ``resume``, parts of an unfinished run of the same config are kept.
+        """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            if not (resume and self.read_json("config.json") == plain(config)):
+                self.remove_parts()
             for name in FILES:
                 (self.path / name).unlink(missing_ok=True)
             for figure in (self.path / FIGURES).glob("*.*"):
@@ -134,6 +141,35 @@ class RunStore:
         """Writes a JSON file, whole."""
         text = json.dumps(plain(value), indent=2, sort_keys=False, allow_nan=False) + "\n"
         write_whole(self.path / name, lambda temporary: temporary.write_text(text))
+
+    def parts(self) -> list[str]:
+        """Names of the parts kept from a run that did not finish."""
+        return sorted(path.stem for path in (self.path / PARTS).glob("*.parquet"))
+
+    def part(self, name: str, compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        """The table ``compute()`` of one part of a run, kept on disk until the run is done.
+
+        Args:
+          name: of the part, made of letters, digits and ``-_.=``.
+          compute: called if there is no such part yet, or it cannot be read.
+        """
+        path = self.path / PARTS / f"{name}.parquet"
+        if path.is_file():
+            try:
+                return pd.read_parquet(path)
+            except (OSError, ValueError):
+                path.unlink()
+        table = compute()
+        write_whole(path, lambda temporary: table.to_parquet(temporary, index=False))
+        return table
+
+    def remove_parts(self) -> None:
+        """Forgets the parts of a run."""
+        folder = self.path / PARTS
+        for path in folder.glob("*.parquet"):
+            path.unlink()
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
 
     def write_metrics(self, metrics: pd.DataFrame) -> None:
         """Writes metrics.parquet, whole."""

@@ -28,9 +28,10 @@ def test_formula(key, parameterization, use_bias):
     params = init_params(network, key, DIM)
     inner = params["params"]
     x = jax.random.normal(jax.random.fold_in(key, 1), (3, DIM))
-    p_in = {"ntk": DIM**-0.5, "standard": 1.0, "mean_field": DIM**-0.5}[parameterization]
-    p_out = {"ntk": 8**-0.5, "standard": 1.0, "mean_field": 1 / 8}[parameterization]
-    h = p_in * x @ inner["hidden_kernel"] + (inner["hidden_bias"] if use_bias else 0.0)
+    p_in = {"standard": 1.0, "mup": 8**0.5}.get(parameterization, DIM**-0.5)
+    p_out = {"standard": 1.0, "mean_field": 1 / 8}.get(parameterization, 8**-0.5)
+    p_b = 8**0.5 if parameterization == "mup" else 1.0
+    h = p_in * x @ inner["hidden_kernel"] + (p_b * inner["hidden_bias"] if use_bias else 0.0)
     expected = p_out * jnp.maximum(h, 0.0) @ inner["output_kernel"]
     np.testing.assert_allclose(network.apply(params, x), expected, rtol=1e-12)
 
@@ -39,16 +40,42 @@ def test_formula(key, parameterization, use_bias):
 def test_initial_variances(key, parameterization):
     network = make_network(4000, use_bias=True, parameterization=parameterization)
     inner = init_params(network, key, DIM)["params"]
-    standard = parameterization == "standard"
-    expected = {
-        "hidden_kernel": 1 / DIM if standard else 1.0,
-        "hidden_bias": 1.0,
-        "output_kernel": 1 / 4000 if standard else 1.0,
-    }
+    hidden, bias, output = {
+        "standard": (1 / DIM, 1.0, 1 / 4000),
+        "mup": (1 / (4000 * DIM), 1 / 4000, 1 / 4000),
+    }.get(parameterization, (1.0, 1.0, 1.0))
+    expected = {"hidden_kernel": hidden, "hidden_bias": bias, "output_kernel": output}
     for name, variance in expected.items():
         values = inner[name]
         # relative standard error of a variance is sqrt(2/size): 6 of them
         assert abs(float(jnp.var(values)) / variance - 1) < 6 * np.sqrt(2 / values.size)
+
+
+def test_mup_has_one_learning_rate_for_both_layers(key):
+    """A step of size eta is one of N eta on W = p_in w and of eta/N on U = p_out u."""
+    width, rate = 16, 0.1
+    network = make_network(width, parameterization="mup")
+    params = init_params(network, key, DIM)
+    x = jax.random.normal(jax.random.fold_in(key, 1), (6, DIM))
+    y = jnp.arange(6.0)
+
+    def plain(W, U):
+        return jnp.mean((jnp.maximum(x @ W, 0.0) @ U - y) ** 2)
+
+    def loss(p):
+        return jnp.mean((network.apply(p, x) - y) ** 2)
+
+    def matrices(p):
+        inner = p["params"]
+        return width**0.5 * inner["hidden_kernel"], width**-0.5 * inner["output_kernel"]
+
+    W, U = matrices(params)
+    np.testing.assert_allclose(plain(W, U), loss(params), rtol=1e-12)
+    slope_W, slope_U = jax.grad(plain, (0, 1))(W, U)
+    moved = jax.tree.map(lambda p, g: p - rate * g, params, jax.grad(loss)(params))
+    expected = W - rate * width * slope_W, U - rate / width * slope_U
+    for found, by_hand in zip(matrices(moved), expected, strict=True):
+        np.testing.assert_allclose(found, by_hand, rtol=1e-12, atol=1e-14)
 
 
 def test_sign_outputs(key):

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from rf_limits.errors import RequirementError
-from rf_limits.experiments import training
+from rf_limits.experiments import training, width
 from rf_limits.runs.session import run_in_workdir
 from rf_limits.runs.store import RunStore
 from tests.experiments.conftest import small_config
@@ -127,7 +127,7 @@ def test_unknown_experiment():
     ("error", "status"), [(KeyboardInterrupt, "interrupted"), (OSError, "failed")]
 )
 def test_a_run_that_stops_says_how(tmp_path, monkeypatch, error, status):
-    def stop(self, report):
+    def stop(self, report, parts):
         raise error("now")
 
     monkeypatch.setattr(training.Training, "run", stop)
@@ -144,6 +144,33 @@ def test_a_run_that_stops_says_how(tmp_path, monkeypatch, error, status):
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "complete"
 
 
+def test_finished_parts_are_kept(tmp_path, monkeypatch):
+    """Interrupted after the first width: the second start computes the rest, same numbers."""
+    run(tiny_config(), tmp_path / "whole")
+    compute, widths = width.WidthRun.rows, []
+
+    def rows(self):
+        widths.append(self.network.width)
+        if len(widths) == 2:
+            raise KeyboardInterrupt
+        return compute(self)
+
+    monkeypatch.setattr(width.WidthRun, "rows", rows)
+    code, text = run(tiny_config(), tmp_path / "run")
+    assert code == 130
+    assert "goes on" in text
+    assert RunStore(tmp_path / "run").parts() == ["width-4"]
+    code, text = run(tiny_config(), tmp_path / "run")
+    assert code == 0
+    assert "Resuming: 1 finished parts" in text
+    assert widths == [4, 8, 8]
+    tables = [RunStore(tmp_path / name).read_metrics() for name in ("whole", "run")]
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+    assert RunStore(tmp_path / "run").parts() == []
+    facts = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert facts["resumed_parts"] == ["width-4"]
+
+
 def test_interrupted_before_the_directory_is_claimed(finished, monkeypatch):
     """Ctrl-C while preparing to overwrite: the earlier run keeps every byte, run.json too."""
     path, _ = finished
@@ -158,7 +185,7 @@ def test_interrupted_before_the_directory_is_claimed(finished, monkeypatch):
 
 
 def test_a_refusal_in_the_middle_is_a_failed_run(tmp_path, monkeypatch):
-    def refuse(self, report):
+    def refuse(self, report, parts):
         raise RequirementError("ridge must be larger")
 
     monkeypatch.setattr(training.Training, "run", refuse)

@@ -166,8 +166,10 @@ def test_risk_at_the_teacher_is_a_minimum(key, biased):
     )
     start = (teacher.directions, teacher.biases if biased else None, teacher.coefficients)
 
+    moment = teacher.second_moment("gaussian")
+
     def risk(parameters):
-        return population_risk(ReluSum(*parameters), teacher, teacher.second_moment("gaussian"))
+        return population_risk(ReluSum(*parameters), teacher, moment)
 
     slope = jax.tree.leaves(jax.jit(jax.grad(risk))(start))
     assert max(float(jnp.max(jnp.abs(x))) for x in slope) < 1e-13

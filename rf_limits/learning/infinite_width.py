@@ -1,0 +1,78 @@
+"""What the infinite-width NTK predicts of one network: its own start, moved by the limit kernel."""
+
+from typing import NamedTuple
+
+from jaxtyping import Array, Float
+
+from rf_limits.learning.linearized import (
+    Spectrum,
+    descent_coefficients,
+    flow_coefficients,
+    spectrum,
+)
+from rf_limits.models import OneHiddenLayer, infinite_width_kernels
+from rf_limits.types import Scalar
+
+
+class InfiniteWidth(NamedTuple):
+    """The infinite-width NTK on one data set.
+
+    Attributes:
+      probe: (P, P) kernel on the probe inputs.
+      train: spectrum of the (n, n) kernel on the training inputs.
+      cross: (m, n) kernel between test and training inputs.
+    """
+
+    probe: Float[Array, "*s P P"]
+    train: Spectrum
+    cross: Float[Array, "*s m n"]
+
+
+def infinite_width(
+    network: OneHiddenLayer,
+    x_train: Float[Array, "n d"],
+    x_test: Float[Array, "m d"],
+    num_probe: int,
+    trainable: str = "both",
+) -> InfiniteWidth:
+    """The kernel of the architecture of ``network`` over its trainable layers.
+
+    Args:
+      network: the architecture.
+      x_train: (n, d) training inputs; the first ``num_probe`` are the probe inputs.
+      x_test: (m, d) test inputs.
+      num_probe: P.
+      trainable: layers that move.
+    """
+    train = infinite_width_kernels(network, x_train, trainable=trainable).ntk
+    cross = infinite_width_kernels(network, x_test, x_train, trainable).ntk
+    return InfiniteWidth(train[:num_probe, :num_probe], spectrum(train), cross)
+
+
+def predicted_change(
+    limit: InfiniteWidth,
+    residual: Float[Array, "n"],
+    learning_rate: Scalar,
+    steps: Scalar,
+    *,
+    flow: bool = False,
+) -> Float[Array, "m"]:
+    """f_t - f_0 on the test inputs as N -> infinity, for a given start f_0.
+
+    Args:
+      limit: the kernel.
+      residual: (n,) f_0 - y on the training set.
+      learning_rate: of the loss over alpha^2.
+      steps: taken since.
+      flow: whether by gradient flow for the time ``learning_rate`` times ``steps`` instead of
+        full-batch gradient descent.
+
+    Returns:
+      (m,) -Theta(x, X) Theta^{-1} (1 - (1 - eta Theta/n)^s) (f_0 - y) (Lee et al. 2019,
+      equations 8 and 9, in discrete time).
+    """
+    if flow:
+        coefficients = flow_coefficients(limit.train, residual, learning_rate * steps)
+    else:
+        coefficients = descent_coefficients(limit.train, residual, learning_rate, steps)
+    return -limit.cross @ coefficients

@@ -1,0 +1,82 @@
+"""How far the neurons of a network have turned to the one neuron of the target."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from rf_limits.models.network import OneHiddenLayer, Params, hidden_weights
+
+ALIGNED_COSINE = 0.9
+"""Neurons whose cosine with w* is above this count as aligned (an angle below 26 degrees)."""
+
+
+class Alignment(NamedTuple):
+    """A network's weights beside w*; angles in radians.
+
+    With v = alpha p_out sum_i u_i w_i (less the same at initialization if that is subtracted),
+    so that E f(x) x = v/2 for relu without biases and x ~ N(0, I_d); a single neuron has
+    v = alpha p_out u w.
+
+    Attributes:
+      effective_angle: between v and w*.
+      effective_norm: |v|/|w*|.
+      best_angle: between w* and the neuron nearest to it.
+      aligned_neurons: share of neurons with cosine to w* above :data:`ALIGNED_COSINE`.
+      aligned_mass: their share of sum_i |u_i| |w_i|.
+    """
+
+    effective_angle: Float[Array, ""]
+    effective_norm: Float[Array, ""]
+    best_angle: Float[Array, ""]
+    aligned_neurons: Float[Array, ""]
+    aligned_mass: Float[Array, ""]
+
+
+def _angles(vectors: Float[Array, "N d"], direction: Float[Array, "d"]) -> Float[Array, "N"]:
+    """Angles between rows and a unit vector, exact near 0 and pi."""
+    along = vectors @ direction
+    across = jnp.linalg.norm(vectors - along[:, None] * direction, axis=1)
+    return jnp.arctan2(across, along)
+
+
+def alignment(
+    network: OneHiddenLayer,
+    params: Params,
+    init: Params,
+    alpha: Float[Array, ""],
+    target: Float[Array, "d"],
+    *,
+    centred: bool,
+) -> Alignment:
+    """Alignment of a network with a single neuron.
+
+    Args:
+      network: the module g.
+      params: its parameters.
+      init: its parameters at initialization.
+      alpha: lazy scale.
+      target: (d,) w*.
+      centred: whether g at initialization is subtracted.
+    """
+
+    def rows(p: Params) -> tuple[Array, Array]:
+        return hidden_weights(network, p)[0], p["params"]["output_kernel"]
+
+    def effective(p: Params) -> Array:
+        weights, u = rows(p)
+        return alpha * network.output_scale * (u @ weights)
+
+    size = jnp.linalg.norm(target)
+    vector = effective(params) - (effective(init) if centred else 0.0)
+    weights, u = rows(params)
+    angles = _angles(weights, target / size)
+    mass = jnp.abs(u) * jnp.linalg.norm(weights, axis=1)
+    aligned = jnp.cos(angles) > ALIGNED_COSINE
+    return Alignment(
+        _angles(vector[None], target / size)[0],
+        jnp.linalg.norm(vector) / size,
+        jnp.min(angles),
+        jnp.mean(aligned, dtype=jnp.float64),
+        jnp.sum(jnp.where(aligned, mass, 0.0)) / jnp.sum(mass),
+    )
