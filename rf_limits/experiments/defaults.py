@@ -40,7 +40,7 @@ def default_config() -> ConfigDict:
     model.activation = "relu"  # relu, erf, tanh, gelu, sigmoid, softplus, sin, linear
     model.bias = False  # hidden biases, N(0, 1) at initialization
     model.parameterization = "ntk"  # ntk, standard, mean_field, mup
-    model.output_init = "gaussian"  # gaussian, sign
+    model.output_init = "gaussian"  # gaussian, sign, positive
     model.lazy_scales = (0.1, 1.0, 10.0)  # alpha
     model.centring = "subtract"  # none, subtract (f - f_0), antisymmetric
     model.trainable = "both"  # hidden, output, both
@@ -48,7 +48,9 @@ def default_config() -> ConfigDict:
     config.training = training = ConfigDict()
     # any of optax: "sgd(momentum=0.9)", "adam", "adamw(b1=0.8)"; or "gradient_flow"
     training.optimizer = "sgd"
-    training.learning_rate = "auto"  # or a number; auto = n / largest NTK eigenvalue
+    # a number, numbers with commas by lazy scale, or: auto = 0.4 n / largest NTK eigenvalue,
+    # less at small scales; auto_ntk = the same at infinite width, for the same time everywhere
+    training.learning_rate = "auto"
     training.steps = 1000
     training.batch_size = placeholder(int)  # None: full batch
     training.log_points = 12  # log-spaced measurements, step 0 and the last included

@@ -79,7 +79,8 @@ def optional_columns(config: ConfigDict) -> list[str]:
     measure = config.measure
     names = list(KERNEL_COLUMNS) if measure.kernels else []
     names += [f"ntk_eigenvalue_{k + 1}" for k in range(measure.eigenvalues)]
-    names += ["ntk_gap"] * measure.infinite_width + ["test_loss"] * measure.test_loss
+    names += ["ntk_gap", "ntk_risk_gap"] if measure.infinite_width else []
+    names += ["test_loss"] if measure.test_loss else []
     names += list(ALIGNMENT_COLUMNS) if measure.alignment else []
     return names + degree_names(measure.max_degree if measure.exact else -1)
 
@@ -100,31 +101,35 @@ def metrics_table(
     return table.astype(types)
 
 
-def final_rows(metrics: pd.DataFrame) -> pd.DataFrame:
-    """The last row of every (method, width, lazy_scale, seed)."""
-    keys = ["method", "width", "lazy_scale", "seed"]
+def final_rows(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> pd.DataFrame:
+    """The last row of every (method, width, lazy_scale, seed), and of every label of a study."""
+    keys = [*labels, "method", "width", "lazy_scale", "seed"]
     ordered = metrics.sort_values("time", na_position="last", kind="stable")
     return ordered.groupby(keys, dropna=False, sort=True).tail(1).sort_values(keys)
 
 
-def diverged_rows(metrics: pd.DataFrame) -> pd.DataFrame:
+def diverged_rows(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> pd.DataFrame:
     """Final rows of trained networks whose risk is not a finite number."""
-    final = final_rows(metrics)
+    final = final_rows(metrics, labels)
     bad = final["method"].isin(TRAINED) & ~np.isfinite(final["risk"].astype("float64"))
     return final[bad]
 
 
-def summary_rows(metrics: pd.DataFrame) -> list[dict[str, Any]]:
+def summary_rows(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Mean over seeds and its standard error of every final measurement.
 
     Seeds that diverged are counted, and their cell's mean is NaN: a NaN is never averaged
     away.
     """
     rows = []
-    keys = ["method", "width", "lazy_scale"]
+    keys = [*labels, "method", "width", "lazy_scale"]
     constant = ("parameters", "lazy_limit")
-    names = [name for name in metrics if name not in KEYS and not name.startswith("target_degree_")]
-    for key, group in final_rows(metrics).groupby(keys, dropna=False, sort=True):
+    names = [
+        name
+        for name in metrics
+        if name not in (*labels, *KEYS) and not name.startswith("target_degree_")
+    ]
+    for key, group in final_rows(metrics, labels).groupby(keys, dropna=False, sort=True):
         row = {k: None if pd.isna(v) else v for k, v in zip(keys, key, strict=True)}
         row["seeds"] = len(group)
         row["diverged"] = int((~np.isfinite(group["risk"].astype("float64"))).sum())
@@ -178,12 +183,14 @@ def overview(metrics: pd.DataFrame) -> pd.DataFrame:
 
 def rounded(table: pd.DataFrame) -> pd.Series:
     """Rows at which more than :data:`ROUNDING_LIMIT` of a training step is lost to rounding."""
+    if "rounding_error" not in table:
+        return pd.Series(False, index=table.index)
     return table["rounding_error"].astype("float64") > ROUNDING_LIMIT
 
 
-def rounding_remarks(metrics: pd.DataFrame) -> list[str]:
+def rounding_remarks(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> list[str]:
     """A warning where rounding decided how training ended; else nothing."""
-    final = final_rows(metrics)
+    final = final_rows(metrics, labels)
     bad = final[rounded(final)]
     if not len(bad):
         return []

@@ -68,6 +68,12 @@ class Training:
         columns = degree_columns("target", degrees, exact.second_moment)
         return {name: float(value) for name, value in columns.items()}
 
+    def cost(self) -> float:
+        """Rough cost relative to other trainings of the package, for progress bars."""
+        sizes = self.config.data.num_train * self.config.training.steps / 512e3
+        cells = self.config.seeds * len(self.config.model.lazy_scales) / 9
+        return sum(_cost(one.network.width) for one in self.widths) * (0.3 + sizes * cells)
+
     def run(self, report: Report = no_report, parts: Parts = no_parts) -> Result:
         """Trains, fits and measures everything; every width is a part, and infinite width."""
         costs = [_cost(one.network.width) for one in self.widths]

@@ -160,7 +160,10 @@ class Watcher:
         if self.options.test_loss:
             columns["test_loss"] = jnp.mean((f - data.y_test) ** 2)
         if self.options.infinite_width:
-            columns["ntk_gap"] = jnp.sqrt(jnp.mean((f - self._predicted(view, steps)) ** 2))
+            limit, y = self._predicted(view, steps), data.y_test
+            columns["ntk_gap"] = jnp.sqrt(jnp.mean((f - limit) ** 2))
+            losses = (jnp.mean((g - y) ** 2) for g in (f, limit))
+            columns["ntk_risk_gap"] = jnp.abs(jnp.subtract(*losses))
         if self.options.alignment:
             columns |= alignment(
                 self.output.network,

@@ -12,17 +12,12 @@ from ml_collections import ConfigDict
 
 from rf_limits.experiments.fitted import fit_random_features, fit_tangent_features, fitted_values
 from rf_limits.experiments.setting import Setting, streams
+from rf_limits.experiments.step_sizes import curvatures_at_start, step_sizes
 from rf_limits.experiments.validation import network_from_config
 from rf_limits.experiments.watch import Options, Watcher
 from rf_limits.learning.infinite_width import InfiniteWidth, infinite_width
 from rf_limits.learning.linearized import Spectrum, linearized_params, spectrum
 from rf_limits.learning.optimizers import parse_optimizer
-from rf_limits.learning.step_size import (
-    growth_factor,
-    parse_learning_rates,
-    population_sharpness,
-    resolve_learning_rate,
-)
 from rf_limits.learning.training import Cell, Trainer, choose_ensemble, log_points
 from rf_limits.measure.movement import count_parameters
 from rf_limits.measure.neuron_risk import Exact, exact_risk
@@ -85,33 +80,12 @@ class WidthRun:
             shape = (len(self.setting.seeds), len(config.model.lazy_scales))
             self.learning_rates = np.full(shape, math.nan)
             return
-        if self.on_population:
-            square, trainable = self.exact.slope_square, config.model.trainable
-            curvatures = jax.lax.map(
-                jax.jit(lambda init: population_sharpness(square, init, trainable)), self.inits
-            )
-        else:
+        if not self.on_population:
             self.spectra = jax.lax.map(lambda one: decompose(*one), (self.inits, x))
-            curvatures = self.spectra.eigenvalues[:, -1] / config.data.num_train
-        self.learning_rates = self._learning_rates(np.asarray(curvatures))
-
-    def _learning_rates(self, curvatures: np.ndarray) -> np.ndarray:
-        """Step sizes by seed and lazy scale."""
-        scales = self.config.model.lazy_scales
-        size = self.network.aligned_size(self.config.problem.dim)
-        target_size = math.sqrt(self.setting.second_moment)
-        given = parse_learning_rates(self.config.training.learning_rate, len(scales))
-
-        def one(curvature: float, rate: float | None, alpha: float) -> float:
-            found = resolve_learning_rate("auto" if rate is None else rate, self.spec, curvature)
-            return found * growth_factor(alpha * size, target_size) if rate is None else found
-
-        return np.array(
-            [
-                [one(float(c), rate, alpha) for rate, alpha in zip(given, scales, strict=True)]
-                for c in curvatures
-            ]
+        curvatures = curvatures_at_start(
+            config, self.network, self.setting, self.inits, self.exact, self.spectra
         )
+        self.learning_rates = step_sizes(config, self.network, self.setting, curvatures)
 
     def rows(self) -> Iterator[tuple[list[Row], float]]:
         """Rows of the table as they are found, with the fraction of this width's work done."""

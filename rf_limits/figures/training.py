@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from rf_limits.experiments.tables import final_rows
+from rf_limits.figures.curves import as_floats, log_axes, spread_line
 from rf_limits.figures.degrees import drawn_degrees, unlearned_by_degree
 from rf_limits.figures.style import COLOURS, MARKERS, NAMES, new_figure, shade, style
 from rf_limits.measure.scaling import power_law
@@ -34,25 +35,6 @@ def _scales(metrics: pd.DataFrame) -> list[float]:
     return sorted(metrics["lazy_scale"].dropna().unique())
 
 
-def _spread(axis, x, table: pd.DataFrame, by: str, column: str, **line) -> None:
-    """Mean over seeds against ``by``, with a band from the smallest to the largest seed.
-
-    A mean over seeds of which one diverged is not drawn.
-    """
-    groups = table.groupby(by)[column]
-    mean = groups.agg(lambda v: np.mean(v.to_numpy(float)))
-    low, high = groups.min(), groups.max()
-    axis.plot(x(mean.index), mean.to_numpy(float), **line)
-    colour = line["color"]
-    axis.fill_between(
-        x(mean.index), low.to_numpy(float), high.to_numpy(float), color=colour, alpha=0.15, lw=0
-    )
-
-
-def _width(index) -> np.ndarray:
-    return np.asarray(index, dtype=float)
-
-
 def _shade(scales: list[float], scale: float, method: str):
     position = scales.index(scale) / max(len(scales) - 1, 1)
     return shade(COLOURS[method], position)
@@ -68,32 +50,20 @@ def risk_against_width(metrics: pd.DataFrame) -> Figure:
     return figure
 
 
-def _log_axes(axis, *, x: str, y: str) -> None:
-    heights = [np.asarray(line.get_ydata(), dtype=float) for line in axis.lines]
-    if any(np.any(np.isfinite(h) & (h > 0.0)) for h in heights):
-        axis.set_xscale("log", base=2 if x.startswith("width") else 10)
-        axis.set_yscale("log")
-    else:
-        middle = {"transform": axis.transAxes, "ha": "center", "va": "center"}
-        axis.text(0.5, 0.5, "no finite positive value", **middle)
-    axis.set_xlabel(x)
-    axis.set_ylabel(y)
-
-
 def _risk_panel(axis, final: pd.DataFrame) -> None:
     scales = _scales(final)
     for method in ("random_features", "tangent_features"):
         rows = final[final["method"] == method]
         if len(rows):
             line = {"color": COLOURS[method], "marker": ".", "label": NAMES[method]}
-            _spread(axis, _width, rows, "width", "risk", **line)
+            spread_line(axis, as_floats, rows, "width", "risk", **line)
     rows = final[final["method"] == "linearized"]
     for i, scale in enumerate(scales):
         part = rows[rows["lazy_scale"] == scale]
         if len(part):
             label = NAMES["linearized"] if i == 0 else None
             line = {"color": COLOURS["linearized"], "linestyle": "--", "label": label}
-            _spread(axis, _width, part, "width", "risk", **line)
+            spread_line(axis, as_floats, part, "width", "risk", **line)
     for i, scale in enumerate(scales):
         part = final[(final["method"] == "network") & (final["lazy_scale"] == scale)]
         if len(part):
@@ -102,14 +72,14 @@ def _risk_panel(axis, final: pd.DataFrame) -> None:
                 "marker": MARKERS[i % len(MARKERS)],
                 "label": rf"{NAMES['network']}, $\alpha={scale:g}$",
             }
-            _spread(axis, _width, part, "width", "risk", **line)
+            spread_line(axis, as_floats, part, "width", "risk", **line)
     for method in ("nngp", "ntk"):
         rows = final[(final["method"] == method)]
         if len(rows):
             mean = rows["risk"].to_numpy(float).mean()
             axis.axhline(mean, color=COLOURS[method], linestyle=":", label=NAMES[method])
     _limit_line(axis, final[final["method"].isin(["network", "linearized"])], "width")
-    _log_axes(axis, x="width $N$", y=r"population risk $E(f-f^*)^2$")
+    log_axes(axis, x="width $N$", y=r"population risk $E(f-f^*)^2$")
     axis.legend(ncols=2, loc="lower left", bbox_to_anchor=(-0.18, 1.0), columnspacing=1.0)
 
 
@@ -118,7 +88,7 @@ def _limit_line(axis, table: pd.DataFrame, by: str) -> None:
     limits = table.dropna(subset=["lazy_limit"]).groupby(by)["lazy_limit"].mean()
     if len(limits):
         line = {"color": COLOURS["lazy_limit"], "linestyle": "-.", "label": NAMES["lazy_limit"]}
-        axis.plot(_width(limits.index), limits.to_numpy(float), **line)
+        axis.plot(as_floats(limits.index), limits.to_numpy(float), **line)
 
 
 def _scaling_panel(axis, final: pd.DataFrame, column: str) -> None:
@@ -129,15 +99,15 @@ def _scaling_panel(axis, final: pd.DataFrame, column: str) -> None:
         means = part.groupby("width")[column].mean()
         label = rf"$\alpha={scale:g}$"
         if len(means) >= 2 and np.all(means.to_numpy(float) > 0):
-            slope, _ = power_law(_width(means.index), means.to_numpy(float))
+            slope, _ = power_law(as_floats(means.index), means.to_numpy(float))
             label += f", slope {slope:.2f}".replace("-", "\N{MINUS SIGN}")
         line = {
             "color": _shade(scales, scale, "network"),
             "marker": MARKERS[i % len(MARKERS)],
             "label": label,
         }
-        _spread(axis, _width, part, "width", column, **line)
-    _log_axes(axis, x="width $N$", y=_SCALING_LABELS[column])
+        spread_line(axis, as_floats, part, "width", column, **line)
+    log_axes(axis, x="width $N$", y=_SCALING_LABELS[column])
     if scales:
         axis.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0))
 
@@ -159,7 +129,7 @@ def risk_against_time(metrics: pd.DataFrame) -> Figure:
             colour = _shade(scales, scale, method) if method == "network" else COLOURS[method]
             times = part.groupby("step")["time"].mean().to_numpy(float)
             line = {"color": colour, "linestyle": line_style, "label": name if shown else None}
-            _spread(axis, lambda _, t=times: t, part, "step", "risk", **line)
+            spread_line(axis, lambda _, t=times: t, part, "step", "risk", **line)
     for method in ("nngp", "ntk"):
         rows = metrics[(metrics["method"] == method) & np.isfinite(metrics["time"])]
         rows = rows[rows["time"] > 0]
@@ -173,7 +143,7 @@ def risk_against_time(metrics: pd.DataFrame) -> Figure:
         limits = widest.groupby("step")["lazy_limit"].mean().to_numpy(float)
         line = {"color": COLOURS["lazy_limit"], "linestyle": "-.", "label": NAMES["lazy_limit"]}
         axis.plot(times, limits, **line)
-    _log_axes(axis, x="time: learning rate x steps", y=r"population risk $E(f-f^*)^2$")
+    log_axes(axis, x="time: learning rate x steps", y=r"population risk $E(f-f^*)^2$")
     width = int(widest["width"].iloc[0]) if len(widest) else 0
     axis.set_title(f"width {width}", fontsize=8)
     axis.legend(loc="lower left")

@@ -20,6 +20,8 @@ from rf_limits.learning.optimizers import OptimizerSpec, trainable_mask
 from rf_limits.models.network import Params
 
 _AUTO = 0.4
+AUTOMATIC = ("auto", "auto_ntk")
+"""Step sizes from the empirical tangent kernel, or from the one of infinite width."""
 
 
 def sharpness(gram: Float[Array, "n n"]) -> Float[Array, ""]:
@@ -82,7 +84,7 @@ def growth_factor(aligned: float, target_size: float) -> float:
 
 
 def parse_learning_rates(value: str, num_scales: int) -> tuple[float | None, ...]:
-    """Learning rates by lazy scale: one number or ``"auto"`` for all, or numbers with commas.
+    """Learning rates by lazy scale: one number or :data:`AUTOMATIC`, or numbers with commas.
 
     Raises:
       RequirementError: anything else, or another number of them than ``num_scales``.
@@ -102,12 +104,12 @@ def parse_learning_rates(value: str, num_scales: int) -> tuple[float | None, ...
 
 
 def parse_learning_rate(value: str | float) -> float | None:
-    """A positive number, or None for ``"auto"``.
+    """A positive number, or None for one of :data:`AUTOMATIC`.
 
     Raises:
       RequirementError: anything else.
     """
-    if value == "auto":
+    if value in AUTOMATIC:
         return None
     try:
         number = float(value)
@@ -116,7 +118,7 @@ def parse_learning_rate(value: str | float) -> float | None:
     check(
         math.isfinite(number) and number > 0.0,
         "training.learning_rate",
-        'be a positive number or "auto"',
+        'be a positive number, "auto" or "auto_ntk"',
         value,
     )
     return number

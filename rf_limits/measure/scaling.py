@@ -37,13 +37,13 @@ class Exponents(NamedTuple):
     """Exponents of a product of powers, y ~ prod_j x_j^{p_j}, with confidence intervals.
 
     Attributes:
-      values: (m,) exponents p_j.
+      exponents: (m,) the p_j.
       low: (m,) lower ends of the intervals; NaN with a single seed.
       high: (m,) upper ends.
       level: of each interval.
     """
 
-    values: Float[np.ndarray, "m"]
+    exponents: Float[np.ndarray, "m"]
     low: Float[np.ndarray, "m"]
     high: Float[np.ndarray, "m"]
     level: float

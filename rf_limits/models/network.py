@@ -46,7 +46,7 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 }
 PARAMETERIZATIONS = ("ntk", "standard", "mean_field", "mup")
 CENTRINGS = ("none", "subtract", "antisymmetric")
-OUTPUT_INITS = ("gaussian", "sign")
+OUTPUT_INITS = ("gaussian", "sign", "positive")
 TRAINABLE = ("hidden", "output", "both")
 
 
@@ -58,7 +58,8 @@ class OneHiddenLayer(nn.Module):
       activation: a key of :data:`ACTIVATIONS`.
       use_bias: whether hidden neurons have biases.
       parameterization: one of :data:`PARAMETERIZATIONS`.
-      output_init: ``"gaussian"`` or ``"sign"`` (u_i = +-1 times the standard deviation).
+      output_init: ``"gaussian"``, ``"sign"`` (u_i = +-1 times the standard deviation) or
+        ``"positive"`` (+1 times it).
       antisymmetric: the second half of the neurons copies the first with opposite output
         weights, so that g_0 = 0 exactly and the tangent kernel is that of N/2 independent
         neurons (both halves count). Needs an even width.
@@ -107,8 +108,12 @@ class OneHiddenLayer(nn.Module):
         return self.width * self.output_scale * self.output_std * hidden
 
     def _output_init(self, key: Array, shape: tuple[int, ...], dtype: Any) -> Array:
-        sampler = jax.random.normal if self.output_init == "gaussian" else jax.random.rademacher
-        return self.output_std * sampler(key, shape, dtype)
+        draws = {
+            "gaussian": jax.random.normal,
+            "sign": jax.random.rademacher,
+            "positive": lambda key, shape, dtype: jnp.ones(shape, dtype),
+        }
+        return self.output_std * draws[self.output_init](key, shape, dtype)
 
     def _mirrored(self, init: Callable, sign: float) -> Callable:
         """An initializer whose last axis (the neurons) repeats its first half times sign."""

@@ -19,9 +19,19 @@ from rf_limits.runs.store import RunStore, plain
 
 # By config.experiment: the module whose prepare(config) gives an object with run(report), and
 # the module whose draw(metrics) gives figures by name.
+_FOLDERS = {
+    "training": "",
+    "approximation": "",
+    "hardness": "",
+    "lazy_width": "dynamics.",
+    "lazy_scale": "dynamics.",
+    "ntk_curves": "dynamics.",
+    "chizat": "dynamics.",
+    "single_neuron": "dynamics.",
+}
 EXPERIMENTS = {
-    name: (f"rf_limits.experiments.{name}", f"rf_limits.figures.{name}")
-    for name in ("training", "approximation", "hardness")
+    name: (f"rf_limits.experiments.{folder}{name}", f"rf_limits.figures.{folder}{name}")
+    for name, folder in _FOLDERS.items()
 }
 INTERRUPTED = 130
 

@@ -8,6 +8,7 @@ run went; ``metrics.parquet`` and ``summary.json`` hold the numbers; ``figures/`
 import json
 import math
 import os
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from rf_limits.errors import RequirementError
+from rf_limits.errors import RequirementError, check
 
 FILES = ("config.json", "run.json", "metrics.parquet", "summary.json")
 FIGURES = "figures"
@@ -150,9 +151,10 @@ class RunStore:
         """The table ``compute()`` of one part of a run, kept on disk until the run is done.
 
         Args:
-          name: of the part, made of letters, digits and ``-_.=``.
+          name: of the part, made of letters, digits, spaces and ``-_.=^``.
           compute: called if there is no such part yet, or it cannot be read.
         """
+        check(re.fullmatch(r"[\w.=^ -]+", name), "name of a part", "be plain", name)
         path = self.path / PARTS / f"{name}.parquet"
         if path.is_file():
             try:

@@ -1,0 +1,13 @@
+"""The two-layer student-teacher experiments of Chizat, Oyallon and Bach (2019).
+
+Command:   python scripts/dynamics.py --config=configs/chizat.py --workdir=results/chizat
+Run time:  RUNTIME on 2 CPU cores; --config=configs/chizat.py:full, the paper's
+           grid, takes hours.
+Expected:  EXPECTED
+"""
+
+from rf_limits.experiments.dynamics.configs import chizat_config
+
+
+def get_config(variant=""):
+    return chizat_config(variant)

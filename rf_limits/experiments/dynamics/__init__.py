@@ -1,0 +1,1 @@
+"""Lazy-training dynamics: when and how fast training leaves the tangent regime."""

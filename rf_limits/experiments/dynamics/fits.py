@@ -1,0 +1,107 @@
+"""Exponents and crossovers of a study's table, with confidence intervals over seeds."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rf_limits.experiments.tables import rounded
+from rf_limits.measure.scaling import bootstrap_exponents
+
+_AT_ZERO = 1e-12  # of a dimensionless measurement, where nothing but rounding is left
+
+
+def by_seed(table: pd.DataFrame, by: Sequence[str], column: str) -> dict[tuple, np.ndarray]:
+    """Values of every group of ``by``, one per seed in the order of seeds."""
+    groups = table.sort_values("seed").groupby(list(by), sort=True)[column]
+    return {key: values.to_numpy(float) for key, values in groups}
+
+
+def exponents(
+    table: pd.DataFrame, variables: Sequence[str], column: str, least: float = 0.0
+) -> dict[str, Any] | None:
+    """Exponents of a measurement's mean over seeds against ``variables``.
+
+    Args:
+      table: one row per seed and point.
+      variables: columns, positive, that the measurement is a product of powers of.
+      column: the measurement.
+      least: smallest value of the first variable that is fitted.
+
+    Returns:
+      For each variable ``<name>_exponent`` with ``_low`` and ``_high``, the ends of its 95%
+      bootstrap interval; ``points`` and ``seeds`` fitted; ``left_out``: values of the first
+      variable at which a seed diverged, was at the rounding floor or had no positive value.
+      None where fewer points are left than exponents and prefactor need.
+    """
+    table = table[table[variables[0]] >= least]
+    values = table[column].astype("float64")
+    bad = ~(np.isfinite(values) & (values > _AT_ZERO)) | rounded(table)
+    left_out = sorted(table[bad][variables[0]].unique().tolist())
+    table = table[~table[variables[0]].isin(left_out)]
+    samples = by_seed(table, variables, column)
+    points = np.array(list(samples), dtype=float).reshape(len(samples), len(variables))
+    if len(samples) < len(variables) + 1 or any(len(set(p)) < 2 for p in points.T):
+        return None
+    found = bootstrap_exponents(points, list(samples.values()))
+    row: dict[str, Any] = {}
+    for j, name in enumerate(variables):
+        row[f"{name}_exponent"] = float(found.exponents[j])
+        row[f"{name}_low"] = float(found.low[j])
+        row[f"{name}_high"] = float(found.high[j])
+    seeds = min(len(v) for v in samples.values())
+    return row | {"points": len(samples), "seeds": seeds, "left_out": left_out}
+
+
+def upper_half(metrics: pd.DataFrame) -> float:
+    """Smallest of the upper half of the widths, three of them at least if there are three."""
+    widths = sorted(metrics["width"].dropna().unique())
+    return float(widths[max(0, min(len(widths) // 2, len(widths) - 3))])
+
+
+def interval(row: dict[str, Any] | None, variable: str) -> str:
+    """``-0.51 [-0.53, -0.49]``: an exponent and its interval, or ``-`` where there is none."""
+    if row is None:
+        return "-"
+    value, low, high = (row[f"{variable}_{end}"] for end in ("exponent", "low", "high"))
+    return f"{value:.2f} [{low:.2f}, {high:.2f}]"
+
+
+def crossing(x: np.ndarray, y: np.ndarray, threshold: float) -> float:
+    """Abscissa at which a falling curve last passes ``threshold``, interpolated in log-log.
+
+    Args:
+      x: (k,) positive, ascending.
+      y: (k,) positive.
+      threshold: positive.
+
+    Returns:
+      The abscissa; NaN where the curve does not pass it.
+    """
+    above = np.flatnonzero(y >= threshold)
+    if not len(above) or above[-1] == len(y) - 1:
+        return float("nan")
+    i = above[-1]
+    left, right = np.log(y[i] / threshold), np.log(y[i + 1] / threshold)
+    share = left / (left - right)
+    return float(np.exp(np.log(x[i]) + share * np.log(x[i + 1] / x[i])))
+
+
+def spread(curves: Sequence[tuple[np.ndarray, np.ndarray]], points: int = 50) -> float:
+    """How far curves are from one curve: root mean square of log10 y around their mean.
+
+    Args:
+      curves: pairs (x, y) of positive arrays, x ascending.
+      points: at which they are interpolated, log-spaced over the abscissae they share.
+
+    Returns:
+      In decades; NaN where they share no abscissae.
+    """
+    low = max(x[0] for x, _ in curves)
+    high = min(x[-1] for x, _ in curves)
+    if not low < high:
+        return float("nan")
+    at = np.linspace(np.log(low), np.log(high), points)
+    logs = np.array([np.interp(at, np.log(x), np.log10(y)) for x, y in curves])
+    return float(np.sqrt(np.mean((logs - logs.mean(axis=0)) ** 2)))

@@ -1,0 +1,168 @@
+"""The crossover from feature learning to lazy training, in the lazy scale alpha."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from ml_collections import ConfigDict
+
+from rf_limits.experiments.dynamics import study
+from rf_limits.experiments.dynamics.fits import (
+    crossing,
+    exponents,
+    interval,
+    spread,
+    upper_half,
+)
+from rf_limits.experiments.dynamics.study import Study, member, validate_members
+from rf_limits.experiments.result import Report, Result, no_report
+from rf_limits.experiments.tables import (
+    final_rows,
+    rounding_remarks,
+    short_number,
+    summary_rows,
+)
+from rf_limits.experiments.validation import check_real, check_sequence, check_whole
+
+LABELS = ("num_train",)
+MEASURED = ("weight_movement", "kernel_drift")
+
+
+def _members(config: ConfigDict) -> list[study.Member]:
+    return [member(config, {"num_train": n}, data__num_train=n) for n in config.nums_train]
+
+
+def validate(config: ConfigDict) -> None:
+    """Checks every field.
+
+    Raises:
+      RequirementError: naming the first field that cannot be, with the value received.
+    """
+    check_sequence(config.nums_train, "nums_train")
+    for n in config.nums_train:
+        check_whole(n, "nums_train", 1)
+    check_real(config.threshold, "threshold", 0.0, strict=True)
+    validate_members(_members(config))
+
+
+def prepare(config: ConfigDict, report: Report = no_report) -> Study:
+    """Checks the config and prepares one training run per number of samples.
+
+    Raises:
+      RequirementError: a config that cannot be run.
+    """
+    validate(config)
+    return Study(_members(config), report, choices={"threshold": config.threshold})
+
+
+def diverged(metrics: pd.DataFrame) -> bool:
+    """Whether any trained network ended without a finite risk."""
+    return study.diverged(metrics, LABELS)
+
+
+def networks_at_the_end(metrics: pd.DataFrame) -> pd.DataFrame:
+    """Final rows of networks, with ``collapsed``: alpha sqrt(N)."""
+    final = final_rows(metrics[metrics["method"] == "network"], LABELS)
+    return final.assign(collapsed=final["lazy_scale"] * np.sqrt(final["width"].astype(float)))
+
+
+def crossovers(metrics: pd.DataFrame, threshold: float) -> pd.DataFrame:
+    """Scale at which each seed's measurement falls through ``threshold``.
+
+    Args:
+      metrics: the study's table.
+      threshold: of relative movement and of NTK drift.
+
+    Returns:
+      Columns measurement, num_train, width, seed, crossover (NaN where not passed).
+    """
+    final = networks_at_the_end(metrics)
+    rows = []
+    for (n, width, seed), curve in final.groupby([*LABELS, "width", "seed"]):
+        curve = curve.sort_values("lazy_scale")
+        for name in MEASURED:
+            at = crossing(
+                curve["lazy_scale"].to_numpy(float), curve[name].to_numpy(float), threshold
+            )
+            key = {"measurement": name, "num_train": int(n), "width": int(width)}
+            rows.append({**key, "seed": int(seed), "crossover": at})
+    return pd.DataFrame(rows)
+
+
+def fits(metrics: pd.DataFrame, threshold: float) -> list[dict[str, Any]]:
+    """Exponents of the crossover in N and n, from all widths and from the upper half of them."""
+    table = crossovers(metrics, threshold)
+    rows = []
+    for least in sorted({0.0, upper_half(metrics)}):
+        for name, group in table.groupby("measurement", sort=False):
+            found = exponents(group, ["width", "num_train"], "crossover", least)
+            if found is not None:
+                rows.append({"measurement": name, "widths_from": least, **found})
+    return rows
+
+
+def collapse(metrics: pd.DataFrame) -> list[dict[str, Any]]:
+    """Spread of the curves of all widths around one, against alpha and against alpha sqrt(N).
+
+    Root mean square in decades (:func:`~rf_limits.experiments.dynamics.fits.spread`).
+    """
+    final = networks_at_the_end(metrics)
+    rows = []
+    for n, group in final.groupby("num_train"):
+        for name in MEASURED:
+            row: dict[str, Any] = {"measurement": name, "num_train": int(n)}
+            for axis in ("lazy_scale", "collapsed"):
+                curves = []
+                for _, part in group.groupby("width"):
+                    mean = part.groupby(axis)[name].mean()
+                    curves.append((mean.index.to_numpy(float), mean.to_numpy(float)))
+                row[f"spread_against_{axis}"] = spread(curves)
+            rows.append(row)
+    return rows
+
+
+def summary(result: Result) -> dict[str, Any]:
+    """What summary.json holds: crossovers, their exponents, the collapse, means at the end."""
+    threshold = result.choices["threshold"]
+    table = crossovers(result.metrics, threshold)
+    keys = ["measurement", "num_train", "width"]
+    means = table.groupby(keys, sort=False)["crossover"].agg(list).reset_index()
+    return {
+        "choices": result.choices,
+        "crossovers": means.to_dict("records"),
+        "exponents": fits(result.metrics, threshold),
+        "collapse": collapse(result.metrics),
+        "final": summary_rows(result.metrics, LABELS),
+    }
+
+
+def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]]]:
+    """Movement and drift at the end by width and scale, for the largest n."""
+    final = networks_at_the_end(metrics)
+    final = final[final["num_train"] == final["num_train"].max()]
+    widths = sorted(final["width"].unique())
+    drift = final.pivot_table(index="lazy_scale", columns="width", values="kernel_drift")
+    cells = [
+        [short_number(float(scale)), *(short_number(float(row[w])) for w in widths)]
+        for scale, row in drift.iterrows()
+    ]
+    title = f"NTK drift at the end, n = {final['num_train'].iloc[0]}: means over seeds"
+    return title, ["scale", *(f"N = {w}" for w in widths)], cells
+
+
+def remarks(result: Result) -> list[str]:
+    """Lines under the table."""
+    lines = []
+    for row in fits(result.metrics, result.choices["threshold"]):
+        which = "all widths" if row["widths_from"] == 0.0 else f"N >= {row['widths_from']:g}"
+        lines.append(
+            f"{row['measurement']} falls below {result.choices['threshold']:g} at a scale "
+            f"~ N^{interval(row, 'width')} n^{interval(row, 'num_train')} ({which})."
+        )
+    for row in collapse(result.metrics):
+        one, two = row["spread_against_lazy_scale"], row["spread_against_collapsed"]
+        lines.append(
+            f"{row['measurement']}, n = {row['num_train']}: widths differ by {short_number(one)} "
+            f"decades at equal alpha, {short_number(two)} at equal alpha sqrt(N)."
+        )
+    return lines + rounding_remarks(result.metrics, LABELS)

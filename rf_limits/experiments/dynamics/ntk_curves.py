@@ -1,0 +1,220 @@
+"""Train and test error of growing networks over the infinite-width predictions, in time.
+
+Three parts: networks trained in both layers on fixed data, over the NTK's ensemble; trained in
+the output layer alone, over the NNGP's; and trained on the population at a large lazy scale,
+over the exact degree-by-degree theory.
+"""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from ml_collections import ConfigDict
+
+from rf_limits.experiments.dynamics import study
+from rf_limits.experiments.dynamics.fits import exponents, interval
+from rf_limits.experiments.dynamics.study import Member, Study, member, validate_members
+from rf_limits.experiments.result import Report, Result, no_report
+from rf_limits.experiments.tables import (
+    degree_names,
+    final_rows,
+    rounding_remarks,
+    short_number,
+    summary_rows,
+)
+from rf_limits.experiments.training import Training
+from rf_limits.experiments.validation import check_real, check_whole
+from rf_limits.models.ensemble_loss import ensemble_loss
+from rf_limits.models.zonal_kernels import zonal_kernels
+from rf_limits.theory import zonal_spectrum
+from rf_limits.theory.lazy_dynamics import population_dynamics
+
+LABELS = ("part",)
+PARTS = ("ntk", "nngp", "population")
+THEORY = "theory"  # value of column "method"
+_FINE = 4  # theory is given at this many times per log point
+_THEORY_DEGREES = 200
+
+
+def _members(config: ConfigDict) -> list[Member]:
+    population = config.population
+    return [
+        member(config, {"part": "ntk"}),
+        member(config, {"part": "nngp"}, model__trainable="output"),
+        member(
+            config,
+            {"part": "population"},
+            data__kind="population",
+            problem__dim=population.dim,
+            model__widths=tuple(population.widths),
+            model__lazy_scales=(population.lazy_scale,),
+            model__centring="subtract",
+            measure__exact=True,
+            measure__infinite_width=False,
+            measure__max_degree=population.max_degree,
+            seeds=population.seeds,
+        ),
+    ]
+
+
+def validate(config: ConfigDict) -> None:
+    """Checks every field.
+
+    Raises:
+      RequirementError: naming the first field that cannot be, with the value received.
+    """
+    population = config.population
+    check_whole(population.dim, "population.dim", 2)
+    check_whole(population.seeds, "population.seeds", 1)
+    check_whole(population.max_degree, "population.max_degree", 0)
+    check_real(population.lazy_scale, "population.lazy_scale", 0.0, strict=True)
+    validate_members(_members(config))
+
+
+def _theory(one: Member, prepared: Training) -> pd.DataFrame:
+    """Rows of the infinite-width theory of one part, over the times of its widest network."""
+    config, widest = one.config, prepared.widths[-1]
+    rate = float(widest.learning_rates[0, 0])
+    count = _FINE * config.training.log_points
+    times = rate * np.concatenate([[0.0], np.geomspace(1.0, config.training.steps, count)])
+    if one.labels["part"] == "population":
+        return _population_rows(config, prepared, times)
+    return _ensemble_rows(config, prepared, times, one.labels["part"])
+
+
+def _population_rows(config: ConfigDict, prepared: Training, times: np.ndarray) -> pd.DataFrame:
+    network, dim = prepared.widths[-1].network, config.problem.dim
+    kernel = zonal_kernels(network, dim, _THEORY_DEGREES, config.model.trainable)["ntk"]
+    target = zonal_spectrum(dim, _THEORY_DEGREES)
+    found = population_dynamics(kernel, target, times, norm=config.problem.norm)
+    degrees = found.degrees[:, : config.measure.max_degree + 1]
+    last = (found.risk - degrees.sum(axis=1))[:, None]
+    names = [n for n in degree_names(config.measure.max_degree) if n.startswith("risk")]
+    table = pd.DataFrame(np.concatenate([degrees, last], axis=1), columns=names)
+    return table.assign(method=THEORY, time=times, risk=found.risk)
+
+
+def _ensemble_rows(
+    config: ConfigDict, prepared: Training, times: np.ndarray, method: str
+) -> pd.DataFrame:
+    network, setting = prepared.widths[-1].network, prepared.setting
+    data = {name: value[0] for name, value in setting.data._asdict().items()}
+    columns: dict[str, Any] = {"method": THEORY, "time": times}
+    for name, x, y in (("train_loss", "x_train", "y_train"), ("test_loss", "x_test", "y_test")):
+        found = ensemble_loss(
+            network,
+            data["x_train"],
+            data["y_train"],
+            data[x],
+            data[y],
+            jnp.asarray(times),
+            method=method,
+            alpha=float(config.model.lazy_scales[0]),
+        )
+        columns |= {name: np.asarray(found.mean), f"{name}_std": np.asarray(found.std)}
+    return pd.DataFrame(columns)
+
+
+def prepare(config: ConfigDict, report: Report = no_report) -> Study:
+    """Checks the config and prepares the three parts.
+
+    Raises:
+      RequirementError: a config that cannot be run.
+    """
+    validate(config)
+    return Study(_members(config), report, _theory)
+
+
+def diverged(metrics: pd.DataFrame) -> bool:
+    """Whether any trained network ended without a finite risk."""
+    return study.diverged(metrics, LABELS)
+
+
+def population_distance(metrics: pd.DataFrame) -> pd.DataFrame:
+    """Largest distance over time of each network's risk from the theory, relative to E f*^2.
+
+    Returns:
+      Columns width, seed, distance: sup_t |risk(t) - theory(t)|/risk(0), with the theory
+      interpolated between its times; mean_distance: the same of the mean over seeds;
+      spread: the standard deviation over seeds at the time of that largest distance.
+    """
+    part = metrics[metrics["part"] == "population"]
+    theory = part[part["method"] == THEORY].sort_values("time")
+    networks = part[part["method"] == "network"]
+    rows = []
+    for width, group in networks.groupby("width"):
+        risks = group.pivot_table(index="time", columns="seed", values="risk")
+        at = np.interp(risks.index, theory["time"], theory["risk"].astype(float))
+        start = float(theory["risk"].iloc[0])
+        gaps = (risks.to_numpy() - at[:, None]) / start
+        mean = np.abs(gaps.mean(axis=1))
+        worst = int(np.argmax(mean))
+        deviation = float(gaps[worst].std(ddof=1)) if gaps.shape[1] > 1 else float("nan")
+        for seed, column in zip(risks.columns, gaps.T, strict=True):
+            row = {"width": int(width), "seed": int(seed), "distance": np.abs(column).max()}
+            rows.append(row | {"mean_distance": mean[worst], "spread": deviation})
+    return pd.DataFrame(rows)
+
+
+def fits(metrics: pd.DataFrame) -> list[dict[str, Any]]:
+    """Exponents in width of the distances to theory, largest over time, by part."""
+    rows = []
+    networks = metrics[metrics["method"] == "network"]
+    for part in ("ntk", "nngp"):
+        group = networks[networks["part"] == part]
+        largest = group.groupby(["width", "seed"])["ntk_gap"].max().reset_index()
+        found = exponents(largest, ["width"], "ntk_gap")
+        if found is not None:
+            rows.append({"part": part, "measurement": "sup_ntk_gap", **found})
+    found = exponents(population_distance(metrics), ["width"], "distance")
+    if found is not None:
+        rows.append({"part": "population", "measurement": "sup_risk_distance", **found})
+    return rows
+
+
+def summary(result: Result) -> dict[str, Any]:
+    """What summary.json holds: exponents, agreement on the population, means at the end."""
+    distance = population_distance(result.metrics)
+    kept = ["width", "mean_distance", "spread"]
+    return {
+        "choices": result.choices,
+        "exponents": fits(result.metrics),
+        "population": distance[kept].drop_duplicates().to_dict("records"),
+        "final": summary_rows(result.metrics[result.metrics["method"] != THEORY], LABELS),
+    }
+
+
+def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]]]:
+    """Largest distance to the theory by width and part."""
+    networks = metrics[metrics["method"] == "network"]
+    cells = []
+    for part in ("ntk", "nngp"):
+        group = networks[networks["part"] == part]
+        largest = group.groupby(["width", "seed"])["ntk_gap"].max().groupby("width").mean()
+        ends = final_rows(group).groupby("width")[["train_loss", "test_loss"]].mean()
+        for width, gap in largest.items():
+            end = ends.loc[width]
+            values = (gap, end["train_loss"], end["test_loss"])
+            cells.append([part, str(width), *(short_number(float(v)) for v in values)])
+    group = networks[networks["part"] == "population"]
+    ends = final_rows(group).groupby("width")["risk"].mean()
+    largest = population_distance(metrics).groupby("width")["distance"].mean()
+    for width, gap in largest.items():
+        cells.append(["population", str(width), short_number(gap), "-", short_number(ends[width])])
+    title = "Largest distance to the theory over time, and losses at the end: means over seeds"
+    return title, ["part", "N", "distance", "train", "test"], cells
+
+
+def remarks(result: Result) -> list[str]:
+    """Lines under the table."""
+    lines = [
+        f"{row['part']}: distance ~ N^{interval(row, 'width')}." for row in fits(result.metrics)
+    ]
+    widest = population_distance(result.metrics).iloc[-1]
+    mean, deviation = (short_number(widest[name]) for name in ("mean_distance", "spread"))
+    lines.append(
+        f"Population, N = {widest['width']:.0f}: mean risk within {mean} E f*^2 of the theory at "
+        f"all times (standard deviation over seeds there: {deviation})."
+    )
+    return lines + rounding_remarks(result.metrics[result.metrics["method"] == "network"], LABELS)

@@ -1,0 +1,183 @@
+"""One neuron learned by gradient descent: by one neuron, by many, and by a lazy network.
+
+Yehudai and Shamir (2019) close on what random features cannot do and gradient descent can;
+their follow-up, "Learning a single neuron with gradient methods" (2020), proves it for one
+neuron. Here the time it takes, and how neurons turn to w*, against the dimension.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from ml_collections import ConfigDict
+
+from rf_limits.errors import check_choice
+from rf_limits.experiments.dynamics import study
+from rf_limits.experiments.dynamics.fits import exponents, interval
+from rf_limits.experiments.dynamics.study import Member, Study, member, validate_members
+from rf_limits.experiments.result import Report, Result, no_report
+from rf_limits.experiments.tables import (
+    final_rows,
+    rounding_remarks,
+    short_number,
+    summary_rows,
+)
+from rf_limits.experiments.validation import check_real, check_sequence, check_whole
+
+LABELS = ("dim", "data", "student")
+KINDS = ("population", "fixed")
+STUDENTS = ("one neuron", "network")
+
+
+def _members(config: ConfigDict) -> list[Member]:
+    members = []
+    for dim in config.dims:
+        for kind in config.kinds:
+            fields = {
+                "problem__dim": dim,
+                "data__kind": kind,
+                "data__num_train": config.samples_per_dim * dim,
+                "measure__num_probe": min(64, config.samples_per_dim * dim),
+            }
+            labels = {"dim": dim, "data": kind}
+            # The output weight of the one neuron is +1 and stays: f(x) = relu(<w, x>/sqrt(d)).
+            one = {
+                "model__widths": (1,),
+                "model__lazy_scales": (1.0,),
+                "model__trainable": "hidden",
+                "model__output_init": "positive",
+                "model__centring": "none",
+            }
+            members.append(member(config, {**labels, "student": "one neuron"}, **fields, **one))
+            members.append(member(config, {**labels, "student": "network"}, **fields))
+    return members
+
+
+def validate(config: ConfigDict) -> None:
+    """Checks every field.
+
+    Raises:
+      RequirementError: naming the first field that cannot be, with the value received.
+    """
+    check_sequence(config.dims, "dims")
+    for dim in config.dims:
+        check_whole(dim, "dims", 2)
+    check_sequence(config.kinds, "kinds")
+    for kind in config.kinds:
+        check_choice(kind, KINDS, "kinds")
+    check_whole(config.samples_per_dim, "samples_per_dim", 1)
+    check_real(config.threshold, "threshold", 0.0, strict=True)
+    check_choice(config.problem.target, ("single_neuron",), "problem.target")
+    validate_members(_members(config))
+
+
+def prepare(config: ConfigDict, report: Report = no_report) -> Study:
+    """Checks the config and prepares every dimension, data kind and student.
+
+    Raises:
+      RequirementError: a config that cannot be run.
+    """
+    validate(config)
+    return Study(_members(config), report, choices={"threshold": config.threshold})
+
+
+def diverged(metrics: pd.DataFrame) -> bool:
+    """Whether any trained network ended without a finite risk."""
+    return study.diverged(metrics, LABELS)
+
+
+def times_to_threshold(metrics: pd.DataFrame, threshold: float) -> pd.DataFrame:
+    """First time at which each network's relative risk is at most ``threshold``.
+
+    Args:
+      metrics: the study's table.
+      threshold: of risk over E f*^2.
+
+    Returns:
+      Columns dim, data, student, width, lazy_scale, seed, steps, time: interpolated in
+      log risk between log points; NaN where the threshold was not reached.
+    """
+    keys = [*LABELS, "width", "lazy_scale", "seed"]
+    rows = []
+    for key, curve in metrics[metrics["method"] == "network"].groupby(keys):
+        curve = curve.sort_values("step")
+        # a risk of zero comes out of rounding as +-1e-16
+        logs = np.log(np.maximum(curve["relative_risk"].to_numpy(float), 1e-300) / threshold)
+        steps = curve["step"].to_numpy(float)
+        row = dict(zip(keys, key, strict=True))
+        below = np.flatnonzero(logs <= 0.0)
+        found = float("nan")
+        if len(below):
+            i = below[0]
+            found = 0.0
+            if i > 0:
+                share = logs[i - 1] / (logs[i - 1] - logs[i])
+                found = float(steps[i - 1] + share * (steps[i] - steps[i - 1]))
+        rate = float(curve["time"].iloc[-1] / steps[-1])
+        rows.append({**row, "steps": found, "time": found * rate})
+    return pd.DataFrame(rows)
+
+
+def fits(metrics: pd.DataFrame, threshold: float) -> list[dict[str, Any]]:
+    """Exponents of steps and time to the threshold against the dimension, where reached."""
+    times = times_to_threshold(metrics, threshold)
+    rows = []
+    keys = ["data", "student", "width", "lazy_scale"]
+    for key, group in times.groupby(keys):
+        for name in ("steps", "time"):
+            found = exponents(group, ["dim"], name)
+            if found is not None:
+                rows.append({**dict(zip(keys, key, strict=True)), "measurement": name, **found})
+    return rows
+
+
+def summary(result: Result) -> dict[str, Any]:
+    """What summary.json holds: times to the threshold, exponents, means at the end."""
+    threshold = result.choices["threshold"]
+    times = times_to_threshold(result.metrics, threshold)
+    keys = [*LABELS, "width", "lazy_scale"]
+    groups = times.groupby(keys)
+    reached = groups["steps"].agg(lambda v: int(v.notna().sum()))
+    table = groups[["steps", "time"]].mean().assign(reached=reached, seeds=groups.size())
+    partly = table["reached"] < table["seeds"]
+    table.loc[partly, ["steps", "time"]] = np.nan  # a mean over some seeds would flatter
+    return {
+        "choices": result.choices,
+        "times": table.reset_index().to_dict("records"),
+        "exponents": fits(result.metrics, threshold),
+        "final": summary_rows(result.metrics, LABELS),
+    }
+
+
+def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]]]:
+    """Risk, alignment and movement at the end."""
+    final = final_rows(metrics[metrics["method"] == "network"], LABELS)
+    keys = ["data", "student", "lazy_scale", "dim"]
+    columns = ("relative_risk", "effective_angle", "aligned_neurons", "weight_movement")
+    cells = []
+    for (kind, name, scale, dim), group in final.groupby(keys):
+        who = name if name == "one neuron" else f"N = {group['width'].iloc[0]}, scale {scale:g}"
+        values = (short_number(float(group[c].mean())) for c in columns)
+        cells.append([kind, who, str(dim), *values])
+    title = f"At the end: means over {metrics['seed'].nunique()} seeds"
+    return title, ["data", "student", "d", "rel. risk", "angle", "aligned", "movement"], cells
+
+
+def remarks(result: Result) -> list[str]:
+    """Lines under the table."""
+    threshold, lines = result.choices["threshold"], []
+    times = times_to_threshold(result.metrics, threshold)
+    keys = ["data", "student", "lazy_scale"]
+    for (kind, name, scale), group in times.groupby(keys):
+        who = name if name == "one neuron" else f"network, scale {scale:g}"
+        reached = group["steps"].notna().groupby(group["dim"]).all()
+        dims = [str(dim) for dim, every in reached.items() if every]
+        text = f"in every run for d = {', '.join(dims)}" if dims else "in no dimension every run"
+        lines.append(f"{kind}, {who}: relative risk {threshold:g} reached {text}.")
+    for row in fits(result.metrics, threshold):
+        if row["measurement"] == "steps" and row["data"] == "population":
+            lines.append(
+                f"population, {row['student']}, scale {row['lazy_scale']:g}: steps "
+                f"~ d^{interval(row, 'dim')}."
+            )
+    return lines + rounding_remarks(result.metrics, LABELS)

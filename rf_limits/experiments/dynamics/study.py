@@ -1,0 +1,125 @@
+"""A study: several training runs that differ in labelled fields, in one table."""
+
+import copy
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from ml_collections import ConfigDict
+
+from rf_limits.experiments import training
+from rf_limits.experiments.result import Parts, Report, Result, no_parts, no_report
+from rf_limits.experiments.tables import diverged_rows
+from rf_limits.experiments.training import Training
+from rf_limits.experiments.validation import validate
+
+Label = str | int | float
+Extra = Callable[["Member", Training], pd.DataFrame]
+
+
+@dataclasses.dataclass(frozen=True)
+class Member:
+    """One training run of a study.
+
+    Attributes:
+      labels: what tells it from the others, by name of the table's column.
+      config: a complete training config.
+    """
+
+    labels: Mapping[str, Label]
+    config: ConfigDict
+
+    @property
+    def name(self) -> str:
+        """The labels in one word, as file names can hold it."""
+        return ".".join(f"{key}={value}" for key, value in self.labels.items())
+
+
+def member(base: ConfigDict, labels: Mapping[str, Label], **fields: Any) -> Member:
+    """A member with the study's config, but for some fields.
+
+    Args:
+      base: config of the study.
+      labels: of the member.
+      **fields: dotted names of fields, with ``__`` for the dots, and their values.
+    """
+    config = copy.deepcopy(base)
+    with config.unlocked():
+        config.experiment = "training"
+        config.update_from_flattened_dict({k.replace("__", "."): v for k, v in fields.items()})
+    return Member(dict(labels), config)
+
+
+def validate_members(members: Sequence[Member]) -> None:
+    """Checks the training config of every member.
+
+    Raises:
+      RequirementError: as :func:`rf_limits.experiments.validation.validate`.
+    """
+    for one in members:
+        validate(one.config)
+
+
+class Study:
+    """All members, prepared: nothing left that could be refused.
+
+    Attributes:
+      members: of the study; all have the same labels.
+      trainings: their prepared training runs.
+      extra: ``extra(member, training)`` gives further rows of the table, of theory.
+      choices: facts for the result.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[Member],
+        report: Report = no_report,
+        extra: Extra | None = None,
+        choices: Mapping[str, Any] | None = None,
+    ):
+        self.members, self.extra = tuple(members), extra
+        self.choices = dict(choices or {})
+        self.trainings = []
+        for one in self.members:
+            report(f"preparing {one.name}", 0.0)
+            self.trainings.append(training.prepare(one.config))
+
+    def run(self, report: Report = no_report, parts: Parts = no_parts) -> Result:
+        """Runs every member; the parts of a member carry its name."""
+        tables, choices = [], {}
+        costs = [one.cost() for one in self.trainings]
+        done = 0.0
+        for one, prepared, cost in zip(self.members, self.trainings, costs, strict=True):
+
+            def advance(stage: str, fraction: float, one=one, done=done, cost=cost) -> None:
+                report(f"{one.name} {stage}", (done + fraction * cost) / sum(costs))
+
+            def part(name: str, compute: Callable, one=one) -> pd.DataFrame:
+                return parts(f"{one.name}.{name}", compute)
+
+            result = prepared.run(advance, part)
+            found = [result.metrics]
+            if self.extra is not None:
+                extra = part("theory", lambda one=one, prepared=prepared: self.extra(one, prepared))
+                found.append(extra)
+            tables += [self._labelled(table, one) for table in found if len(table)]
+            choices[one.name] = result.choices
+            done += cost
+        names = list(self.members[0].labels)
+        metrics = pd.concat(tables, ignore_index=True)
+        columns = [*names, *(name for name in metrics if name not in names)]
+        return Result(metrics[columns], {**self.choices, "members": choices})
+
+    @staticmethod
+    def _labelled(table: pd.DataFrame, one: Member) -> pd.DataFrame:
+        table = table.copy()
+        for name, value in one.labels.items():
+            table[name] = value
+        kept = [name for name in table if table[name].notna().any() or name in one.labels]
+        return table[kept]
+
+
+def diverged(metrics: pd.DataFrame, labels: Sequence[str]) -> bool:
+    """Whether any trained network ended without a finite risk."""
+    return len(diverged_rows(metrics, labels)) > 0

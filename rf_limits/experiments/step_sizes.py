@@ -1,0 +1,103 @@
+"""Step sizes of every seed and lazy scale, from the curvature of each one's loss."""
+
+import math
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from rf_limits.errors import check
+from rf_limits.experiments.setting import Setting
+from rf_limits.learning.linearized import Spectrum
+from rf_limits.learning.optimizers import parse_optimizer
+from rf_limits.learning.step_size import (
+    growth_factor,
+    parse_learning_rates,
+    population_sharpness,
+    resolve_learning_rate,
+    sharpness,
+)
+from rf_limits.measure.neuron_risk import Exact
+from rf_limits.models import OneHiddenLayer, Params, infinite_width_kernels
+from rf_limits.models.zonal_kernels import has_zonal_kernels, zonal_kernels
+
+
+def step_sizes(
+    config: ConfigDict, network: OneHiddenLayer, setting: Setting, curvatures: np.ndarray
+) -> np.ndarray:
+    """Learning rates by seed and lazy scale.
+
+    Args:
+      config: a training config.
+      network: the architecture.
+      setting: its problem.
+      curvatures: (seeds,) of the loss at initialization.
+
+    Returns:
+      (seeds, scales) float64.
+
+    Raises:
+      RequirementError: a step size at which the linearized network must diverge.
+    """
+    scales = config.model.lazy_scales
+    size = network.aligned_size(config.problem.dim)
+    target_size = math.sqrt(setting.second_moment)
+    spec = parse_optimizer(config.training.optimizer)
+    given = parse_learning_rates(config.training.learning_rate, len(scales))
+
+    def one(curvature: float, rate: float | None, alpha: float) -> float:
+        found = resolve_learning_rate("auto" if rate is None else rate, spec, curvature)
+        return found * growth_factor(alpha * size, target_size) if rate is None else found
+
+    pairs = list(zip(given, scales, strict=True))
+    return np.array([[one(float(c), rate, alpha) for rate, alpha in pairs] for c in curvatures])
+
+
+def curvatures_at_start(
+    config: ConfigDict,
+    network: OneHiddenLayer,
+    setting: Setting,
+    inits: Params,
+    exact: Exact | None,
+    spectra: Spectrum | None,
+) -> np.ndarray:
+    """Curvature of every seed's loss at initialization, or of the infinitely wide network.
+
+    Args:
+      config: a training config; ``training.learning_rate`` says which of the two.
+      network: the architecture.
+      setting: its problem and data.
+      inits: parameters by seed.
+      exact: the risk that is trained on, for ``data.kind = "population"``.
+      spectra: of every seed's tangent kernel, for training on data.
+
+    Returns:
+      (seeds,) largest eigenvalue of the tangent kernel over n, or over the population.
+    """
+    population, trainable = config.data.kind == "population", config.model.trainable
+    if config.training.learning_rate == "auto_ntk":
+        if population:
+            return np.full(len(setting.seeds), _population_limit(config, network))
+        of = jax.jit(
+            lambda x: sharpness(infinite_width_kernels(network, x, trainable=trainable).ntk)
+        )
+        return np.asarray(jax.lax.map(of, setting.data.x_train))
+    if population:
+        square = exact.slope_square
+        of = jax.jit(lambda init: population_sharpness(square, init, trainable))
+        return np.asarray(jax.lax.map(of, inits))
+    return np.asarray(spectra.eigenvalues[:, -1]) / config.data.num_train
+
+
+def _population_limit(config: ConfigDict, network: OneHiddenLayer) -> float:
+    """Largest eigenvalue of the infinite-width NTK over x ~ N(0, I_d): d times the sphere's."""
+    dim = config.problem.dim
+    check(
+        has_zonal_kernels(network) and dim >= 2,
+        "training.learning_rate",
+        "be a number or auto for data.kind = 'population' with biases, another activation than "
+        "relu, or one dimension",
+        "auto_ntk",
+    )
+    spectrum = zonal_kernels(network, dim, 4, config.model.trainable)["ntk"]
+    return dim * float(np.max(spectrum.eigenvalues))

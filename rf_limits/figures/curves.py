@@ -1,0 +1,51 @@
+"""Lines with bands over seeds, on logarithmic axes."""
+
+import numpy as np
+import pandas as pd
+
+
+def spread_line(axis, x, table: pd.DataFrame, by: str, column: str, **line) -> None:
+    """Mean over seeds against ``by``, with a band from the smallest to the largest seed.
+
+    A mean over seeds of which one diverged is not drawn.
+
+    Args:
+      axis: to draw on.
+      x: function from the values of ``by`` to abscissae.
+      table: a row per seed and point.
+      by: column of the points.
+      column: column of the values.
+      **line: of ``axis.plot``; ``color`` is needed.
+    """
+    groups = table.groupby(by)[column]
+    mean = groups.agg(lambda v: np.mean(v.to_numpy(float)))
+    low, high = groups.min(), groups.max()
+    axis.plot(x(mean.index), mean.to_numpy(float), **line)
+    colour = line["color"]
+    axis.fill_between(
+        x(mean.index), low.to_numpy(float), high.to_numpy(float), color=colour, alpha=0.15, lw=0
+    )
+
+
+def as_floats(index) -> np.ndarray:
+    """Values of an index, null as NaN."""
+    return np.asarray(index, dtype=float)
+
+
+def mark(axis, values) -> None:
+    """Marks the abscissae ``values`` of a logarithmic axis, and no others."""
+    axis.set_xticks(values, [f"{v:g}" for v in values])
+    axis.minorticks_off()
+
+
+def log_axes(axis, *, x: str, y: str) -> None:
+    """Logarithmic axes with labels, or a remark where nothing positive is drawn."""
+    heights = [np.asarray(line.get_ydata(), dtype=float) for line in axis.lines]
+    if any(np.any(np.isfinite(h) & (h > 0.0)) for h in heights):
+        axis.set_xscale("log", base=2 if x.startswith("width") else 10)
+        axis.set_yscale("log")
+    else:
+        middle = {"transform": axis.transAxes, "ha": "center", "va": "center"}
+        axis.text(0.5, 0.5, "no finite positive value", **middle)
+    axis.set_xlabel(x)
+    axis.set_ylabel(y)

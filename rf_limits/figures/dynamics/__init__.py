@@ -1,0 +1,1 @@
+"""Figures of the studies of lazy training, from their tables alone."""

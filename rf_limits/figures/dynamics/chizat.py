@@ -1,0 +1,61 @@
+"""The student-teacher experiments of Chizat, Oyallon and Bach (2019), their figures 1 and 2."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from rf_limits.experiments.dynamics.chizat import ends
+from rf_limits.figures.curves import as_floats, log_axes, spread_line
+from rf_limits.figures.style import COLOURS, MARKERS, new_figure, style
+
+_PREFACTORS = {"m^-0.5": r"$1/\sqrt{m}$ (lazy)", "m^-1": r"$1/m$ (mean field)"}
+_LOSSES = {
+    "test_loss": ("end of training", COLOURS["network"]),
+    "best_test_loss": ("best over time", COLOURS["ntk"]),
+    "train_loss": ("training loss, end", COLOURS["linearized"]),
+}
+
+
+def draw(metrics: pd.DataFrame) -> dict[str, Figure]:
+    """All figures by file name.
+
+    Args:
+      metrics: the study's table (docs/dynamics.md).
+    """
+    with style():
+        return {"chizat": chizat(metrics)}
+
+
+def chizat(metrics: pd.DataFrame) -> Figure:
+    """Losses against tau on samples, against width by prefactor, and against tau in one pass."""
+    table = ends(metrics)
+    parts = [name for name in ("scale", "width", "stream") if (table["part"] == name).any()]
+    figure, axes = new_figure(len(parts), height=3.0, width=3.0)
+    for axis, name in zip(axes, parts, strict=True):
+        rows = table[table["part"] == name]
+        if name == "width":
+            _widths(axis, rows)
+        else:
+            _scales(axis, rows, one_pass=name == "stream")
+        axis.legend(loc="best")
+    return figure
+
+
+def _scales(axis, rows: pd.DataFrame, *, one_pass: bool) -> None:
+    for i, (column, (label, colour)) in enumerate(_LOSSES.items()):
+        if one_pass and column == "train_loss":
+            continue
+        shown = column.replace("test_loss", "risk") if one_pass else column
+        line = {"color": colour, "marker": MARKERS[i], "label": label}
+        spread_line(axis, as_floats, rows, "tau", shown, **line)
+    y = "population loss" if one_pass else "loss on 1000 points"
+    log_axes(axis, x=r"initialization scale $\tau$", y=y)
+    axis.set_title("population SGD" if one_pass else "gradient descent, n = 1000", fontsize=8)
+
+
+def _widths(axis, rows: pd.DataFrame) -> None:
+    colours = (COLOURS["random_features"], COLOURS["network"])
+    for i, (name, label) in enumerate(_PREFACTORS.items()):
+        part = rows[rows["prefactor"] == name]
+        line = {"color": colours[i], "marker": MARKERS[i], "label": label}
+        spread_line(axis, as_floats, part, "width", "test_loss", **line)
+    log_axes(axis, x="width $m$", y="test loss, end of training")

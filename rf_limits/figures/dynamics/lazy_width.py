@@ -1,0 +1,101 @@
+"""Figures of the study of width: exponents at the end, kernels over time."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from rf_limits.experiments.dynamics.lazy_width import LABELS, fits
+from rf_limits.experiments.tables import final_rows
+from rf_limits.figures.curves import as_floats, log_axes, spread_line
+from rf_limits.figures.style import COLOURS, MARKERS, new_figure, shade, style
+
+# Okabe and Ito's palette.
+_COLOURS = {"ntk": "#0072B2", "standard": "#56B4E9", "mean_field": "#D55E00", "mup": "#CC79A7"}
+_NAMES = {"ntk": "NTK", "standard": "standard", "mean_field": "mean field", "mup": r"$\mu$P"}
+_PANELS = {
+    "weight_movement": r"weight movement $|W_t-W_0|_F/|W_0|_F$",
+    "kernel_drift": r"NTK drift $|\Theta_t-\Theta_0|_F/|\Theta_0|_F$",
+    "linearization_gap": r"linearization gap, rms of $f_t-f_t^{\rm lin}$",
+    "ntk_gap": r"gap to infinite width, rms of $f_t-f_t^{\infty}$",
+}
+_KERNELS = {
+    "kernel_drift": "NTK drift",
+    "infinite_alignment": r"1 $-$ cosine with $\Theta^\infty$",
+    "effective_rank": "effective rank",
+    "eigenspace_rotation": "rotation of the top eigenvectors",
+}
+
+
+def draw(metrics: pd.DataFrame) -> dict[str, Figure]:
+    """All figures by file name, the one to look at first.
+
+    Args:
+      metrics: the study's table (docs/dynamics.md).
+    """
+    with style():
+        return {"lazy_width": lazy_width(metrics), "kernels": kernels(metrics)}
+
+
+def lazy_width(metrics: pd.DataFrame) -> Figure:
+    """Movement, drift and gaps at the end against width, with exponents; N^{-1/2} for the eye.
+
+    Dotted beside the drift: the fluctuation of the initial kernel around infinite width.
+    """
+    networks = metrics[metrics["method"] == "network"]
+    final = final_rows(networks, LABELS)
+    found = {(r["parameterization"], r["measurement"]): r for r in fits(metrics)}
+    order = metrics["parameterization"].unique()
+    figure, axes = new_figure(len(_PANELS), height=3.5, width=2.3)
+    for axis, (column, label) in zip(axes, _PANELS.items(), strict=True):
+        for i, name in enumerate(order):
+            group = final[final["parameterization"] == name]
+            fit = found.get((name, column))
+            slope = "" if fit is None else f": {fit['width_exponent']:.2f}"
+            line = {
+                "color": _COLOURS[name],
+                "marker": MARKERS[i],
+                "label": (_NAMES[name] + slope).replace("-", "\N{MINUS SIGN}"),
+            }
+            spread_line(axis, as_floats, group, "width", column, **line)
+            if column == "kernel_drift":
+                line = {"color": _COLOURS[name], "linestyle": ":", "label": None}
+                spread_line(axis, as_floats, group, "width", "kernel_fluctuation", **line)
+        _half(axis, final, column)
+        log_axes(axis, x="width $N$", y=label)
+        axis.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0))
+    return figure
+
+
+def _half(axis, final: pd.DataFrame, column: str) -> None:
+    """A line of slope -1/2, the proved bound for NTK parameterization."""
+    widths = np.sort(final["width"].unique()).astype(float)
+    start = final[final["width"] == widths[0]].groupby("parameterization")[column].mean().max()
+    if np.isfinite(start) and start > 0:
+        line = {"color": COLOURS["lazy_limit"], "linestyle": "--", "lw": 0.8}
+        axis.plot(widths, 1.5 * start * (widths / widths[0]) ** -0.5, label=r"$N^{-1/2}$", **line)
+
+
+def kernels(metrics: pd.DataFrame) -> Figure:
+    """The empirical NTK over time, by width: NTK parameterization above, the last one below."""
+    names = list(metrics["parameterization"].unique())
+    shown = [names[0], names[-1]] if len(names) > 1 else names
+    networks = metrics[(metrics["method"] == "network") & (metrics["step"] > 0)]
+    widths = sorted(networks["width"].unique())
+    figure = Figure(figsize=(2.5 * len(_KERNELS), 2.5 * len(shown)), layout="constrained")
+    axes = figure.subplots(len(shown), len(_KERNELS), squeeze=False)
+    for row, name in zip(axes, shown, strict=True):
+        part = networks[networks["parameterization"] == name]
+        for axis, (column, label) in zip(row, _KERNELS.items(), strict=True):
+            for i, width in enumerate(widths):
+                rows = part[part["width"] == width]
+                if column == "infinite_alignment":
+                    rows = rows.assign(infinite_alignment=1.0 - rows["infinite_alignment"])
+                line = {
+                    "color": shade(_COLOURS[name], i / max(len(widths) - 1, 1)),
+                    "label": f"N = {width}",
+                }
+                spread_line(axis, as_floats, rows, "step", column, **line)
+            log_axes(axis, x="steps", y=label)
+            axis.set_title(_NAMES[name], fontsize=8)
+        row[0].legend(loc="best")
+    return figure

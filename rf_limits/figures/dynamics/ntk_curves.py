@@ -1,0 +1,86 @@
+"""Finite networks over the infinite-width theory, in time."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from rf_limits.experiments.dynamics.ntk_curves import THEORY
+from rf_limits.figures.curves import as_floats, log_axes, spread_line
+from rf_limits.figures.style import COLOURS, NAMES, new_figure, shade, style
+
+_TITLES = {"ntk": "both layers: NTK", "nngp": "output layer: NNGP"}
+
+
+def draw(metrics: pd.DataFrame) -> dict[str, Figure]:
+    """All figures by file name, the one to look at first.
+
+    Args:
+      metrics: the study's table (docs/dynamics.md).
+    """
+    with style():
+        return {"ntk_curves": ntk_curves(metrics), "population_degrees": degrees(metrics)}
+
+
+def _networks(axis, table: pd.DataFrame, column: str) -> None:
+    """Networks of every width against time, mean and range over seeds."""
+    networks = table[(table["method"] == "network") & (table["time"] > 0)]
+    widths = sorted(networks["width"].unique())
+    for i, width in enumerate(widths):
+        part = networks[networks["width"] == width]
+        line = {
+            "color": shade(COLOURS["network"], i / max(len(widths) - 1, 1)),
+            "label": f"N = {width}",
+        }
+        spread_line(axis, as_floats, part, "time", column, **line)
+
+
+def _band(axis, table: pd.DataFrame, column: str, colour: str) -> None:
+    """The ensemble's mean and two standard deviations."""
+    theory = table[(table["method"] == THEORY) & (table["time"] > 0)].sort_values("time")
+    times, mean, std = (theory[name].to_numpy(float) for name in ("time", column, f"{column}_std"))
+    axis.plot(times, mean, color=colour, linestyle="--", label="infinite width")
+    low = np.maximum(mean - 2 * std, 1e-3 * mean)
+    axis.fill_between(times, low, mean + 2 * std, color=colour, alpha=0.2, lw=0)
+
+
+def ntk_curves(metrics: pd.DataFrame) -> Figure:
+    """Train and test error in time, by width; dashed the ensemble, shaded two deviations."""
+    figure, axes = new_figure(4, height=2.9, width=2.5)
+    panels = [(part, c) for part in _TITLES for c in ("train_loss", "test_loss")]
+    for axis, (part, column) in zip(axes, panels, strict=True):
+        table = metrics[metrics["part"] == part]
+        _networks(axis, table, column)
+        _band(axis, table, column, COLOURS[part])
+        log_axes(axis, x="time: learning rate x steps", y=column.replace("_", "ing "))
+        axis.set_ylabel({"train_loss": "training loss", "test_loss": "test loss"}[column])
+        axis.set_title(_TITLES[part], fontsize=8)
+    axes[0].legend(loc="lower left")
+    return figure
+
+
+def degrees(metrics: pd.DataFrame) -> Figure:
+    """Risk by degree on the population against the exact theory; degrees fall one by one."""
+    table = metrics[metrics["part"] == "population"]
+    theory = table[(table["method"] == THEORY) & (table["time"] > 0)].sort_values("time")
+    names = [
+        name
+        for name in metrics
+        if name.startswith("risk_degree_") and theory[name].astype(float).max() > 1e-12
+    ]
+    figure, axes = new_figure(1 + len(names), height=2.8, width=2.1)
+    for axis, name in zip(axes, ["risk", *names], strict=True):
+        _networks(axis, table, name)
+        axis.plot(
+            theory["time"].to_numpy(float),
+            theory[name].to_numpy(float),
+            color=COLOURS["ntk"],
+            linestyle="--",
+            label=NAMES["ntk"],
+        )
+        log_axes(axis, x="time", y="population risk")
+        start = float(theory[name].iloc[0])
+        axis.set_ylim(1e-4 * start, 2.0 * start)
+        title = "all degrees" if name == "risk" else f"degree {name.rsplit('_', 1)[1]}"
+        axis.set_title(title, fontsize=8)
+    axes[0].legend(loc="lower left")
+    return figure

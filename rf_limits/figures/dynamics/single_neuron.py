@@ -1,0 +1,84 @@
+"""One neuron learned by one neuron, by many and by a lazy network."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from rf_limits.experiments.dynamics.single_neuron import LABELS, times_to_threshold
+from rf_limits.experiments.tables import final_rows
+from rf_limits.figures.curves import as_floats, log_axes, mark, spread_line
+from rf_limits.figures.style import COLOURS, MARKERS, new_figure, shade, style
+
+_THRESHOLD = 0.01
+
+
+def draw(metrics: pd.DataFrame) -> dict[str, Figure]:
+    """All figures by file name.
+
+    Args:
+      metrics: the study's table (docs/dynamics.md).
+    """
+    with style():
+        return {"single_neuron": single_neuron(metrics)}
+
+
+def _students(metrics: pd.DataFrame) -> list[tuple[str, float, dict]]:
+    """Students with how they are drawn: one neuron, then networks by scale."""
+    pairs = metrics[["student", "lazy_scale"]].dropna().drop_duplicates()
+    scales = sorted(pairs[pairs["student"] == "network"]["lazy_scale"])
+    found = []
+    if (pairs["student"] == "one neuron").any():
+        line = {"color": COLOURS["random_features"], "marker": "o", "label": "one neuron"}
+        found.append(("one neuron", 1.0, line))
+    for i, scale in enumerate(scales):
+        line = {
+            "color": shade(COLOURS["network"], i / max(len(scales) - 1, 1)),
+            "marker": MARKERS[1 + i % (len(MARKERS) - 1)],
+            "label": rf"network, $\alpha={scale:g}$",
+        }
+        found.append(("network", scale, line))
+    return found
+
+
+def _of(table: pd.DataFrame, student: str, scale: float) -> pd.DataFrame:
+    return table[(table["student"] == student) & (table["lazy_scale"] == scale)]
+
+
+def single_neuron(metrics: pd.DataFrame, threshold: float = _THRESHOLD) -> Figure:
+    """Risk in time, and against d: risk, alignment, and steps to a threshold.
+
+    Args:
+      metrics: the study's table.
+      threshold: relative risk that counts as learned.
+    """
+    networks = metrics[metrics["method"] == "network"]
+    kinds = list(networks["data"].unique())
+    first, final = networks[networks["data"] == kinds[0]], final_rows(networks, LABELS)
+    times = times_to_threshold(metrics, threshold)
+    figure, axes = new_figure(4, height=3.0, width=2.5)
+    largest = first["dim"].max()
+    for student, scale, line in _students(networks):
+        part = _of(first[(first["dim"] == largest) & (first["step"] > 0)], student, scale)
+        plain = {k: v for k, v in line.items() if k != "marker"}
+        spread_line(axes[0], as_floats, part, "step", "relative_risk", **plain)
+        for kind, dashes in zip(kinds, ("-", "--"), strict=False):
+            label = line["label"] if kind == kinds[0] else None
+            shown = {**line, "linestyle": dashes, "label": label}
+            part = _of(final[final["data"] == kind], student, scale)
+            spread_line(axes[1], as_floats, part, "dim", "relative_risk", **shown)
+            spread_line(axes[2], as_floats, part, "dim", "effective_angle", **shown)
+            part = _of(times[times["data"] == kind], student, scale)
+            if np.isfinite(part["steps"]).any():
+                spread_line(axes[3], as_floats, part, "dim", "steps", **shown)
+    risk = r"relative risk $E(f-f^*)^2/E f^{*2}$"
+    log_axes(axes[0], x="steps", y=risk)
+    axes[0].set_title(f"{kinds[0]}, d = {largest}", fontsize=8)
+    log_axes(axes[1], x="dimension $d$", y=risk)
+    log_axes(axes[2], x="dimension $d$", y=r"angle between $\sum_i u_iw_i$ and $w^*$")
+    log_axes(axes[3], x="dimension $d$", y=f"steps to relative risk {threshold:g}")
+    for axis in axes[1:]:
+        mark(axis, sorted(final["dim"].unique()))
+    if len(kinds) > 1:
+        axes[1].set_title(f"solid: {kinds[0]}, dashed: {kinds[1]} data", fontsize=8)
+    axes[0].legend(loc="lower left")
+    return figure
