@@ -42,7 +42,7 @@ ALIGNMENT_COLUMNS = Alignment._fields
 DEGREE_COLUMNS = ("risk", "target")
 """Measured by degree: columns <name>_degree_0, ..., <name>_degree_rest."""
 TRAINED = ("network", "linearized")
-ROUNDING_LIMIT = 0.1
+ROUNDING_LIMIT = 0.3
 """Share of a training step lost to rounding beyond which a measurement is not fitted."""
 PRINTED_NAMES = {
     "width": "N",

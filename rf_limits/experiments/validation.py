@@ -65,8 +65,6 @@ def validate(config: ConfigDict) -> None:
 
 def _validate_measure(config: ConfigDict) -> None:
     measure = config.measure
-    for name in ("exact", "kernels", "infinite_width", "alignment", "test_loss"):
-        check(isinstance(measure[name], bool), f"measure.{name}", "be True or False", measure[name])
     check_whole(measure.eigenvalues, "measure.eigenvalues", 0)
     most = min(measure.num_probe, config.data.num_train) if measure.kernels else 0
     requirement = f"be at most {most}, the number of probe inputs"

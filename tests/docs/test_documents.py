@@ -6,7 +6,8 @@ import re
 import pytest
 
 from rf_limits.experiments import approximation, hardness
-from rf_limits.experiments.tables import KEYS, MEASUREMENTS, degree_names
+from rf_limits.experiments.defaults import default_config
+from rf_limits.experiments.tables import KEYS, MEASUREMENTS, optional_columns
 
 ROOT = pathlib.Path(__file__).parents[2]
 DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md")])
@@ -30,7 +31,12 @@ def test_links_lead_somewhere(path):
 def test_every_column_is_documented():
     text = (ROOT / "docs" / "results.md").read_text()
     documented = re.findall(r"^\| `(\w+)` \|", text, re.M)
-    generated = {re.sub(r"_degree_\d+", "_degree_k", name) for name in degree_names(2)}
+    config = default_config()
+    for name in ("kernels", "infinite_width", "alignment", "test_loss"):
+        config.measure[name] = True
+    config.measure.eigenvalues = 2
+    names = optional_columns(config)
+    generated = {re.sub(r"(_degree|_eigenvalue)_\d+", r"\1_k", name) for name in names}
     assert set(documented) == {*KEYS, *MEASUREMENTS, *generated}
 
 

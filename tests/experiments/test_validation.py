@@ -27,7 +27,7 @@ BAD = {
     "model.centring": ["yes"],
     "model.trainable": ["first"],
     "training.optimizer": ["sgdd", "sgd(nu=1)"],
-    "training.learning_rate": ["fast", "-1", "0"],
+    "training.learning_rate": ["fast", "-1", "0", "1,2,3"],
     "training.steps": [0],
     "training.batch_size": [0, 41],
     "training.log_points": [1],
@@ -36,6 +36,7 @@ BAD = {
     "predictors.ridge": [-1.0],
     "measure.num_probe": [0],
     "measure.max_degree": [-2],
+    "measure.eigenvalues": [-1, 3],
     "precision": ["float16"],
     "seeds": [0],
 }
@@ -63,6 +64,22 @@ def test_combinations():
     config = small_config()
     config.training.optimizer = "adam"
     with pytest.raises(RequirementError, match="training.learning_rate must be a number for adam"):
+        validate(config)
+    config = small_config()
+    config.measure.kernels, config.measure.eigenvalues = True, 17
+    with pytest.raises(RequirementError, match="measure.eigenvalues must be at most 16"):
+        validate(config)
+    config = small_config()
+    config.measure.alignment, config.problem.target = True, "teacher"
+    with pytest.raises(RequirementError, match="measure.alignment must be False unless"):
+        validate(config)
+    config = small_config()
+    config.measure.infinite_width, config.training.optimizer = True, "sgd(momentum=0.9)"
+    with pytest.raises(RequirementError, match="measure.infinite_width must be False unless"):
+        validate(config)
+    config = small_config()
+    config.measure.exact, config.data.kind, config.precision = False, "population", "float64"
+    with pytest.raises(RequirementError, match="measure.exact must be True"):
         validate(config)
     config = small_config()
     config.problem.target, config.problem.bias = "polynomial", 1.0
@@ -107,4 +124,6 @@ def test_every_field_is_checked():
         for name, value in body.items()
         if not hasattr(value, "items")
     }
-    assert leaves - set(BAD) == {"experiment", "problem.seed", "model.bias"}
+    typed = {f"measure.{name}" for name in ("exact", "kernels", "alignment", "test_loss")}
+    typed |= {"model.bias", "measure.infinite_width"}  # a bool, or ml_collections refuses it
+    assert leaves - set(BAD) == {"experiment", "problem.seed", *typed}

@@ -2,13 +2,22 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 import pytest
 
 from rf_limits.errors import RequirementError
+from rf_limits.experiments.training import prepare
 from rf_limits.learning.optimizers import make_optimizer, parse_optimizer
-from rf_limits.learning.step_size import resolve_learning_rate, sharpness
+from rf_limits.learning.step_size import (
+    growth_factor,
+    parse_learning_rates,
+    resolve_learning_rate,
+    sharpness,
+)
 from rf_limits.models import init_params, make_network
+from rf_limits.models.network import PARAMETERIZATIONS
+from tests.experiments.conftest import small_config
 
 
 def test_parsing():
@@ -82,9 +91,51 @@ def test_learning_rates():
         (1.0, sgd, "must be below 1, where the linearized network starts to diverge"),
         (1.5, heavy, "must be below 1.5"),
         ("auto", adam, "must be a number for adam"),
-        ("fast", sgd, 'must be a positive number or "auto"'),
+        ("fast", sgd, 'must be a positive number, "auto"'),
         (-1.0, sgd, "must be a positive number"),
         (float("nan"), sgd, "must be a positive number"),
     ]:
         with pytest.raises(RequirementError, match=message):
             resolve_learning_rate(value, spec, curvature)
+
+
+def test_learning_rates_by_scale():
+    assert parse_learning_rates("auto", 3) == (None, None, None)
+    assert parse_learning_rates("0.5", 2) == (0.5, 0.5)
+    assert parse_learning_rates("0.5,2e-3", 2) == (0.5, 0.002)
+    for bad in ("0.5,0.5", "0.1,auto,1"):
+        with pytest.raises(RequirementError, match=r"training\.learning_rate must"):
+            parse_learning_rates(bad, 3)
+
+
+def test_growth_factor():
+    assert growth_factor(100.0, 0.5) == 1.0
+    np.testing.assert_allclose(growth_factor(0.01, np.sqrt(0.5)), 0.01, rtol=1e-15)
+
+
+@pytest.mark.parametrize("parameterization", PARAMETERIZATIONS)
+def test_auto_is_stable_far_from_the_tangent_regime(parameterization):
+    """alpha S = 0.02: the kernel grows a hundredfold, and training still ends near zero."""
+    config = small_config()
+    config.model.parameterization, config.model.widths = parameterization, (16,)
+    size = 1.0 if parameterization in ("mean_field", "mup") else 4.0
+    config.model.lazy_scales, config.precision = (0.02 / size,), "float64"
+    config.measure.max_degree, config.training.steps = -1, 600
+    config.predictors.methods = ("network",)
+    final = prepare(config).run().metrics.query("step == 600")
+    assert np.all(final["train_loss"] < 0.02)
+    assert np.all(final["kernel_drift"] > 30.0)
+
+
+def test_auto_ntk_gives_every_seed_and_width_the_same_time():
+    config = small_config()
+    config.data.seed, config.training.learning_rate = 0, "auto_ntk"
+    rates = [one.learning_rates for one in prepare(config).widths]
+    assert len(np.unique(np.concatenate(rates))) == 1
+    config.data.kind, config.precision = "population", "float64"
+    population = prepare(config).widths[0].learning_rates
+    # mu_0 = d gamma_0 of the NTK in d = 5; the sample's largest eigenvalue is near it
+    assert np.all(np.abs(np.log(population / rates[0][0, 0])) < 0.5)
+    config.model.bias = True
+    with pytest.raises(RequirementError, match="auto_ntk"):
+        prepare(config)

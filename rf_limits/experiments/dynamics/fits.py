@@ -68,6 +68,14 @@ def interval(row: dict[str, Any] | None, variable: str) -> str:
     return f"{value:.2f} [{low:.2f}, {high:.2f}]"
 
 
+def short_interval(row: dict[str, Any] | None, variable: str) -> str:
+    """``-0.51±0.02``: an exponent and the longer half of its interval."""
+    if row is None:
+        return "-"
+    value, low, high = (row[f"{variable}_{end}"] for end in ("exponent", "low", "high"))
+    return f"{value:.2f}\N{PLUS-MINUS SIGN}{max(high - value, value - low):.2f}"
+
+
 def crossing(x: np.ndarray, y: np.ndarray, threshold: float) -> float:
     """Abscissa at which a falling curve last passes ``threshold``, interpolated in log-log.
 

@@ -7,7 +7,7 @@ from ml_collections import ConfigDict
 
 from rf_limits.errors import check_choice
 from rf_limits.experiments.dynamics import study
-from rf_limits.experiments.dynamics.fits import exponents, interval, upper_half
+from rf_limits.experiments.dynamics.fits import exponents, short_interval, upper_half
 from rf_limits.experiments.dynamics.study import Study, member, validate_members
 from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.tables import (
@@ -33,15 +33,24 @@ FITTED = (
 PROVED = {
     "weight_movement": -0.5,
     "output_movement": -0.5,
-    "neuron_movement": -0.5,
     "kernel_drift": -0.5,
     "kernel_fluctuation": -0.5,
     "linearization_gap": -0.5,
     "ntk_gap": -0.5,
 }
-"""Exponents of upper bounds proved for ntk parameterization, with n and time fixed, up to
-logarithms: Lee et al. (2019), theorem 2.1 and section G; the fluctuation by the law of large
-numbers."""
+"""Exponents of upper bounds proved for ntk parameterization, with n and time fixed: Lee et al.
+(2019), theorem 2.1 and section G; the fluctuation by the law of large numbers. And
+:func:`_proved_of_neurons`."""
+
+
+def _proved_of_neurons(group: pd.DataFrame) -> float:
+    """-1/2 + 1/d for the largest |w_i,t - w_i,0|/|w_i,0|.
+
+    A neuron moves by at most N^{-1/2} |u_i| times a constant, and the largest of N ratios
+    |u_i|/|w_i| of Gaussians grows like N^{1/d}: the shortest w_i, d parameters each, decide.
+    """
+    row = group.iloc[0]
+    return -0.5 + 1.0 / (int(row["parameters"]) / int(row["width"]) - 1.0)
 
 
 def _members(config: ConfigDict) -> list[study.Member]:
@@ -98,7 +107,10 @@ def fits(metrics: pd.DataFrame, least: float = 0.0) -> list[dict[str, Any]]:
             found = exponents(group, ["width"], column, least)
             if found is not None:
                 row = {"parameterization": name, "lazy_scale": scale, "measurement": column}
-                bound = PROVED.get(column) if name == "ntk" else None
+                bound = PROVED.get(column)
+                if column == "neuron_movement":
+                    bound = _proved_of_neurons(group)
+                bound = bound if name == "ntk" else None
                 rows.append(row | found | {"proved_bound": bound})
     return rows
 
@@ -124,7 +136,7 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
     found = {(r["parameterization"], r["measurement"]): r for r in fits(metrics)}
     cells = []
     for name in metrics["parameterization"].unique():
-        row = [name, *(interval(found.get((name, column)), "width") for column in names)]
+        row = [name, *(short_interval(found.get((name, column)), "width") for column in names)]
         cells.append(row)
     widths = metrics["width"].dropna()
     title = f"Exponents in N, {widths.min()} to {widths.max()} (95% over seeds)"

@@ -1,0 +1,218 @@
+"""Every study, small: its table, fits, figures, summary and refusals."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rf_limits.errors import RequirementError
+from rf_limits.experiments.dynamics import (
+    chizat,
+    configs,
+    lazy_scale,
+    lazy_width,
+    ntk_curves,
+    single_neuron,
+)
+from rf_limits.figures.dynamics import chizat as chizat_figure
+from rf_limits.figures.dynamics import lazy_scale as lazy_scale_figure
+from rf_limits.figures.dynamics import lazy_width as lazy_width_figure
+from rf_limits.figures.dynamics import ntk_curves as ntk_curves_figure
+from rf_limits.figures.dynamics import single_neuron as single_neuron_figure
+from rf_limits.learning.optimizers import parse_optimizer
+from rf_limits.learning.training import Cell, Trainer
+from rf_limits.models import ScaledOutput, init_params, make_network
+from rf_limits.runs.store import plain
+
+
+def small(config):
+    """Seconds instead of minutes."""
+    config.problem.dim = 5
+    config.data.num_train, config.data.num_test = 24, 100
+    config.measure.num_probe = 16
+    config.training.steps = 100
+    config.training.log_points = 5
+    config.seeds = 3
+    return config
+
+
+def check(module, figures, result, shown):
+    """Everything a run does with a result."""
+    json.dumps(plain(module.summary(result)), allow_nan=False)
+    assert not module.diverged(result.metrics)
+    title, columns, cells = module.printed_table(result.metrics)
+    assert title
+    assert cells
+    assert all(len(row) == len(columns) for row in cells)
+    assert module.remarks(result)
+    assert set(figures.draw(result.metrics)) == shown
+
+
+def test_lazy_width():
+    config = small(configs.lazy_width_config())
+    config.parameterizations = ("ntk", "mean_field")
+    config.model.widths = (16, 64, 256)
+    config.measure.eigenvalues = 2
+    result = lazy_width.prepare(config).run()
+    check(lazy_width, lazy_width_figure, result, {"lazy_width", "kernels"})
+    found = {
+        (row["parameterization"], row["measurement"]): row
+        for row in lazy_width.fits(result.metrics)
+    }
+    lazy, rich = (found[name, "weight_movement"] for name in ("ntk", "mean_field"))
+    assert lazy["width_exponent"] < -0.4
+    assert rich["width_exponent"] > -0.2
+    assert lazy["proved_bound"] == -0.5
+    assert rich["proved_bound"] is None
+    assert lazy["width_low"] < lazy["width_exponent"] < lazy["width_high"]
+    networks = result.metrics[result.metrics["method"] == "network"]
+    np.testing.assert_array_equal(networks.groupby("seed")["test_loss"].first() > 0, True)
+    start = networks[networks["step"] == 0]
+    assert np.all(start["eigenspace_rotation"].abs() < 1e-12)
+    assert np.all(start["kernel_fluctuation"] > 0)
+    assert np.all(start["ntk_gap"] < 1e-12)  # centred: both start at zero
+    top = networks[["ntk_eigenvalue_1", "ntk_eigenvalue_2"]].to_numpy()
+    assert np.all(top[:, 0] > top[:, 1])
+    # the same time at every width and seed
+    times = networks[networks["parameterization"] == "ntk"].groupby("step")["time"].nunique()
+    assert np.all(times == 1)
+
+
+def test_lazy_scale():
+    config = small(configs.lazy_scale_config())
+    config.nums_train = (16, 24)
+    config.model.widths = (64, 256)
+    config.model.lazy_scales = (0.01, 0.1, 1.0, 10.0, 100.0)
+    result = lazy_scale.prepare(config).run()
+    check(lazy_scale, lazy_scale_figure, result, {"lazy_scale"})
+    table = lazy_scale.crossovers(result.metrics, 0.1)
+    assert table["crossover"].notna().all()
+    movement = table[table["measurement"] == "weight_movement"]
+    means = movement.groupby("width")["crossover"].mean()
+    # alpha sqrt(N) constant would be half the scale at four times the width
+    assert 0.3 < means[256] / means[64] < 0.7
+    for row in lazy_scale.collapse(result.metrics):
+        assert row["spread_against_collapsed"] < row["spread_against_lazy_scale"]
+
+
+def test_ntk_curves():
+    config = small(configs.ntk_curves_config())
+    config.model.widths, config.seeds = (16, 256), 4
+    config.population.dim, config.population.widths, config.population.seeds = 3, (8, 64), 3
+    result = ntk_curves.prepare(config).run()
+    check(ntk_curves, ntk_curves_figure, result, {"ntk_curves", "population_degrees"})
+    exponents = {row["part"]: row["width_exponent"] for row in ntk_curves.fits(result.metrics)}
+    assert all(value < -0.2 for value in exponents.values())
+    distance = ntk_curves.population_distance(result.metrics)
+    means = distance.groupby("width")["mean_distance"].first()
+    spread = distance.groupby("width")["spread"].first()
+    assert means[64] < means[8]
+    # three seeds: the mean's distance is of the order of their spread, not of the risk
+    assert means[64] < 4.0 * spread[64] < 0.5
+    theory = result.metrics[result.metrics["method"] == ntk_curves.THEORY]
+    assert set(theory["part"]) == {"ntk", "nngp", "population"}
+
+
+def test_chizat():
+    config = configs.chizat_config()
+    config.problem.dim, config.problem.norm = 10, (3.0 / 10.0) ** 0.5
+    config.data.num_train, config.data.num_test = 50, 100
+    config.student, config.batch_size, config.model.widths = 8, 20, (2, 8)
+    config.taus, config.training.steps, config.training.log_points = (0.05, 1.0), 300, 8
+    config.measure.num_probe = 10
+    result = chizat.prepare(config).run()
+    check(chizat, chizat_figure, result, {"chizat"})
+    ends = chizat.ends(result.metrics)
+    assert np.all(ends["best_test_loss"] <= ends["test_loss"])
+    scale = ends[ends["part"] == "scale"]
+    np.testing.assert_allclose(np.sort(scale["tau"].unique()), (0.05, 1.0), rtol=1e-12)
+    start = result.metrics[result.metrics["step"] == 0]
+    moment = start["risk"] / start["relative_risk"]
+    np.testing.assert_allclose(start["risk"], moment, rtol=1e-12)  # antisymmetric: f_0 = 0
+
+
+def test_chizat_in_the_words_of_the_paper(key):
+    """A step of ours is a step of theirs: student, loss and step size written out."""
+    dim, width, num, tau = 6, 8, 20, 0.3
+    network = make_network(width, centring="antisymmetric")
+    init = init_params(network, key, dim)
+    x = jax.random.normal(jax.random.fold_in(key, 1), (num, dim))
+    x = x / jnp.linalg.norm(x, axis=1, keepdims=True)  # the unit sphere
+    y = jnp.sin(3 * x[:, 0])
+    a, b = tau * init["params"]["output_kernel"], tau * init["params"]["hidden_kernel"].T
+
+    def loss(a, b):
+        return 0.5 * jnp.mean((jnp.maximum(x @ b.T, 0.0) @ a - y) ** 2)
+
+    for _ in range(5):
+        step = min(10.0, 0.1 / tau**2)
+        da, db = jax.grad(loss, (0, 1))(a, b)
+        a, b = a - step * da, b - step * db
+    trainer = Trainer(ScaledOutput(network, centred=False), parse_optimizer("sgd"))
+    one = Cell(
+        init,
+        jnp.asarray(chizat.scale_of(tau, width)),
+        jnp.asarray(chizat.rate_of(tau, width)),
+        jnp.sqrt(dim) * x,
+        y,
+        key,
+    )
+    cells = jax.tree.map(lambda leaf: leaf[None], one)
+    after = trainer.advance(trainer.start(cells), cells, 5).params["params"]
+    np.testing.assert_allclose(tau * after["output_kernel"][0], a, rtol=1e-12)
+    np.testing.assert_allclose(tau * after["hidden_kernel"][0].T, b, rtol=1e-12)
+
+
+def test_single_neuron():
+    config = small(configs.single_neuron_config())
+    config.dims, config.model.widths = (3, 6), (32,)
+    config.training.steps, config.training.log_points = 400, 12
+    config.kinds = ("population", "fixed")
+    result = single_neuron.prepare(config).run()
+    check(single_neuron, single_neuron_figure, result, {"single_neuron"})
+    times = single_neuron.times_to_threshold(result.metrics, 0.01)
+    one = times[(times["student"] == "one neuron") & (times["data"] == "population")]
+    assert one["steps"].between(0.0, 100.0, inclusive="neither").all()
+    final = result.metrics[result.metrics["step"] == 400]
+    alone = final[(final["student"] == "one neuron") & (final["data"] == "population")]
+    assert np.all(alone["effective_angle"] < 1e-6)
+    np.testing.assert_allclose(alone["effective_norm"], 1.0, rtol=1e-6)
+    networks = final[final["student"] == "network"]
+    masses = networks.groupby("lazy_scale")["aligned_mass"].mean()
+    assert masses[0.1] > 5 * masses[10.0]
+
+
+REFUSED = {
+    "lazy_width": {"parameterizations": ("ntk", "ntkk"), "model.widths": (0,)},
+    "lazy_scale": {"nums_train": (), "threshold": 0.0},
+    "ntk_curves": {"population.dim": 1, "population.lazy_scale": -1.0, "population.seeds": 0},
+    "chizat": {"parts": ("scales",), "taus": (0.0,), "student": 7, "batch_size": 0},
+    "single_neuron": {"dims": (1,), "kinds": ("stream",), "problem.target": "teacher"},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "value"), [(n, f, v) for n, bad in REFUSED.items() for f, v in bad.items()]
+)
+def test_refusals(name, field, value):
+    module = globals()[name]
+    config = getattr(configs, f"{name}_config")()
+    with config.unlocked():
+        config.update_from_flattened_dict({field: value})
+    with pytest.raises(RequirementError) as caught:
+        module.validate(config)
+    assert "\n" not in str(caught.value)
+    last = field.rsplit(".", maxsplit=1)[-1]
+    assert last in str(caught.value) or name == "chizat"
+
+
+def test_the_full_variant_is_the_papers_grid():
+    config = configs.chizat_config("full")
+    assert len(config.taus) == 33
+    np.testing.assert_allclose([config.taus[0], config.taus[-1]], [10**-2.2, 10.0])
+    assert config.seeds == 10
+    assert config.training.steps == 10_000
+    assert config.model.widths == (2, 4, 8, 16, 32, 64, 128, 256, 512)
+    chizat.validate(config)

@@ -1,0 +1,48 @@
+"""The loss's distribution over infinitely wide networks, against draws of wide ones."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rf_limits.learning.flow import gradient_flow
+from rf_limits.models import init_params, make_network
+from rf_limits.models.ensemble_loss import ensemble_loss
+
+DIM, DRAWS = 3, 300
+
+
+@pytest.mark.parametrize("method", ["ntk", "nngp"])
+def test_against_wide_networks(key, method):
+    """Means and deviations of the training and test loss of 300 networks with 1,024 neurons."""
+    x, z = (jax.random.normal(jax.random.fold_in(key, i), (n, DIM)) for i, n in ((1, 5), (2, 4)))
+    y, y_test = jnp.sin(2 * x[:, 0]), jnp.sin(2 * z[:, 0])
+    network = make_network(1024)
+    times = jnp.array([0.0, 10.0])
+    moving = {
+        "params": {"hidden_kernel": method == "ntk", "output_kernel": True},
+    }
+
+    @jax.jit
+    def losses(key):
+        init = init_params(network, key, DIM)
+
+        def loss(p):
+            return 0.5 * jnp.mean((network.apply(p, x) - y) ** 2)
+
+        found = gradient_flow(loss, init, times[1], moving=moving, rtol=1e-4)
+        return jnp.array(
+            [
+                [jnp.mean((network.apply(p, a) - b) ** 2) for p in (init, found)]
+                for a, b in ((x, y), (z, y_test))
+            ]
+        )
+
+    draws = np.asarray(jax.lax.map(losses, jax.random.split(key, DRAWS)))
+    for i, (a, b) in enumerate(((x, y), (z, y_test))):
+        expected = ensemble_loss(network, x, y, a, b, times, method=method)
+        mean, std = draws[:, i].mean(axis=0), draws[:, i].std(axis=0, ddof=1)
+        # 6 standard errors, and 2% for the finite width (1,024 neurons deviate by 1/N)
+        assert np.all(np.abs(mean - expected.mean) < 6 * std / DRAWS**0.5 + 0.02 * mean)
+        # chi-square-like losses: a deviation from 300 draws is good to about 15%
+        np.testing.assert_allclose(std, expected.std, rtol=0.5)
