@@ -26,7 +26,7 @@ from rf_limits.experiments.validation import check_real, check_sequence, check_w
 
 LABELS = ("dim", "data", "student")
 KINDS = ("population", "fixed")
-STUDENTS = ("one neuron", "network")
+_STUDENT = ["data", "student", "width", "lazy_scale"]
 
 
 def _members(config: ConfigDict) -> list[Member]:
@@ -122,12 +122,11 @@ def fits(metrics: pd.DataFrame, threshold: float) -> list[dict[str, Any]]:
     """Exponents of steps and time to the threshold against the dimension, where reached."""
     times = times_to_threshold(metrics, threshold)
     rows = []
-    keys = ["data", "student", "width", "lazy_scale"]
-    for key, group in times.groupby(keys):
+    for key, group in times.groupby(_STUDENT):
         for name in ("steps", "time"):
             found = exponents(group, ["dim"], name)
             if found is not None:
-                rows.append({**dict(zip(keys, key, strict=True)), "measurement": name, **found})
+                rows.append({**dict(zip(_STUDENT, key, strict=True)), "measurement": name, **found})
     return rows
 
 
@@ -149,16 +148,18 @@ def summary(result: Result) -> dict[str, Any]:
     }
 
 
+def _who(student: str, width: int, scale: float) -> str:
+    return student if student == "one neuron" else f"N = {width}, scale {scale:g}"
+
+
 def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]]]:
     """Risk, alignment and movement at the end."""
     final = final_rows(metrics[metrics["method"] == "network"], LABELS)
-    keys = ["data", "student", "lazy_scale", "dim"]
     columns = ("relative_risk", "effective_angle", "aligned_neurons", "weight_movement")
     cells = []
-    for (kind, name, scale, dim), group in final.groupby(keys):
-        who = name if name == "one neuron" else f"N = {group['width'].iloc[0]}, scale {scale:g}"
+    for (kind, name, width, scale, dim), group in final.groupby([*_STUDENT, "dim"]):
         values = (short_number(float(group[c].mean())) for c in columns)
-        cells.append([kind, who, str(dim), *values])
+        cells.append([kind, _who(name, width, scale), str(dim), *values])
     title = f"At the end: means over {metrics['seed'].nunique()} seeds"
     return title, ["data", "student", "d", "rel. risk", "angle", "aligned", "movement"], cells
 
@@ -167,17 +168,14 @@ def remarks(result: Result) -> list[str]:
     """Lines under the table."""
     threshold, lines = result.choices["threshold"], []
     times = times_to_threshold(result.metrics, threshold)
-    keys = ["data", "student", "lazy_scale"]
-    for (kind, name, scale), group in times.groupby(keys):
-        who = name if name == "one neuron" else f"network, scale {scale:g}"
+    for (kind, name, width, scale), group in times.groupby(_STUDENT):
         reached = group["steps"].notna().groupby(group["dim"]).all()
         dims = [str(dim) for dim, every in reached.items() if every]
         text = f"in every run for d = {', '.join(dims)}" if dims else "in no dimension every run"
-        lines.append(f"{kind}, {who}: relative risk {threshold:g} reached {text}.")
+        who = f"{kind}, {_who(name, width, scale)}"
+        lines.append(f"{who}: relative risk {threshold:g} reached {text}.")
     for row in fits(result.metrics, threshold):
         if row["measurement"] == "steps" and row["data"] == "population":
-            lines.append(
-                f"population, {row['student']}, scale {row['lazy_scale']:g}: steps "
-                f"~ d^{interval(row, 'dim')}."
-            )
+            who = _who(row["student"], row["width"], row["lazy_scale"])
+            lines.append(f"population, {who}: steps ~ d^{interval(row, 'dim')}.")
     return lines + rounding_remarks(result.metrics, LABELS)

@@ -10,6 +10,7 @@ from rf_limits.figures.curves import as_floats, log_axes, mark, spread_line
 from rf_limits.figures.style import COLOURS, MARKERS, new_figure, shade, style
 
 _THRESHOLD = 0.01
+_LEAST_RISK = 1e-8  # drawn; one neuron reaches zero, which comes out as +-1e-16
 
 
 def draw(metrics: pd.DataFrame) -> dict[str, Figure]:
@@ -26,6 +27,7 @@ def _students(metrics: pd.DataFrame) -> list[tuple[str, float, dict]]:
     """Students with how they are drawn: one neuron, then networks by scale."""
     pairs = metrics[["student", "lazy_scale"]].dropna().drop_duplicates()
     scales = sorted(pairs[pairs["student"] == "network"]["lazy_scale"])
+    width = metrics["width"].max()
     found = []
     if (pairs["student"] == "one neuron").any():
         line = {"color": COLOURS["random_features"], "marker": "o", "label": "one neuron"}
@@ -34,7 +36,7 @@ def _students(metrics: pd.DataFrame) -> list[tuple[str, float, dict]]:
         line = {
             "color": shade(COLOURS["network"], i / max(len(scales) - 1, 1)),
             "marker": MARKERS[1 + i % (len(MARKERS) - 1)],
-            "label": rf"network, $\alpha={scale:g}$",
+            "label": rf"N = {width}, $\alpha={scale:g}$",
         }
         found.append(("network", scale, line))
     return found
@@ -45,17 +47,19 @@ def _of(table: pd.DataFrame, student: str, scale: float) -> pd.DataFrame:
 
 
 def single_neuron(metrics: pd.DataFrame, threshold: float = _THRESHOLD) -> Figure:
-    """Risk in time, and against d: risk, alignment, and steps to a threshold.
+    """Risk in time, and against d: risk, alignment, and steps to a threshold; widest network.
 
     Args:
       metrics: the study's table.
       threshold: relative risk that counts as learned.
     """
     networks = metrics[metrics["method"] == "network"]
+    widest = networks["width"] == networks["width"].max()
+    networks = networks[widest | (networks["student"] == "one neuron")]
     kinds = list(networks["data"].unique())
     first, final = networks[networks["data"] == kinds[0]], final_rows(networks, LABELS)
-    times = times_to_threshold(metrics, threshold)
-    figure, axes = new_figure(4, height=3.0, width=2.5)
+    times = times_to_threshold(networks, threshold)
+    figure, axes = new_figure(5, height=3.0, width=2.3)
     largest = first["dim"].max()
     for student, scale, line in _students(networks):
         part = _of(first[(first["dim"] == largest) & (first["step"] > 0)], student, scale)
@@ -67,15 +71,20 @@ def single_neuron(metrics: pd.DataFrame, threshold: float = _THRESHOLD) -> Figur
             part = _of(final[final["data"] == kind], student, scale)
             spread_line(axes[1], as_floats, part, "dim", "relative_risk", **shown)
             spread_line(axes[2], as_floats, part, "dim", "effective_angle", **shown)
+            spread_line(axes[3], as_floats, part, "dim", "aligned_mass", **shown)
             part = _of(times[times["data"] == kind], student, scale)
             if np.isfinite(part["steps"]).any():
-                spread_line(axes[3], as_floats, part, "dim", "steps", **shown)
+                spread_line(axes[4], as_floats, part, "dim", "steps", **shown)
     risk = r"relative risk $E(f-f^*)^2/E f^{*2}$"
     log_axes(axes[0], x="steps", y=risk)
     axes[0].set_title(f"{kinds[0]}, d = {largest}", fontsize=8)
     log_axes(axes[1], x="dimension $d$", y=risk)
     log_axes(axes[2], x="dimension $d$", y=r"angle between $\sum_i u_iw_i$ and $w^*$")
-    log_axes(axes[3], x="dimension $d$", y=f"steps to relative risk {threshold:g}")
+    axes[3].set_xscale("log")
+    axes[3].set(xlabel="dimension $d$", ylabel=r"share of $\sum_i|u_i||w_i|$ within 26° of $w^*$")
+    log_axes(axes[4], x="dimension $d$", y=f"steps to relative risk {threshold:g}")
+    for axis in axes[:2]:
+        axis.set_ylim(_LEAST_RISK, 3.0)
     for axis in axes[1:]:
         mark(axis, sorted(final["dim"].unique()))
     if len(kinds) > 1:
