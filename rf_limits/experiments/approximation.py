@@ -30,6 +30,9 @@ from rf_limits.theory.lazy_limit import lazy_limit
 METHODS = ("random_features", "tangent_features", "lazy_limit")
 FEATURES = ("relu", "erf", "fourier")
 WEIGHTS = ("gaussian", "sphere")
+# compiled once per shape, not once per draw
+_gram = jax.jit(gaussian_gram, static_argnums=(4, 5))
+_tangent_gram = jax.jit(tangent_gram)
 KEYS = ("method", "dim", "width", "num_features", "seed")
 MEASUREMENTS = ("risk", "relative_risk", "max_weight", "size_times_weight", "condition_number")
 _LIMIT_POINTS = 121
@@ -109,7 +112,7 @@ class Approximation:
             widths = sorted({w for w in config.widths if w < largest} | ({largest} - {0}))
             if widths:
                 weights = self._weights(dim, seed, widths[-1])[0]
-                gram = np.array(jax.jit(tangent_gram)(weights))
+                gram = np.array(_tangent_gram(weights))
                 products = np.array(tangent_correlations(weights, direction))
                 sizes = [w * dim for w in widths]
                 for width, best in zip(
@@ -140,8 +143,8 @@ class Approximation:
             return fourier_gram(w, b, w, b), products
         biases = b if features.bias else None
         kind = features.activation
-        gram = jax.jit(lambda w, b: gaussian_gram(w, b, w, b, kind))(w, biases)
-        products = gaussian_gram(w, biases, direction[None, :], None, kind, "relu")
+        gram = _gram(w, biases, w, biases, kind, kind)
+        products = _gram(w, biases, direction[None, :], None, kind, "relu")
         return np.array(gram), np.array(products[:, 0])
 
     def _limit(self, dim: int) -> list[dict[str, Any]]:

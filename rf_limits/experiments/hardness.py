@@ -124,7 +124,7 @@ class Hardness:
                 targets[kind, dim], limits[kind] = bias, count
 
             def compute(dim: int = dim, limits: dict = limits) -> pd.DataFrame:
-                found = self._limit_rows(dim, targets, limits)
+                found = [*self._limit_rows(dim, targets, limits)]
                 found += self._measured_rows(dim, targets, limits)
                 found += self._magnitude_rows(dim)
                 if "wave" in config.methods:

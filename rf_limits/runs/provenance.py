@@ -1,7 +1,10 @@
 """What a run has to say about where its numbers come from."""
 
+import os
 import platform
+import shlex
 import subprocess
+import sys
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -34,7 +37,7 @@ def git_revision() -> str | None:
 
 
 def provenance() -> dict[str, Any]:
-    """Revision, versions, device and start time."""
+    """Command, revision, versions, device and start time."""
     versions = {"rf_limits": rf_limits.__version__, "python": platform.python_version()}
     for name in _PACKAGES:
         try:
@@ -43,12 +46,14 @@ def provenance() -> dict[str, Any]:
             versions[name] = None
     devices = jax.devices()
     return {
+        "command": shlex.join(sys.argv),
         "git_revision": git_revision(),
         "versions": versions,
         "device": {
             "platform": devices[0].platform,
             "kind": devices[0].device_kind,
             "count": len(devices),
+            "cpu_cores": os.cpu_count(),
         },
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }

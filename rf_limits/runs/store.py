@@ -154,7 +154,7 @@ class RunStore:
           name: of the part, made of letters, digits, spaces and ``-_.=^``.
           compute: called if there is no such part yet, or it cannot be read.
         """
-        check(re.fullmatch(r"[\w.=^ -]+", name), "name of a part", "be plain", name)
+        check(re.fullmatch(r"[\w.=^ -]+", name) is not None, "name of a part", "be plain", name)
         path = self.path / PARTS / f"{name}.parquet"
         if path.is_file():
             try:

@@ -2,6 +2,11 @@
 
 from rf_limits.theory.degree_risks import degree_products, degree_risks
 from rf_limits.theory.expectations import gaussian_gram
+from rf_limits.theory.kernel_regression import (
+    KernelRegression,
+    kernel_regression,
+    kernel_regression_risk,
+)
 from rf_limits.theory.kernel_spectrum import kernel_spectrum, relu_kernel_spectrum
 from rf_limits.theory.lazy_limit import features_for_risk, hardest_bias, lazy_limit
 from rf_limits.theory.magnitude_limit import log_magnitude_limit, log_rms_magnitude_limit
@@ -10,6 +15,7 @@ from rf_limits.theory.relu_moments import ReluSum, relu_gram, relu_sum_product
 from rf_limits.theory.spectrum import ZonalSpectrum, zonal_spectrum
 
 __all__ = [
+    "KernelRegression",
     "ReluSum",
     "ZonalSpectrum",
     "degree_products",
@@ -17,6 +23,8 @@ __all__ = [
     "features_for_risk",
     "gaussian_gram",
     "hardest_bias",
+    "kernel_regression",
+    "kernel_regression_risk",
     "kernel_spectrum",
     "lazy_limit",
     "log_magnitude_limit",
