@@ -50,14 +50,6 @@ def test_where_the_limit_is_known(fields, known):
     assert has_lazy_limit(config) == known
 
 
-def test_metrics_carry_the_limit(result):
-    metrics = result.metrics
-    rf = metrics[(metrics["method"] == "random_features") & (metrics["width"] == 8)]
-    assert np.all(rf["lazy_limit"] == lazy_limit(8, 5))
-    network = metrics[metrics["method"] == "network"]
-    assert np.all(network["lazy_limit"] == lazy_limit(40, 5))
-
-
 def test_certificate():
     found = certificate({"risk": 0.1, "risk_se": 0.01, "lazy_limit": 0.15})
     assert found["below_lazy_limit"]

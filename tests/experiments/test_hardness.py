@@ -103,6 +103,7 @@ def test_padding_changes_nothing():
         np.testing.assert_allclose(a["risk"], b["risk"], rtol=1e-8)
 
 
+@pytest.mark.slow
 def test_hardest_bias_needs_most_features():
     found = {
         kind: (b, p) for kind, b, p in biases_and_limits(("zero", "paper", "hardest"), 0.02, 3, 9.0)

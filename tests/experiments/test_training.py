@@ -16,6 +16,7 @@ from rf_limits.experiments.tables import (
     summary_rows,
 )
 from rf_limits.experiments.training import diverged, prepare, remarks, summary
+from rf_limits.theory import lazy_limit
 from tests.experiments.conftest import small_config
 
 
@@ -42,6 +43,14 @@ def test_table_is_tidy_and_complete(result):
     assert list(missing[missing].index) == ["condition_number"]
 
 
+def test_metrics_carry_the_limit(result):
+    metrics = result.metrics
+    rf = metrics[(metrics["method"] == "random_features") & (metrics["width"] == 8)]
+    assert np.all(rf["lazy_limit"] == lazy_limit(8, 5))
+    network = metrics[metrics["method"] == "network"]
+    assert np.all(network["lazy_limit"] == lazy_limit(40, 5))
+
+
 def test_degrees_are_measured_for_every_method(result):
     metrics = result.metrics
     risks = metrics[[name for name in degree_names(4) if name.startswith("risk")]]
@@ -62,7 +71,11 @@ def test_degrees_are_measured_for_every_method(result):
     ("fields", "columns"),
     [
         ({"measure.max_degree": -1}, []),
-        ({"measure.max_degree": 0}, ["risk_degree_0", "risk_degree_rest"]),
+        pytest.param(
+            {"measure.max_degree": 0},
+            ["risk_degree_0", "risk_degree_rest"],
+            marks=pytest.mark.slow,
+        ),
         pytest.param({"model.activation": "erf"}, None, marks=pytest.mark.slow),
         ({"problem.inputs": "sphere", "problem.bias": 0.3}, None),
     ],
@@ -169,7 +182,10 @@ BY_DEGREE = ("biases", "polynomial", "teacher", "not centred", "tanh on a test s
 """Variants that measure risks by degree, which takes long to compile."""
 
 
-SLOW = ("erf population", "biases", "teacher", "float64 vmap", "sphere", "output layer")
+SLOW = (
+    *("erf population", "biases", "teacher", "float64 vmap", "sphere", "output layer"),
+    *("mean field", "polynomial", "flow", "biased target on a sphere"),
+)
 """Variants left to ``make test-all``: others use the same code paths."""
 
 
@@ -227,6 +243,7 @@ def test_shared_data_seed_gives_shared_kernels():
     assert len(set(metrics["risk"])) == 1
 
 
+@pytest.mark.slow
 def test_divergence_is_counted_and_never_averaged_in():
     config = small_config()
     config.model.lazy_scales = (0.5,)

@@ -29,7 +29,11 @@ def setting(key, activation, use_bias, centred):
 
 @pytest.mark.parametrize(
     ("activation", "use_bias", "centred"),
-    [("erf", True, False), ("gelu", False, True), ("linear", True, True)],
+    [
+        ("erf", True, False),
+        pytest.param("gelu", False, True, marks=pytest.mark.slow),
+        ("linear", True, True),
+    ],
 )
 def test_against_simulation(key, activation, use_bias, centred):
     output, target, init, moved, other = setting(key, activation, use_bias, centred)

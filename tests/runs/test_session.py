@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 
 import pandas as pd
 import pytest
@@ -96,7 +97,7 @@ def test_another_config_is_refused_and_overwrite_replaces(finished, tmp_path):
         run(other, path)
     assert contents(path) == before
     target = tmp_path / "copy"
-    run(tiny_config(), target)
+    shutil.copytree(path, target)
     code, _ = run(other, target, overwrite=True)
     assert code == 0
     assert json.loads((target / "config.json").read_text())["problem"]["dim"] == 3

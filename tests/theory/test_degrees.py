@@ -1,5 +1,6 @@
 """Products and risks by degree: against 30 digits, simulation, spectra and whole products."""
 
+import itertools
 import math
 from functools import partial
 
@@ -99,7 +100,13 @@ FUNCTIONS = {
 }
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+PLAIN = ("biased neurons", "gates")
+"""Functions that "biased gates" contain."""
+
+
+@pytest.mark.parametrize(
+    "name", ["neurons", "biased gates", *(pytest.param(n, marks=pytest.mark.slow) for n in PLAIN)]
+)
 @pytest.mark.parametrize("kind", ["biased gates", "single_neuron", "teacher", "polynomial"])
 def test_products_match_simulation(key, name, kind):
     """E f_k g_k = B(d, k) E f(r w) g(r w') P_k(<w, w'>), w and w' independent directions."""
@@ -124,8 +131,14 @@ def test_products_match_simulation(key, name, kind):
         assert abs(sample.mean() - float(found[k])) < 6 * error
 
 
-@pytest.mark.parametrize("left", FUNCTIONS)
-@pytest.mark.parametrize("right", FUNCTIONS)
+PAIRS = [
+    # the product is symmetric: the other halves are slow tests
+    pytest.param(left, right, marks=[pytest.mark.slow] * (left > right))
+    for left, right in itertools.product(FUNCTIONS, repeat=2)
+]
+
+
+@pytest.mark.parametrize(("left", "right"), PAIRS)
 def test_degrees_add_up_to_the_whole(key, left, right):
     """No two directions are close, so the series converges like their cosines' powers."""
     f = relu_sum(key, 6, 20, **FUNCTIONS[left])

@@ -53,7 +53,7 @@ def check(module, figures, result, shown):
 def test_lazy_width():
     config = small(configs.lazy_width_config())
     config.parameterizations = ("ntk", "mean_field")
-    config.model.widths = (16, 64, 256)
+    config.model.widths = (16, 128)
     config.measure.eigenvalues = 2
     result = lazy_width.prepare(config).run()
     check(lazy_width, lazy_width_figure, result, {"lazy_width", "kernels"})
@@ -99,18 +99,17 @@ def test_lazy_scale():
 
 def test_ntk_curves():
     config = small(configs.ntk_curves_config())
-    config.model.widths, config.seeds = (16, 256), 4
+    config.model.widths, config.seeds = (16, 128), 3
     config.population.dim, config.population.widths, config.population.seeds = 3, (8, 64), 3
+    config.training.steps = 60
     result = ntk_curves.prepare(config).run()
     check(ntk_curves, ntk_curves_figure, result, {"ntk_curves", "population_degrees"})
     exponents = {row["part"]: row["width_exponent"] for row in ntk_curves.fits(result.metrics)}
     assert all(value < -0.2 for value in exponents.values())
     distance = ntk_curves.population_distance(result.metrics)
     means = distance.groupby("width")["mean_distance"].first()
-    spread = distance.groupby("width")["spread"].first()
-    assert means[64] < means[8]
-    # three seeds: the mean's distance is of the order of their spread, not of the risk
-    assert means[64] < 4.0 * spread[64] < 0.5
+    assert means[64] < means[8] / 3.0
+    assert means[64] < 0.02  # of E f*^2; three seeds are too few to compare with their spread
     theory = result.metrics[result.metrics["method"] == ntk_curves.THEORY]
     assert set(theory["part"]) == {"ntk", "nngp", "population"}
 
@@ -169,7 +168,7 @@ def test_single_neuron():
     config = small(configs.single_neuron_config())
     config.dims, config.model.widths = (3, 6), (32,)
     config.training.steps, config.training.log_points = 400, 12
-    config.kinds = ("population", "fixed")
+    config.kinds = ("population",)
     result = single_neuron.prepare(config).run()
     check(single_neuron, single_neuron_figure, result, {"single_neuron"})
     times = single_neuron.times_to_threshold(result.metrics, 0.01)
