@@ -44,6 +44,7 @@ DEGREE_COLUMNS = ("risk", "target")
 TRAINED = ("network", "linearized")
 ROUNDING_LIMIT = 0.3
 """Share of a training step lost to rounding beyond which a measurement is not fitted."""
+_LEARNED = 1e-10
 PRINTED_NAMES = {
     "width": "N",
     "lazy_scale": "scale",
@@ -182,10 +183,14 @@ def overview(metrics: pd.DataFrame) -> pd.DataFrame:
 
 
 def rounded(table: pd.DataFrame) -> pd.Series:
-    """Rows at which more than :data:`ROUNDING_LIMIT` of a training step is lost to rounding."""
+    """Rows at which more than :data:`ROUNDING_LIMIT` of a training step is lost to rounding.
+
+    Where the training loss is zero to ten digits nothing was left to lose.
+    """
     if "rounding_error" not in table:
         return pd.Series(False, index=table.index)
-    return table["rounding_error"].astype("float64") > ROUNDING_LIMIT
+    lost = table["rounding_error"].astype("float64") > ROUNDING_LIMIT
+    return lost & (table.get("train_loss", np.inf) > _LEARNED)
 
 
 def rounding_remarks(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> list[str]:

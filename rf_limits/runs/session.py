@@ -28,6 +28,7 @@ _FOLDERS = {
     "ntk_curves": "dynamics.",
     "chizat": "dynamics.",
     "single_neuron": "dynamics.",
+    "sample_complexity": "samples.",
 }
 EXPERIMENTS = {
     name: (f"rf_limits.experiments.{folder}{name}", f"rf_limits.figures.{folder}{name}")

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from rf_limits.experiments.dynamics.fits import crossing, exponents, spread
+from rf_limits.experiments.fits import crossing, exponents, spread
 from rf_limits.measure.scaling import bootstrap_exponents
 
 WIDTHS = np.array([16.0, 64.0, 256.0, 1024.0])

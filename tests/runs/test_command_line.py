@@ -102,11 +102,13 @@ def test_missing_pieces(tmp_path):
         ("configs/hardness.py", "--config.threshold=1e-9", "threshold must be at least"),
         ("configs/hardness.py", "--config.max_features=900000", "fits in memory"),
         ("configs/quickstart.py", "--config.seeds=1", "experiment of this script must be one of"),
+        ("configs/chizat.py:full", "--config.taus=(0.,)", "dynamics.py: taus must be finite"),
     ],
 )
-def test_mistakes_of_limits(tmp_path, config, mistake, text):
+def test_mistakes_of_other_scripts(tmp_path, config, mistake, text):
     workdir = tmp_path / "run"
-    done = train(mistake, f"--workdir={workdir}", config=config, script="scripts/limits.py")
+    script = "scripts/dynamics.py" if "chizat" in config else "scripts/limits.py"
+    done = train(mistake, f"--workdir={workdir}", config=config, script=script)
     assert done.returncode == 2
     assert text in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr

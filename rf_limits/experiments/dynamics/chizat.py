@@ -17,9 +17,9 @@ import pandas as pd
 from ml_collections import ConfigDict
 
 from rf_limits.errors import check_choice
-from rf_limits.experiments.dynamics import study
-from rf_limits.experiments.dynamics.study import Member, Study, member, validate_members
+from rf_limits.experiments import study
 from rf_limits.experiments.result import Report, Result, no_report
+from rf_limits.experiments.study import Member, Study, member, validate_members
 from rf_limits.experiments.tables import (
     final_rows,
     rounding_remarks,

@@ -6,16 +6,16 @@ import numpy as np
 import pandas as pd
 from ml_collections import ConfigDict
 
-from rf_limits.experiments.dynamics import study
-from rf_limits.experiments.dynamics.fits import (
+from rf_limits.experiments import study
+from rf_limits.experiments.fits import (
     crossing,
     exponents,
     interval,
     spread,
     upper_half,
 )
-from rf_limits.experiments.dynamics.study import Study, member, validate_members
 from rf_limits.experiments.result import Report, Result, no_report
+from rf_limits.experiments.study import Study, member, validate_members
 from rf_limits.experiments.tables import (
     final_rows,
     rounding_remarks,
@@ -104,7 +104,7 @@ def fits(metrics: pd.DataFrame, threshold: float) -> list[dict[str, Any]]:
 def collapse(metrics: pd.DataFrame) -> list[dict[str, Any]]:
     """Spread of the curves of all widths around one, against alpha and against alpha sqrt(N).
 
-    Root mean square in decades (:func:`~rf_limits.experiments.dynamics.fits.spread`).
+    Root mean square in decades (:func:`~rf_limits.experiments.fits.spread`).
     """
     final = networks_at_the_end(metrics)
     rows = []

@@ -6,10 +6,10 @@ import pandas as pd
 from ml_collections import ConfigDict
 
 from rf_limits.errors import check_choice
-from rf_limits.experiments.dynamics import study
-from rf_limits.experiments.dynamics.fits import exponents, short_interval, upper_half
-from rf_limits.experiments.dynamics.study import Study, member, validate_members
+from rf_limits.experiments import study
+from rf_limits.experiments.fits import exponents, short_interval, upper_half
 from rf_limits.experiments.result import Report, Result, no_report
+from rf_limits.experiments.study import Study, member, validate_members
 from rf_limits.experiments.tables import (
     final_rows,
     rounding_remarks,
@@ -95,7 +95,7 @@ def fits(metrics: pd.DataFrame, least: float = 0.0) -> list[dict[str, Any]]:
       least: smallest width fitted.
 
     Returns:
-      Rows of :func:`~rf_limits.experiments.dynamics.fits.exponents`, with the exponent of the
+      Rows of :func:`~rf_limits.experiments.fits.exponents`, with the exponent of the
       proved upper bound where there is one.
     """
     final = final_rows(metrics[metrics["method"] == "network"], LABELS)

@@ -1,0 +1,1 @@
+"""How many samples: learning curves of kernels, random features and networks."""

@@ -1,0 +1,174 @@
+"""Risk against the number of samples: kernels, random features and networks beside theory.
+
+One training run per dimension and number of samples gives NNGP, NTK, RF, NT and trained
+networks on many training sets; beside them the expectation of kernel regression from its
+spectrum alone (:mod:`rf_limits.theory.kernel_regression`) and the lazy limit R*(n).
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from ml_collections import ConfigDict
+
+from rf_limits.experiments import study
+from rf_limits.experiments.result import Report, Result, no_report
+from rf_limits.experiments.study import Member, Study, member, validate_members
+from rf_limits.experiments.tables import (
+    final_rows,
+    rounding_remarks,
+    short_number,
+    summary_rows,
+)
+from rf_limits.experiments.training import Training
+from rf_limits.experiments.validation import check_sequence, check_whole
+from rf_limits.models.zonal_kernels import has_zonal_kernels, zonal_kernels
+from rf_limits.theory import kernel_regression_risk, zonal_spectrum
+from rf_limits.theory.lazy_limit import lazy_limit
+
+LABELS = ("dim", "num_train")
+KERNELS = ("nngp", "ntk")
+THEORY = "theory"
+"""Suffix of the methods of theory rows: "nngp_theory", "ntk_theory"."""
+_DEGREES = 400
+_BETWEEN = 4  # numbers of samples of theory rows, from one n to twice it
+
+
+def _members(config: ConfigDict) -> list[Member]:
+    return [
+        member(
+            config,
+            {"dim": dim, "num_train": n},
+            problem__dim=dim,
+            data__num_train=n,
+        )
+        for dim in config.dims
+        for n in config.nums_train
+    ]
+
+
+def validate(config: ConfigDict) -> None:
+    """Checks every field.
+
+    Raises:
+      RequirementError: naming the first field that cannot be, with the value received.
+    """
+    for name in ("dims", "nums_train"):
+        check_sequence(config[name], name)
+    for dim in config.dims:
+        check_whole(dim, "dims", 2)
+    for n in config.nums_train:
+        check_whole(n, "nums_train", 1)
+    validate_members(_members(config))
+
+
+def _theory(one: Member, prepared: Training) -> pd.DataFrame:
+    """Expected risks of both kernels, and the lazy limit, from n up to twice n."""
+    config, network = one.config, prepared.widths[-1].network
+    problem = config.problem
+    plain = problem.target == "single_neuron" and problem.bias == 0.0
+    if not (plain and has_zonal_kernels(network)):
+        return pd.DataFrame()
+    dim, n = problem.dim, config.data.num_train
+    counts = np.unique(np.round(n * 2.0 ** (np.arange(_BETWEEN) / _BETWEEN)).astype(int))
+    kernels = zonal_kernels(network, dim, _DEGREES, config.model.trainable)
+    target = zonal_spectrum(dim, _DEGREES)
+    tables = []
+    for name in KERNELS:
+        found = kernel_regression_risk(
+            kernels[name],
+            target,
+            counts,
+            norm=problem.norm,
+            ridge=config.predictors.ridge,
+            noise=problem.noise,
+        )
+        columns = {"risk": found.risk, "train_loss": found.train_risk, "bias": found.bias}
+        table = pd.DataFrame({"method": f"{name}_{THEORY}", "theory_num_train": counts, **columns})
+        tables.append(table)
+    limits = [float(lazy_limit(int(p), dim, norm=problem.norm)) for p in counts]
+    tables.append(
+        pd.DataFrame({"method": "lazy_limit", "theory_num_train": counts, "risk": limits})
+    )
+    found = pd.concat(tables, ignore_index=True)
+    return found.assign(relative_risk=found["risk"] / prepared.setting.second_moment)
+
+
+def prepare(config: ConfigDict, report: Report = no_report) -> Study:
+    """Checks the config and prepares one training run per dimension and number of samples.
+
+    Raises:
+      RequirementError: a config that cannot be run.
+    """
+    validate(config)
+    return Study(_members(config), report, _theory)
+
+
+def diverged(metrics: pd.DataFrame) -> bool:
+    """Whether any trained network ended without a finite risk."""
+    return study.diverged(metrics, LABELS)
+
+
+def agreement(metrics: pd.DataFrame) -> pd.DataFrame:
+    """Measured mean risks of the kernels beside theory, at convergence.
+
+    Returns:
+      A row per dim, num_train and kernel: ``measured``, its standard error ``se`` over seeds,
+      ``expected`` and ``distance`` in standard errors.
+    """
+    rows = []
+    final = final_rows(metrics[metrics["method"].isin(KERNELS)], LABELS)
+    for (dim, n, name), group in final.groupby([*LABELS, "method"]):
+        theory = metrics[
+            (metrics["dim"] == dim)
+            & (metrics["theory_num_train"] == n)
+            & (metrics["method"] == f"{name}_{THEORY}")
+        ]
+        if not len(theory):
+            continue
+        risks = group["risk"].to_numpy(float)
+        error = risks.std(ddof=1) / np.sqrt(len(risks)) if len(risks) > 1 else np.nan
+        expected = float(theory["risk"].iloc[0])
+        row = {"dim": int(dim), "num_train": int(n), "kernel": name}
+        row |= {"measured": risks.mean(), "se": error, "expected": expected}
+        rows.append(row | {"distance": (risks.mean() - expected) / error})
+    return pd.DataFrame(rows)
+
+
+def summary(result: Result) -> dict[str, Any]:
+    """What summary.json holds: kernels beside theory, means over training sets."""
+    measured = result.metrics[result.metrics["seed"].notna()]
+    return {
+        "choices": result.choices,
+        "kernels_beside_theory": agreement(result.metrics).to_dict("records"),
+        "final": summary_rows(measured, LABELS),
+    }
+
+
+def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]]]:
+    """Relative risks by dimension, number of samples and learner."""
+    final = final_rows(metrics[metrics["seed"].notna()], LABELS)
+    scales = sorted(final["lazy_scale"].dropna().unique())
+    fixed = [m for m in ("random_features", "tangent_features", *KERNELS) if m in set(final.method)]
+    names = {"random_features": "RF", "tangent_features": "NT", "nngp": "NNGP", "ntk": "NTK"}
+    cells = []
+    for (dim, n), group in final.groupby(list(LABELS)):
+        networks = group[group["method"] == "network"].groupby("lazy_scale")["relative_risk"].mean()
+        others = group.groupby("method")["relative_risk"].mean()
+        values = [*(networks.get(s, np.nan) for s in scales), *(others[m] for m in fixed)]
+        cells.append([str(dim), str(n), *(short_number(float(v)) for v in values)])
+    heads = ["d", "n", *(f"scale {s:g}" for s in scales), *(names[m] for m in fixed)]
+    return f"Relative risk: means over {metrics['seed'].nunique()} training sets", heads, cells
+
+
+def remarks(result: Result) -> list[str]:
+    """Lines under the table."""
+    table = agreement(result.metrics)
+    lines = []
+    if len(table) and table["distance"].notna().any():
+        within = (table["distance"].abs() < 3.0).sum()
+        lines.append(
+            f"Kernel-regression theory within 3 standard errors at {within} of {len(table)} points."
+        )
+    measured = result.metrics[result.metrics["seed"].notna()]
+    return lines + rounding_remarks(measured, LABELS)

@@ -1,0 +1,78 @@
+"""Learning curves of every learner over the theory of kernels and the lazy limit."""
+
+import math
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from rf_limits.experiments.samples.sample_complexity import KERNELS, LABELS, THEORY
+from rf_limits.experiments.tables import final_rows
+from rf_limits.figures.curves import as_floats, log_axes, spread_line
+from rf_limits.figures.style import COLOURS, MARKERS, NAMES, new_figure, shade, style
+
+_FIXED = ("random_features", "tangent_features", *KERNELS)
+
+
+def draw(metrics: pd.DataFrame) -> dict[str, Figure]:
+    """All figures by file name.
+
+    Args:
+      metrics: the study's table.
+    """
+    with style():
+        return {"sample_complexity": sample_complexity(metrics)}
+
+
+def sample_complexity(metrics: pd.DataFrame) -> Figure:
+    """Relative risk against n, a panel per d; theory dashed, degrees marked where n = d^k/k!."""
+    dims = sorted(metrics["dim"].unique())
+    figure, axes = new_figure(len(dims), height=3.4, width=3.4, sharey=True)
+    for axis, dim in zip(axes, dims, strict=True):
+        table = metrics[metrics["dim"] == dim]
+        _measured(axis, final_rows(table[table["seed"].notna()], LABELS))
+        _lines(axis, table)
+        log_axes(axis, x="number of samples $n$", y=r"relative risk $E(f-f^*)^2/E f^{*2}$")
+        axis.set_title(f"d = {dim}", fontsize=8)
+        axis.set_ylim(top=3.0)  # RF without ridge blow up where n = N
+        low, high = axis.get_xlim()
+        for k in range(1, 5):
+            at = dim**k / math.factorial(k)
+            if low < at < high:
+                axis.axvline(at, color="0.6", lw=0.6, linestyle=":")
+                place = {"transform": axis.get_xaxis_transform(), "fontsize": 6, "color": "0.4"}
+                axis.text(at, 0.01, rf" $d^{k}/{k}!$" if k > 1 else " $d$", **place)
+    axes[0].legend(loc="lower left", fontsize=5.5)
+    return figure
+
+
+def _measured(axis, final: pd.DataFrame) -> None:
+    for i, method in enumerate(_FIXED):
+        part = final[final["method"] == method]
+        if len(part):
+            line = {"color": COLOURS[method], "marker": MARKERS[i], "label": NAMES[method]}
+            line["linestyle"] = "none" if method in KERNELS else "-"
+            spread_line(axis, as_floats, part, "num_train", "relative_risk", **line)
+    networks = final[final["method"] == "network"]
+    scales = sorted(networks["lazy_scale"].unique())
+    for i, scale in enumerate(scales):
+        part = networks[networks["lazy_scale"] == scale]
+        line = {
+            "color": shade(COLOURS["network"], i / max(len(scales) - 1, 1)),
+            "marker": MARKERS[len(_FIXED) + i % 3],
+            "label": rf"{NAMES['network']}, $\alpha={scale:g}$",
+        }
+        spread_line(axis, as_floats, part, "num_train", "relative_risk", **line)
+
+
+def _lines(axis, table: pd.DataFrame) -> None:
+    for method in (*(f"{name}_{THEORY}" for name in KERNELS), "lazy_limit"):
+        part = table[table["method"] == method]
+        if not len(part):
+            continue
+        part = part.sort_values("theory_num_train")
+        colour = COLOURS[method.removesuffix(f"_{THEORY}")]
+        style_of = "-." if method == "lazy_limit" else "--"
+        label = NAMES["lazy_limit"] if method == "lazy_limit" else None
+        x, y = (np.asarray(part[c], float) for c in ("theory_num_train", "relative_risk"))
+        axis.plot(x, y, color=colour, linestyle=style_of, label=label)

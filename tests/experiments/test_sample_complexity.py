@@ -1,0 +1,56 @@
+"""Learning curves, small: kernels agree with their theory, features beat nothing they cannot."""
+
+import json
+
+import numpy as np
+import pytest
+
+from rf_limits.errors import RequirementError
+from rf_limits.experiments.samples import sample_complexity
+from rf_limits.experiments.samples.configs import sample_complexity_config
+from rf_limits.figures.samples.sample_complexity import draw
+from rf_limits.runs.store import plain
+
+
+@pytest.fixture(scope="module")
+def result():
+    config = sample_complexity_config()
+    config.dims, config.nums_train = (10,), (20, 80)
+    config.model.widths, config.model.lazy_scales = (64,), (0.1,)
+    config.training.steps, config.seeds = 300, 8
+    return sample_complexity.prepare(config).run()
+
+
+def test_kernels_agree_with_theory(result):
+    table = sample_complexity.agreement(result.metrics)
+    assert len(table) == 4
+    # t with 7 degrees of freedom beyond 10 has probability 2e-5; 20 samples in d = 10 are few
+    assert np.all(np.abs(table["distance"]) < 10.0)
+    assert np.all(np.abs(table["measured"] / table["expected"] - 1.0) < 0.2)
+
+
+def test_theory_lines_meet_the_definitions(result):
+    theory = result.metrics[result.metrics["seed"].isna()]
+    assert set(theory["method"]) == {"nngp_theory", "ntk_theory", "lazy_limit"}
+    limits = theory[theory["method"] == "lazy_limit"].set_index("theory_num_train")["risk"]
+    for name in ("nngp_theory", "ntk_theory"):
+        risks = theory[theory["method"] == name].set_index("theory_num_train")["risk"]
+        assert np.all(risks > limits[risks.index])
+
+
+def test_summary_table_and_figure(result):
+    json.dumps(plain(sample_complexity.summary(result)), allow_nan=False)
+    _, columns, cells = sample_complexity.printed_table(result.metrics)
+    assert columns == ["d", "n", "scale 0.1", "RF", "NT", "NNGP", "NTK"]
+    assert [row[:2] for row in cells] == [["10", "20"], ["10", "80"]]
+    assert sample_complexity.remarks(result)[0].startswith("Kernel-regression theory within 3")
+    (axis,) = draw(result.metrics)["sample_complexity"].axes
+    assert axis.get_title() == "d = 10"
+
+
+@pytest.mark.parametrize(("field", "value"), [("dims", (1,)), ("nums_train", (0,))])
+def test_refusals(field, value):
+    config = sample_complexity_config()
+    config[field] = value
+    with pytest.raises(RequirementError, match=field):
+        sample_complexity.validate(config)
