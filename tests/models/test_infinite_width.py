@@ -16,6 +16,7 @@ from rf_limits.models import (
 )
 from rf_limits.models.network import PARAMETERIZATIONS
 from rf_limits.theory import relu_gram
+from tests.variants import kept
 
 DIM = 5
 
@@ -26,7 +27,7 @@ def inputs(key, count=6):
 
 
 @pytest.mark.parametrize("parameterization", PARAMETERIZATIONS)
-@pytest.mark.parametrize("activation", ["relu", "erf", "gelu", "tanh"])
+@pytest.mark.parametrize("activation", kept(["relu", "erf", "gelu", "tanh"], ["relu", "tanh"]))
 @pytest.mark.parametrize("trainable", ["both", "hidden", "output"])
 def test_wide_network_converges_to_kernel(key, parameterization, activation, trainable):
     """The empirical NTK approaches the infinite-width one like N^{-1/2}."""

@@ -8,6 +8,7 @@ import pytest
 from rf_limits.errors import RequirementError
 from rf_limits.problem import make_target, sample_inputs
 from rf_limits.theory.relu_moments import ReluSum
+from tests.variants import kept
 
 CASES = {
     "neuron": {"kind": "single_neuron", "norm": 1.5},
@@ -39,7 +40,7 @@ def test_second_moment_matches_simulation(key, case, inputs):
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("sloped", [False, True])
+@pytest.mark.parametrize("sloped", kept([False, True], [True]))
 def test_product_matches_simulation(key, case, sloped):
     target = target_of(key, case)
     keys = jax.random.split(jax.random.fold_in(key, 1), 6)

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from tests.variants import kept
+
 ROOT = pathlib.Path(__file__).parents[2]
 SMALL = (
     "--config.problem.dim=4",
@@ -72,7 +74,17 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize("mistake", MISTAKES)
+QUICK = [
+    "--config.problem.dimm=15",
+    "--config.problem.dim=abc",
+    "--config.training.learning_rate=1e9",
+    "--wrokdir=x",
+    "--platform=tpu",
+    "stray",
+]
+
+
+@pytest.mark.parametrize("mistake", kept(MISTAKES, QUICK))
 def test_mistakes(tmp_path, mistake):
     workdir = tmp_path / "run"
     done = train(*SMALL, f"--workdir={workdir}", mistake)

@@ -19,6 +19,7 @@ from rf_limits.theory.population_risk import population_risk
 from rf_limits.theory.relu_degrees import neuron_coefficients
 from rf_limits.theory.spectrum import zonal_spectrum
 from rf_limits.theory.zonal import Radii
+from tests.variants import kept
 
 
 def relu_sum(key, size, dim, *, biased, sloped):
@@ -59,7 +60,7 @@ def coefficient(dim, degree, rho, bias):
         return constant * mpmath.quad(integrand, ends)
 
 
-@pytest.mark.parametrize("dim", [2, 3, 6, 21])
+@pytest.mark.parametrize("dim", kept([2, 3, 6, 21], [2, 21]))
 @pytest.mark.parametrize("bias", [-1.2, 0.4, 3.0])
 def test_neuron_coefficients_against_their_definition(dim, bias):
     radii = Radii(np.array([0.1, 1.0, 2.5, 7.0]), np.ones(4))  # with and without a kink
@@ -74,10 +75,15 @@ def test_neuron_coefficients_against_their_definition(dim, bias):
 
 
 @pytest.mark.parametrize(
-    ("dim", "accuracy"), [(2, 5e-7), (3, 5e-8), (5, 1e-9), (8, 1e-11), (10, 1e-12), (30, 1e-12)]
+    "case",
+    kept(
+        [(2, 5e-7), (3, 5e-8), (5, 1e-9), (8, 1e-11), (10, 1e-12), (30, 1e-12)],
+        [(2, 5e-7), (5, 1e-9), (10, 1e-12)],
+    ),
 )
-def test_accuracy_with_biases_is_as_stated(dim, accuracy):
+def test_accuracy_with_biases_is_as_stated(case):
     """Relative to E f^2; the eigenvalues of the spectrum are good to 1e-11 of themselves."""
+    dim, accuracy = case
     for bias in (-2.0, -1.2, -0.1, 0.3, 0.77, 2.5):
         neuron = SingleNeuron.create(jnp.ones(dim), 1.0, bias)
         spectrum = zonal_spectrum(dim, 6, bias=bias)
@@ -197,7 +203,7 @@ def test_small_risks_keep_their_digits():
     np.testing.assert_allclose(degree_risks(f, neuron, 2), 2.0**-54 * weights, rtol=1e-7)
 
 
-@pytest.mark.parametrize("name", ["gates", "biased gates"])
+@pytest.mark.parametrize("name", kept(["gates", "biased gates"], ["biased gates"]))
 def test_blocks_and_gradients(key, name):
     """Blocks change nothing, and gradients are central differences."""
     f = relu_sum(key, 30, 5, **FUNCTIONS[name])

@@ -12,6 +12,7 @@ from rf_limits.errors import RequirementError
 from rf_limits.theory.box_qp import _least_eigenvalue_bound
 from rf_limits.theory.frontier import box_constrained_risk, least_bound
 from rf_limits.theory.relu_gram import relu_gram
+from tests.variants import kept
 
 
 def neurons(key, count, dim):
@@ -53,7 +54,9 @@ def test_two_features_by_hand():
     assert abs(found.risk - (6.0 - 2 * 1.75 + 0.5 + 0.25 + 0.125)) < 1e-15
 
 
-@pytest.mark.parametrize("bound", [1e-6, 1e-3, 0.02, 0.05, 0.2, 1.0, 1e6])
+@pytest.mark.parametrize(
+    "bound", kept([1e-6, 1e-3, 0.02, 0.05, 0.2, 1.0, 1e6], [1e-6, 0.02, 0.2, 1e6])
+)
 @pytest.mark.parametrize(("count", "dim"), [(30, 10), (80, 4)])
 def test_certificate_encloses_independent_optimum(key, bound, count, dim):
     gram, q, second = neurons(key, count, dim)

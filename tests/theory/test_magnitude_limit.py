@@ -44,6 +44,7 @@ def test_below_the_mean_measured_frontier(dim, risk, count):
     assert np.mean(risks) > risk - 16.0 * error
 
 
+@pytest.mark.slow
 def test_many_features_approach_it():
     """The bound is attained as r grows: four times the features leave a fraction above it."""
     risk, excess = 1e-2, {}

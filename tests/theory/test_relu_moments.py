@@ -8,6 +8,7 @@ import pytest
 
 from rf_limits.theory import relu_moments
 from rf_limits.theory.relu_moments import ReluSum
+from tests.variants import kept
 
 # compiled as a whole: operation by operation they take minutes
 relu_gram = jax.jit(relu_moments.relu_gram)
@@ -108,7 +109,7 @@ def test_gated_form_equals_gram_form(key, biased):
 
 
 @pytest.mark.parametrize("biased", [False, True])
-@pytest.mark.parametrize("sloped", [False, True])
+@pytest.mark.parametrize("sloped", kept([False, True], [True]))
 def test_product_matches_simulation(key, biased, sloped):
     f = draw(key, 6, biased=biased, sloped=sloped)
     g = draw(jax.random.fold_in(key, 1), 5, biased=biased)

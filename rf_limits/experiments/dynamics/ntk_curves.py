@@ -25,6 +25,7 @@ from rf_limits.experiments.tables import (
 )
 from rf_limits.experiments.training import Training
 from rf_limits.experiments.validation import check_real, check_whole
+from rf_limits.learning.optimizers import parse_optimizer
 from rf_limits.models.ensemble_loss import ensemble_loss
 from rf_limits.models.zonal_kernels import zonal_kernels
 from rf_limits.theory import zonal_spectrum
@@ -87,7 +88,9 @@ def _population_rows(config: ConfigDict, prepared: Training, times: np.ndarray) 
     network, dim = prepared.widths[-1].network, config.problem.dim
     kernel = zonal_kernels(network, dim, _THEORY_DEGREES, config.model.trainable)["ntk"]
     target = zonal_spectrum(dim, _THEORY_DEGREES)
-    found = population_dynamics(kernel, target, times, norm=config.problem.norm)
+    flow = parse_optimizer(config.training.optimizer).is_gradient_flow
+    rate = None if flow else float(prepared.widths[-1].learning_rates[0, 0])
+    found = population_dynamics(kernel, target, times, norm=config.problem.norm, learning_rate=rate)
     degrees = found.degrees[:, : config.measure.max_degree + 1]
     last = (found.risk - degrees.sum(axis=1))[:, None]
     names = [n for n in degree_names(config.measure.max_degree) if n.startswith("risk")]

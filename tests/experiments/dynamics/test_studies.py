@@ -101,7 +101,7 @@ def test_ntk_curves():
     config = small(configs.ntk_curves_config())
     config.model.widths, config.seeds = (16, 128), 3
     config.population.dim, config.population.widths, config.population.seeds = 3, (8, 64), 3
-    config.training.steps = 60
+    config.training.steps, config.training.optimizer = 60, "sgd"  # sooner compiled than the flow
     result = ntk_curves.prepare(config).run()
     check(ntk_curves, ntk_curves_figure, result, {"ntk_curves", "population_degrees"})
     exponents = {row["part"]: row["width_exponent"] for row in ntk_curves.fits(result.metrics)}
