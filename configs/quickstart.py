@@ -17,6 +17,6 @@ def get_config():
     config.model.widths = (16, 128, 1024)
     config.model.lazy_scales = (0.1, 1.0, 10.0)
     config.training.steps = 1000
-    config.training.log_points = 10
+    config.training.log_points = 8
     config.seeds = 3
     return config

@@ -175,11 +175,6 @@ def _row(method: str, dim: int, width: int, seed: int, best: BestRisk) -> dict[s
     }
 
 
-def diverged(metrics: pd.DataFrame) -> bool:
-    """Nothing is trained here, so nothing diverges."""
-    return False
-
-
 def means(metrics: pd.DataFrame) -> pd.DataFrame:
     """Mean risk over seeds by method, dimension and number of features, with the bound beside."""
     measured = metrics[metrics["method"] != "lazy_limit"]

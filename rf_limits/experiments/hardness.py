@@ -32,7 +32,7 @@ from rf_limits.theory.magnitude_limit import log_magnitude_limit, log_rms_magnit
 from rf_limits.theory.triangle_wave import paper_wave, wave_second_moment
 from rf_limits.theory.wave_correlation import log_rms_wave_correlation, log_wave_correlation
 
-__all__ = ["diverged", "prepare", "printed_table", "remarks", "summary", "validate"]
+__all__ = ["prepare", "printed_table", "remarks", "summary", "validate"]
 
 METHODS = (*MEASURED, "lazy_limit", "magnitude_limit", "frontier", "descent", "wave")
 KEYS = ("method", "dim", "target_bias", "seed", "num_features")
@@ -135,7 +135,10 @@ class Hardness:
         if "descent" in config.methods:
             report("gradient descent", 0.95)
             rows += self._descent_rows(dims, targets)
-        return Result(self._table(rows), self._choices())
+        table = self._table(rows)
+        trained = table[table["method"].isin(["neuron", "network"])]
+        finite = np.isfinite(trained["risk"].astype("float64"))
+        return Result(table, self._choices(), diverged=not bool(finite.all()))
 
     def _norm(self, dim: int) -> float:
         return float(dim) ** self.config.norm_exponent
@@ -303,12 +306,6 @@ def _scaled(best: BestRisk | None, norm: float) -> Row:
         "max_weight": best.max_weight * norm,
         "condition_number": best.condition_number,
     }
-
-
-def diverged(metrics: pd.DataFrame) -> bool:
-    """Whether gradient descent ended anywhere without a finite risk."""
-    trained = metrics[metrics["method"].isin(["neuron", "network"])]
-    return bool((~np.isfinite(trained["risk"].astype("float64"))).any())
 
 
 def summary(result: Result) -> dict[str, Any]:

@@ -28,7 +28,9 @@ class Result:
     Attributes:
       metrics: tidy table, docs/results.md.
       choices: what "auto" settings resolved to, and facts about the target.
+      diverged: whether any trained network ended without a finite risk.
     """
 
     metrics: pd.DataFrame
     choices: dict[str, Any]
+    diverged: bool = False

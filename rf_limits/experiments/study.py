@@ -10,7 +10,6 @@ from ml_collections import ConfigDict
 
 from rf_limits.experiments import training
 from rf_limits.experiments.result import Parts, Report, Result, no_parts, no_report
-from rf_limits.experiments.tables import diverged_rows
 from rf_limits.experiments.training import Training
 from rf_limits.experiments.validation import validate
 
@@ -68,7 +67,8 @@ class Study:
       members: of the study; all have the same labels.
       trainings: their prepared training runs.
       extra: ``extra(member, training)`` gives further rows of the table, of theory.
-      choices: facts for the result.
+      constants: fields of the study that its tables and figures need: columns that are the same
+        in every row, and among the choices.
     """
 
     def __init__(
@@ -76,10 +76,10 @@ class Study:
         members: Sequence[Member],
         report: Report = no_report,
         extra: Extra | None = None,
-        choices: Mapping[str, Any] | None = None,
+        constants: Mapping[str, Label] | None = None,
     ):
         self.members, self.extra = tuple(members), extra
-        self.choices = dict(choices or {})
+        self.constants = dict(constants or {})
         self.trainings = []
         for one in self.members:
             report(f"preparing {one.name}", 0.0)
@@ -87,7 +87,7 @@ class Study:
 
     def run(self, report: Report = no_report, parts: Parts = no_parts) -> Result:
         """Runs every member; the parts of a member carry its name."""
-        tables, choices = [], {}
+        tables, choices, diverged = [], {}, False
         costs = [one.cost() for one in self.trainings]
         done = 0.0
         for one, prepared, cost in zip(self.members, self.trainings, costs, strict=True):
@@ -105,11 +105,13 @@ class Study:
                 found.append(extra)
             tables += [self._labelled(table, one) for table in found if len(table)]
             choices[one.name] = result.choices
+            diverged |= result.diverged
             done += cost
         names = list(self.members[0].labels)
         metrics = pd.concat(tables, ignore_index=True)
         columns = [*names, *(name for name in metrics if name not in names)]
-        return Result(metrics[columns], {**self.choices, "members": choices})
+        metrics = metrics[columns].assign(**self.constants)
+        return Result(metrics, {**self.constants, "members": choices}, diverged)
 
     @staticmethod
     def _labelled(table: pd.DataFrame, one: Member) -> pd.DataFrame:
@@ -118,8 +120,3 @@ class Study:
             table[name] = value
         kept = [name for name in table if table[name].notna().any() or name in one.labels]
         return table[kept]
-
-
-def diverged(metrics: pd.DataFrame, labels: Sequence[str]) -> bool:
-    """Whether any trained network ended without a finite risk."""
-    return len(diverged_rows(metrics, labels)) > 0

@@ -109,9 +109,9 @@ def final_rows(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> pd.DataFram
     return ordered.groupby(keys, dropna=False, sort=True).tail(1).sort_values(keys)
 
 
-def diverged_rows(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> pd.DataFrame:
+def diverged_rows(metrics: pd.DataFrame) -> pd.DataFrame:
     """Final rows of trained networks whose risk is not a finite number."""
-    final = final_rows(metrics, labels)
+    final = final_rows(metrics)
     bad = final["method"].isin(TRAINED) & ~np.isfinite(final["risk"].astype("float64"))
     return final[bad]
 

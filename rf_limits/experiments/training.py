@@ -103,7 +103,8 @@ class Training:
             self.setting.second_moment,
             optional_columns(self.config),
         )
-        return Result(add_lazy_limit(metrics, self.config), self._choices())
+        metrics = add_lazy_limit(metrics, self.config)
+        return Result(metrics, self._choices(), diverged=len(diverged_rows(metrics)) > 0)
 
     def _choices(self) -> dict[str, Any]:
         widest = self.widths[-1]
@@ -142,11 +143,6 @@ def prepare(config: ConfigDict, report: Report = no_report) -> Training:
     """
     validate(config)
     return Training(config, report)
-
-
-def diverged(metrics: pd.DataFrame) -> bool:
-    """Whether any trained network ended without a finite risk."""
-    return len(diverged_rows(metrics)) > 0
 
 
 def summary(result: Result) -> dict[str, Any]:

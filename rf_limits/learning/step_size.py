@@ -2,10 +2,9 @@
 
 Near initialization the loss (mean of half squared errors, over alpha^2) has curvature
 lambda_max(Theta)/n along its steepest direction, whatever alpha, Theta being the n x n
-empirical NTK over the trainable layers. During training it grows: by about
-2.2 sqrt(2) |f*|/(alpha S), with |f*| the root mean square of the target and S the network's
-``aligned_size`` (measured over 10^-2 < alpha S < 10 in all parameterizations: docs/theory.md,
-section 9).
+empirical NTK over the trainable layers. During training it grows, relative to its start by up to
+about 3.5 |f*|/(alpha S), with |f*| the root mean square of the target and S the network's
+``aligned_size`` (docs/theory.md, section 9).
 """
 
 import math

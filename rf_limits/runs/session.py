@@ -103,7 +103,8 @@ def run_in_workdir(
             store, resolved, config, experiment_module, figure_module, console, overwrite
         )
     except KeyboardInterrupt:
-        again = "goes on from the parts that are finished" if store.parts() else "starts again"
+        keeps = bool(store.parts()) and not overwrite
+        again = "goes on from the parts that are finished" if keeps else "starts again"
         console.print(f"Interrupted; the same command {again}.", highlight=False)
         return INTERRUPTED
     console.print(_rich_table(experiment_module.printed_table(result.metrics), console.width))
@@ -152,7 +153,7 @@ def _carry_out(
             reason = {} if interrupted else {"error": repr(error)}
             _close(store, facts | reason, "interrupted" if interrupted else "failed", started)
         raise
-    status = "diverged" if experiment_module.diverged(result.metrics) else "complete"
+    status = "diverged" if result.diverged else "complete"
     _close(store, {**facts, "choices": result.choices}, status, started)
     return result, status, paths
 

@@ -21,6 +21,8 @@ from rf_limits.errors import RequirementError, check
 FILES = ("config.json", "run.json", "metrics.parquet", "summary.json")
 FIGURES = "figures"
 PARTS = "parts"
+SAME_FOR_PARTS = ("git_revision", "versions", "device")
+"""What of run.json must agree for parts of an unfinished run to be kept."""
 STATUSES = ("running", "complete", "interrupted", "diverged", "failed")
 
 
@@ -104,11 +106,14 @@ class RunStore:
     def begin(self, config: dict[str, Any], run: dict[str, Any], *, resume: bool = False) -> None:
         """Removes an earlier run's files and writes config.json and run.json.
 
-        With ``resume``, parts of an unfinished run of the same config are kept.
+        With ``resume``, parts of an unfinished run of the same config are kept, if it ran on the
+        same revision, versions and device: a table is never put together from two programs.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            if not (resume and self.read_json("config.json") == plain(config)):
+            earlier = self.read_json("run.json") or {}
+            same = all(earlier.get(key) == plain(run).get(key) for key in SAME_FOR_PARTS)
+            if not (resume and same and self.read_json("config.json") == plain(config)):
                 self.remove_parts()
             for name in FILES:
                 (self.path / name).unlink(missing_ok=True)

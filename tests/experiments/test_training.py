@@ -15,7 +15,7 @@ from rf_limits.experiments.tables import (
     short_number,
     summary_rows,
 )
-from rf_limits.experiments.training import diverged, prepare, remarks, summary
+from rf_limits.experiments.training import prepare, remarks, summary
 from rf_limits.theory import lazy_limit
 from tests.experiments.conftest import small_config
 
@@ -251,7 +251,7 @@ def test_divergence_is_counted_and_never_averaged_in():
     config.training.optimizer = "adam"
     config.training.learning_rate = "1e30"
     result = prepare(config).run()
-    assert diverged(result.metrics)
+    assert result.diverged
     rows = [row for row in summary_rows(result.metrics) if row["method"] == "network"]
     assert all(row["diverged"] == 2 and np.isnan(row["risk"]) for row in rows)
     assert any(line.startswith("DIVERGED: 4 trained networks") for line in remarks(result))

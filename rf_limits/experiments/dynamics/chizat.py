@@ -16,8 +16,7 @@ from typing import Any
 import pandas as pd
 from ml_collections import ConfigDict
 
-from rf_limits.errors import check_choice
-from rf_limits.experiments import study
+from rf_limits.errors import check, check_choice
 from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.study import Member, Study, member, validate_members
 from rf_limits.experiments.tables import (
@@ -81,6 +80,7 @@ def validate(config: ConfigDict) -> None:
     for tau in config.taus:
         check_real(tau, "taus", 0.0, strict=True)
     check_whole(config.student, "student", 2)
+    check(config.student % 2 == 0, "student", "be even, for antisymmetric pairs", config.student)
     check_whole(config.batch_size, "batch_size", 1)
     validate_members(_members(config))
 
@@ -93,11 +93,6 @@ def prepare(config: ConfigDict, report: Report = no_report) -> Study:
     """
     validate(config)
     return Study(_members(config), report)
-
-
-def diverged(metrics: pd.DataFrame) -> bool:
-    """Whether any trained network ended without a finite risk."""
-    return study.diverged(metrics, LABELS)
 
 
 def ends(metrics: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from ml_collections import ConfigDict
 
-from rf_limits.experiments import study
 from rf_limits.experiments.fits import (
     crossing,
     exponents,
@@ -15,7 +14,7 @@ from rf_limits.experiments.fits import (
     upper_half,
 )
 from rf_limits.experiments.result import Report, Result, no_report
-from rf_limits.experiments.study import Study, member, validate_members
+from rf_limits.experiments.study import Member, Study, member, validate_members
 from rf_limits.experiments.tables import (
     final_rows,
     rounding_remarks,
@@ -28,7 +27,7 @@ LABELS = ("num_train",)
 MEASURED = ("weight_movement", "kernel_drift")
 
 
-def _members(config: ConfigDict) -> list[study.Member]:
+def _members(config: ConfigDict) -> list[Member]:
     return [member(config, {"num_train": n}, data__num_train=n) for n in config.nums_train]
 
 
@@ -52,12 +51,7 @@ def prepare(config: ConfigDict, report: Report = no_report) -> Study:
       RequirementError: a config that cannot be run.
     """
     validate(config)
-    return Study(_members(config), report, choices={"threshold": config.threshold})
-
-
-def diverged(metrics: pd.DataFrame) -> bool:
-    """Whether any trained network ended without a finite risk."""
-    return study.diverged(metrics, LABELS)
+    return Study(_members(config), report, constants={"threshold": config.threshold})
 
 
 def networks_at_the_end(metrics: pd.DataFrame) -> pd.DataFrame:

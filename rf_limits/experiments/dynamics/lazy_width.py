@@ -6,10 +6,9 @@ import pandas as pd
 from ml_collections import ConfigDict
 
 from rf_limits.errors import check_choice
-from rf_limits.experiments import study
 from rf_limits.experiments.fits import exponents, short_interval, upper_half
 from rf_limits.experiments.result import Report, Result, no_report
-from rf_limits.experiments.study import Study, member, validate_members
+from rf_limits.experiments.study import Member, Study, member, validate_members
 from rf_limits.experiments.tables import (
     final_rows,
     rounding_remarks,
@@ -29,6 +28,8 @@ FITTED = (
     "linearization_gap",
     "ntk_gap",
     "ntk_risk_gap",
+    "activation_flips",
+    "nngp_drift",
 )
 PROVED = {
     "weight_movement": -0.5,
@@ -53,7 +54,7 @@ def _proved_of_neurons(group: pd.DataFrame) -> float:
     return -0.5 + 1.0 / (int(row["parameters"]) / int(row["width"]) - 1.0)
 
 
-def _members(config: ConfigDict) -> list[study.Member]:
+def _members(config: ConfigDict) -> list[Member]:
     return [
         member(config, {"parameterization": name}, model__parameterization=name)
         for name in config.parameterizations
@@ -80,11 +81,6 @@ def prepare(config: ConfigDict, report: Report = no_report) -> Study:
     """
     validate(config)
     return Study(_members(config), report)
-
-
-def diverged(metrics: pd.DataFrame) -> bool:
-    """Whether any trained network ended without a finite risk."""
-    return study.diverged(metrics, LABELS)
 
 
 def fits(metrics: pd.DataFrame, least: float = 0.0) -> list[dict[str, Any]]:

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 from ml_collections import ConfigDict
 
-from rf_limits.experiments import study
 from rf_limits.experiments.fits import exponents, interval
 from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.study import Member, Study, member, validate_members
@@ -127,11 +126,6 @@ def prepare(config: ConfigDict, report: Report = no_report) -> Study:
     """
     validate(config)
     return Study(_members(config), report, _theory)
-
-
-def diverged(metrics: pd.DataFrame) -> bool:
-    """Whether any trained network ended without a finite risk."""
-    return study.diverged(metrics, LABELS)
 
 
 def population_distance(metrics: pd.DataFrame) -> pd.DataFrame:

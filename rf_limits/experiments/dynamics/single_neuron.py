@@ -12,7 +12,6 @@ import pandas as pd
 from ml_collections import ConfigDict
 
 from rf_limits.errors import check_choice
-from rf_limits.experiments import study
 from rf_limits.experiments.fits import exponents, interval
 from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.study import Member, Study, member, validate_members
@@ -78,12 +77,7 @@ def prepare(config: ConfigDict, report: Report = no_report) -> Study:
       RequirementError: a config that cannot be run.
     """
     validate(config)
-    return Study(_members(config), report, choices={"threshold": config.threshold})
-
-
-def diverged(metrics: pd.DataFrame) -> bool:
-    """Whether any trained network ended without a finite risk."""
-    return study.diverged(metrics, LABELS)
+    return Study(_members(config), report, constants={"threshold": config.threshold})
 
 
 def times_to_threshold(metrics: pd.DataFrame, threshold: float) -> pd.DataFrame:

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from ml_collections import ConfigDict
 
-from rf_limits.experiments import study
 from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.study import Member, Study, member, validate_members
 from rf_limits.experiments.tables import (
@@ -102,11 +101,6 @@ def prepare(config: ConfigDict, report: Report = no_report) -> Study:
     """
     validate(config)
     return Study(_members(config), report, _theory)
-
-
-def diverged(metrics: pd.DataFrame) -> bool:
-    """Whether any trained network ended without a finite risk."""
-    return study.diverged(metrics, LABELS)
 
 
 def agreement(metrics: pd.DataFrame) -> pd.DataFrame:

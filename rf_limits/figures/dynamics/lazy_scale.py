@@ -13,7 +13,6 @@ from rf_limits.figures.curves import as_floats, log_axes, spread_line
 from rf_limits.figures.style import COLOURS, MARKERS, new_figure, shade, style
 
 _LABELS = {"weight_movement": "weight movement", "kernel_drift": "NTK drift"}
-_THRESHOLD = 0.1
 
 
 def draw(metrics: pd.DataFrame) -> dict[str, Figure]:
@@ -26,13 +25,13 @@ def draw(metrics: pd.DataFrame) -> dict[str, Figure]:
         return {"lazy_scale": lazy_scale(metrics)}
 
 
-def lazy_scale(metrics: pd.DataFrame, threshold: float = _THRESHOLD) -> Figure:
+def lazy_scale(metrics: pd.DataFrame) -> Figure:
     """Movement and drift against alpha, the same against alpha sqrt(N), and the risk.
 
     Args:
-      metrics: the study's table.
-      threshold: at which the crossover is marked.
+      metrics: the study's table, whose ``threshold`` marks the crossover.
     """
+    threshold = float(metrics["threshold"].iloc[0])
     final = networks_at_the_end(metrics)
     final = final[final["num_train"] == final["num_train"].max()]
     widths = sorted(final["width"].unique())

@@ -9,7 +9,6 @@ from rf_limits.experiments.tables import final_rows
 from rf_limits.figures.curves import as_floats, log_axes, mark, spread_line
 from rf_limits.figures.style import COLOURS, MARKERS, new_figure, shade, style
 
-_THRESHOLD = 0.01
 _LEAST_RISK = 1e-8  # drawn; one neuron reaches zero, which comes out as +-1e-16
 
 
@@ -46,13 +45,13 @@ def _of(table: pd.DataFrame, student: str, scale: float) -> pd.DataFrame:
     return table[(table["student"] == student) & (table["lazy_scale"] == scale)]
 
 
-def single_neuron(metrics: pd.DataFrame, threshold: float = _THRESHOLD) -> Figure:
+def single_neuron(metrics: pd.DataFrame) -> Figure:
     """Risk in time, and against d: risk, alignment, and steps to a threshold; widest network.
 
     Args:
-      metrics: the study's table.
-      threshold: relative risk that counts as learned.
+      metrics: the study's table; its ``threshold`` is the relative risk that counts as learned.
     """
+    threshold = float(metrics["threshold"].iloc[0])
     networks = metrics[metrics["method"] == "network"]
     widest = networks["width"] == networks["width"].max()
     networks = networks[widest | (networks["student"] == "one neuron")]
