@@ -8,7 +8,9 @@ from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
 METHODS = ("network", "linearized", "random_features", "tangent_features", "nngp", "ntk")
-"""Everything a training run can put side by side."""
+"""What a training run puts side by side."""
+OPTIONAL_METHODS = ("rf_descent",)
+"""On request: the output layer alone, trained by the same steps on the same samples."""
 
 
 def default_config() -> ConfigDict:
@@ -23,6 +25,8 @@ def default_config() -> ConfigDict:
     problem.bias = 0.0  # b*
     problem.neurons = 3  # of a teacher
     problem.degree = 2  # of a polynomial
+    # single_index, harmonic, hermite_product, monomial, gegenbauer
+    problem.polynomial = "single_index"
     problem.inputs = "gaussian"  # gaussian, sphere
     problem.noise = 0.0  # standard deviation of the label noise
     problem.seed = 0  # draws the target
@@ -40,7 +44,7 @@ def default_config() -> ConfigDict:
     model.activation = "relu"  # relu, erf, tanh, gelu, sigmoid, softplus, sin, linear
     model.bias = False  # hidden biases, N(0, 1) at initialization
     model.parameterization = "ntk"  # ntk, standard, mean_field, mup
-    model.output_init = "gaussian"  # gaussian, sign, positive
+    model.output_init = "gaussian"  # gaussian, sign, positive, zero
     model.lazy_scales = (0.1, 1.0, 10.0)  # alpha
     model.centring = "subtract"  # none, subtract (f - f_0), antisymmetric
     model.trainable = "both"  # hidden, output, both
@@ -57,7 +61,7 @@ def default_config() -> ConfigDict:
     training.ensemble = "auto"  # map, vmap; auto = map on CPU
 
     config.predictors = predictors = ConfigDict()
-    predictors.methods = METHODS
+    predictors.methods = METHODS  # and rf_descent
     predictors.ridge = 0.0  # added to the kernel's diagonal; penalty on squared weights
 
     config.measure = measure = ConfigDict()

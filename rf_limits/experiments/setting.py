@@ -59,6 +59,7 @@ def make_setting(config: ConfigDict) -> Setting:
         bias=problem.bias,
         neurons=problem.neurons,
         degree=problem.degree,
+        polynomial=problem.polynomial,
     )
     seeds = tuple(range(config.seeds))
     data_seeds = seeds if sizes.seed is None else (sizes.seed,) * len(seeds)

@@ -41,7 +41,7 @@ ALIGNMENT_COLUMNS = Alignment._fields
 """With measure.alignment."""
 DEGREE_COLUMNS = ("risk", "target")
 """Measured by degree: columns <name>_degree_0, ..., <name>_degree_rest."""
-TRAINED = ("network", "linearized")
+TRAINED = ("network", "linearized", "rf_descent")
 ROUNDING_LIMIT = 0.3
 """Share of a training step lost to rounding beyond which a measurement is not fitted."""
 _LEARNED = 1e-10
@@ -81,6 +81,7 @@ def optional_columns(config: ConfigDict) -> list[str]:
     names = list(KERNEL_COLUMNS) if measure.kernels else []
     names += [f"ntk_eigenvalue_{k + 1}" for k in range(measure.eigenvalues)]
     names += ["ntk_gap", "ntk_risk_gap"] if measure.infinite_width else []
+    names += ["rf_gap"] if "rf_descent" in config.predictors.methods else []
     names += ["test_loss"] if measure.test_loss else []
     names += list(ALIGNMENT_COLUMNS) if measure.alignment else []
     return names + degree_names(measure.max_degree if measure.exact else -1)

@@ -7,13 +7,14 @@ import psutil
 from ml_collections import ConfigDict
 
 from rf_limits.errors import RequirementError, check, check_choice
-from rf_limits.experiments.defaults import METHODS
+from rf_limits.experiments.defaults import METHODS, OPTIONAL_METHODS
 from rf_limits.learning.optimizers import parse_optimizer
 from rf_limits.learning.step_size import check_auto, parse_learning_rates
 from rf_limits.learning.training import ENSEMBLES
 from rf_limits.measure.neuron_risk import CLOSED
 from rf_limits.models.network import TRAINABLE, make_network
 from rf_limits.problem import INPUTS
+from rf_limits.problem.polynomial_kinds import POLYNOMIALS, check_polynomial
 from rf_limits.problem.targets import TARGETS
 
 DATA_KINDS = ("fixed", "stream", "population")
@@ -53,7 +54,7 @@ def validate(config: ConfigDict) -> None:
     _validate_training(config)
     check_sequence(config.predictors.methods, "predictors.methods")
     for method in config.predictors.methods:
-        check_choice(method, METHODS, "predictors.methods")
+        check_choice(method, (*METHODS, *OPTIONAL_METHODS), "predictors.methods")
     check_real(config.predictors.ridge, "predictors.ridge", 0.0)
     check_whole(config.measure.num_probe, "measure.num_probe", 1)
     check_whole(config.measure.max_degree, "measure.max_degree", -1)
@@ -101,6 +102,9 @@ def _validate_problem(config: ConfigDict) -> None:
     check_real(problem.noise, "problem.noise", 0.0)
     check_whole(problem.neurons, "problem.neurons", 1)
     check_whole(problem.degree, "problem.degree", 0)
+    check_choice(problem.polynomial, POLYNOMIALS, "problem.polynomial")
+    if problem.target == "polynomial":
+        check_polynomial(problem.polynomial, problem.degree, problem.dim)
     check_whole(problem.seed, "problem.seed", 0)
     biased = problem.bias != 0.0
     check(
@@ -133,6 +137,12 @@ def _validate_model(config: ConfigDict) -> None:
         check_real(scale, "model.lazy_scales", 0.0, strict=True)
     check(isinstance(model.bias, bool), "model.bias", "be True or False", model.bias)
     check_choice(model.trainable, TRAINABLE, "model.trainable")
+    check(
+        model.trainable != "hidden" or model.output_init != "zero",
+        "model.trainable",
+        "be both or output for model.output_init = 'zero': nothing else has a gradient",
+        model.trainable,
+    )
 
 
 def _validate_training(config: ConfigDict) -> None:

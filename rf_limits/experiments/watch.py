@@ -56,11 +56,24 @@ class Options(NamedTuple):
     test_loss: bool = False
 
 
+class Trained(NamedTuple):
+    """Parameters of every cell at one moment, or of one.
+
+    Attributes:
+      params: of the networks.
+      linear_params: of their linearizations, or None.
+      rf_params: of the random features trained by the same steps, or None.
+    """
+
+    params: Params
+    linear_params: Params | None = None
+    rf_params: Params | None = None
+
+
 class _View(NamedTuple):
     """One cell at one moment, in float64."""
 
-    params: Params
-    linear_params: Params | None
+    trained: Trained
     init: Params
     alpha: Array
     learning_rate: Array
@@ -78,7 +91,7 @@ class Watcher:
       exact: exact risks, or None to use the test set.
       trainable: layers whose tangent kernel is followed.
       options: what else to measure.
-      methods: which of "network" and "linearized" to report.
+      methods: which of "network", "linearized" and "rf_descent" to report.
       weights: (d,) w* of a single neuron, for ``options.alignment``; a tuple, to be hashed.
       flow: whether training is by gradient flow.
     """
@@ -93,8 +106,7 @@ class Watcher:
 
     def __call__(
         self,
-        params: Params,
-        linear_params: Params | None,
+        trained: Trained,
         cells: Cell,
         setting: Setting,
         which: Array,
@@ -104,8 +116,7 @@ class Watcher:
         """Measures all cells.
 
         Args:
-          params: parameters of every cell.
-          linear_params: those of the linearized networks, or None.
+          trained: parameters of every cell.
           cells: the ensemble.
           setting: target and data by seed.
           which: (cells,) index of each cell's seed.
@@ -118,7 +129,7 @@ class Watcher:
         """
         x = setting.data.x_train
         targets = setting.target(x.reshape(-1, x.shape[-1])).reshape(x.shape[:-1])
-        trees = (params, linear_params, cells.init, cells.alpha, cells.learning_rate)
+        trees = (trained, cells.init, cells.alpha, cells.learning_rate)
         return self._over(trees, which, (setting.data, targets, limits), jnp.asarray(steps))
 
     @partial(jax.jit, static_argnums=0)
@@ -138,25 +149,32 @@ class Watcher:
         found = {}
         if "network" in self.methods:
             found["network"] = self._network(view, risks, steps)
-        if "linearized" in self.methods:
-            found["linearized"] = self._linearized(view, risks)
-        if len(found) == 2:
-            gap = risks.gap(view.params, view.linear_params, view.init, view.alpha)
-            found["network"]["linearization_gap"] = gap
+        trained = view.trained
+        alongside = {
+            "linearized": (trained.linear_params, "linearization_gap"),
+            "rf_descent": (trained.rf_params, "rf_gap"),  # linear in what moves
+        }
+        for method, (params, gap) in alongside.items():
+            if method not in self.methods:
+                continue
+            found[method] = self._linearized(view, params, risks)
+            if "network" in found:
+                distance = risks.gap(trained.params, params, view.init, view.alpha)
+                found["network"][gap] = distance
         return found
 
     def _network(self, view: _View, risks: Any, steps: Array) -> Columns:
         data = view.data
-        error = self.output(view.params, view.init, view.alpha, data.x_train) - data.y_train
-        risk = risks.network(view.params, view.init, view.alpha)
+        error = self.output(view.trained.params, view.init, view.alpha, data.x_train) - data.y_train
+        risk = risks.network(view.trained.params, view.init, view.alpha)
         columns = {
             "train_loss": jnp.mean(error**2),
             **risk.columns(),
-            **movement(view.params, view.init)._asdict(),
+            **movement(view.trained.params, view.init)._asdict(),
             **self._kernels(view),
         }
         if self.options.test_loss or self.options.infinite_width:
-            f = self.output(view.params, view.init, view.alpha, data.x_test)
+            f = self.output(view.trained.params, view.init, view.alpha, data.x_test)
         if self.options.test_loss:
             columns["test_loss"] = jnp.mean((f - data.y_test) ** 2)
         if self.options.infinite_width:
@@ -167,7 +185,7 @@ class Watcher:
         if self.options.alignment:
             columns |= alignment(
                 self.output.network,
-                view.params,
+                view.trained.params,
                 view.init,
                 view.alpha,
                 jnp.asarray(self.weights),
@@ -186,7 +204,7 @@ class Watcher:
         x = view.data.x_train[: self.options.num_probe]
         y = view.target[: self.options.num_probe]
         network = self.output.network
-        before, now = (hidden_state(network, p, x) for p in (view.init, view.params))
+        before, now = (hidden_state(network, p, x) for p in (view.init, view.trained.params))
 
         def kernel(state: HiddenState, layers: str = self.trainable) -> Array:
             return kernel_from_states(network, state, state, x, x, layers)
@@ -211,12 +229,12 @@ class Watcher:
         names = [f"ntk_eigenvalue_{k + 1}" for k in range(self.options.eigenvalues)]
         return columns | dict(zip(names, spectra[1].eigenvalues, strict=False))
 
-    def _linearized(self, view: _View, risks: Any) -> Columns:
+    def _linearized(self, view: _View, params: Params, risks: Any) -> Columns:
         x, y = view.data.x_train, view.data.y_train
-        error = self.output.linearized(view.linear_params, view.init, view.alpha, x) - y
-        risk = risks.linearized(view.linear_params, view.init, view.alpha)
+        error = self.output.linearized(params, view.init, view.alpha, x) - y
+        risk = risks.linearized(params, view.init, view.alpha)
         return {
             "train_loss": jnp.mean(error**2),
             **risk.columns(),
-            **movement(view.linear_params, view.init)._asdict(),
+            **movement(params, view.init)._asdict(),
         }

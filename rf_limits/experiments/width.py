@@ -13,8 +13,9 @@ from ml_collections import ConfigDict
 from rf_limits.experiments.fitted import fit_random_features, fit_tangent_features, fitted_values
 from rf_limits.experiments.setting import Setting, streams
 from rf_limits.experiments.step_sizes import curvatures_at_start, step_sizes
+from rf_limits.experiments.tables import TRAINED
 from rf_limits.experiments.validation import network_from_config
-from rf_limits.experiments.watch import Options, Watcher
+from rf_limits.experiments.watch import Options, Trained, Watcher
 from rf_limits.learning.infinite_width import InfiniteWidth, infinite_width
 from rf_limits.learning.linearized import Spectrum, linearized_params, spectrum
 from rf_limits.learning.optimizers import parse_optimizer
@@ -41,7 +42,7 @@ class WidthRun:
         self.output = ScaledOutput(self.network, config.model.centring == "subtract")
         self.methods = frozenset(config.predictors.methods)
         self.spec = parse_optimizer(config.training.optimizer)
-        self.trains = bool(self.methods & {"network", "linearized"})
+        self.trains = bool(self.methods & set(TRAINED))
         # Harmonics need two dimensions.
         degrees = config.measure.max_degree if setting.target.dim >= 2 else -1
         known = (self.output, setting.target, setting.second_moment, setting.inputs)
@@ -215,11 +216,17 @@ class WidthRun:
         watcher, limits = self._watcher(), self._limits()
         closed_form = jax.jit(lambda steps: self._closed_form_params(cells, which, steps))
         state = trainer.start(cells)
+        features = dataclasses.replace(trainer, trainable="output", linearized=False)
+        rf_state = features.start(cells) if "rf_descent" in self.methods else None
         points = log_points(training.steps, training.log_points)
         for before, step in zip([0, *points[:-1]], points, strict=True):
             state = trainer.advance(state, cells, step - before)
+            if rf_state is not None:
+                rf_state = features.advance(rf_state, cells, step - before)
             linear = closed_form(float(step)) if self.closed_form else state.linear_params
-            values = watcher(state.params, linear, cells, self.setting, which, float(step), limits)
+            rf = None if rf_state is None else rf_state.params
+            seen = Trained(state.params, linear, rf)
+            values = watcher(seen, cells, self.setting, which, float(step), limits)
             if "network" in values:
                 values["network"]["rounding_error"] = trainer.rounding_error(state, cells)
             yield (

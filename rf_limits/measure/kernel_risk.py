@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from rf_limits.measure.risk import Risk, risk_is_exact
 from rf_limits.models.network import OneHiddenLayer
 from rf_limits.models.zonal_kernels import has_zonal_kernels, zonal_kernels
-from rf_limits.problem.targets import Target
+from rf_limits.problem.target import Target
 from rf_limits.theory.degree_risks import degree_risks
 from rf_limits.theory.kernel_predictors import (
     MAX_DEGREE,

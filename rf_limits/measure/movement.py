@@ -14,7 +14,7 @@ class Movement(NamedTuple):
 
     Attributes:
       weight_movement: |W_t - W_0|_F / |W_0|_F of the hidden layer, biases included.
-      output_movement: |u_t - u_0| / |u_0|.
+      output_movement: |u_t - u_0| / |u_0|, or |u_t| / sqrt(N) if u_0 = 0.
       neuron_movement: max_i |w_i,t - w_i,0| / |w_i,0|, biases included.
     """
 
@@ -39,10 +39,11 @@ def movement(params: Params, init: Params) -> Movement:
     """
     before, after = _neurons(init), _neurons(params)
     u_before, u_after = init["params"]["output_kernel"], params["params"]["output_kernel"]
+    size = jnp.linalg.norm(u_before)
     by_neuron = jnp.linalg.norm(after - before, axis=0) / jnp.linalg.norm(before, axis=0)
     return Movement(
         jnp.linalg.norm(after - before) / jnp.linalg.norm(before),
-        jnp.linalg.norm(u_after - u_before) / jnp.linalg.norm(u_before),
+        jnp.linalg.norm(u_after - u_before) / jnp.where(size > 0.0, size, u_before.size**0.5),
         jnp.max(by_neuron),
     )
 

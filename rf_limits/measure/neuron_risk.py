@@ -14,7 +14,8 @@ from jaxtyping import Array, Float
 
 from rf_limits.measure.risk import ExactRisk, Risk, risk_is_exact
 from rf_limits.models.network import Params, ScaledOutput, hidden_weights
-from rf_limits.problem.targets import Target, Teacher
+from rf_limits.problem.neurons import Teacher
+from rf_limits.problem.target import Target
 from rf_limits.theory.blocks import BLOCK_ENTRIES, sum_over_blocks
 from rf_limits.theory.expectations import gaussian_gram
 

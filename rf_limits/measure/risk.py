@@ -14,7 +14,7 @@ from rf_limits.models.network import (
     linearized_relu_sum,
     tangent_relu_sum,
 )
-from rf_limits.problem.targets import Target
+from rf_limits.problem.target import Target
 from rf_limits.theory.degree_risks import degree_risks
 from rf_limits.theory.population_risk import (
     Sum,

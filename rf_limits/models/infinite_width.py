@@ -85,7 +85,8 @@ def infinite_width_kernels(
         antisymmetric doubling ``nngp`` is that of the undoubled network.
       x_left: (n, d) inputs.
       x_right: (m, d) inputs; ``x_left`` if None.
-      trainable: layers whose parameters move.
+      trainable: layers whose parameters move; with ``output_init="zero"`` the hidden layer has
+        no part in the NTK.
 
     Returns:
       :class:`Kernels`, float64. Activations without a closed form (tanh, sigmoid, softplus)
@@ -100,10 +101,10 @@ def infinite_width_kernels(
     # d g / d u_i: the output layer's part of the NTK is the NNGP kernel, times N where the
     # output weights carry the 1/sqrt(N) themselves.
     output = network.width * nngp if _learns_weights_directly(network) else nngp
-    hidden = ntk - output
+    hidden = 0.0 if network.output_init == "zero" else ntk - output
     if network.parameterization == "mup":
         output = nngp
-    ntk = {"both": output + hidden, "output": output, "hidden": hidden}[trainable]
+    ntk = {"both": output + hidden, "output": output, "hidden": hidden + 0.0 * ntk}[trainable]
     if network.parameterization == "mean_field":
         ntk = ntk / network.width
     if network.parameterization in ("mean_field", "mup"):

@@ -46,7 +46,7 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 }
 PARAMETERIZATIONS = ("ntk", "standard", "mean_field", "mup")
 CENTRINGS = ("none", "subtract", "antisymmetric")
-OUTPUT_INITS = ("gaussian", "sign", "positive")
+OUTPUT_INITS = ("gaussian", "sign", "positive", "zero")
 TRAINABLE = ("hidden", "output", "both")
 
 
@@ -58,8 +58,9 @@ class OneHiddenLayer(nn.Module):
       activation: a key of :data:`ACTIVATIONS`.
       use_bias: whether hidden neurons have biases.
       parameterization: one of :data:`PARAMETERIZATIONS`.
-      output_init: ``"gaussian"``, ``"sign"`` (u_i = +-1 times the standard deviation) or
-        ``"positive"`` (+1 times it).
+      output_init: ``"gaussian"``, ``"sign"`` (u_i = +-1 times the standard deviation),
+        ``"positive"`` (+1 times it) or ``"zero"``: hidden weights then have no gradient at
+        initialization, and the tangent features are the random features alone.
       antisymmetric: the second half of the neurons copies the first with opposite output
         weights, so that g_0 = 0 exactly and the tangent kernel is that of N/2 independent
         neurons (both halves count). Needs an even width.
@@ -94,7 +95,7 @@ class OneHiddenLayer(nn.Module):
 
     @property
     def output_std(self) -> float:
-        """Root mean square of the output weights at initialization."""
+        """Root mean square of the output weights at initialization (if they are not zero)."""
         return self.width**-0.5 if self.parameterization in ("standard", "mup") else 1.0
 
     def aligned_size(self, dim: int) -> float:
@@ -112,6 +113,7 @@ class OneHiddenLayer(nn.Module):
             "gaussian": jax.random.normal,
             "sign": jax.random.rademacher,
             "positive": lambda key, shape, dtype: jnp.ones(shape, dtype),
+            "zero": lambda key, shape, dtype: jnp.zeros(shape, dtype),
         }
         return self.output_std * draws[self.output_init](key, shape, dtype)
 

@@ -50,7 +50,7 @@ def zonal_kernels(
         "mup": (1.0 / dim, 1.0),
     }[network.parameterization]
     output *= trainable in ("output", "both")
-    hidden *= trainable in ("hidden", "both")
+    hidden *= trainable in ("hidden", "both") and network.output_init != "zero"
 
     def combined(output: float, hidden: float) -> ZonalSpectrum:
         """Output K_1 + hidden c K_0; c K_0 is the difference of the two at hand."""

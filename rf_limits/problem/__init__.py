@@ -2,16 +2,22 @@
 
 from rf_limits.problem.data import Dataset, make_dataset
 from rf_limits.problem.inputs import INPUTS, sample_inputs
-from rf_limits.problem.targets import Polynomial, SingleNeuron, Target, Teacher, make_target
+from rf_limits.problem.neurons import SingleNeuron, Teacher
+from rf_limits.problem.polynomial_kinds import make_polynomial
+from rf_limits.problem.polynomials import Gegenbauer, Polynomial
+from rf_limits.problem.target import Target
+from rf_limits.problem.targets import make_target
 
 __all__ = [
     "INPUTS",
     "Dataset",
+    "Gegenbauer",
     "Polynomial",
     "SingleNeuron",
     "Target",
     "Teacher",
     "make_dataset",
+    "make_polynomial",
     "make_target",
     "sample_inputs",
 ]

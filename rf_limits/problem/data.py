@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from rf_limits.problem.inputs import sample_inputs
-from rf_limits.problem.targets import Target
+from rf_limits.problem.target import Target
 
 
 class Dataset(NamedTuple):

@@ -14,6 +14,7 @@ BAD = {
     "problem.noise": [-0.1],
     "problem.neurons": [0],
     "problem.degree": [-1],
+    "problem.polynomial": ["cubic"],
     "problem.inputs": ["uniform"],
     "data.kind": ["fresh"],
     "data.num_train": [0],

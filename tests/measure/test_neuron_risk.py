@@ -8,7 +8,8 @@ import pytest
 from rf_limits.measure.neuron_risk import ExactNeuronRisk, exact_risk
 from rf_limits.measure.risk import ExactRisk
 from rf_limits.models import ScaledOutput, init_params, make_network
-from rf_limits.problem.targets import Teacher, make_target
+from rf_limits.problem.neurons import Teacher
+from rf_limits.problem.targets import make_target
 
 DIM, WIDTH, ALPHA = 3, 6, jnp.asarray(1.7)
 

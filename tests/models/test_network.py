@@ -9,13 +9,16 @@ from rf_limits.errors import RequirementError
 from rf_limits.models import (
     ScaledOutput,
     as_relu_sum,
+    infinite_width_kernels,
     init_params,
     linearized_relu_sum,
     make_network,
+    tangent_kernel,
     tangent_relu_sum,
 )
 from rf_limits.models._neural_tangents import nt
 from rf_limits.models.network import ACTIVATIONS, PARAMETERIZATIONS
+from rf_limits.models.zonal_kernels import zonal_kernels
 
 DIM = 5
 
@@ -81,6 +84,19 @@ def test_mup_has_one_learning_rate_for_both_layers(key):
 def test_sign_outputs(key):
     u = init_params(make_network(64, output_init="sign"), key, DIM)["params"]["output_kernel"]
     assert set(np.unique(u)) == {-1.0, 1.0}
+
+
+def test_outputs_from_zero_have_the_random_features_as_tangent_features(key):
+    network = make_network(64, output_init="zero")
+    params = init_params(network, key, DIM)
+    assert not np.any(params["params"]["output_kernel"])
+    x = jax.random.normal(jax.random.fold_in(key, 1), (50, DIM))
+    both = (tangent_kernel(network, params, x, layers=layers) for layers in ("both", "output"))
+    np.testing.assert_array_equal(*both)
+    kernels = infinite_width_kernels(network, x)
+    np.testing.assert_allclose(kernels.ntk, kernels.nngp, rtol=1e-14)
+    spectra = zonal_kernels(network, DIM, 4)
+    np.testing.assert_allclose(spectra["ntk"].eigenvalues, spectra["nngp"].eigenvalues, rtol=1e-13)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

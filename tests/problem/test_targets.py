@@ -19,6 +19,10 @@ CASES = {
     "line": {"kind": "polynomial", "degree": 1, "norm": 2.0},
     "quadratic": {"kind": "polynomial", "degree": 2},
     "quartic": {"kind": "polynomial", "degree": 4, "norm": 0.5},
+    "monomial": {"kind": "polynomial", "degree": 3, "norm": 2.0, "polynomial": "monomial"},
+    "harmonic": {"kind": "polynomial", "degree": 3, "polynomial": "harmonic"},
+    "product": {"kind": "polynomial", "degree": 4, "polynomial": "hermite_product"},
+    "zonal": {"kind": "polynomial", "degree": 4, "polynomial": "gegenbauer"},
 }
 
 

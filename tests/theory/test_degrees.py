@@ -12,7 +12,7 @@ import pytest
 
 from rf_limits.errors import RequirementError
 from rf_limits.problem import make_target
-from rf_limits.problem.targets import SingleNeuron
+from rf_limits.problem.neurons import SingleNeuron
 from rf_limits.theory import ReluSum, degree_products, degree_risks, relu_sum_product
 from rf_limits.theory.harmonics import gegenbauer, multiplicity
 from rf_limits.theory.population_risk import population_risk

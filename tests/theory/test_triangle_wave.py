@@ -10,7 +10,7 @@ import pytest
 from scipy import special
 
 from rf_limits.errors import RequirementError
-from rf_limits.problem.targets import Teacher
+from rf_limits.problem.neurons import Teacher
 from rf_limits.theory import relu_moments
 from rf_limits.theory.triangle_wave import (
     TriangleWave,

@@ -1,0 +1,138 @@
+"""Targets made of ReLU neurons: a teacher network, and the paper's single neuron."""
+
+import dataclasses
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from rf_limits.errors import check
+from rf_limits.theory.relu_moments import ReluSum, relu_sum_product
+from rf_limits.theory.spectrum import zonal_spectrum
+from rf_limits.theory.sphere import expected_relu_product
+from rf_limits.theory.zonal import Radii, ZonalSum
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Teacher:
+    """Several ReLU neurons: f*(x) = sum_j coefficients_j relu(<directions_j, x> + biases_j).
+
+    Attributes:
+      directions: (k, d) weight vectors; their lengths are part of the target.
+      biases: (k,) biases.
+      coefficients: (k,) output weights.
+    """
+
+    directions: Float[Array, "k d"]
+    biases: Float[Array, "k"]
+    coefficients: Float[Array, "k"]
+    name: ClassVar[str] = "teacher"
+
+    @property
+    def dim(self) -> int:
+        """Input dimension d."""
+        return self.directions.shape[1]
+
+    @property
+    def norm(self) -> Float[Array, "k"]:
+        """Lengths of the weight vectors, (k,)."""
+        return jnp.linalg.norm(self.directions, axis=1)
+
+    @property
+    def has_bias(self) -> bool:
+        """Whether any bias differs from zero."""
+        return bool(np.any(np.asarray(self.biases) != 0.0))
+
+    def as_relu_sum(self) -> ReluSum:
+        """The same function in the form the exact expectations take."""
+        biases = self.biases if self.has_bias else None
+        return ReluSum(self.directions, biases, self.coefficients)
+
+    def __call__(self, x: Float[Array, "n d"]) -> Float[Array, "n"]:
+        """Values at the rows of ``x``, (n,)."""
+        return jnp.maximum(x @ self.directions.T + self.biases, 0.0) @ self.coefficients
+
+    def formula(self) -> str:
+        """The function in words a paper would use."""
+        return f"sum of {self.coefficients.size} neurons c_j relu(<w_j, x> + b_j)"
+
+    def product(self, f: ReluSum) -> Float[Array, ""]:
+        """Exact E f(x) f*(x) for x ~ N(0, I_d)."""
+        return relu_sum_product(f, self.as_relu_sum())
+
+    @property
+    def is_homogeneous(self) -> bool:
+        """Whether no neuron has a bias."""
+        return not self.has_bias
+
+    @property
+    def odd_degrees(self) -> bool:
+        """Whether odd degrees k >= 3 are present: without biases they vanish."""
+        return self.has_bias
+
+    def zonal_sum(self, max_degree: int, radii: Radii) -> ZonalSum:
+        """The target by degree."""
+        return self.as_relu_sum().zonal_sum(max_degree, radii)
+
+    def degree_tails(self, max_degree: int) -> np.ndarray:
+        """Tails of the neurons' spectra, added by the triangle inequality."""
+        tails = np.zeros(max_degree + 1)
+        for norm, bias, size in zip(self.norm, self.biases, self.coefficients, strict=True):
+            # beyond 30 lengths of the weights a bias leaves nothing of degree 2 and more
+            beta = min(max(float(bias / norm), -30.0), 30.0)
+            spectrum = zonal_spectrum(self.dim, max_degree, bias=beta)
+            beyond = spectrum.tail + np.cumsum(spectrum.weights[::-1])[::-1] - spectrum.weights
+            tails += abs(float(size)) * float(norm) * np.sqrt(beyond)
+        return tails
+
+    def second_moment(self, inputs: str) -> float:
+        """Exact E f*(x)^2 under ``inputs`` (:data:`rf_limits.problem.INPUTS`).
+
+        Without biases f* is homogeneous and both input distributions share the value; with
+        biases the sphere takes one-dimensional quadrature (:mod:`rf_limits.theory.sphere`).
+
+        Raises:
+          RequirementError: biases on the sphere in fewer than three dimensions.
+        """
+        if inputs == "gaussian" or not self.has_bias:
+            own = self.as_relu_sum()  # compiled as a whole: by operations it takes seconds
+            return float(jax.jit(relu_sum_product)(own, own))
+        check(
+            self.dim >= 3, "problem.dim", "be at least 3 for a biased target on a sphere", self.dim
+        )
+        norms = np.asarray(self.norm)
+        unit = np.asarray(self.directions) / norms[:, None]
+        cosines = np.clip(unit @ unit.T, -1.0, 1.0)
+        total = 0.0
+        for i, c_i in enumerate(np.asarray(self.coefficients)):
+            for j, c_j in enumerate(np.asarray(self.coefficients)):
+                total += float(c_i * c_j) * expected_relu_product(
+                    float(norms[i]),
+                    float(self.biases[i]),
+                    float(norms[j]),
+                    float(self.biases[j]),
+                    float(cosines[i, j]),
+                    self.dim,
+                )
+        return total
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SingleNeuron(Teacher):
+    """The paper's target f*(x) = relu(<w*, x> + b*) (Yehudai and Shamir 2019, section 4)."""
+
+    name: ClassVar[str] = "single_neuron"
+
+    @classmethod
+    def create(cls, direction: Float[Array, "d"], norm: float, bias: float) -> "SingleNeuron":
+        """A neuron along ``direction`` (d,), scaled to |w*| = ``norm``, with bias b*."""
+        unit = direction / jnp.linalg.norm(direction)
+        return cls(norm * unit[None, :], jnp.full(1, bias, unit.dtype), jnp.ones(1, unit.dtype))
+
+    def formula(self) -> str:
+        """The function in words a paper would use."""
+        bias = float(self.biases[0])
+        shift = "" if bias == 0.0 else f" {'+' if bias > 0 else '-'} {abs(bias):g}"
+        return f"relu(<w*, x>{shift}), |w*| = {float(self.norm[0]):g}, d = {self.dim}"

@@ -1,0 +1,226 @@
+r"""Polynomial targets of one degree: what random features can learn.
+
+All are polynomials whose Hermite expansion has the single degree k. Such an f* is known by its
+symbol, the form
+
+.. math:: s(v) = E\, he_k(\langle v, x\rangle) f^*(x), \quad |v| = 1,
+
+he_k the Hermite polynomial with E he_k(z)^2 = 1, because with any neuron
+E sigma(<w, x>) f*(x) = c_k s(w/|w|), c_k the k-th Hermite coefficient of z -> sigma(|w| z).
+"""
+
+import dataclasses
+import math
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.special import ndtr
+from jaxtyping import Array, Float
+
+from rf_limits.theory.bivariate_normal import normal_density
+from rf_limits.theory.harmonics import (
+    gegenbauer,
+    log_gamma_ratio,
+    log_multiplicity,
+    multiplicity,
+)
+from rf_limits.theory.hermite import hermite_values
+from rf_limits.theory.relu_moments import ReluSum
+from rf_limits.theory.sphere import coordinate_nodes
+from rf_limits.theory.zonal import Radii, ZonalSum, polynomials, radial_rule, zonal_products
+
+_BEYOND = 38.0  # the normal density is zero in float64 beyond
+
+
+def hermite(degree: int, x: Array) -> Array:
+    """Normalized probabilists' Hermite polynomial: E he_k(z)^2 = 1 for z ~ N(0, 1)."""
+    before, value = jnp.zeros_like(x), jnp.ones_like(x)
+    for k in range(degree):
+        before, value = value, (x * value - math.sqrt(k) * before) / math.sqrt(k + 1)
+    return value
+
+
+class _OneDegree:
+    """What follows from the symbol alone."""
+
+    degree: int
+    norm: float
+    name: ClassVar[str] = "polynomial"
+
+    def symbol(self, v: Float[Array, "m d"]) -> Float[Array, "m"]:
+        """s(v) of the module docstring at unit vectors."""
+        raise NotImplementedError
+
+    @property
+    def has_bias(self) -> bool:
+        """A polynomial has none."""
+        return False
+
+    @property
+    def is_homogeneous(self) -> bool:
+        """Polynomials are not (those of degree one are treated like the others)."""
+        return False
+
+    @property
+    def odd_degrees(self) -> bool:
+        """Whether odd degrees k >= 3 are present: those of the polynomial's parity are."""
+        return self.degree % 2 == 1
+
+    def degree_tails(self, max_degree: int) -> np.ndarray:
+        """The whole up to the polynomial's degree, nothing from there on."""
+        return self.norm * (np.arange(max_degree + 1) < self.degree)
+
+    def neuron_products(self, w: Float[Array, "m d"], b: Float[Array, "m"]) -> Float[Array, "m"]:
+        """E relu(<w_i, x> + b_i) f*(x) for x ~ N(0, I_d).
+
+        |w| coefficient_k(b/|w|) s(w/|w|), coefficient_k the k-th Hermite coefficient of
+        t -> relu(t + beta): beta Phi(beta) + phi(beta), Phi(beta), He_{k-2}(-beta)
+        phi(beta)/sqrt(k!).
+        """
+        square = jnp.sum(w * w, axis=1)
+        length = jnp.sqrt(jnp.where(square > 0.0, square, 1e-300))
+        beta = b / length
+        if self.degree == 0:
+            coefficient = beta * ndtr(beta) + normal_density(beta)
+        elif self.degree == 1:
+            coefficient = ndtr(beta)
+        else:
+            scale = math.sqrt(self.degree * (self.degree - 1))
+            near = jnp.clip(beta, -_BEYOND, _BEYOND)
+            coefficient = hermite(self.degree - 2, -near) * normal_density(near) / scale
+        return length * coefficient * self.symbol(w / length[:, None])
+
+    def product(self, f: ReluSum) -> Float[Array, ""]:
+        """Exact E f(x) f*(x) for x ~ N(0, I_d); slopes enter as derivatives of neurons."""
+        biases = jnp.zeros_like(f.amplitudes) if f.biases is None else f.biases
+        value = self.neuron_products(f.weights, biases) @ f.amplitudes
+        if f.slopes is None and f.offsets is None:
+            return value
+        slopes = jnp.zeros_like(f.weights) if f.slopes is None else f.slopes
+        offsets = jnp.zeros_like(biases) if f.offsets is None else f.offsets
+        _, change = jax.jvp(self.neuron_products, (f.weights, biases), (slopes, offsets))
+        return value + jnp.sum(change)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Polynomial(_OneDegree):
+    """f*(x) = sum_j coefficients_j he_k(<directions_j, x>), he_k of one degree k.
+
+    Every polynomial of one Hermite degree is of this form (polarization); the symbol is
+    sum_j coefficients_j <directions_j, v>^k.
+
+    Attributes:
+      directions: (m, d) unit vectors.
+      coefficients: (m,) weights.
+      degree: degree k >= 0.
+      norm: root mean square under Gaussian inputs.
+      words: the function in terms of z_1, z_2, ..., orthonormal coordinates of x.
+    """
+
+    directions: Float[Array, "m d"]
+    coefficients: Float[Array, "m"]
+    degree: int
+    norm: float
+    words: str
+
+    @property
+    def dim(self) -> int:
+        """Input dimension d."""
+        return self.directions.shape[1]
+
+    def __call__(self, x: Float[Array, "n d"]) -> Float[Array, "n"]:
+        """Values at the rows of ``x``, (n,)."""
+        return hermite(self.degree, x @ self.directions.T) @ self.coefficients
+
+    def symbol(self, v: Float[Array, "m d"]) -> Float[Array, "m"]:
+        """sum_j coefficients_j <directions_j, v>^k."""
+        return (v @ self.directions.T) ** self.degree @ self.coefficients
+
+    def formula(self) -> str:
+        """The function in words a paper would use."""
+        return f"{self.words}, E f*^2 = {self.norm**2:g}, d = {self.dim}"
+
+    def second_moment(self, inputs: str) -> float:
+        """Exact E f*(x)^2 under ``inputs``: norm^2, or the sum over harmonics on the sphere."""
+        if inputs == "gaussian":
+            return self.norm**2
+        radii = radial_rule(self.dim, homogeneous=True)
+        f = self.zonal_sum(self.degree, radii)
+        return float(jnp.sum(zonal_products(f, f, radii)))
+
+    def zonal_sum(self, max_degree: int, radii: Radii) -> ZonalSum:
+        """The target by degree: sqrt(B(d, k)) E_t f* P_k(t) at each radius, by Gauss' rule."""
+        nodes, weights = coordinate_nodes((self.degree + max_degree) // 2 + 1, self.dim)
+        values = hermite_values(self.degree, np.outer(radii.nodes, nodes))[-1]
+        scale = np.exp(0.5 * log_multiplicity(self.dim, np.arange(max_degree + 1)))
+        found = (scale[:, None] * gegenbauer(self.dim, max_degree, nodes) * weights) @ values.T
+        above = np.arange(max_degree + 1) > self.degree  # orthogonal, to the last bit
+        found[above] = 0.0
+        return ZonalSum(self.directions, self.coefficients[:, None, None] * jnp.asarray(found))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Gegenbauer(_OneDegree):
+    """f*(x) = norm c |x|^k P_k(<direction, x>/|x|), with E f*^2 = norm^2 for x ~ N(0, I_d).
+
+    The zonal harmonic polynomial: on every sphere it has the one degree k.
+
+    Attributes:
+      direction: (d,) unit vector, d >= 2.
+      degree: degree k >= 0.
+      norm: root mean square under Gaussian inputs.
+    """
+
+    direction: Float[Array, "d"]
+    degree: int
+    norm: float
+
+    @property
+    def dim(self) -> int:
+        """Input dimension d."""
+        return self.direction.size
+
+    def _log_moment(self) -> float:
+        """Log E |x|^{2k} for x ~ N(0, I_d)."""
+        half = 0.5 * self.dim
+        return self.degree * math.log(2.0) + float(log_gamma_ratio(half, float(self.degree)))
+
+    def _factor(self) -> float:
+        """C = sqrt(B(d, k)/E |x|^{2k})."""
+        return math.exp(0.5 * (math.log(multiplicity(self.dim, self.degree)) - self._log_moment()))
+
+    def _polynomial(self, t: Array) -> Array:
+        *_, value = polynomials(self.dim, self.degree, t)
+        return value
+
+    def __call__(self, x: Float[Array, "n d"]) -> Float[Array, "n"]:
+        """Values at the rows of ``x``, (n,)."""
+        length = jnp.linalg.norm(x, axis=1)
+        cosine = (x @ self.direction) / jnp.where(length > 0.0, length, 1.0)
+        return self.norm * self._factor() * length**self.degree * self._polynomial(cosine)
+
+    def symbol(self, v: Float[Array, "m d"]) -> Float[Array, "m"]:
+        """sqrt(k!) f*(v): a harmonic polynomial is its own Hermite expansion."""
+        factor = self.norm * self._factor() * math.sqrt(math.factorial(self.degree))
+        return factor * self._polynomial(v @ self.direction)
+
+    def formula(self) -> str:
+        """The function in words a paper would use."""
+        k = self.degree
+        return f"c |x|^{k} P_{k}(<w*, x>/|x|), E f*^2 = {self.norm**2:g}, d = {self.dim}"
+
+    def second_moment(self, inputs: str) -> float:
+        """Exact E f*(x)^2 under ``inputs``: norm^2, less on the sphere of radius sqrt(d)."""
+        if inputs == "gaussian":
+            return self.norm**2
+        return self.norm**2 * math.exp(self.degree * math.log(self.dim) - self._log_moment())
+
+    def zonal_sum(self, max_degree: int, radii: Radii) -> ZonalSum:
+        """Its one degree."""
+        found = np.zeros((1, max_degree + 1, radii.nodes.size))
+        if self.degree <= max_degree:
+            size = self.norm * self._factor() / math.sqrt(multiplicity(self.dim, self.degree))
+            found[0, self.degree] = size * radii.nodes**self.degree
+        return ZonalSum(self.direction[None, :], jnp.asarray(found))

@@ -1,0 +1,57 @@
+"""What every target knows: its formula, its norm, and its products with neurons.
+
+Every target is a frozen dataclass of arrays, hashed by identity and callable on a batch of
+inputs. Three kinds of exact knowledge are asked of it: its second moment under either input
+distribution, its product with a sum of ReLU neurons under Gaussian inputs
+(:mod:`rf_limits.theory.population_risk`), and itself degree by degree
+(:mod:`rf_limits.theory.degree_risks`).
+"""
+
+from typing import ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Array, Float
+
+from rf_limits.theory.relu_moments import ReluSum
+from rf_limits.theory.zonal import Radii, ZonalSum
+
+
+@runtime_checkable
+class Target(Protocol):
+    """What the rest of the package asks of a target."""
+
+    name: ClassVar[str]
+
+    @property
+    def dim(self) -> int:
+        """Input dimension d."""
+
+    @property
+    def has_bias(self) -> bool:
+        """Whether any bias differs from zero."""
+
+    def __call__(self, x: Float[Array, "n d"]) -> Float[Array, "n"]:
+        """Values at the rows of ``x``."""
+
+    def formula(self) -> str:
+        """The function in words a paper would use."""
+
+    def second_moment(self, inputs: str) -> float:
+        """Exact E f*(x)^2 under ``inputs``."""
+
+    def product(self, f: ReluSum) -> Float[Array, ""]:
+        """Exact E f(x) f*(x) under Gaussian inputs."""
+
+    @property
+    def is_homogeneous(self) -> bool:
+        """Whether f*(r x) = r f*(x) for r > 0."""
+
+    @property
+    def odd_degrees(self) -> bool:
+        """Whether odd degrees k >= 3 may be present."""
+
+    def zonal_sum(self, max_degree: int, radii: Radii) -> ZonalSum:
+        """The target by degree (:mod:`rf_limits.theory.zonal`)."""
+
+    def degree_tails(self, max_degree: int) -> np.ndarray:
+        """(K + 1,) bounds on the root of E (f* - sum of its degrees up to k)^2, x ~ N(0, I_d)."""
