@@ -29,6 +29,8 @@ _FOLDERS = {
     "chizat": "dynamics.",
     "single_neuron": "dynamics.",
     "sample_complexity": "samples.",
+    "coupling": "power.",
+    "polynomials": "power.",
 }
 EXPERIMENTS = {
     name: (f"rf_limits.experiments.{folder}{name}", f"rf_limits.figures.{folder}{name}")

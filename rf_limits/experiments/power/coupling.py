@@ -1,0 +1,198 @@
+"""Why training behaves like random features: both on the same samples, against width.
+
+The coupling in the proof of Yehudai and Shamir (2019, section 3), measured: the network, its
+linearization and SGD on its random features take the same steps on the same stream; how far
+apart do they come, and how far do weights move, beside what the proof guarantees
+(:mod:`rf_limits.theory.coupling`).
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from ml_collections import ConfigDict
+
+from rf_limits.errors import check, check_choice
+from rf_limits.experiments.fits import exponents, interval, short_interval, upper_half
+from rf_limits.experiments.power.regimes import COUPLED, REGIMES
+from rf_limits.experiments.result import Report, Result, no_report
+from rf_limits.experiments.study import Member, Study, member, validate_members
+from rf_limits.experiments.tables import rounding_remarks, short_number, summary_rows
+from rf_limits.experiments.validation import check_sequence
+from rf_limits.theory.coupling import REGIMES as GUARANTEED
+from rf_limits.theory.coupling import coupling_guarantee
+
+LABELS = ("regime",)
+SUPREMA = ("coupled_gap", "linearization_gap", "weight_movement", "output_movement")
+"""Largest values over the log points: the first is the distance to the random-features run."""
+
+
+def _members(config: ConfigDict) -> list[Member]:
+    return [member(config, {"regime": name}, **REGIMES[name]) for name in config.regimes]
+
+
+def validate(config: ConfigDict) -> None:
+    """Checks every field.
+
+    Raises:
+      RequirementError: naming the first field that cannot be, with the value received.
+    """
+    check_sequence(config.regimes, "regimes")
+    for name in config.regimes:
+        check_choice(name, tuple(REGIMES), "regimes")
+    check_choice(config.data.kind, ("stream",), "data.kind")
+    model = config.model
+    check_choice(model.activation, ("relu",), "model.activation")
+    check_choice(model.parameterization, ("ntk",), "model.parameterization")
+    check(
+        model.centring != "none",
+        "model.centring",
+        "be subtract or antisymmetric: both runs start at 0",
+        model.centring,
+    )
+    validate_members(_members(config))
+
+
+def prepare(config: ConfigDict, report: Report = no_report) -> Study:
+    """Checks the config and prepares every regime.
+
+    Raises:
+      RequirementError: a config that cannot be run.
+    """
+    validate(config)
+    constants = {"dim": config.problem.dim, "noise": config.problem.noise}
+    return Study(_members(config), report, constants={**constants, "bias": config.model.bias})
+
+
+def suprema(metrics: pd.DataFrame) -> pd.DataFrame:
+    """Largest distances and movements over the log points of every network.
+
+    Args:
+      metrics: the study's table.
+
+    Returns:
+      Columns regime, width, lazy_scale, seed, time, ``impulse`` (M of
+      :mod:`rf_limits.theory.coupling`, by the trapezoidal rule between log points) and
+      :data:`SUPREMA`; NaN where a run diverged.
+    """
+    rows = []
+    keys = ["regime", "width", "lazy_scale", "seed"]
+    for key, curve in metrics[metrics["method"] == "network"].groupby(keys, sort=False):
+        curve = curve.sort_values("step")
+        row = dict(zip(keys, key, strict=True))
+        curve = curve.assign(coupled_gap=curve[COUPLED[row["regime"]][1]])
+        time = curve["time"].to_numpy(float)
+        error = np.sqrt(curve["risk"].to_numpy(float) + curve["noise"].to_numpy(float) ** 2)
+        row["time"] = float(time[-1])
+        row["impulse"] = float(np.trapezoid(error, time) / row["lazy_scale"])
+        for name in SUPREMA:
+            row[name] = float(np.max(curve[name].to_numpy(float)))  # NaN stays
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def guarantees(metrics: pd.DataFrame) -> pd.DataFrame:
+    """What the coupling argument guarantees, by regime, width and lazy scale.
+
+    Returns:
+      Columns regime, width, lazy_scale, ``weight_movement`` and ``coupled_gap``: bounds at the
+      mean impulse over seeds. The regime "ntk" has none.
+    """
+    first = metrics.iloc[0]
+    rows = []
+    means = suprema(metrics).groupby(["regime", "width", "lazy_scale"], sort=False)
+    for (regime, width, scale), row in means[["impulse", "time"]].mean().iterrows():
+        if regime not in GUARANTEED or not math.isfinite(row["impulse"]):
+            continue
+        found = coupling_guarantee(
+            regime,
+            float(row["impulse"]),
+            float(row["time"]),
+            int(width),
+            int(first["dim"]),
+            lazy_scale=float(scale),
+            bias=bool(first["bias"]),
+        )
+        bounds = {"weight_movement": found.weight_movement, "coupled_gap": found.gap}
+        rows.append({"regime": regime, "width": int(width), "lazy_scale": float(scale), **bounds})
+    return pd.DataFrame(
+        rows, columns=["regime", "width", "lazy_scale", *("weight_movement", "coupled_gap")]
+    )
+
+
+def fits(metrics: pd.DataFrame, least: float = 0.0) -> list[dict[str, Any]]:
+    """Exponents of the suprema against width, by regime and lazy scale.
+
+    Args:
+      metrics: the study's table.
+      least: smallest width fitted.
+    """
+    rows = []
+    for (regime, scale), group in suprema(metrics).groupby(["regime", "lazy_scale"], sort=False):
+        for name in SUPREMA:
+            found = exponents(group, ["width"], name, least)
+            if found is not None:
+                labels = {"regime": regime, "lazy_scale": scale, "measurement": name}
+                rows.append(labels | found)
+    return rows
+
+
+def summary(result: Result) -> dict[str, Any]:
+    """What summary.json holds: exponents, suprema beside guarantees, means at the end."""
+    metrics = result.metrics
+    keys = ["regime", "width", "lazy_scale"]
+    measured = suprema(metrics).groupby(keys, sort=False)[["impulse", *SUPREMA]]
+    means = measured.agg(lambda v: np.mean(v.to_numpy(float))).reset_index()
+    bounds = guarantees(metrics).rename(
+        columns={name: f"{name}_guarantee" for name in ("weight_movement", "coupled_gap")}
+    )
+    return {
+        "choices": result.choices,
+        "exponents": fits(metrics),
+        "exponents_of_wide": fits(metrics, upper_half(metrics)),
+        "suprema": means.merge(bounds, on=keys, how="left").to_dict("records"),
+        "final": summary_rows(metrics, LABELS),
+    }
+
+
+def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]]]:
+    """Exponents by regime, with their intervals."""
+    names = {
+        "coupled_gap": "gap to RF",
+        "linearization_gap": "lin. gap",
+        "weight_movement": "movement",
+        "output_movement": "output mov.",
+    }
+    found = {(r["regime"], r["measurement"]): r for r in fits(metrics)}
+    regimes = metrics["regime"].unique()
+    cells = [
+        [regime, *(short_interval(found.get((regime, column)), "width") for column in names)]
+        for regime in regimes
+    ]
+    widths = metrics["width"].dropna()
+    title = (
+        f"Exponents in N of suprema over time, {widths.min()} to {widths.max()} (95% over seeds)"
+    )
+    return title, ["regime", *names.values()], cells
+
+
+def remarks(result: Result) -> list[str]:
+    """Lines under the table."""
+    metrics = result.metrics
+    means = suprema(metrics).groupby(["regime", "width"], sort=False)
+    bounds = guarantees(metrics).set_index(["regime", "width"])
+    wide = {(r["regime"], r["measurement"]): r for r in fits(metrics, upper_half(metrics))}
+    lines = []
+    for regime in metrics["regime"].unique():
+        width = metrics[metrics["regime"] == regime]["width"].max()
+        group = means.get_group((regime, width))
+        parts = []
+        for name, words in (("coupled_gap", "gap to RF"), ("weight_movement", "movement")):
+            text = f"{words} {short_number(float(np.mean(group[name].to_numpy(float))))}"
+            if (regime, width) in bounds.index:
+                text += f" (guarantee {short_number(float(bounds.loc[(regime, width), name]))})"
+            parts.append(text)
+        slope = interval(wide.get((regime, "coupled_gap")), "width")
+        lines.append(f"{regime}, N = {width}: {', '.join(parts)}; widest half: gap ~ N^{slope}.")
+    return lines + rounding_remarks(metrics, LABELS)

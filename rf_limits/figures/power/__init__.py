@@ -1,0 +1,1 @@
+"""Figures of the studies of the power of random features."""

@@ -1,0 +1,57 @@
+"""Network, linearization and random features on the same samples: distances against width."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from rf_limits.experiments.power.coupling import fits, guarantees, suprema
+from rf_limits.figures.curves import as_floats, log_axes, spread_line
+from rf_limits.figures.style import MARKERS, new_figure, style
+
+_COLOURS = {"hidden": "#D55E00", "all": "#0072B2", "ntk": "#4D4D4D"}
+_NAMES = {
+    "hidden": r"hidden layer, $u_i=\pm1$",
+    "all": "all layers, $u_0=0$",
+    "ntk": "all layers, Gaussian $u_0$",
+}
+_PANELS = {
+    "coupled_gap": r"$\sup_t$ rms of $f_t-f_t^{\rm RF}$",
+    "linearization_gap": r"$\sup_t$ rms of $f_t-f_t^{\rm lin}$",
+    "weight_movement": r"$\sup_t\,|W_t-W_0|_F/|W_0|_F$",
+}
+
+
+def draw(metrics: pd.DataFrame) -> dict[str, Figure]:
+    """All figures by file name.
+
+    Args:
+      metrics: the study's table (docs/power.md).
+    """
+    with style():
+        return {"coupling": coupling(metrics)}
+
+
+def coupling(metrics: pd.DataFrame) -> Figure:
+    """Suprema over time against width, with exponents; guarantees dashed. Smallest lazy scale."""
+    table, bounds = suprema(metrics), guarantees(metrics)
+    scale = table["lazy_scale"].min()
+    table, bounds = (t[t["lazy_scale"] == scale] for t in (table, bounds))
+    found = {(r["regime"], r["lazy_scale"], r["measurement"]): r for r in fits(metrics)}
+    figure, axes = new_figure(len(_PANELS), height=3.5, width=2.8)
+    for axis, (column, label) in zip(axes, _PANELS.items(), strict=True):
+        for i, regime in enumerate(table["regime"].unique()):
+            fit = found.get((regime, scale, column))
+            slope = "" if fit is None else f": {fit['width_exponent']:.2f}"
+            line = {
+                "color": _COLOURS[regime],
+                "marker": MARKERS[i],
+                "label": (_NAMES[regime] + slope).replace("-", "\N{MINUS SIGN}"),
+            }
+            spread_line(axis, as_floats, table[table["regime"] == regime], "width", column, **line)
+            own = bounds[bounds["regime"] == regime].sort_values("width")
+            if column in own and len(own):
+                x, y = (np.asarray(own[c], float) for c in ("width", column))
+                axis.plot(x, y, color=_COLOURS[regime], linestyle="--", lw=0.9)
+        log_axes(axis, x="width $N$", y=label)
+        axis.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0))
+    return figure

@@ -1,0 +1,90 @@
+r"""How far SGD on a network can leave SGD on its random features: the paper's coupling.
+
+Both runs take the same steps eta on the same samples, on half squared errors over alpha^2, from
+f_0 = 0, in NTK parameterization with relu. Everything follows from time t = eta times steps and
+the impulse
+
+.. math:: M = \frac{\eta}{\alpha} \sum_s \big(E(f_s-y)^2\big)^{1/2},
+
+with r = |(x/sqrt(d), [1 with biases])| and s^2 = r^2/2, the mean square of a neuron's value.
+
+- *Hidden layer trained, u_i = +-1* (the random features are the gates times x). A neuron moves by
+  |delta_i| <= M r/sqrt(N), so its preactivation by m = M r^2/sqrt(N). It departs from its
+  linearization only where its gate flips, which asks for |h_i| <= m, h_i ~ N(0, r^2): a share
+  q = sqrt(2/pi) m/r of the gates. At equal parameters the two functions then differ by at most
+  tau = alpha M r^2 q, and the features by r sqrt(q).
+- *All layers trained, u_0 = 0* (the random features are the neurons). |u_i| <= M s/sqrt(N), so
+  |delta_i| <= M^2 r s/(2 N): features change by M^2 r^2 s/(2 N), and at equal u the functions
+  differ by at most tau = alpha M^3 r^2 s^2/(2 N).
+
+The random-features run is a contraction while eta R^2 <= 2, R^2 = s^2 the mean |phi(x)|^2, so the
+parameters of the two runs part by at most (t/alpha) tau R + M times the change of features, and
+their functions by tau plus alpha R times that: O(N^{-1/4}), by the gates' share of the
+gradient, and O(1/N). The argument is that of Yehudai and Shamir (2019, section 3); random
+quantities stand for their root mean squares over initialization and inputs, factor by factor.
+"""
+
+import math
+from typing import NamedTuple
+
+from rf_limits.errors import check, check_choice
+
+REGIMES = ("hidden", "all")
+
+
+class CouplingGuarantee(NamedTuple):
+    """Bounds at width N, after time t and impulse M.
+
+    Attributes:
+      weight_movement: |W_t - W_0|_F/|W_0|_F, biases included.
+      gap: root mean square difference of the network and the random-features run.
+    """
+
+    weight_movement: float
+    gap: float
+
+
+def coupling_guarantee(
+    regime: str,
+    impulse: float,
+    time: float,
+    width: int,
+    dim: int,
+    *,
+    lazy_scale: float = 1.0,
+    bias: bool = False,
+) -> CouplingGuarantee:
+    """The bounds of the module docstring.
+
+    Args:
+      regime: ``"hidden"`` (hidden layer trained, u_i = +-1) or ``"all"`` (both layers, u_0 = 0).
+      impulse: M.
+      time: t, learning rate times steps.
+      width: N.
+      dim: d; inputs have |x|^2 about d.
+      lazy_scale: alpha.
+      bias: whether neurons have biases.
+
+    Returns:
+      :class:`CouplingGuarantee`.
+
+    Raises:
+      RequirementError: unknown ``regime``, negative impulse or time.
+    """
+    check_choice(regime, REGIMES, "regime")
+    for name, value in (("impulse", impulse), ("time", time)):
+        check(value >= 0.0, name, "be at least 0", value)
+    r = math.sqrt(2.0) if bias else 1.0
+    parameters = dim + 1 if bias else dim
+    size = r / math.sqrt(2.0)  # s, and R
+    if regime == "hidden":
+        moved = impulse * r / math.sqrt(width)
+        flips = min(1.0, math.sqrt(2.0 / math.pi) * moved)
+        tau = lazy_scale * impulse * r**2 * flips
+        features = r * math.sqrt(flips)
+    else:
+        moved = impulse**2 * r * size / (2.0 * width)
+        tau = lazy_scale * impulse**3 * r**2 * size**2 / (2.0 * width)
+        features = impulse**2 * r**2 * size / (2.0 * width)
+    apart = time / lazy_scale * tau * size + impulse * features
+    return CouplingGuarantee(moved / math.sqrt(parameters), tau + lazy_scale * size * apart)
