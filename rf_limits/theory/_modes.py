@@ -16,6 +16,7 @@ from rf_limits.theory.spectrum import ZonalSpectrum
 _BISECTIONS = 200
 _LARGEST = 690.0  # sums of thousands of exponentials of it are finite
 _WIDEST_BRACKET = 1400.0
+_LARGEST_RANK = 10**300  # exact integers beyond have no float
 Array = np.ndarray | np.floating
 Values = float | int | list | np.ndarray
 
@@ -143,5 +144,7 @@ def zonal_modes(
     with np.errstate(divide="ignore"):
         tail = float(np.log(beyond))
     held = (k for k in range(count) if np.isfinite(logs[k]))
-    rank = float(sum(kernel.multiplicity(k) for k in held)) if beyond == 0.0 else math.inf
+    rank = math.inf
+    if beyond == 0.0:
+        rank = float(min(sum(kernel.multiplicity(k) for k in held), _LARGEST_RANK))
     return Modes(logs, logs + kernel.log_multiplicities[:count], tail, rank), weights, rest
