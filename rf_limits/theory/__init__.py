@@ -11,11 +11,17 @@ from rf_limits.theory.kernel_spectrum import kernel_spectrum, relu_kernel_spectr
 from rf_limits.theory.lazy_limit import features_for_risk, hardest_bias, lazy_limit
 from rf_limits.theory.magnitude_limit import log_magnitude_limit, log_rms_magnitude_limit
 from rf_limits.theory.population_risk import population_risk
+from rf_limits.theory.random_features_regression import (
+    RandomFeaturesRegression,
+    random_features_regression,
+    random_features_risk,
+)
 from rf_limits.theory.relu_moments import ReluSum, relu_gram, relu_sum_product
 from rf_limits.theory.spectrum import ZonalSpectrum, zonal_spectrum
 
 __all__ = [
     "KernelRegression",
+    "RandomFeaturesRegression",
     "ReluSum",
     "ZonalSpectrum",
     "degree_products",
@@ -30,6 +36,8 @@ __all__ = [
     "log_magnitude_limit",
     "log_rms_magnitude_limit",
     "population_risk",
+    "random_features_regression",
+    "random_features_risk",
     "relu_gram",
     "relu_kernel_spectrum",
     "relu_sum_product",

@@ -11,7 +11,6 @@ Pehlevan 2020; Simon et al. 2021). Eigenvalues come by degree, with multipliciti
 beyond the last degree enters through its trace, which acts as ridge, and is never dropped.
 """
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -19,11 +18,8 @@ from jaxtyping import Float
 from scipy import special
 
 from rf_limits.errors import check
+from rf_limits.theory._modes import Modes, Values, exp, listed_modes, zonal_modes
 from rf_limits.theory.spectrum import ZonalSpectrum
-
-_BISECTIONS = 200
-Array = np.ndarray | np.floating
-Values = float | int | list | np.ndarray
 
 
 class KernelRegression(NamedTuple):
@@ -51,39 +47,8 @@ class KernelRegression(NamedTuple):
     tail_error: Float[np.ndarray, "*S"]
 
 
-class _Modes(NamedTuple):
-    """Logarithms of l_k and of l_k times multiplicity, by degree; the trace beyond the last."""
-
-    eigenvalues: np.ndarray
-    weights: np.ndarray
-    tail: float
-
-    def degrees_of_freedom(self, log_kappa: Array) -> Array:
-        """sum_i L_i, the tail included as its trace over kappa."""
-        logs = self.weights - np.logaddexp(self.eigenvalues, log_kappa[..., None])
-        return np.sum(np.exp(logs), axis=-1) + self.tail * np.exp(-log_kappa)
-
-    def squares(self, log_kappa: Array) -> Array:
-        """sum_i L_i^2."""
-        both = np.logaddexp(self.eigenvalues, log_kappa[..., None])
-        with np.errstate(invalid="ignore"):  # -inf - inf for degrees the kernel does not have
-            logs = self.weights + self.eigenvalues - 2.0 * both
-        return np.sum(np.exp(logs), axis=-1)
-
-    def log_kappa(self, n: np.ndarray, ridge: np.ndarray) -> Array:
-        """Log kappa by bisection: the two sides are monotone in it."""
-        trace = float(np.sum(np.exp(self.weights))) + self.tail
-        high = np.log((trace + ridge) / n)  # sum_i L_i <= trace/kappa
-        low = high - 1400.0
-        for _ in range(_BISECTIONS):
-            middle = 0.5 * (low + high)
-            more = self.degrees_of_freedom(middle) + ridge * np.exp(-middle) > n
-            low, high = np.where(more, middle, low), np.where(more, high, middle)
-        return 0.5 * (low + high)
-
-
 def _risks(
-    modes: _Modes,
+    modes: Modes,
     target: np.ndarray,
     num_train: Values,
     ridge: Values,
@@ -96,14 +61,17 @@ def _risks(
     check(bool(np.all(n > 0)), "num_train", "be positive", num_train)
     for name, values in (("ridge", ridge), ("noise", noise), ("target", target)):
         check(bool(np.all(values >= 0.0)), name, "be at least 0", values)
-    log_kappa = modes.log_kappa(n, ridge)
+    modes.check_rank(n, ridge, "num_train", num_train)
+    with np.errstate(divide="ignore"):
+        log_ridge = np.log(ridge)
+    high = np.logaddexp(modes.log_trace, log_ridge) - np.log(n)
+    log_kappa = modes.log_kappa(n, lambda logs: exp(log_ridge - logs), high)
     kappa = np.exp(log_kappa)
     learnability = special.expit(modes.eigenvalues - log_kappa[..., None])
     bias = np.sum((1.0 - learnability) ** 2 * target, axis=-1) + target_tail
     overfitting = n / (n - modes.squares(log_kappa))
     on_labels = overfitting * (bias + noise**2)
     risk = on_labels - noise**2
-    smallest = np.min(modes.eigenvalues[np.isfinite(modes.eigenvalues)])
     return KernelRegression(
         risk,
         (ridge / (n * kappa)) ** 2 * on_labels,
@@ -112,7 +80,7 @@ def _risks(
         learnability,
         kappa,
         overfitting,
-        np.exp(smallest - log_kappa) if modes.tail > 0.0 else np.zeros(kappa.shape),
+        modes.tail_error(log_kappa),
     )
 
 
@@ -146,18 +114,7 @@ def kernel_regression(
       RequirementError: negative arguments, or as many samples as a kernel of finite rank has
         eigenfunctions, or more, without ridge (nothing is left to estimate; the formula is 0/0).
     """
-    values, counts = (np.asarray(a, np.float64) for a in (eigenvalues, multiplicities))
-    check(bool(np.all(values >= 0.0)), "eigenvalues", "be at least 0", eigenvalues)
-    check(tail >= 0.0, "tail", "be at least 0", tail)
-    rank = float(np.sum(counts[values > 0.0])) if tail == 0.0 else math.inf
-    check(
-        bool(np.all((np.asarray(ridge) > 0.0) | (np.asarray(num_train) < rank))),
-        "num_train",
-        f"be below the kernel's rank, {rank:g}, without ridge",
-        num_train,
-    )
-    with np.errstate(divide="ignore"):
-        modes = _Modes(np.log(values), np.log(values * counts), float(tail))
+    modes = listed_modes(eigenvalues, multiplicities, tail)
     return _risks(modes, np.asarray(target, np.float64), num_train, ridge, noise, target_tail)
 
 
@@ -194,17 +151,7 @@ def kernel_regression_risk(
       >>> from rf_limits.theory import relu_kernel_spectrum, zonal_spectrum
       >>> kernel, target = relu_kernel_spectrum("ntk", 20, 400), zonal_spectrum(20, 400)
       >>> [round(float(r), 3) for r in kernel_regression_risk(kernel, target, [64, 512]).risk]
-      [0.131, 0.033]
+      [0.106, 0.018]
     """
-    check(kernel.dim == target.dim, "kernel.dim", f"be {target.dim}, the target's", kernel.dim)
-    count = min(kernel.max_degree, target.max_degree) + 1
-    weights = norm**2 * target.weights[:count]
-    rest = norm**2 * target.total - float(np.sum(weights))
-    if degree is not None:
-        check(0 <= degree < count, "degree", f"be from 0 to {count - 1}", degree)
-        weights = np.where(np.arange(count) == degree, weights, 0.0)
-        rest = 0.0
-    beyond = float(np.sum(kernel.weights[count:])) + kernel.tail
-    logs = math.log(kernel.dim) + kernel.log_eigenvalues[:count]
-    modes = _Modes(logs, logs + kernel.log_multiplicities[:count], kernel.dim * beyond)
+    modes, weights, rest = zonal_modes(kernel, target, norm, degree)
     return _risks(modes, weights, num_train, ridge, noise, rest)

@@ -11,6 +11,7 @@ from rf_limits.errors import RequirementError
 from rf_limits.theory import (
     kernel_regression,
     kernel_regression_risk,
+    kernel_spectrum,
     relu_kernel_spectrum,
     zonal_spectrum,
 )
@@ -150,3 +151,22 @@ def test_one_degree_alone():
     np.testing.assert_allclose(sum(parts) + beyond, whole, rtol=1e-12)
     with pytest.raises(RequirementError, match="degree must be from 0 to 50"):
         kernel_regression_risk(kernel, target, 100, degree=51)
+
+
+def test_the_scale_of_the_kernel_does_not_matter():
+    """Small eigenvalues bring the bracket's middle below 1e-308, where 1/kappa overflows."""
+    held = np.array([3.0, 20.0]), np.ones(2)
+    for scale in (1e-30, 1e-8, 1e8, 1e30):
+        values = scale * np.array([1.0, 0.1])
+        found = kernel_regression(values, *held, 8, noise=0.1)
+        plain = kernel_regression(values / scale, *held, 8, noise=0.1)
+        np.testing.assert_allclose(found.risk, plain.risk, rtol=1e-12)
+        np.testing.assert_allclose(found.kappa, scale * plain.kappa, rtol=1e-12)
+
+
+def test_a_zonal_kernel_of_finite_rank():
+    """c = cos theta has degree 1 only, d functions: as many samples leave nothing to estimate."""
+    linear, target = kernel_spectrum(lambda c: c, 10, 1), zonal_spectrum(10, 20)
+    with pytest.raises(RequirementError, match="below the kernel's rank, 10, without ridge"):
+        kernel_regression_risk(linear, target, 10)
+    assert np.isfinite(kernel_regression_risk(linear, target, 9).risk)
