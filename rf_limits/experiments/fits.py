@@ -76,6 +76,42 @@ def short_interval(row: dict[str, Any] | None, variable: str) -> str:
     return f"{value:.2f}\N{PLUS-MINUS SIGN}{max(high - value, value - low):.2f}"
 
 
+def steps_to_threshold(
+    metrics: pd.DataFrame, threshold: float, labels: Sequence[str], method: str = "network"
+) -> pd.DataFrame:
+    """First step at which each trained predictor's relative risk is at most ``threshold``.
+
+    Args:
+      metrics: the study's table.
+      threshold: of risk over E f*^2.
+      labels: of the study.
+      method: which predictor.
+
+    Returns:
+      The labels, width, lazy_scale, seed, steps and time: interpolated in log risk between log
+      points; NaN where the threshold was not reached.
+    """
+    keys = [*labels, "width", "lazy_scale", "seed"]
+    rows = []
+    for key, curve in metrics[metrics["method"] == method].groupby(keys):
+        curve = curve.sort_values("step")
+        # a risk of zero comes out of rounding as +-1e-16
+        logs = np.log(np.maximum(curve["relative_risk"].to_numpy(float), 1e-300) / threshold)
+        steps = curve["step"].to_numpy(float)
+        row = dict(zip(keys, key, strict=True))
+        below = np.flatnonzero(logs <= 0.0)
+        found = float("nan")
+        if len(below):
+            i = below[0]
+            found = 0.0
+            if i > 0:
+                share = logs[i - 1] / (logs[i - 1] - logs[i])
+                found = float(steps[i - 1] + share * (steps[i] - steps[i - 1]))
+        rate = float(curve["time"].iloc[-1] / steps[-1])
+        rows.append({**row, "steps": found, "time": found * rate})
+    return pd.DataFrame(rows)
+
+
 def crossing(x: np.ndarray, y: np.ndarray, threshold: float) -> float:
     """Abscissa at which a falling curve last passes ``threshold``, interpolated in log-log.
 

@@ -18,7 +18,7 @@ from rf_limits.learning.step_size import (
     sharpness,
 )
 from rf_limits.measure.neuron_risk import Exact
-from rf_limits.models import OneHiddenLayer, Params, infinite_width_kernels
+from rf_limits.models import OneHiddenLayer, Params, infinite_width_kernels, tangent_kernel
 from rf_limits.models.zonal_kernels import has_zonal_kernels, zonal_kernels
 
 
@@ -69,7 +69,7 @@ def curvatures_at_start(
       setting: its problem and data.
       inits: parameters by seed.
       exact: the risk that is trained on, for ``data.kind = "population"``.
-      spectra: of every seed's tangent kernel, for training on data.
+      spectra: of every seed's tangent kernel, where they are known.
 
     Returns:
       (seeds,) largest eigenvalue of the tangent kernel over n, or over the population.
@@ -86,7 +86,10 @@ def curvatures_at_start(
         square = exact.slope_square
         of = jax.jit(lambda init: population_sharpness(square, init, trainable))
         return np.asarray(jax.lax.map(of, inits))
-    return np.asarray(spectra.eigenvalues[:, -1]) / config.data.num_train
+    if spectra is not None:
+        return np.asarray(spectra.eigenvalues[:, -1]) / config.data.num_train
+    of = jax.jit(lambda init, x: sharpness(tangent_kernel(network, init, x, layers=trainable)))
+    return np.asarray(jax.lax.map(lambda one: of(*one), (inits, setting.data.x_train)))
 
 
 def _population_limit(config: ConfigDict, network: OneHiddenLayer) -> float:

@@ -81,7 +81,7 @@ class WidthRun:
             shape = (len(self.setting.seeds), len(config.model.lazy_scales))
             self.learning_rates = np.full(shape, math.nan)
             return
-        if not self.on_population:
+        if self.closed_form:
             self.spectra = jax.lax.map(lambda one: decompose(*one), (self.inits, x))
         curvatures = curvatures_at_start(
             config, self.network, self.setting, self.inits, self.exact, self.spectra

@@ -47,8 +47,8 @@ def sgd_guarantee(
     target: Float[np.ndarray, "K"],
     *,
     learning_rate: float,
-    steps: float,
-    width: float = math.inf,
+    steps: float | int,
+    width: float | int = math.inf,
     square: float,
     noise: float = 0.0,
 ) -> float:

@@ -12,7 +12,7 @@ import pandas as pd
 from ml_collections import ConfigDict
 
 from rf_limits.errors import check_choice
-from rf_limits.experiments.fits import exponents, interval
+from rf_limits.experiments.fits import exponents, interval, steps_to_threshold
 from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.study import Member, Study, member, validate_members
 from rf_limits.experiments.tables import (
@@ -80,41 +80,9 @@ def prepare(config: ConfigDict, report: Report = no_report) -> Study:
     return Study(_members(config), report, constants={"threshold": config.threshold})
 
 
-def times_to_threshold(metrics: pd.DataFrame, threshold: float) -> pd.DataFrame:
-    """First time at which each network's relative risk is at most ``threshold``.
-
-    Args:
-      metrics: the study's table.
-      threshold: of risk over E f*^2.
-
-    Returns:
-      Columns dim, data, student, width, lazy_scale, seed, steps, time: interpolated in
-      log risk between log points; NaN where the threshold was not reached.
-    """
-    keys = [*LABELS, "width", "lazy_scale", "seed"]
-    rows = []
-    for key, curve in metrics[metrics["method"] == "network"].groupby(keys):
-        curve = curve.sort_values("step")
-        # a risk of zero comes out of rounding as +-1e-16
-        logs = np.log(np.maximum(curve["relative_risk"].to_numpy(float), 1e-300) / threshold)
-        steps = curve["step"].to_numpy(float)
-        row = dict(zip(keys, key, strict=True))
-        below = np.flatnonzero(logs <= 0.0)
-        found = float("nan")
-        if len(below):
-            i = below[0]
-            found = 0.0
-            if i > 0:
-                share = logs[i - 1] / (logs[i - 1] - logs[i])
-                found = float(steps[i - 1] + share * (steps[i] - steps[i - 1]))
-        rate = float(curve["time"].iloc[-1] / steps[-1])
-        rows.append({**row, "steps": found, "time": found * rate})
-    return pd.DataFrame(rows)
-
-
 def fits(metrics: pd.DataFrame, threshold: float) -> list[dict[str, Any]]:
     """Exponents of steps and time to the threshold against the dimension, where reached."""
-    times = times_to_threshold(metrics, threshold)
+    times = steps_to_threshold(metrics, threshold, LABELS)
     rows = []
     for key, group in times.groupby(_STUDENT):
         for name in ("steps", "time"):
@@ -127,7 +95,7 @@ def fits(metrics: pd.DataFrame, threshold: float) -> list[dict[str, Any]]:
 def summary(result: Result) -> dict[str, Any]:
     """What summary.json holds: times to the threshold, exponents, means at the end."""
     threshold = result.choices["threshold"]
-    times = times_to_threshold(result.metrics, threshold)
+    times = steps_to_threshold(result.metrics, threshold, LABELS)
     keys = [*LABELS, "width", "lazy_scale"]
     groups = times.groupby(keys)
     reached = groups["steps"].agg(lambda v: int(v.notna().sum()))
@@ -161,7 +129,7 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
 def remarks(result: Result) -> list[str]:
     """Lines under the table."""
     threshold, lines = result.choices["threshold"], []
-    times = times_to_threshold(result.metrics, threshold)
+    times = steps_to_threshold(result.metrics, threshold, LABELS)
     for (kind, name, width, scale), group in times.groupby(_STUDENT):
         reached = group["steps"].notna().groupby(group["dim"]).all()
         dims = [str(dim) for dim, every in reached.items() if every]

@@ -1,6 +1,7 @@
 """Every field and default of the studies of the power of random features."""
 
 from ml_collections import ConfigDict
+from ml_collections.config_dict import placeholder
 
 from rf_limits.experiments.defaults import default_config
 
@@ -36,10 +37,12 @@ def coupling_config() -> ConfigDict:
 def polynomials_config() -> ConfigDict:
     """Polynomials and a neuron, learned by SGD in the paper's two regimes and by features."""
     config = _one_pass("polynomials")
-    config.targets = ("harmonic:1", "harmonic:2", "monomial:3", "hermite_product:4", "neuron")
+    config.targets = ("harmonic_1", "harmonic_2", "monomial_3", "hermite_product_4", "neuron")
     config.regimes = ("hidden", "all")
     config.nums_train = (128, 1024)  # n of the fitted features and kernels
     config.accuracy = 0.1  # relative risk that counts as learned
+    # of a monomial in the polynomials; None: E f*^2 = 1
+    config.largest_coefficient = placeholder(float)
     config.problem.dim = 5
     config.data.num_test = 4000  # for the kernels
     config.measure.num_probe = 64

@@ -102,7 +102,8 @@ def guarantees(metrics: pd.DataFrame) -> pd.DataFrame:
     first = metrics.iloc[0]
     rows = []
     means = suprema(metrics).groupby(["regime", "width", "lazy_scale"], sort=False)
-    for (regime, width, scale), row in means[["impulse", "time"]].mean().iterrows():
+    whole = means[["impulse", "time"]].agg(lambda v: np.mean(v.to_numpy(float)))  # NaN stays
+    for (regime, width, scale), row in whole.iterrows():
         if regime not in GUARANTEED or not math.isfinite(row["impulse"]):
             continue
         found = coupling_guarantee(

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from rf_limits.experiments.dynamics.single_neuron import LABELS, times_to_threshold
+from rf_limits.experiments.dynamics.single_neuron import LABELS
+from rf_limits.experiments.fits import steps_to_threshold
 from rf_limits.experiments.tables import final_rows
 from rf_limits.figures.curves import as_floats, log_axes, mark, spread_line
 from rf_limits.figures.style import COLOURS, MARKERS, new_figure, shade, style
@@ -57,7 +58,7 @@ def single_neuron(metrics: pd.DataFrame) -> Figure:
     networks = networks[widest | (networks["student"] == "one neuron")]
     kinds = list(networks["data"].unique())
     first, final = networks[networks["data"] == kinds[0]], final_rows(networks, LABELS)
-    times = times_to_threshold(networks, threshold)
+    times = steps_to_threshold(networks, threshold, LABELS)
     figure, axes = new_figure(5, height=3.0, width=2.3)
     largest = first["dim"].max()
     for student, scale, line in _students(networks):

@@ -171,7 +171,7 @@ def test_single_neuron():
     config.kinds = ("population",)
     result = single_neuron.prepare(config).run()
     check(single_neuron, single_neuron_figure, result, {"single_neuron"})
-    times = single_neuron.times_to_threshold(result.metrics, 0.01)
+    times = steps_to_threshold(result.metrics, 0.01, single_neuron.LABELS)
     one = times[(times["student"] == "one neuron") & (times["data"] == "population")]
     assert one["steps"].between(0.0, 100.0, inclusive="neither").all()
     final = result.metrics[result.metrics["step"] == 400]

@@ -1,0 +1,261 @@
+"""What random features can learn: polynomials, by SGD in the paper's two regimes and by features.
+
+Networks are trained by one-pass SGD with the hidden layer moving alone (u_i = +-1) or with all
+layers moving from u = 0, beside SGD on the random features of each regime; random features, tangent
+features and kernels are fitted to n samples. The targets are polynomials of one degree and, for
+contrast, a ReLU neuron of the same norm. Beside them stand the step size, steps and width that
+the guarantee asks for (:mod:`rf_limits.theory.sgd_guarantee`).
+"""
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from ml_collections import ConfigDict
+
+from rf_limits.errors import check, check_choice
+from rf_limits.experiments.fits import steps_to_threshold
+from rf_limits.experiments.power.regimes import COUPLED, REGIMES
+from rf_limits.experiments.result import Report, Result, no_report
+from rf_limits.experiments.study import Member, Study, member, validate_members
+from rf_limits.experiments.tables import (
+    final_rows,
+    rounding_remarks,
+    short_number,
+    summary_rows,
+)
+from rf_limits.experiments.training import Training
+from rf_limits.experiments.validation import check_real, check_sequence, check_whole
+from rf_limits.problem.polynomial_kinds import check_polynomial, largest_coefficient
+from rf_limits.theory.feature_kernels import feature_spectrum
+from rf_limits.theory.sgd_guarantee import sgd_guarantee, sgd_requirements
+from rf_limits.theory.zonal import radial_rule, zonal_products
+
+LABELS = ("target", "regime", "num_train")
+NEURON = "neuron"
+FITTED = "fitted"
+"""Regime of members in which nothing is trained."""
+FEATURES = {"hidden": "hidden", "all": "output", "ntk": "output"}
+"""By regime, whose gradients or values its random features are."""
+_FITTED_METHODS = ("random_features", "tangent_features", "nngp", "ntk")
+_DEGREES = 60
+
+
+def parse_target(name: str, dim: int) -> tuple[str, int]:
+    """Kind and degree of ``"harmonic_2"``; ``("neuron", 0)`` for ``"neuron"``.
+
+    Raises:
+      RequirementError: naming ``targets``.
+    """
+    if name == NEURON:
+        return NEURON, 0
+    kind, _, degree = str(name).rpartition("_")
+    check(degree.isdigit(), "targets", 'hold entries like "harmonic_2" or "neuron"', name)
+    check_polynomial(kind, int(degree), dim)
+    return kind, int(degree)
+
+
+def _target_fields(config: ConfigDict, name: str) -> dict[str, Any]:
+    """Fields of the problem: E f*^2 = 1, or the largest coefficient as asked for."""
+    kind, degree = parse_target(name, config.problem.dim)
+    if kind == NEURON:
+        return {"problem__target": "single_neuron", "problem__norm": math.sqrt(2.0)}
+    norm = 1.0
+    if config.largest_coefficient is not None:
+        norm = config.largest_coefficient / largest_coefficient(kind, degree)
+    fields = {"polynomial": kind, "degree": degree, "norm": norm, "target": "polynomial"}
+    return {f"problem__{key}": value for key, value in fields.items()}
+
+
+def _members(config: ConfigDict) -> list[Member]:
+    members = []
+    most = max(config.nums_train)
+    for name in config.targets:
+        problem = _target_fields(config, name)
+        for regime in config.regimes:
+            fields = {**problem, **REGIMES[regime], "data__num_train": most}
+            labels = {"target": name, "regime": regime, "num_train": most}
+            members.append(member(config, labels, **fields))
+        for n in config.nums_train:
+            fields = {**problem, "data__num_train": n, "predictors__methods": _FITTED_METHODS}
+            labels = {"target": name, "regime": FITTED, "num_train": n}
+            members.append(member(config, labels, **fields))
+    return members
+
+
+def validate(config: ConfigDict) -> None:
+    """Checks every field.
+
+    Raises:
+      RequirementError: naming the first field that cannot be, with the value received.
+    """
+    for name in ("targets", "regimes", "nums_train"):
+        check_sequence(config[name], name)
+    for n in config.nums_train:
+        check_whole(n, "nums_train", 1)
+    for name in config.regimes:
+        check_choice(name, tuple(REGIMES), "regimes")
+    check_real(config.accuracy, "accuracy", 0.0, strict=True)
+    if config.largest_coefficient is not None:
+        check_real(config.largest_coefficient, "largest_coefficient", 0.0, strict=True)
+    check_choice(config.data.kind, ("stream",), "data.kind")
+    check_choice(config.model.activation, ("relu",), "model.activation")
+    check_choice(config.model.parameterization, ("ntk",), "model.parameterization")
+    validate_members(_members(config))
+
+
+@functools.cache
+def _eigenvalues(features: str, dim: int, bias: bool) -> tuple[np.ndarray, float]:
+    """l_k by degree, with a last 0 for what lies beyond; and R^2."""
+    found = feature_spectrum(features, dim, _DEGREES, bias=bias)
+    return np.append(found.eigenvalues, 0.0), found.total
+
+
+def _target_degrees(prepared: Training) -> np.ndarray:
+    """E f*_k^2 on the sphere of radius sqrt(d), and the rest."""
+    target = prepared.setting.target
+    radii = radial_rule(target.dim, homogeneous=True)
+    f = target.zonal_sum(_DEGREES, radii)
+    parts = np.asarray(zonal_products(f, f, radii, odd_degrees=target.odd_degrees))
+    rest = max(target.second_moment("sphere") - float(parts.sum()), 0.0)
+    return np.append(np.maximum(parts, 0.0), rest)
+
+
+def _guarantee(one: Member, prepared: Training) -> pd.DataFrame:
+    """Bound on the mean risk over steps of SGD on the regime's features, and what accuracy asks."""
+    config, regime = one.config, one.labels["regime"]
+    if regime == FITTED:
+        return pd.DataFrame()
+    eigenvalues, square = _eigenvalues(FEATURES[regime], config.problem.dim, config.model.bias)
+    degrees = _target_degrees(prepared)
+    asked = sgd_requirements(
+        eigenvalues, degrees, config.accuracy * float(degrees.sum()), square=square
+    )
+    rows = []
+    for width in prepared.widths:
+        rate = float(np.mean(width.learning_rates))
+        bound = sgd_guarantee(
+            eigenvalues,
+            degrees,
+            learning_rate=rate,
+            steps=config.training.steps,
+            width=width.network.width,
+            square=square,
+            noise=config.problem.noise,
+        )
+        rows.append(
+            {
+                "method": "guarantee",
+                "width": width.network.width,
+                "risk": bound,
+                "relative_risk": bound / float(degrees.sum()),
+                "learning_rate": rate,
+                "required_learning_rate": asked.learning_rate,
+                "required_steps": asked.steps,
+                "required_width": asked.width,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def prepare(config: ConfigDict, report: Report = no_report) -> Study:
+    """Checks the config and prepares every target, regime and number of samples.
+
+    Raises:
+      RequirementError: a config that cannot be run.
+    """
+    validate(config)
+    constants = {"batch_size": config.training.batch_size, "accuracy": config.accuracy}
+    return Study(_members(config), report, _guarantee, constants)
+
+
+def practice(metrics: pd.DataFrame) -> pd.DataFrame:
+    """What the guarantee asks for beside what was needed, by target and regime.
+
+    Returns:
+      Columns target, regime, ``asked_learning_rate``, ``asked_steps`` and ``asked_width`` for the
+      accuracy of the study; ``learning_rate`` and ``steps`` of the widest network until its
+      relative risk was as small (mean over seeds, NaN unless all reached it), ``rf_steps`` the
+      same for SGD on its random features; ``width``: the smallest whose seeds all ended there
+      (NaN: none).
+    """
+    accuracy = float(metrics["accuracy"].iloc[0])
+    bounds = metrics[metrics["method"] == "guarantee"]
+    rows = []
+    for (target, regime), asked in bounds.groupby(["target", "regime"], sort=False):
+        own = metrics[(metrics["target"] == target) & (metrics["regime"] == regime)]
+        widest = own["width"].max()
+        last = asked[asked["width"] == widest].iloc[0]
+        row = {"target": target, "regime": regime}
+        row |= {f"asked_{name}": float(last[f"required_{name}"]) for name in _ASKED}
+        row["learning_rate"] = float(last["learning_rate"])
+        for name, method in (("steps", "network"), ("rf_steps", COUPLED[regime][0])):
+            found = steps_to_threshold(own[own["width"] == widest], accuracy, LABELS, method)
+            row[name] = float(np.mean(found["steps"].to_numpy(float)))  # NaN stays
+        final = final_rows(own[own["method"] == "network"], LABELS)
+        learned = (final["relative_risk"] <= accuracy).groupby(final["width"]).all()
+        row["width"] = float(min(learned[learned].index, default=math.nan))
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+_ASKED = ("learning_rate", "steps", "width")
+
+
+def summary(result: Result) -> dict[str, Any]:
+    """What summary.json holds: asked for and needed, coefficients, means at the end."""
+    metrics = result.metrics
+    measured = metrics[metrics["seed"].notna()]
+    sizes = {}
+    for name in metrics["target"].unique():
+        kind, _, degree = name.rpartition("_")
+        sizes[name] = math.nan if name == NEURON else largest_coefficient(kind, int(degree))
+    bounds = metrics[metrics["method"] == "guarantee"]
+    columns = ["target", "regime", "width", "risk", "relative_risk"]
+    return {
+        "choices": result.choices,
+        "largest_coefficient_at_norm_1": sizes,
+        "asked_and_needed": practice(metrics).to_dict("records"),
+        "guarantees": bounds[columns].to_dict("records"),
+        "final": summary_rows(measured, LABELS),
+    }
+
+
+def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]]]:
+    """Relative risks at the end, widest networks and features, most samples."""
+    measured = metrics[metrics["seed"].notna()]
+    final = final_rows(measured, LABELS)
+    final = final[(final["num_train"] == final["num_train"].max())]
+    final = final[final["width"].isna() | (final["width"] == final["width"].max())]
+    means = final.groupby(["target", "regime", "method"])["relative_risk"].mean()
+    regimes = [r for r in metrics["regime"].unique() if r != FITTED]
+    columns = [(r, m) for r in regimes for m in ("network", COUPLED[r][0])]
+    columns += [(FITTED, m) for m in _FITTED_METHODS]
+    cells = [
+        [target, *(short_number(float(means.get((target, *c), np.nan))) for c in columns)]
+        for target in metrics["target"].unique()
+    ]
+    heads = [name for r in regimes for name in (r, f"{r} RF")]
+    title = f"Relative risk, N = {metrics['width'].max()}: means over {measured['seed'].nunique()}"
+    return f"{title} seeds", ["target", *heads, "RF", "NT", "NNGP", "NTK"], cells
+
+
+def remarks(result: Result) -> list[str]:
+    """Lines under the table: what the guarantee asks for, and what was needed."""
+    accuracy = float(result.metrics["accuracy"].iloc[0])
+    lines = []
+    for row in practice(result.metrics).to_dict("records"):
+        needed = "not reached"
+        if math.isfinite(row["steps"]):
+            needed = f"{row['steps']:.0f} steps"
+        if math.isfinite(row["width"]):
+            needed += f", N = {row['width']:.0f}"
+        rate, steps, width = (short_number(row[f"asked_{n}"]) for n in _ASKED)
+        lines.append(
+            f"{row['target']}, {row['regime']}: relative risk {accuracy:g} asks for {steps} steps "
+            f"of {rate} and N = {width}; needed: {needed}."
+        )
+    measured = result.metrics[result.metrics["seed"].notna()]
+    return lines + rounding_remarks(measured, LABELS)

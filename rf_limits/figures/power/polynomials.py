@@ -1,0 +1,96 @@
+"""Polynomials and a neuron: risk against samples and width, and the guarantee beside practice."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from rf_limits.experiments.power.polynomials import FITTED, LABELS, practice
+from rf_limits.experiments.power.regimes import COUPLED
+from rf_limits.experiments.tables import final_rows
+from rf_limits.figures.curves import as_floats, log_axes, mark, spread_line
+from rf_limits.figures.style import COLOURS, MARKERS, NAMES, new_figure, style
+
+_REGIMES = {"hidden": "#0072B2", "all": "#56B4E9", "ntk": "#4D4D4D"}
+_WORDS = {"hidden": "hidden layer", "all": r"all layers, $u_0=0$", "ntk": "all, Gaussian $u_0$"}
+_FEATURES = ("random_features", "tangent_features", "nngp", "ntk")
+
+
+def draw(metrics: pd.DataFrame) -> dict[str, Figure]:
+    """All figures by file name, the one to look at first.
+
+    Args:
+      metrics: the study's table (docs/power.md).
+    """
+    with style():
+        return {"polynomials": polynomials(metrics), "asked_and_needed": asked_and_needed(metrics)}
+
+
+def polynomials(metrics: pd.DataFrame) -> Figure:
+    """Relative risk against samples, a panel per target; SGD on random features dashed."""
+    targets = list(metrics["target"].unique())
+    figure, axes = new_figure(len(targets), height=3.2, width=2.3, sharey=True)
+    for axis, target in zip(axes, targets, strict=True):
+        table = metrics[metrics["target"] == target]
+        _trained(axis, table)
+        final = final_rows(table[table["regime"] == FITTED], LABELS)
+        final = final[final["width"].isna() | (final["width"] == final["width"].max())]
+        for i, method in enumerate(_FEATURES):
+            part = final[final["method"] == method]
+            line = {"color": COLOURS[method], "marker": MARKERS[i], "linestyle": ":"}
+            if len(part):
+                line["label"] = NAMES[method]
+                spread_line(axis, as_floats, part, "num_train", "relative_risk", **line)
+        axis.axhline(float(metrics["accuracy"].iloc[0]), color="0.6", lw=0.6)
+        log_axes(axis, x="samples", y=r"relative risk $E(f-f^*)^2/E f^{*2}$")
+        axis.set_ylim(top=3.0)
+        axis.set_title(target.replace("_", " "), fontsize=8)
+        if axis is not axes[0]:
+            axis.set_ylabel("")
+    axes[0].legend(loc="lower left", fontsize=5.5)
+    return figure
+
+
+def _trained(axis, table: pd.DataFrame) -> None:
+    table = table[(table["width"] == table["width"].max()) & (table["step"] > 0)]
+    table = table.assign(samples=table["step"].astype(float) * table["batch_size"])
+    for regime, (method, _) in COUPLED.items():
+        rows = table[table["regime"] == regime]
+        for name, look in (("network", "-"), (method, "--")):
+            part = rows[rows["method"] == name]
+            if len(part):
+                label = f"{_WORDS[regime]}{'' if name == 'network' else ', RF'}"
+                line = {"color": _REGIMES[regime], "linestyle": look, "label": label}
+                spread_line(axis, as_floats, part, "samples", "relative_risk", **line)
+
+
+def asked_and_needed(metrics: pd.DataFrame) -> Figure:
+    """Steps to the accuracy by target, asked for and needed; risk at the end against width."""
+    table = practice(metrics)
+    targets = list(metrics["target"].unique())
+    places = {target: i for i, target in enumerate(targets)}
+    figure, axes = new_figure(2, height=3.2, width=3.6)
+    for i, (regime, group) in enumerate(table.groupby("regime", sort=False)):
+        x = np.array([places[t] for t in group["target"]], float)
+        line = {"color": _REGIMES[regime], "marker": MARKERS[i]}
+        asked = group["asked_steps"].to_numpy(float)
+        finite = np.isfinite(asked)
+        word = _WORDS[regime]
+        axes[0].plot(x[finite], asked[finite], linestyle="--", label=f"{word}: asked for", **line)
+        axes[0].plot(x, group["steps"], label=f"{word}: needed", **line)
+    axes[0].set_yscale("log")
+    axes[0].set_ylabel(f"steps to relative risk {metrics['accuracy'].iloc[0]:g}")
+    words = ["\n".join(t.split("_")) for t in targets]
+    axes[0].set_xticks(range(len(targets)), words, fontsize=6)
+    axes[0].legend(loc="best", fontsize=6)
+    networks = metrics[(metrics["method"] == "network") & (metrics["regime"] != FITTED)]
+    final = final_rows(networks, LABELS)
+    for i, target in enumerate(targets):
+        for regime, part in final[final["target"] == target].groupby("regime", sort=False):
+            line = {"color": f"C{i}", "marker": MARKERS[i % len(MARKERS)]}
+            line["linestyle"] = "-" if regime == "hidden" else "--"
+            line["label"] = target.replace("_", " ") if regime == final["regime"].iloc[0] else None
+            spread_line(axes[1], as_floats, part, "width", "relative_risk", **line)
+    log_axes(axes[1], x="width $N$", y="relative risk at the end")
+    mark(axes[1], sorted(final["width"].unique()))
+    axes[1].legend(loc="best", fontsize=6)
+    return figure
