@@ -25,6 +25,7 @@ from rf_limits.experiments.tables import (
     metrics_table,
     optional_columns,
     overview,
+    refusal_remarks,
     rounding_remarks,
     short_number,
     summary_rows,
@@ -187,7 +188,7 @@ def remarks(result: Result) -> list[str]:
             f"N = {row['width']} scale {row['lazy_scale']:g} ({_margin(row)})" for row in below
         )
         lines.append(f"Below the lazy limit R*, so features were learned: {names}.")
-    lines += rounding_remarks(result.metrics)
+    lines += rounding_remarks(result.metrics) + refusal_remarks(result.metrics)
     bad = diverged_rows(result.metrics)
     if len(bad):
         lines.append(

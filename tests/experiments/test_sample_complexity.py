@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from rf_limits.errors import RequirementError
+from rf_limits.experiments.result import Result
 from rf_limits.experiments.samples import sample_complexity
 from rf_limits.experiments.samples.configs import sample_complexity_config
 from rf_limits.figures.samples.sample_complexity import draw
@@ -46,6 +47,23 @@ def test_summary_table_and_figure(result):
     assert sample_complexity.remarks(result)[0].startswith("Kernel-regression theory within 3")
     (axis,) = draw(result.metrics)["sample_complexity"].axes
     assert axis.get_title() == "d = 10"
+
+
+def test_refused_fits_are_neither_averaged_nor_compared(result):
+    metrics = result.metrics.copy()
+    first = (metrics["method"] == "nngp") & (metrics["num_train"] == 80) & (metrics["seed"] == 0)
+    first &= np.isinf(metrics["time"])
+    metrics.loc[first, ["risk", "relative_risk"]] = np.nan
+    metrics.loc[first, ["condition_number", "ridge_needed"]] = 1e13, 2e-9
+    _, columns, cells = sample_complexity.printed_table(metrics)
+    assert cells[1][columns.index("NNGP")] == "nan"
+    assert "nan" not in cells[0] + cells[1][:-2]
+    lines = sample_complexity.remarks(Result(metrics, result.choices))
+    assert lines[0].endswith("of 3 points.")
+    assert lines[-1] == (
+        "REFUSED: nngp at dim = 10, num_train = 80 (1 fit): condition number 1.0e13, too "
+        "ill-conditioned to be solved; predictors.ridge above 2.0e-9 makes it solvable."
+    )
 
 
 @pytest.mark.parametrize(("field", "value"), [("dims", (1,)), ("nums_train", (0,))])

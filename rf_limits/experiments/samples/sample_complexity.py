@@ -15,6 +15,7 @@ from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.study import Member, Study, member, validate_members
 from rf_limits.experiments.tables import (
     final_rows,
+    refusal_remarks,
     rounding_remarks,
     short_number,
     summary_rows,
@@ -139,6 +140,11 @@ def summary(result: Result) -> dict[str, Any]:
     }
 
 
+def _means(table: pd.DataFrame, by: str) -> pd.Series:
+    """Mean relative risks over seeds, NaN where one is."""
+    return table.groupby(by)["relative_risk"].agg(lambda v: np.mean(v.to_numpy(float)))
+
+
 def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]]]:
     """Relative risks by dimension, number of samples and learner."""
     final = final_rows(metrics[metrics["seed"].notna()], LABELS)
@@ -147,8 +153,8 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
     names = {"random_features": "RF", "tangent_features": "NT", "nngp": "NNGP", "ntk": "NTK"}
     cells = []
     for (dim, n), group in final.groupby(list(LABELS)):
-        networks = group[group["method"] == "network"].groupby("lazy_scale")["relative_risk"].mean()
-        others = group.groupby("method")["relative_risk"].mean()
+        networks = _means(group[group["method"] == "network"], "lazy_scale")
+        others = _means(group, "method")
         values = [*(networks.get(s, np.nan) for s in scales), *(others[m] for m in fixed)]
         cells.append([str(dim), str(n), *(short_number(float(v)) for v in values)])
     heads = ["d", "n", *(f"scale {s:g}" for s in scales), *(names[m] for m in fixed)]
@@ -159,10 +165,11 @@ def remarks(result: Result) -> list[str]:
     """Lines under the table."""
     table = agreement(result.metrics)
     lines = []
-    if len(table) and table["distance"].notna().any():
+    table = table[table["distance"].notna()] if len(table) else table
+    if len(table):
         within = (table["distance"].abs() < 3.0).sum()
         lines.append(
             f"Kernel-regression theory within 3 standard errors at {within} of {len(table)} points."
         )
     measured = result.metrics[result.metrics["seed"].notna()]
-    return lines + rounding_remarks(measured, LABELS)
+    return [*lines, *rounding_remarks(measured, LABELS), *refusal_remarks(measured, LABELS)]
