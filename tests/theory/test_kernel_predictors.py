@@ -20,6 +20,7 @@ from rf_limits.theory.kernel_predictors import (
     KernelPredictor,
     kernel_moments,
     kernel_series,
+    zonal_gram,
     zonal_series,
 )
 from rf_limits.theory.sphere import coordinate_nodes
@@ -105,6 +106,21 @@ def test_gram_by_quadrature_in_three_dimensions(kernel):
     found = zonal_series(squares, 3, jnp.asarray(cosine))
     # h is not smooth at v: the rule's error is 5e-10, and falls eightfold when nodes double
     assert abs(float(found) - expected) < 1e-9
+
+
+@pytest.mark.parametrize("num", [1, 9, 64, 65, 150])
+def test_tiles_give_the_whole_matrix(key, num):
+    """Sizes below, at and above that of a tile: the same as all pairs at once."""
+    dim, weights = 7, np.random.default_rng(0).random(30)
+    points = jax.random.normal(key, (num, dim))
+    units = points / jnp.linalg.norm(points, axis=1, keepdims=True)
+    found = jax.jit(lambda u: zonal_gram(weights, u))(units)
+    at_once = jax.jit(lambda u: zonal_series(weights, dim, u @ u.T))(units)
+    np.testing.assert_allclose(found, at_once, rtol=0, atol=1e-14 * weights.sum())
+    np.testing.assert_array_equal(found[:64, 64:], found[64:, :64].T)
+    cosines = np.clip(np.asarray(units @ units.T), -1.0, 1.0)
+    polynomials = gegenbauer(dim, 29, cosines.ravel())
+    np.testing.assert_allclose(np.ravel(found), weights @ polynomials, rtol=0, atol=1e-12)
 
 
 def test_what_is_cut_is_within_its_bound(key):
