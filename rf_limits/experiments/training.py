@@ -61,11 +61,13 @@ class Training:
 
     def _target_degrees(self) -> dict[str, float]:
         """E f*_k^2 by column name, where risks are known by degree."""
-        exact, target = self.widths[-1].exact, self.setting.target
+        exact, target = self.widths[-1].exact or self.exact_kernels, self.setting.target
         if exact is None or exact.max_degree < 0:
             return {}
         # compiled as a whole: operation by operation it takes a second longer
-        degrees = jax.jit(lambda: degree_products(target, target, exact.max_degree))()
+        inputs = self.setting.inputs
+        product = jax.jit(lambda: degree_products(target, target, exact.max_degree, inputs=inputs))
+        degrees = product()
         columns = degree_columns("target", degrees, exact.second_moment)
         return {name: float(value) for name, value in columns.items()}
 

@@ -123,6 +123,7 @@ def kernel_series(
     target: ByDegree,
     target_tails: Float[np.ndarray, "K"],
     second_moment: float,
+    inputs: str = "gaussian",
 ) -> KernelSeries:
     """The degrees needed for exact moments of a kernel against a target.
 
@@ -131,6 +132,7 @@ def kernel_series(
       target: f*.
       target_tails: (K + 1,) bounds on the root of sum_{j > k} E f*_j^2.
       second_moment: E f*^2.
+      inputs: distribution of x, ``"gaussian"`` or ``"sphere"``, of radius sqrt(d).
 
     Returns:
       :class:`KernelSeries` with the least number of degrees for which both relative bounds are
@@ -148,7 +150,7 @@ def kernel_series(
     cross_rest = np.sqrt(rest / second_moment) * target_tails
     enough = np.flatnonzero(np.maximum(rest, cross_rest) <= ACCURACY)
     size = int(enough[0]) if enough.size else spectrum.max_degree
-    radii = radial_rule(dim, target.is_homogeneous)
+    radii = radial_rule(dim, target.is_homogeneous, inputs)
     zonal = target.zonal_sum(size, radii)
     moments = np.asarray(zonal.values) @ (radii.weights * radii.nodes)
     kept = slice(0, size + 1)
@@ -217,15 +219,15 @@ def zonal_gram(
 
 
 def kernel_moments(series: KernelSeries, points: Float[Array, "n d"]) -> KernelMoments:
-    """Exact second moments of the sections of a kernel at ``points``, x ~ N(0, I_d).
+    """Exact second moments of the sections of a kernel at ``points``.
 
     Args:
       series: from :func:`kernel_series`.
       points: (n, d) the x_i.
 
     Returns:
-      :class:`KernelMoments`, at a cost of O(n^2 (d + K)); the same on the sphere of radius
-      sqrt(d) if the target is homogeneous. Errors: ``series.rest`` and rounding.
+      :class:`KernelMoments` under the inputs of ``series``, at a cost of O(n^2 (d + K)). Errors:
+      ``series.rest`` and rounding.
     """
     dim = points.shape[1]
     units, norms = unit_vectors(points)

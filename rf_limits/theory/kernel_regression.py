@@ -19,6 +19,7 @@ from jaxtyping import Float
 from scipy import special
 
 from rf_limits.errors import check
+from rf_limits.theory.coefficients import DegreeCoefficients
 from rf_limits.theory.spectrum import ZonalSpectrum
 
 _BISECTIONS = 200
@@ -163,7 +164,7 @@ def kernel_regression(
 
 def kernel_regression_risk(
     kernel: ZonalSpectrum,
-    target: ZonalSpectrum,
+    target: ZonalSpectrum | DegreeCoefficients,
     num_train: Values,
     *,
     norm: float = 1.0,
@@ -171,15 +172,17 @@ def kernel_regression_risk(
     noise: Values = 0.0,
     degree: int | None = None,
 ) -> KernelRegression:
-    """The same for a zonal kernel and a neuron, or one degree of it.
+    """The same for a zonal kernel and a target known by degree, or one degree of it.
 
     Args:
       kernel: spectrum of h, the kernel being |x||x'| h(cos theta) on inputs N(0, I_d) or uniform
         on the sphere of radius sqrt(d): eigenvalues d gamma_k. Without ridge the two give the
         same risks for targets without bias.
-      target: spectrum of the target's family (``zonal_spectrum(dim, ...)``, no bias).
+      target: spectrum of a neuron's family (``zonal_spectrum(dim, ...)``, no bias), or the
+        coefficients of any target
+        (:func:`~rf_limits.theory.coefficients.coefficients_by_degree`).
       num_train: n.
-      norm: |w*|.
+      norm: |w*|, by which the target is multiplied.
       ridge: added to the kernel matrix's diagonal.
       noise: standard deviation of the label noise.
       degree: learn only this degree of the target, alone.
@@ -199,7 +202,7 @@ def kernel_regression_risk(
     check(kernel.dim == target.dim, "kernel.dim", f"be {target.dim}, the target's", kernel.dim)
     count = min(kernel.max_degree, target.max_degree) + 1
     weights = norm**2 * target.weights[:count]
-    rest = norm**2 * target.total - float(np.sum(weights))
+    rest = max(norm**2 * target.total - float(np.sum(weights)), 0.0)
     if degree is not None:
         check(0 <= degree < count, "degree", f"be from 0 to {count - 1}", degree)
         weights = np.where(np.arange(count) == degree, weights, 0.0)

@@ -49,6 +49,34 @@ def test_summary_table_and_figure(result):
     assert axis.get_title() == "d = 10"
 
 
+@pytest.mark.parametrize(
+    ("target", "inputs"),
+    [
+        ({"target": "polynomial", "degree": 2}, "sphere"),
+        pytest.param({"target": "single_neuron", "bias": 0.5}, "gaussian", marks=pytest.mark.slow),
+        pytest.param({"target": "teacher", "bias": -0.4}, "sphere", marks=pytest.mark.slow),
+        pytest.param({"target": "teacher"}, "gaussian", marks=pytest.mark.slow),
+        pytest.param({"target": "polynomial", "degree": 2}, "gaussian", marks=pytest.mark.slow),
+    ],
+)
+def test_theory_knows_every_target_and_both_inputs(target, inputs):
+    config = sample_complexity_config()
+    config.dims, config.nums_train, config.seeds = (10,), (40,), 12
+    config.model.widths, config.model.lazy_scales, config.training.steps = (4,), (1.0,), 1
+    with config.unlocked():
+        config.problem.update(target)
+        config.problem.inputs = inputs
+    result = sample_complexity.prepare(config).run()
+    assert result.choices["members"]["dim=10.num_train=40"]["risk_of_kernels"] == "exact"
+    theory = result.metrics[result.metrics["seed"].isna()]
+    assert set(theory["method"]) == {"nngp_theory", "ntk_theory"}
+    table = sample_complexity.agreement(result.metrics)
+    assert len(table) == 2
+    # t with 11 degrees of freedom beyond 8 has probability 7e-6; 40 samples in d = 10 are few
+    assert np.all(np.abs(table["distance"]) < 8.0)
+    assert np.all(np.abs(table["measured"] / table["expected"] - 1.0) < 0.2)
+
+
 def test_refused_fits_are_neither_averaged_nor_compared(result):
     metrics = result.metrics.copy()
     first = (metrics["method"] == "nngp") & (metrics["num_train"] == 80) & (metrics["seed"] == 0)

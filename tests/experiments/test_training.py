@@ -94,9 +94,13 @@ def test_degrees_absent_or_unknown(fields, columns):
         config.update_from_flattened_dict(fields)
     metrics = prepare(config).run().metrics
     names = [name for name in metrics if name.startswith("risk_degree")]
-    if columns is None:
+    if columns is None:  # kernels on the sphere know their degrees, networks there do not
         assert names == [f"risk_degree_{end}" for end in (0, 1, 2, 3, 4, "rest")]
-        assert metrics[names].isna().all(axis=None)
+        kernels = metrics["method"].isin(["nngp", "ntk"])
+        assert metrics[~kernels][names].isna().all(axis=None)
+        known = config.problem.inputs == "sphere"
+        assert metrics[kernels][names].notna().all(axis=None) == known
+        assert metrics["target_degree_3"].notna().all() == known
     else:
         assert names == columns
         assert metrics[names].notna().all(axis=None)

@@ -23,7 +23,7 @@ from rf_limits.experiments.tables import (
 from rf_limits.experiments.training import Training
 from rf_limits.experiments.validation import check_sequence, check_whole
 from rf_limits.models.zonal_kernels import has_zonal_kernels, zonal_kernels
-from rf_limits.theory import kernel_regression_risk, zonal_spectrum
+from rf_limits.theory import coefficients_by_degree, kernel_regression_risk
 from rf_limits.theory.lazy_limit import lazy_limit
 
 LABELS = ("dim", "num_train")
@@ -63,35 +63,34 @@ def validate(config: ConfigDict) -> None:
 
 
 def _theory(one: Member, prepared: Training) -> pd.DataFrame:
-    """Expected risks of both kernels, and the lazy limit, from n up to twice n."""
+    """Expected risks of both kernels, and the lazy limit where known, from n up to twice n."""
     config, network = one.config, prepared.widths[-1].network
     problem = config.problem
-    plain = problem.target == "single_neuron" and problem.bias == 0.0
-    if not (plain and has_zonal_kernels(network)):
+    if not has_zonal_kernels(network):
         return pd.DataFrame()
     dim, n = problem.dim, config.data.num_train
     counts = np.unique(np.round(n * 2.0 ** (np.arange(_BETWEEN) / _BETWEEN)).astype(int))
     kernels = zonal_kernels(network, dim, _DEGREES, config.model.trainable)
-    target = zonal_spectrum(dim, _DEGREES)
+    moment = prepared.setting.second_moment
+    target = coefficients_by_degree(prepared.setting.target, _DEGREES, moment, problem.inputs)
     tables = []
     for name in KERNELS:
         found = kernel_regression_risk(
             kernels[name],
             target,
             counts,
-            norm=problem.norm,
             ridge=config.predictors.ridge,
             noise=problem.noise,
         )
         columns = {"risk": found.risk, "train_loss": found.train_risk, "bias": found.bias}
         table = pd.DataFrame({"method": f"{name}_{THEORY}", "theory_num_train": counts, **columns})
         tables.append(table)
-    limits = [float(lazy_limit(int(p), dim, norm=problem.norm)) for p in counts]
-    tables.append(
-        pd.DataFrame({"method": "lazy_limit", "theory_num_train": counts, "risk": limits})
-    )
+    if problem.target == "single_neuron" and problem.bias == 0.0:
+        limits = [float(lazy_limit(int(p), dim, norm=problem.norm)) for p in counts]
+        columns = {"method": "lazy_limit", "theory_num_train": counts, "risk": limits}
+        tables.append(pd.DataFrame(columns))
     found = pd.concat(tables, ignore_index=True)
-    return found.assign(relative_risk=found["risk"] / prepared.setting.second_moment)
+    return found.assign(relative_risk=found["risk"] / moment)
 
 
 def prepare(config: ConfigDict, report: Report = no_report) -> Study:
