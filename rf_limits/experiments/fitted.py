@@ -1,4 +1,8 @@
-"""Predictors fitted in one solve: RF and NT features of a network, NNGP and NTK kernels."""
+"""Predictors fitted in one solve: RF and NT features of a network, NNGP and NTK kernels.
+
+A fit that is too ill-conditioned to be trusted (:class:`rf_limits.learning.regression.Fit`) is
+refused: its risk is NaN, its training loss and condition number stay.
+"""
 
 from functools import partial
 from typing import NamedTuple
@@ -9,7 +13,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from rf_limits.learning.linearized import flow_coefficients, pull_back, spectrum
-from rf_limits.learning.regression import feature_regression, kernel_regression
+from rf_limits.learning.regression import Fit, feature_regression, kernel_regression
 from rf_limits.measure.kernel_risk import ExactKernelRisk
 from rf_limits.measure.neuron_risk import Exact
 from rf_limits.measure.risk import Risk, sampled_risk
@@ -31,13 +35,17 @@ class FittedRow(NamedTuple):
 
     Attributes:
       train_loss: mean squared error on the training set.
-      risk: population risk and its standard error.
+      risk: population risk and its standard error; NaN where the fit is refused.
       condition_number: of the system solved.
+      backward_error: with which it was solved.
+      ridge_needed: where the fit is refused, a ridge with which it would not be; else 0.
     """
 
     train_loss: Float[Array, ""]
     risk: Risk
     condition_number: Float[Array, ""]
+    backward_error: Float[Array, ""]
+    ridge_needed: Float[Array, ""]
 
 
 def fitted_values(fit: FittedRow) -> dict[str, float]:
@@ -46,7 +54,17 @@ def fitted_values(fit: FittedRow) -> dict[str, float]:
         "train_loss": float(fit.train_loss),
         **{name: float(value) for name, value in fit.risk.columns().items()},
         "condition_number": float(fit.condition_number),
+        "backward_error": float(fit.backward_error),
+        "ridge_needed": float(fit.ridge_needed),
     }
+
+
+def _row(fit: Fit, train_loss: Array, risk: Risk) -> FittedRow:
+    """A row of the fit, without a risk where it is refused."""
+    solved = fit.is_solved
+    risk = jax.tree.map(lambda value: jnp.where(solved, value, jnp.nan), risk)
+    needed = jnp.where(solved, 0.0, fit.ridge_needed)
+    return FittedRow(train_loss, risk, fit.condition_number, fit.backward_error, needed)
 
 
 def _mean_square(error: Array) -> Array:
@@ -74,7 +92,7 @@ def fit_random_features(
         predictions = random_features(network, init, data.x_test) @ fit.coefficients
         risk = sampled_risk(predictions, data.y_test)
     train_loss = _mean_square(features @ fit.coefficients - data.y_train)
-    return FittedRow(train_loss, risk, fit.condition_number)
+    return _row(fit, train_loss, risk)
 
 
 @partial(jax.jit, static_argnums=(0, 4))
@@ -103,7 +121,7 @@ def fit_tangent_features(
     else:
         risk = sampled_risk(predict(data.x_test), data.y_test)
     train_loss = _mean_square(predict(data.x_train) - data.y_train)
-    return FittedRow(train_loss, risk, fit.condition_number)
+    return _row(fit, train_loss, risk)
 
 
 @partial(jax.jit, static_argnums=(0, 3, 4))
@@ -137,7 +155,7 @@ def fit_kernels(
             risk = jax.tree.map(lambda leaf: leaf[0], risks)
         else:
             risk = sampled_risk(getattr(crosses, method) @ fit.coefficients, data.y_test)
-        return FittedRow(train_loss, risk, fit.condition_number)
+        return _row(fit, train_loss, risk)
 
     return {method: one(method) for method in ("nngp", "ntk")}
 

@@ -27,6 +27,8 @@ MEASUREMENTS = (
     "activation_flips",
     "linearization_gap",
     "condition_number",
+    "backward_error",
+    "ridge_needed",
     "rounding_error",
 )
 KERNEL_COLUMNS = (
@@ -120,8 +122,8 @@ def diverged_rows(metrics: pd.DataFrame) -> pd.DataFrame:
 def summary_rows(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Mean over seeds and its standard error of every final measurement.
 
-    Seeds that diverged are counted, and their cell's mean is NaN: a NaN is never averaged
-    away.
+    Seeds of trained networks that diverged and of fits that were refused are counted, and their
+    cell's mean is NaN: a NaN is never averaged away.
     """
     rows = []
     keys = [*labels, "method", "width", "lazy_scale"]
@@ -134,7 +136,9 @@ def summary_rows(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> list[dict
     for key, group in final_rows(metrics, labels).groupby(keys, dropna=False, sort=True):
         row = {k: None if pd.isna(v) else v for k, v in zip(keys, key, strict=True)}
         row["seeds"] = len(group)
-        row["diverged"] = int((~np.isfinite(group["risk"].astype("float64"))).sum())
+        missing = int((~np.isfinite(group["risk"].astype("float64"))).sum())
+        trained = row["method"] in TRAINED
+        row |= {"diverged": missing if trained else 0, "refused": 0 if trained else missing}
         for name in names:
             values = group[name].astype("float64").to_numpy()
             if np.all(np.isnan(values)) and name != "risk":
@@ -206,6 +210,26 @@ def rounding_remarks(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> list[
         f"{ROUNDING_LIMIT:.0%} of a training step is rounded away; exponents leave them out. "
         "--config.precision=float64 trains on."
     ]
+
+
+def refusal_remarks(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> list[str]:
+    """A line for every fitted predictor that was too ill-conditioned to be solved; else nothing."""
+    if "ridge_needed" not in metrics:
+        return []
+    lines = []
+    bad = metrics[metrics["ridge_needed"].astype("float64") > 0.0]
+    keys = ["method", *labels, "width"]
+    for (method, *values), group in bad.groupby(keys, dropna=False, sort=True):
+        names = (PRINTED_NAMES.get(name, name) for name in keys[1:])
+        pairs = zip(names, values, strict=True)
+        where = ", ".join(f"{name} = {value}" for name, value in pairs if not pd.isna(value))
+        seeds = f"{len(group)} fits" if len(group) > 1 else "1 fit"
+        lines.append(
+            f"REFUSED: {method}{f' at {where}' if where else ''} ({seeds}): condition number "
+            f"{short_number(group['condition_number'].max())}, too ill-conditioned to be solved; "
+            f"predictors.ridge above {short_number(group['ridge_needed'].max())} makes it solvable."
+        )
+    return lines
 
 
 def exponent_rows(metrics: pd.DataFrame) -> list[dict[str, Any]]:

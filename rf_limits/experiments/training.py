@@ -25,6 +25,7 @@ from rf_limits.experiments.tables import (
     metrics_table,
     optional_columns,
     overview,
+    refusal_remarks,
     rounding_remarks,
     short_number,
     summary_rows,
@@ -60,11 +61,13 @@ class Training:
 
     def _target_degrees(self) -> dict[str, float]:
         """E f*_k^2 by column name, where risks are known by degree."""
-        exact, target = self.widths[-1].exact, self.setting.target
+        exact, target = self.widths[-1].exact or self.exact_kernels, self.setting.target
         if exact is None or exact.max_degree < 0:
             return {}
         # compiled as a whole: operation by operation it takes a second longer
-        degrees = jax.jit(lambda: degree_products(target, target, exact.max_degree))()
+        inputs = self.setting.inputs
+        product = jax.jit(lambda: degree_products(target, target, exact.max_degree, inputs=inputs))
+        degrees = product()
         columns = degree_columns("target", degrees, exact.second_moment)
         return {name: float(value) for name, value in columns.items()}
 
@@ -187,7 +190,7 @@ def remarks(result: Result) -> list[str]:
             f"N = {row['width']} scale {row['lazy_scale']:g} ({_margin(row)})" for row in below
         )
         lines.append(f"Below the lazy limit R*, so features were learned: {names}.")
-    lines += rounding_remarks(result.metrics)
+    lines += rounding_remarks(result.metrics) + refusal_remarks(result.metrics)
     bad = diverged_rows(result.metrics)
     if len(bad):
         lines.append(

@@ -1,8 +1,22 @@
-"""Ridge and minimum-norm regression on fixed features or with a kernel, in float64.
+r"""Ridge and minimum-norm regression on fixed features or with a kernel, in float64.
 
 One convention throughout: features minimize sum_a (f(x_a) - y_a)^2 + ridge |theta|^2, kernels
 solve (K + ridge I) c = y, and the two agree for K = features features^T. ridge = 0 gives the
-least-squares solution of least norm.
+least-squares solution of least norm, which is the limit ridge -> 0.
+
+Every fit says how well it was solved, and whether the data determine it at all in float64. With
+A the matrix, s_1 its norm, s_r the least singular value kept and theta the solution:
+
+* ``backward_error``: the least relative change of A and y that makes the solution exact
+  (:mod:`~rf_limits.learning.backward_errors`), on the directions kept: labels off the range of
+  a singular kernel are no error. For features an estimate of it, within sqrt(2).
+* ``relative_error``: how much the solution moves, to first order, if A moves by what it is not
+  known to: delta/s_r for kernels and (1 + kappa rho) delta/s_r for features, kappa = s_1/s_r and
+  rho = |r|/(s_1 |theta|) (Higham 2002, theorem 20.1), delta the larger of eps s_1 and the largest
+  singular value that was dropped as rounding. In a matrix that is exactly singular (duplicate
+  points, few features) the dropped ones are rounding and far below s_r. In one whose spectrum
+  decays through rounding they are neighbours of s_r: the cut is arbitrary, the limit is not
+  computed, and the number is near 1.
 """
 
 from typing import NamedTuple
@@ -10,7 +24,19 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from rf_limits.learning.backward_errors import (
+    feature_backward_error,
+    kernel_backward_error,
+    norm,
+    ratio,
+)
 from rf_limits.types import Scalar
+
+MOST_RELATIVE_ERROR = 1e-4
+"""Fits with a larger ``relative_error`` are not solved."""
+
+MOST_BACKWARD_ERROR = 1e-12
+"""Fits with a larger ``backward_error`` are not solved."""
 
 
 class Fit(NamedTuple):
@@ -18,26 +44,60 @@ class Fit(NamedTuple):
 
     Attributes:
       coefficients: (p,) feature weights, or (n,) kernel coefficients.
-      condition_number: of the matrix solved, kernel + ridge, on the directions kept.
+      condition_number: of the matrix solved, kernel + ridge (for features: of their normal
+        equations, its square root of the least-squares problem), on the directions kept.
       rank: number of directions kept; below min(n, p), the rest were below rounding.
+      backward_error: normwise, relative (module docstring).
+      relative_error: of the coefficients, to first order (module docstring).
+      ridge_needed: a ridge at which the problem is well enough conditioned for ``is_solved``.
     """
 
     coefficients: Float[Array, "p"]
     condition_number: Float[Array, ""]
     rank: Array
+    backward_error: Float[Array, ""]
+    relative_error: Float[Array, ""]
+    ridge_needed: Float[Array, ""]
+
+    @property
+    def is_solved(self) -> Bool[Array, ""]:
+        """Whether the solution can be trusted; never where something is not a number."""
+        accurate = self.relative_error <= MOST_RELATIVE_ERROR
+        return accurate & (self.backward_error <= MOST_BACKWARD_ERROR)
 
 
-def _kept(eigenvalues: Array, size: int, ridge: Scalar) -> Bool[Array, "n"]:
-    """Eigenvalues that float64 can tell from zero (all of them with a ridge)."""
-    largest = jnp.max(jnp.abs(eigenvalues))
-    threshold = size * jnp.finfo(eigenvalues.dtype).eps * largest
-    return (eigenvalues > threshold) | ((ridge > 0.0) & (eigenvalues + ridge > threshold))
+class _Cut(NamedTuple):
+    """Singular values (or eigenvalues) of a matrix with those below rounding taken out.
+
+    Attributes:
+      kept: which are told from zero.
+      largest: their largest.
+      smallest: their smallest.
+      unknown: how far each is from what it should be.
+    """
+
+    kept: Bool[Array, "n"]
+    largest: Float[Array, ""]
+    smallest: Float[Array, ""]
+    unknown: Float[Array, ""]
 
 
-def _condition_number(eigenvalues: Array, kept: Array, ridge: Scalar) -> Array:
-    shifted = eigenvalues + ridge
-    largest = jnp.max(jnp.where(kept, shifted, -jnp.inf))
-    return largest / jnp.min(jnp.where(kept, shifted, jnp.inf))
+def _cut(values: Array, kept: Array) -> _Cut:
+    largest = jnp.max(jnp.where(kept, values, -jnp.inf))
+    smallest = jnp.min(jnp.where(kept, values, jnp.inf))
+    dropped = jnp.max(jnp.where(kept, 0.0, jnp.abs(values)))
+    rounding = jnp.finfo(values.dtype).eps * largest
+    return _Cut(kept, largest, smallest, jnp.maximum(rounding, dropped))
+
+
+def _relative_error(cut: _Cut, growth: Scalar | Array, size: Array) -> Array:
+    """Growth times the share of the least value kept that is unknown; 0 for a zero matrix."""
+    return jnp.where(size == 0.0, 0.0, growth * cut.unknown / cut.smallest)
+
+
+def _ridge_needed(square: Array) -> Array:
+    """A ridge from which on eps times the condition number is half of what is allowed."""
+    return 2.0 * jnp.finfo(square.dtype).eps / MOST_RELATIVE_ERROR * square
 
 
 def feature_regression(
@@ -51,15 +111,32 @@ def feature_regression(
       ridge: penalty on |theta|^2 (module docstring), >= 0.
 
     Returns:
-      :class:`Fit` with (p,) coefficients. Singular values below max(n, p) eps times the
-      largest are treated as zero.
+      :class:`Fit` with (p,) coefficients. Without a ridge, singular values below max(n, p) eps
+      times the largest are treated as zero.
     """
     u, s, vt = jnp.linalg.svd(features, full_matrices=False)
-    threshold = max(features.shape) * jnp.finfo(s.dtype).eps * jnp.max(s)
-    kept = s > threshold
-    filtered = jnp.where(kept, s / (jnp.where(kept, s, 1.0) ** 2 + ridge), 0.0)
-    weights = vt.T @ (filtered * (u.T @ labels))
-    return Fit(weights, _condition_number(s**2, kept, ridge), jnp.sum(kept))
+    top = jnp.max(s)
+    kept = (s > max(features.shape) * jnp.finfo(s.dtype).eps * top) | (ridge > 0.0)
+    root = jnp.sqrt(s**2 + ridge)  # singular values of the features over sqrt(ridge) I
+    cut = _cut(root, kept)
+    size = jnp.where(kept, root, 1.0)
+    weights = vt.T @ jnp.where(kept, s / size * (u.T @ labels) / size, 0.0)
+
+    residual = labels - features @ weights
+    backward = feature_backward_error(
+        jnp.where(kept, u, 0.0), jnp.where(kept, s, 0.0), vt, weights, residual, ridge
+    )
+    rest = norm(residual, jnp.sqrt(ridge) * weights)
+    spread = ratio(rest, cut.largest * norm(weights))
+    growth = 1.0 + cut.largest / cut.smallest * spread
+    return Fit(
+        weights,
+        (cut.largest / cut.smallest) ** 2,
+        jnp.sum(kept),
+        jnp.where(top == 0.0, 0.0, backward),
+        _relative_error(cut, growth, top),
+        jnp.where(top == 0.0, 0.0, _ridge_needed(top**2) * jnp.maximum(1.0, spread)),
+    )
 
 
 def kernel_regression(
@@ -73,11 +150,24 @@ def kernel_regression(
       ridge: added to the diagonal, >= 0.
 
     Returns:
-      :class:`Fit` with (n,) coefficients. Without a ridge, eigenvalues below n eps times the
-      largest are treated as zero.
+      :class:`Fit` with (n,) coefficients. Eigenvalues of kernel + ridge below n eps times the
+      largest of the kernel are treated as zero.
     """
     eigenvalues, vectors = jnp.linalg.eigh(gram)
-    kept = _kept(eigenvalues, gram.shape[0], ridge)
-    inverse = jnp.where(kept, 1.0 / jnp.where(kept, eigenvalues + ridge, 1.0), 0.0)
-    coefficients = vectors @ (inverse * (vectors.T @ labels))
-    return Fit(coefficients, _condition_number(eigenvalues, kept, ridge), jnp.sum(kept))
+    top = jnp.max(jnp.abs(eigenvalues))
+    values = eigenvalues + ridge
+    cut = _cut(values, values > gram.shape[0] * jnp.finfo(values.dtype).eps * top)
+    known = jnp.where(cut.kept, vectors.T @ labels, 0.0)
+    coefficients = vectors @ (known / jnp.where(cut.kept, values, 1.0))
+
+    residual = labels - gram @ coefficients - ridge * coefficients
+    missing = jnp.where(cut.kept, vectors.T @ residual, 0.0)
+    backward = kernel_backward_error(missing, coefficients, known, cut.largest)
+    return Fit(
+        coefficients,
+        cut.largest / cut.smallest,
+        jnp.sum(cut.kept),
+        jnp.where(top + ridge == 0.0, 0.0, backward),
+        _relative_error(cut, 1.0, top + ridge),
+        _ridge_needed(top),
+    )

@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from rf_limits.measure.risk import Risk, risk_is_exact
+from rf_limits.measure.risk import Risk
 from rf_limits.models.network import OneHiddenLayer
 from rf_limits.models.zonal_kernels import has_zonal_kernels, zonal_kernels
 from rf_limits.problem.target import Target
+from rf_limits.theory.coefficients import sphere_tails
 from rf_limits.theory.degree_risks import degree_risks
 from rf_limits.theory.kernel_predictors import (
     MAX_DEGREE,
@@ -32,6 +33,7 @@ class ExactKernelRisk:
       target: f*.
       second_moment: E f*^2.
       max_degree: largest degree whose risk is measured as well, or -1 for none.
+      inputs: input distribution.
     """
 
     series: Mapping[str, KernelSeries]
@@ -39,6 +41,7 @@ class ExactKernelRisk:
     target: Target
     second_moment: float
     max_degree: int
+    inputs: str = "gaussian"
 
     def of(
         self, kernel: str, points: Float[Array, "n d"], coefficients: Float[Array, "T n"]
@@ -51,7 +54,7 @@ class ExactKernelRisk:
 
         def by_degree(c: Array) -> Array:
             f = KernelPredictor(points, c, self.eigenvalues[kernel])
-            return degree_risks(f, self.target, self.max_degree)
+            return degree_risks(f, self.target, self.max_degree, inputs=self.inputs)
 
         return Risk(value, jnp.zeros_like(value), jax.lax.map(by_degree, coefficients))
 
@@ -65,8 +68,9 @@ def exact_kernel_risk(
 ) -> ExactKernelRisk | None:
     """Exact risks of the kernels of ``network``, or None where they are not known.
 
-    They are where the risks of networks are (:func:`risk_is_exact`) if hidden neurons have no
-    biases and the dimension is at least 2.
+    They are for relu without hidden biases if the dimension is at least 2, for every target and
+    both input distributions: kernel sections are homogeneous, and the target is asked only for
+    its degrees at the radii that inputs have.
 
     Args:
       network: the architecture.
@@ -75,15 +79,16 @@ def exact_kernel_risk(
       trainable: layers whose parameters move, for the NTK.
       max_degree: largest degree whose risk is measured as well, or -1 for none.
     """
-    known = has_zonal_kernels(network) and target.dim >= 2
-    if not known or not risk_is_exact(network, target, inputs):
+    if not has_zonal_kernels(network) or target.dim < 2:
         return None
     second_moment = target.second_moment(inputs)
     tails = target.degree_tails(MAX_DEGREE)
+    if inputs == "sphere":
+        tails = sphere_tails(target, MAX_DEGREE, second_moment, tails)
     spectra = zonal_kernels(network, target.dim, max(MAX_DEGREE, max_degree), trainable)
     series = {
-        name: kernel_series(spectrum, target, tails, second_moment)
+        name: kernel_series(spectrum, target, tails, second_moment, inputs)
         for name, spectrum in spectra.items()
     }
     eigenvalues = {name: s.eigenvalues[: max_degree + 1] for name, s in spectra.items()}
-    return ExactKernelRisk(series, eigenvalues, target, second_moment, max_degree)
+    return ExactKernelRisk(series, eigenvalues, target, second_moment, max_degree, inputs)

@@ -146,7 +146,7 @@ class Polynomial(_OneDegree):
         """Exact E f*(x)^2 under ``inputs``: norm^2, or the sum over harmonics on the sphere."""
         if inputs == "gaussian":
             return self.norm**2
-        radii = radial_rule(self.dim, homogeneous=True)
+        radii = radial_rule(self.dim, homogeneous=False, inputs="sphere")
         f = self.zonal_sum(self.degree, radii)
         return float(jnp.sum(zonal_products(f, f, radii)))
 

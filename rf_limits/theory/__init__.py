@@ -1,5 +1,6 @@
 """What is known exactly: expectations, risks, spectra and bounds."""
 
+from rf_limits.theory.coefficients import DegreeCoefficients, coefficients_by_degree
 from rf_limits.theory.degree_risks import degree_products, degree_risks
 from rf_limits.theory.expectations import gaussian_gram
 from rf_limits.theory.kernel_regression import (
@@ -20,10 +21,12 @@ from rf_limits.theory.relu_moments import ReluSum, relu_gram, relu_sum_product
 from rf_limits.theory.spectrum import ZonalSpectrum, zonal_spectrum
 
 __all__ = [
+    "DegreeCoefficients",
     "KernelRegression",
     "RandomFeaturesRegression",
     "ReluSum",
     "ZonalSpectrum",
+    "coefficients_by_degree",
     "degree_products",
     "degree_risks",
     "features_for_risk",

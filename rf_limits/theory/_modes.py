@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rf_limits.errors import check
+from rf_limits.theory.coefficients import DegreeCoefficients
 from rf_limits.theory.spectrum import ZonalSpectrum
 
 _BISECTIONS = 200
@@ -115,13 +116,16 @@ def listed_modes(eigenvalues: np.ndarray, multiplicities: np.ndarray, tail: floa
 
 
 def zonal_modes(
-    kernel: ZonalSpectrum, target: ZonalSpectrum, norm: float, degree: int | None
+    kernel: ZonalSpectrum,
+    target: ZonalSpectrum | DegreeCoefficients,
+    norm: float,
+    degree: int | None,
 ) -> tuple[Modes, np.ndarray, float]:
     """Modes of the kernel |x||x'| h and the target's energy in them.
 
     Args:
       kernel: spectrum of h; eigenvalues d gamma_k.
-      target: spectrum of the target's family.
+      target: spectrum of a neuron's family, or coefficients of any target.
       norm: |w*|.
       degree: keep only this degree of the target.
 
@@ -134,7 +138,7 @@ def zonal_modes(
     check(kernel.dim == target.dim, "kernel.dim", f"be {target.dim}, the target's", kernel.dim)
     count = min(kernel.max_degree, target.max_degree) + 1
     weights = norm**2 * target.weights[:count]
-    rest = norm**2 * target.total - float(np.sum(weights))
+    rest = max(norm**2 * target.total - float(np.sum(weights)), 0.0)
     if degree is not None:
         check(0 <= degree < count, "degree", f"be from 0 to {count - 1}", degree)
         weights = np.where(np.arange(count) == degree, weights, 0.0)

@@ -1,7 +1,8 @@
 """Risks degree by degree: how much of each degree of the target has been learned.
 
-Exact under Gaussian inputs for everything that is a :class:`~rf_limits.theory.zonal.ByDegree`;
-and on the sphere of radius sqrt(d) for functions that are homogeneous of degree one.
+Exact under Gaussian inputs and on the sphere of radius sqrt(d) for everything that is a
+:class:`~rf_limits.theory.zonal.ByDegree`; the two agree for functions that are homogeneous of
+degree one.
 """
 
 from jaxtyping import Array, Float
@@ -19,9 +20,10 @@ def degree_products(
     g: ByDegree | tuple[ByDegree, ...],
     max_degree: int,
     *,
+    inputs: str = "gaussian",
     block_entries: int = BLOCK_ENTRIES,
 ) -> Float[Array, "K"]:
-    """E f_k g_k for x ~ N(0, I_d) and k = 0 ... K.
+    """E f_k g_k for k = 0 ... K.
 
     f_k is the orthogonal projection of f on functions r -> (spherical harmonic of degree k)
     of x/|x|, with any dependence on r = |x|; the sum over all k is E f g.
@@ -30,6 +32,7 @@ def degree_products(
       f: :class:`ReluSum`, target or kernel predictor, or several standing for their sum.
       g: the same.
       max_degree: largest degree K.
+      inputs: ``"gaussian"``, x ~ N(0, I_d), or ``"sphere"``, of radius sqrt(d).
       block_entries: pairs held at a time.
 
     Returns:
@@ -39,11 +42,11 @@ def degree_products(
       of E f^2 E g^2: 5e-7 for d = 2, 5e-8 for 3, 1e-9 for 5, 1e-11 for 8, 1e-12 from 10 on.
 
     Raises:
-      RequirementError: d < 2 or K < 0.
+      RequirementError: d < 2, K < 0 or unknown ``inputs``.
     """
     f, g = _parts(f), _parts(g)
     check(max_degree >= 0, "max_degree", "be at least 0", max_degree)
-    radii = radial_rule(f[0].dim, all(part.is_homogeneous for part in (*f, *g)))
+    radii = radial_rule(f[0].dim, all(part.is_homogeneous for part in (*f, *g)), inputs)
     odd = all(any(part.odd_degrees for part in side) for side in (f, g))
     left, right = (joined([part.zonal_sum(max_degree, radii) for part in s]) for s in (f, g))
     return zonal_products(left, right, radii, odd_degrees=odd, block_entries=block_entries)
@@ -54,14 +57,16 @@ def degree_risks(
     target: ByDegree,
     max_degree: int,
     *,
+    inputs: str = "gaussian",
     block_entries: int = BLOCK_ENTRIES,
 ) -> Float[Array, "K"]:
-    """E (f_k - f*_k)^2 for x ~ N(0, I_d) and k = 0 ... K.
+    """E (f_k - f*_k)^2 for k = 0 ... K.
 
     Args:
       f: the predictor, as in :func:`degree_products`.
       target: f*.
       max_degree: largest degree K.
+      inputs: ``"gaussian"``, x ~ N(0, I_d), or ``"sphere"``, of radius sqrt(d).
       block_entries: pairs held at a time.
 
     Returns:
@@ -73,7 +78,7 @@ def degree_risks(
     """
     check(max_degree >= 0, "max_degree", "be at least 0", max_degree)
     parts = (*_parts(f), target)
-    radii = radial_rule(target.dim, all(part.is_homogeneous for part in parts))
+    radii = radial_rule(target.dim, all(part.is_homogeneous for part in parts), inputs)
     odd = any(part.odd_degrees for part in parts)
     sums = [part.zonal_sum(max_degree, radii) for part in parts]
     sums[-1] = sums[-1].negative()

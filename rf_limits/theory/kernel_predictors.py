@@ -34,6 +34,12 @@ MAX_DEGREE = 1024
 """Degrees summed at most."""
 
 
+TILE_ROWS = 64
+"""Rows and columns of the tiles of Gram matrices: 32 KiB a tile, which stays in cache."""
+
+_UNROLLED = 4  # steps of the recurrence in one pass over memory
+
+
 class KernelPredictor(NamedTuple):
     """f(x) = sum_i coefficients_i |x||x_i| sum_k eigenvalues_k B(d, k) P_k(cos theta_i).
 
@@ -117,6 +123,7 @@ def kernel_series(
     target: ByDegree,
     target_tails: Float[np.ndarray, "K"],
     second_moment: float,
+    inputs: str = "gaussian",
 ) -> KernelSeries:
     """The degrees needed for exact moments of a kernel against a target.
 
@@ -125,6 +132,7 @@ def kernel_series(
       target: f*.
       target_tails: (K + 1,) bounds on the root of sum_{j > k} E f*_j^2.
       second_moment: E f*^2.
+      inputs: distribution of x, ``"gaussian"`` or ``"sphere"``, of radius sqrt(d).
 
     Returns:
       :class:`KernelSeries` with the least number of degrees for which both relative bounds are
@@ -142,7 +150,7 @@ def kernel_series(
     cross_rest = np.sqrt(rest / second_moment) * target_tails
     enough = np.flatnonzero(np.maximum(rest, cross_rest) <= ACCURACY)
     size = int(enough[0]) if enough.size else spectrum.max_degree
-    radii = radial_rule(dim, target.is_homogeneous)
+    radii = radial_rule(dim, target.is_homogeneous, inputs)
     zonal = target.zonal_sum(size, radii)
     moments = np.asarray(zonal.values) @ (radii.weights * radii.nodes)
     kept = slice(0, size + 1)
@@ -177,24 +185,53 @@ def zonal_series(
 
     degrees = jnp.arange(weights.shape[0], dtype=t.dtype)
     start = (jnp.ones_like(t), jnp.zeros_like(t), jnp.zeros_like(t))
-    (_, _, total), _ = jax.lax.scan(step, start, (degrees, jnp.asarray(weights)))
+    terms = (degrees, jnp.asarray(weights))
+    (_, _, total), _ = jax.lax.scan(step, start, terms, unroll=_UNROLLED)
     return total
 
 
+def zonal_gram(
+    weights: Float[np.ndarray, "K"], units: Float[Array, "n d"], *, rows: int = TILE_ROWS
+) -> Float[Array, "n n"]:
+    """sum_k weights_k P_k(<u_i, u_j>) for all pairs of rows of ``units``.
+
+    Args:
+      weights: (K + 1,) coefficients.
+      units: (n, d) unit vectors.
+      rows: of the square tiles that are computed one after the other, each with its mirror
+        image.
+    """
+    num, dim = units.shape
+    count = -(-num // rows)
+    rows = -(-num // count)
+    padded = jnp.pad(units, ((0, count * rows - num), (0, 0)))
+    tiles = padded.reshape(count, rows, dim)
+
+    def step(gram: Array, pair: tuple[Array, Array]) -> tuple[Array, None]:
+        i, j = pair
+        tile = zonal_series(weights, dim, tiles[i] @ tiles[j].T)
+        gram = jax.lax.dynamic_update_slice(gram, tile.T, (j * rows, i * rows))
+        return jax.lax.dynamic_update_slice(gram, tile, (i * rows, j * rows)), None
+
+    pairs = tuple(jnp.asarray(index) for index in np.triu_indices(count))
+    gram, _ = jax.lax.scan(step, jnp.zeros((count * rows,) * 2, units.dtype), pairs)
+    return gram[:num, :num]
+
+
 def kernel_moments(series: KernelSeries, points: Float[Array, "n d"]) -> KernelMoments:
-    """Exact second moments of the sections of a kernel at ``points``, x ~ N(0, I_d).
+    """Exact second moments of the sections of a kernel at ``points``.
 
     Args:
       series: from :func:`kernel_series`.
       points: (n, d) the x_i.
 
     Returns:
-      :class:`KernelMoments`, at a cost of O(n^2 (d + K)); the same on the sphere of radius
-      sqrt(d) if the target is homogeneous. Errors: ``series.rest`` and rounding.
+      :class:`KernelMoments` under the inputs of ``series``, at a cost of O(n^2 (d + K)). Errors:
+      ``series.rest`` and rounding.
     """
     dim = points.shape[1]
     units, norms = unit_vectors(points)
-    gram = zonal_series(series.squares, dim, units @ units.T)
+    gram = zonal_gram(series.squares, units)
     cosines = units @ jnp.asarray(series.directions).T
     cross = jnp.sum(zonal_series(series.products, dim, cosines), axis=1)
     return KernelMoments(norms[:, None] * norms * gram, norms * cross)

@@ -19,6 +19,7 @@ from scipy import special
 
 from rf_limits.errors import check
 from rf_limits.theory._modes import Modes, Values, exp, listed_modes, zonal_modes
+from rf_limits.theory.coefficients import DegreeCoefficients
 from rf_limits.theory.spectrum import ZonalSpectrum
 
 
@@ -120,7 +121,7 @@ def kernel_regression(
 
 def kernel_regression_risk(
     kernel: ZonalSpectrum,
-    target: ZonalSpectrum,
+    target: ZonalSpectrum | DegreeCoefficients,
     num_train: Values,
     *,
     norm: float = 1.0,
@@ -128,15 +129,17 @@ def kernel_regression_risk(
     noise: Values = 0.0,
     degree: int | None = None,
 ) -> KernelRegression:
-    """The same for a zonal kernel and a neuron, or one degree of it.
+    """The same for a zonal kernel and a target known by degree, or one degree of it.
 
     Args:
       kernel: spectrum of h, the kernel being |x||x'| h(cos theta) on inputs N(0, I_d) or uniform
         on the sphere of radius sqrt(d): eigenvalues d gamma_k. Without ridge the two give the
         same risks for targets without bias.
-      target: spectrum of the target's family (``zonal_spectrum(dim, ...)``, no bias).
+      target: spectrum of a neuron's family (``zonal_spectrum(dim, ...)``, no bias), or the
+        coefficients of any target
+        (:func:`~rf_limits.theory.coefficients.coefficients_by_degree`).
       num_train: n.
-      norm: |w*|.
+      norm: |w*|, by which the target is multiplied.
       ridge: added to the kernel matrix's diagonal.
       noise: standard deviation of the label noise.
       degree: learn only this degree of the target, alone.

@@ -26,6 +26,7 @@ from scipy import special
 
 from rf_limits.errors import check
 from rf_limits.theory._modes import Array, Modes, Values, exp, listed_modes, zonal_modes
+from rf_limits.theory.coefficients import DegreeCoefficients
 from rf_limits.theory.spectrum import ZonalSpectrum
 
 
@@ -163,7 +164,7 @@ def random_features_regression(
 
 def random_features_risk(
     kernel: ZonalSpectrum,
-    target: ZonalSpectrum,
+    target: ZonalSpectrum | DegreeCoefficients,
     num_train: Values,
     num_features: Values,
     *,
@@ -181,7 +182,9 @@ def random_features_risk(
         with w_j uniform on the unit sphere; w_j of law N(0, I_d/d) adds the variance of its
         norm (measured at d = 10: about 8% more risk). Tangent features are not independent
         (d share a neuron) and not covered.
-      target: spectrum of the target's family (``zonal_spectrum(dim, ...)``, no bias).
+      target: spectrum of a neuron's family (``zonal_spectrum(dim, ...)``, no bias), or the
+        coefficients of any target
+        (:func:`~rf_limits.theory.coefficients.coefficients_by_degree`).
       num_train: n.
       num_features: N.
       norm: |w*|.

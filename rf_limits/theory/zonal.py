@@ -23,10 +23,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from rf_limits.errors import check_choice
 from rf_limits.theory.blocks import sum_over_blocks
 from rf_limits.theory.harmonics import check_dim, gegenbauer_step
 from rf_limits.theory.tails import panels
 from rf_limits.types import Scalar
+
+INPUTS = ("gaussian", "sphere")
+"""N(0, I_d), and uniform on the sphere of radius sqrt(d)."""
 
 BLOCK_ENTRIES = 2**16
 """Pairs held at a time: half a MiB a matrix, which stays in the processor's cache."""
@@ -90,24 +94,28 @@ class ByDegree(Protocol):
         """The function up to degree ``max_degree`` at ``radii``."""
 
 
-def radial_rule(dim: int, homogeneous: bool) -> Radii:
-    """A rule for E g(|x|), x ~ N(0, I_d).
+def radial_rule(dim: int, homogeneous: bool, inputs: str = "gaussian") -> Radii:
+    """A rule for E g(|x|), x ~ N(0, I_d) or on the sphere of radius sqrt(d).
 
     Args:
       dim: dimension d >= 2.
       homogeneous: whether all functions are homogeneous of degree one. Products then go
-        like r^2, for which the single radius sqrt(d) is exact (and the same on the sphere of
-        that radius).
+        like r^2, for which the single radius sqrt(d) is exact.
+      inputs: ``"gaussian"``, or ``"sphere"``, which has that radius alone.
 
     Returns:
       :class:`Radii`: Gauss-Legendre panels of 20 nodes over sqrt(d) +- 8.5. Smooth functions
       are integrated to rounding error. The coefficients of a biased neuron have a kink
       (r - r_0)^((d+1)/2) where |w| r_0 = |b|; the error it leaves falls with the dimension
       (docs/theory.md, "Degree by degree").
+
+    Raises:
+      RequirementError: d < 2, or unknown ``inputs``.
     """
     check_dim(dim)
+    check_choice(inputs, INPUTS, "inputs")
     root = math.sqrt(dim)
-    if homogeneous:
+    if homogeneous or inputs == "sphere":
         return Radii(np.array([root]), np.ones(1))
     low = max(root - _REACH, 0.0)
     count = min(24, max(4, -(-120 // dim)))

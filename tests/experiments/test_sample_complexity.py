@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from rf_limits.errors import RequirementError
+from rf_limits.experiments.result import Result
 from rf_limits.experiments.samples import sample_complexity
 from rf_limits.experiments.samples.configs import sample_complexity_config
 from rf_limits.figures.samples.sample_complexity import draw
 from rf_limits.runs.store import plain
+
+THEORIES = {"nngp_theory", "ntk_theory", "random_features_theory"}
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +34,9 @@ def test_kernels_agree_with_theory(result):
 
 def test_theory_lines_meet_the_definitions(result):
     theory = result.metrics[result.metrics["seed"].isna()]
-    assert set(theory["method"]) == {"nngp_theory", "ntk_theory", "lazy_limit"}
+    assert set(theory["method"]) == {*THEORIES, "lazy_limit"}
     limits = theory[theory["method"] == "lazy_limit"].set_index("theory_num_train")["risk"]
-    for name in ("nngp_theory", "ntk_theory"):
+    for name in THEORIES:
         risks = theory[theory["method"] == name].set_index("theory_num_train")["risk"]
         assert np.all(risks > limits[risks.index])
 
@@ -46,6 +49,51 @@ def test_summary_table_and_figure(result):
     assert sample_complexity.remarks(result)[0].startswith("Kernel-regression theory within 3")
     (axis,) = draw(result.metrics)["sample_complexity"].axes
     assert axis.get_title() == "d = 10"
+
+
+@pytest.mark.parametrize(
+    ("target", "inputs"),
+    [
+        ({"target": "polynomial", "degree": 2}, "sphere"),
+        pytest.param({"target": "single_neuron", "bias": 0.5}, "gaussian", marks=pytest.mark.slow),
+        pytest.param({"target": "teacher", "bias": -0.4}, "sphere", marks=pytest.mark.slow),
+        pytest.param({"target": "teacher"}, "gaussian", marks=pytest.mark.slow),
+        pytest.param({"target": "polynomial", "degree": 2}, "gaussian", marks=pytest.mark.slow),
+    ],
+)
+def test_theory_knows_every_target_and_both_inputs(target, inputs):
+    config = sample_complexity_config()
+    config.dims, config.nums_train, config.seeds = (10,), (40,), 12
+    config.model.widths, config.model.lazy_scales, config.training.steps = (4,), (1.0,), 1
+    with config.unlocked():
+        config.problem.update(target)
+        config.problem.inputs = inputs
+    result = sample_complexity.prepare(config).run()
+    assert result.choices["members"]["dim=10.num_train=40"]["risk_of_kernels"] == "exact"
+    theory = result.metrics[result.metrics["seed"].isna()]
+    assert set(theory["method"]) == THEORIES
+    table = sample_complexity.agreement(result.metrics)
+    assert len(table) == 2
+    # t with 11 degrees of freedom beyond 8 has probability 7e-6; 40 samples in d = 10 are few
+    assert np.all(np.abs(table["distance"]) < 8.0)
+    assert np.all(np.abs(table["measured"] / table["expected"] - 1.0) < 0.2)
+
+
+def test_refused_fits_are_neither_averaged_nor_compared(result):
+    metrics = result.metrics.copy()
+    first = (metrics["method"] == "nngp") & (metrics["num_train"] == 80) & (metrics["seed"] == 0)
+    first &= np.isinf(metrics["time"])
+    metrics.loc[first, ["risk", "relative_risk"]] = np.nan
+    metrics.loc[first, ["condition_number", "ridge_needed"]] = 1e13, 2e-9
+    _, columns, cells = sample_complexity.printed_table(metrics)
+    assert cells[1][columns.index("NNGP")] == "nan"
+    assert "nan" not in cells[0] + cells[1][:-2]
+    lines = sample_complexity.remarks(Result(metrics, result.choices))
+    assert lines[0].endswith("of 3 points.")
+    assert lines[-1] == (
+        "REFUSED: nngp at dim = 10, num_train = 80 (1 fit): condition number 1.0e13, too "
+        "ill-conditioned to be solved; predictors.ridge above 2.0e-9 makes it solvable."
+    )
 
 
 @pytest.mark.parametrize(("field", "value"), [("dims", (1,)), ("nums_train", (0,))])

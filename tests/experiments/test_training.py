@@ -40,7 +40,13 @@ def test_table_is_tidy_and_complete(result):
     np.testing.assert_allclose(metrics["relative_risk"], metrics["risk"] / 0.5, rtol=1e-12)
     network = metrics[metrics["method"] == "network"]
     missing = network[list(MEASUREMENTS)].isna().all()
-    assert list(missing[missing].index) == ["condition_number"]
+    assert list(missing[missing].index) == ["condition_number", "backward_error", "ridge_needed"]
+    fitted = metrics[metrics["backward_error"].notna()]
+    assert set(fitted["method"]) == {"random_features", "tangent_features", "nngp", "ntk"}
+    assert len(fitted) == 2 * 2 * 2 + 2 * 2
+    assert np.all(fitted["backward_error"] < 1e-14)
+    assert np.all(fitted["ridge_needed"] == 0.0)
+    assert not any(line.startswith("REFUSED") for line in remarks(result))
 
 
 def test_metrics_carry_the_limit(result):
@@ -88,9 +94,13 @@ def test_degrees_absent_or_unknown(fields, columns):
         config.update_from_flattened_dict(fields)
     metrics = prepare(config).run().metrics
     names = [name for name in metrics if name.startswith("risk_degree")]
-    if columns is None:
+    if columns is None:  # kernels on the sphere know their degrees, networks there do not
         assert names == [f"risk_degree_{end}" for end in (0, 1, 2, 3, 4, "rest")]
-        assert metrics[names].isna().all(axis=None)
+        kernels = metrics["method"].isin(["nngp", "ntk"])
+        assert metrics[~kernels][names].isna().all(axis=None)
+        known = config.problem.inputs == "sphere"
+        assert metrics[kernels][names].notna().all(axis=None) == known
+        assert metrics["target_degree_3"].notna().all() == known
     else:
         assert names == columns
         assert metrics[names].notna().all(axis=None)
@@ -255,6 +265,45 @@ def test_divergence_is_counted_and_never_averaged_in():
     rows = [row for row in summary_rows(result.metrics) if row["method"] == "network"]
     assert all(row["diverged"] == 2 and np.isnan(row["risk"]) for row in rows)
     assert any(line.startswith("DIVERGED: 4 trained networks") for line in remarks(result))
+
+
+def test_refused_fits_are_counted_and_named():
+    config = small_config()
+    config.problem.dim, config.data.num_train = 2, 300
+    config.model.activation = "erf"  # its kernels decay through rounding
+    config.measure.max_degree = -1
+    config.predictors.methods = ("random_features", "nngp", "ntk")
+    result = prepare(config).run()
+    assert not result.diverged
+    rows = {(row["method"], row["width"]): row for row in summary_rows(result.metrics)}
+    refused = {key: row["refused"] for key, row in rows.items()}
+    assert refused == {
+        ("nngp", None): 2,
+        ("ntk", None): 2,
+        ("random_features", 8): 0,
+        ("random_features", 32): 0,
+    }
+    assert all(row["diverged"] == 0 for row in rows.values())
+    assert all(np.isnan(rows[name, None]["risk"]) for name in ("nngp", "ntk"))
+    assert np.isfinite(rows["nngp", None]["train_loss"])
+    lines = [line for line in remarks(result) if line.startswith("REFUSED")]
+    assert [line.split(":")[1] for line in lines] == [" nngp (2 fits)", " ntk (2 fits)"]
+    assert "condition number" in lines[0]
+    needed = result.metrics["ridge_needed"].max()
+    config.predictors.ridge = 1.01 * float(needed)
+    again = prepare(config).run()
+    assert np.all(np.isfinite(again.metrics["risk"]))
+    assert not any(line.startswith("REFUSED") for line in remarks(again))
+
+
+def test_a_refused_fit_leaves_its_cell_without_a_mean(result):
+    metrics = result.metrics.copy()
+    one = (metrics["method"] == "nngp") & np.isinf(metrics["time"]) & (metrics["seed"] == 0)
+    assert one.sum() == 1
+    metrics.loc[one, "risk"] = np.nan
+    table = overview(metrics)
+    assert np.isnan(table["nngp"]).all()
+    assert np.isfinite(table[["ntk", "network", "random_features"]]).all(axis=None)
 
 
 def test_divergent_step_size_is_refused_before_training():

@@ -67,14 +67,14 @@ def test_values_by_hand(key, kind, degree):
 def test_degrees_add_up_and_harmonics_have_one(key, kind, degree):
     axes, _ = rotated(key)
     target = make_polynomial(axes[: polynomial_axes(kind, degree)], kind, degree)
-    for homogeneous, inputs in ((False, "gaussian"), (True, "sphere")):
-        radii = radial_rule(DIM, homogeneous)
+    for inputs in ("gaussian", "sphere"):
+        radii = radial_rule(DIM, homogeneous=False, inputs=inputs)
         f = target.zonal_sum(degree + 1, radii)
         parts = np.asarray(zonal_products(f, f, radii))
         np.testing.assert_allclose(parts.sum(), target.second_moment(inputs), rtol=1e-11)
         if kind in ("harmonic", "gegenbauer", "monomial"):  # these three are harmonic
             np.testing.assert_allclose(np.delete(parts, degree), 0.0, atol=1e-12)
-        elif degree == 2 and kind == "single_index" and not homogeneous:
+        elif degree == 2 and kind == "single_index" and inputs == "gaussian":
             np.testing.assert_allclose(parts[0], 1.0 / DIM, rtol=1e-11)  # E (|x|^2/d - 1)^2/2
 
 

@@ -18,6 +18,7 @@ from rf_limits.experiments.study import Member, Study, member, validate_members
 from rf_limits.experiments.tables import (
     degree_names,
     final_rows,
+    refusal_remarks,
     rounding_remarks,
     short_number,
     summary_rows,
@@ -214,4 +215,5 @@ def remarks(result: Result) -> list[str]:
         f"Population, N = {widest['width']:.0f}: mean risk within {mean} E f*^2 of the theory at "
         f"all times (standard deviation over seeds there: {deviation})."
     )
-    return lines + rounding_remarks(result.metrics[result.metrics["method"] == "network"], LABELS)
+    networks = result.metrics[result.metrics["method"] == "network"]
+    return [*lines, *rounding_remarks(networks, LABELS), *refusal_remarks(result.metrics, LABELS)]

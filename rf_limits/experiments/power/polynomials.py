@@ -29,9 +29,9 @@ from rf_limits.experiments.tables import (
 from rf_limits.experiments.training import Training
 from rf_limits.experiments.validation import check_real, check_sequence, check_whole
 from rf_limits.problem.polynomial_kinds import check_polynomial, largest_coefficient
+from rf_limits.theory.coefficients import coefficients_by_degree
 from rf_limits.theory.feature_kernels import feature_spectrum
 from rf_limits.theory.sgd_guarantee import sgd_guarantee, sgd_requirements
-from rf_limits.theory.zonal import radial_rule, zonal_products
 
 LABELS = ("target", "regime", "num_train")
 NEURON = "neuron"
@@ -116,11 +116,8 @@ def _eigenvalues(features: str, dim: int, bias: bool) -> tuple[np.ndarray, float
 def _target_degrees(prepared: Training) -> np.ndarray:
     """E f*_k^2 on the sphere of radius sqrt(d), and the rest."""
     target = prepared.setting.target
-    radii = radial_rule(target.dim, homogeneous=True)
-    f = target.zonal_sum(_DEGREES, radii)
-    parts = np.asarray(zonal_products(f, f, radii, odd_degrees=target.odd_degrees))
-    rest = max(target.second_moment("sphere") - float(parts.sum()), 0.0)
-    return np.append(np.maximum(parts, 0.0), rest)
+    found = coefficients_by_degree(target, _DEGREES, target.second_moment("sphere"), "sphere")
+    return np.append(found.weights, max(found.total - float(found.weights.sum()), 0.0))
 
 
 def _guarantee(one: Member, prepared: Training) -> pd.DataFrame:

@@ -5,6 +5,7 @@ networks on many training sets; beside them the expectation of kernel regression
 spectrum alone (:mod:`rf_limits.theory.kernel_regression`) and the lazy limit R*(n).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.study import Member, Study, member, validate_members
 from rf_limits.experiments.tables import (
     final_rows,
+    refusal_remarks,
     rounding_remarks,
     short_number,
     summary_rows,
@@ -22,13 +24,14 @@ from rf_limits.experiments.tables import (
 from rf_limits.experiments.training import Training
 from rf_limits.experiments.validation import check_sequence, check_whole
 from rf_limits.models.zonal_kernels import has_zonal_kernels, zonal_kernels
-from rf_limits.theory import kernel_regression_risk, zonal_spectrum
+from rf_limits.theory import coefficients_by_degree, kernel_regression_risk, random_features_risk
 from rf_limits.theory.lazy_limit import lazy_limit
 
 LABELS = ("dim", "num_train")
 KERNELS = ("nngp", "ntk")
+FEATURES = "random_features"
 THEORY = "theory"
-"""Suffix of the methods of theory rows: "nngp_theory", "ntk_theory"."""
+"""Suffix of the methods of theory rows, as in "nngp_theory"."""
 _DEGREES = 400
 _BETWEEN = 4  # numbers of samples of theory rows, from one n to twice it
 
@@ -62,35 +65,46 @@ def validate(config: ConfigDict) -> None:
 
 
 def _theory(one: Member, prepared: Training) -> pd.DataFrame:
-    """Expected risks of both kernels, and the lazy limit, from n up to twice n."""
+    """Expected risks of kernels and features, and the lazy limit where known, n to twice n."""
     config, network = one.config, prepared.widths[-1].network
     problem = config.problem
-    plain = problem.target == "single_neuron" and problem.bias == 0.0
-    if not (plain and has_zonal_kernels(network)):
+    if not has_zonal_kernels(network):
         return pd.DataFrame()
     dim, n = problem.dim, config.data.num_train
     counts = np.unique(np.round(n * 2.0 ** (np.arange(_BETWEEN) / _BETWEEN)).astype(int))
     kernels = zonal_kernels(network, dim, _DEGREES, config.model.trainable)
-    target = zonal_spectrum(dim, _DEGREES)
+    moment = prepared.setting.second_moment
+    target = coefficients_by_degree(prepared.setting.target, _DEGREES, moment, problem.inputs)
     tables = []
     for name in KERNELS:
         found = kernel_regression_risk(
             kernels[name],
             target,
             counts,
-            norm=problem.norm,
             ridge=config.predictors.ridge,
             noise=problem.noise,
         )
         columns = {"risk": found.risk, "train_loss": found.train_risk, "bias": found.bias}
         table = pd.DataFrame({"method": f"{name}_{THEORY}", "theory_num_train": counts, **columns})
         tables.append(table)
-    limits = [float(lazy_limit(int(p), dim, norm=problem.norm)) for p in counts]
-    tables.append(
-        pd.DataFrame({"method": "lazy_limit", "theory_num_train": counts, "risk": limits})
-    )
+    for width in config.model.widths:
+        found = random_features_risk(
+            kernels["nngp"],
+            target,
+            counts,
+            width,
+            ridge=config.predictors.ridge,
+            noise=problem.noise,
+        )
+        columns = {"risk": found.risk, "train_loss": found.train_risk, "bias": found.bias}
+        columns |= {"method": f"{FEATURES}_{THEORY}", "width": width, "theory_num_train": counts}
+        tables.append(pd.DataFrame(columns))
+    if problem.target == "single_neuron" and problem.bias == 0.0:
+        limits = [float(lazy_limit(int(p), dim, norm=problem.norm)) for p in counts]
+        columns = {"method": "lazy_limit", "theory_num_train": counts, "risk": limits}
+        tables.append(pd.DataFrame(columns))
     found = pd.concat(tables, ignore_index=True)
-    return found.assign(relative_risk=found["risk"] / prepared.setting.second_moment)
+    return found.assign(relative_risk=found["risk"] / moment)
 
 
 def prepare(config: ConfigDict, report: Report = no_report) -> Study:
@@ -103,15 +117,20 @@ def prepare(config: ConfigDict, report: Report = no_report) -> Study:
     return Study(_members(config), report, _theory)
 
 
-def agreement(metrics: pd.DataFrame) -> pd.DataFrame:
-    """Measured mean risks of the kernels beside theory, at convergence.
+def agreement(metrics: pd.DataFrame, methods: Sequence[str] = KERNELS) -> pd.DataFrame:
+    """Measured mean risks beside theory, at convergence.
+
+    Args:
+      metrics: the study's table.
+      methods: kernels, or :data:`FEATURES` (at the smallest width).
 
     Returns:
-      A row per dim, num_train and kernel: ``measured``, its standard error ``se`` over seeds,
+      A row per dim, num_train and method: ``measured``, its standard error ``se`` over seeds,
       ``expected`` and ``distance`` in standard errors.
     """
     rows = []
-    final = final_rows(metrics[metrics["method"].isin(KERNELS)], LABELS)
+    metrics = metrics[metrics["width"].isna() | (metrics["width"] == metrics["width"].min())]
+    final = final_rows(metrics[metrics["method"].isin(methods)], LABELS)
     for (dim, n, name), group in final.groupby([*LABELS, "method"]):
         theory = metrics[
             (metrics["dim"] == dim)
@@ -123,7 +142,7 @@ def agreement(metrics: pd.DataFrame) -> pd.DataFrame:
         risks = group["risk"].to_numpy(float)
         error = risks.std(ddof=1) / np.sqrt(len(risks)) if len(risks) > 1 else np.nan
         expected = float(theory["risk"].iloc[0])
-        row = {"dim": int(dim), "num_train": int(n), "kernel": name}
+        row = {"dim": int(dim), "num_train": int(n), "method": name}
         row |= {"measured": risks.mean(), "se": error, "expected": expected}
         rows.append(row | {"distance": (risks.mean() - expected) / error})
     return pd.DataFrame(rows)
@@ -135,8 +154,14 @@ def summary(result: Result) -> dict[str, Any]:
     return {
         "choices": result.choices,
         "kernels_beside_theory": agreement(result.metrics).to_dict("records"),
+        "features_beside_theory": agreement(result.metrics, (FEATURES,)).to_dict("records"),
         "final": summary_rows(measured, LABELS),
     }
+
+
+def _means(table: pd.DataFrame, by: str) -> pd.Series:
+    """Mean relative risks over seeds, NaN where one is."""
+    return table.groupby(by)["relative_risk"].agg(lambda v: np.mean(v.to_numpy(float)))
 
 
 def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]]]:
@@ -147,8 +172,8 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
     names = {"random_features": "RF", "tangent_features": "NT", "nngp": "NNGP", "ntk": "NTK"}
     cells = []
     for (dim, n), group in final.groupby(list(LABELS)):
-        networks = group[group["method"] == "network"].groupby("lazy_scale")["relative_risk"].mean()
-        others = group.groupby("method")["relative_risk"].mean()
+        networks = _means(group[group["method"] == "network"], "lazy_scale")
+        others = _means(group, "method")
         values = [*(networks.get(s, np.nan) for s in scales), *(others[m] for m in fixed)]
         cells.append([str(dim), str(n), *(short_number(float(v)) for v in values)])
     heads = ["d", "n", *(f"scale {s:g}" for s in scales), *(names[m] for m in fixed)]
@@ -159,10 +184,11 @@ def remarks(result: Result) -> list[str]:
     """Lines under the table."""
     table = agreement(result.metrics)
     lines = []
-    if len(table) and table["distance"].notna().any():
+    table = table[table["distance"].notna()] if len(table) else table
+    if len(table):
         within = (table["distance"].abs() < 3.0).sum()
         lines.append(
             f"Kernel-regression theory within 3 standard errors at {within} of {len(table)} points."
         )
     measured = result.metrics[result.metrics["seed"].notna()]
-    return lines + rounding_remarks(measured, LABELS)
+    return [*lines, *rounding_remarks(measured, LABELS), *refusal_remarks(measured, LABELS)]

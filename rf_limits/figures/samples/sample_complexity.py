@@ -6,7 +6,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from rf_limits.experiments.samples.sample_complexity import KERNELS, LABELS, THEORY
+from rf_limits.experiments.samples.sample_complexity import (
+    FEATURES,
+    KERNELS,
+    LABELS,
+    THEORY,
+)
 from rf_limits.experiments.tables import final_rows
 from rf_limits.figures.curves import as_floats, log_axes, spread_line
 from rf_limits.figures.style import COLOURS, MARKERS, NAMES, new_figure, shade, style
@@ -51,7 +56,7 @@ def _measured(axis, final: pd.DataFrame) -> None:
         part = final[final["method"] == method]
         if len(part):
             line = {"color": COLOURS[method], "marker": MARKERS[i], "label": NAMES[method]}
-            line["linestyle"] = "none" if method in KERNELS else "-"
+            line["linestyle"] = "-" if method == "tangent_features" else "none"
             spread_line(axis, as_floats, part, "num_train", "relative_risk", **line)
     networks = final[final["method"] == "network"]
     scales = sorted(networks["lazy_scale"].unique())
@@ -66,8 +71,9 @@ def _measured(axis, final: pd.DataFrame) -> None:
 
 
 def _lines(axis, table: pd.DataFrame) -> None:
-    for method in (*(f"{name}_{THEORY}" for name in KERNELS), "lazy_limit"):
-        part = table[table["method"] == method]
+    narrow = table["width"].isna() | (table["width"] == table["width"].min())
+    for method in (*(f"{name}_{THEORY}" for name in (*KERNELS, FEATURES)), "lazy_limit"):
+        part = table[(table["method"] == method) & narrow]
         if not len(part):
             continue
         part = part.sort_values("theory_num_train")
