@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 
 from rf_limits.experiments import training
 from rf_limits.experiments.result import Parts, Report, Result, no_parts, no_report
+from rf_limits.experiments.tables import KEYS
 from rf_limits.experiments.training import Training
 from rf_limits.experiments.validation import validate
 
@@ -118,5 +119,6 @@ class Study:
         table = table.copy()
         for name, value in one.labels.items():
             table[name] = value
-        kept = [name for name in table if table[name].notna().any() or name in one.labels]
+        needed = {*one.labels, *KEYS}
+        kept = [name for name in table if table[name].notna().any() or name in needed]
         return table[kept]

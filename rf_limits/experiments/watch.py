@@ -152,12 +152,12 @@ class Watcher:
         trained = view.trained
         alongside = {
             "linearized": (trained.linear_params, "linearization_gap"),
-            "rf_descent": (trained.rf_params, "rf_gap"),  # linear in what moves
+            "rf_descent": (trained.rf_params, "rf_gap"),  # its own linearization
         }
         for method, (params, gap) in alongside.items():
             if method not in self.methods:
                 continue
-            found[method] = self._linearized(view, params, risks)
+            found[method] = self._alongside(method, view, params, risks)
             if "network" in found:
                 distance = risks.gap(trained.params, params, view.init, view.alpha)
                 found["network"][gap] = distance
@@ -229,10 +229,13 @@ class Watcher:
         names = [f"ntk_eigenvalue_{k + 1}" for k in range(self.options.eigenvalues)]
         return columns | dict(zip(names, spectra[1].eigenvalues, strict=False))
 
-    def _linearized(self, view: _View, params: Params, risks: Any) -> Columns:
-        x, y = view.data.x_train, view.data.y_train
-        error = self.output.linearized(params, view.init, view.alpha, x) - y
-        risk = risks.linearized(params, view.init, view.alpha)
+    def _alongside(self, method: str, view: _View, params: Params, risks: Any) -> Columns:
+        """Measurements of the linearization, or of the network that only trained its output."""
+        x, y, f, of = view.data.x_train, view.data.y_train, self.output, risks.network
+        if method == "linearized":
+            f, of = self.output.linearized, risks.linearized
+        error = f(params, view.init, view.alpha, x) - y
+        risk = of(params, view.init, view.alpha)
         return {
             "train_loss": jnp.mean(error**2),
             **risk.columns(),

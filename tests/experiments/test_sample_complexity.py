@@ -96,6 +96,19 @@ def test_refused_fits_are_neither_averaged_nor_compared(result):
     )
 
 
+def test_kernels_alone():
+    """No method of the table has a width or a lazy scale."""
+    config = sample_complexity_config()
+    config.dims, config.nums_train, config.seeds = (5,), (20,), 2
+    config.predictors.methods = ("nngp", "ntk")
+    result = sample_complexity.prepare(config).run()
+    json.dumps(plain(sample_complexity.summary(result)), allow_nan=False)
+    _, columns, cells = sample_complexity.printed_table(result.metrics)
+    assert columns == ["d", "n", "NNGP", "NTK"]
+    assert len(cells) == 1
+    assert draw(result.metrics)
+
+
 @pytest.mark.parametrize(("field", "value"), [("dims", (1,)), ("nums_train", (0,))])
 def test_refusals(field, value):
     config = sample_complexity_config()

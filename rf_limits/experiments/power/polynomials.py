@@ -75,11 +75,14 @@ def _members(config: ConfigDict) -> list[Member]:
     for name in config.targets:
         problem = _target_fields(config, name)
         for regime in config.regimes:
-            fields = {**problem, **REGIMES[regime], "data__num_train": most}
+            # the coupled run alone: measurements are what takes time
+            methods = {"predictors__methods": ("network", COUPLED[regime][0])}
+            fields = {**problem, **REGIMES[regime], **methods, "data__num_train": most}
             labels = {"target": name, "regime": regime, "num_train": most}
             members.append(member(config, labels, **fields))
         for n in config.nums_train:
             fields = {**problem, "data__num_train": n, "predictors__methods": _FITTED_METHODS}
+            fields["model__widths"] = (max(config.model.widths),)
             labels = {"target": name, "regime": FITTED, "num_train": n}
             members.append(member(config, labels, **fields))
     return members

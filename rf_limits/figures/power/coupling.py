@@ -52,6 +52,7 @@ def coupling(metrics: pd.DataFrame) -> Figure:
             if column in own and len(own):
                 x, y = (np.asarray(own[c], float) for c in ("width", column))
                 axis.plot(x, y, color=_COLOURS[regime], linestyle="--", lw=0.9)
+                axis.set_title("dashed: guarantee", fontsize=7, loc="right", y=0.93)
         log_axes(axis, x="width $N$", y=label)
         axis.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0))
     return figure

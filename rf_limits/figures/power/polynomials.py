@@ -12,6 +12,8 @@ from rf_limits.figures.style import COLOURS, MARKERS, NAMES, new_figure, style
 
 _REGIMES = {"hidden": "#0072B2", "all": "#56B4E9", "ntk": "#4D4D4D"}
 _WORDS = {"hidden": "hidden layer", "all": r"all layers, $u_0=0$", "ntk": "all, Gaussian $u_0$"}
+# Okabe and Ito's palette.
+_TARGETS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#4D4D4D")
 _FEATURES = ("random_features", "tangent_features", "nngp", "ntk")
 
 
@@ -46,7 +48,7 @@ def polynomials(metrics: pd.DataFrame) -> Figure:
         axis.set_title(target.replace("_", " "), fontsize=8)
         if axis is not axes[0]:
             axis.set_ylabel("")
-    axes[0].legend(loc="lower left", fontsize=5.5)
+    axes[len(axes) // 2].legend(loc="lower left", fontsize=5.5)
     return figure
 
 
@@ -81,16 +83,17 @@ def asked_and_needed(metrics: pd.DataFrame) -> Figure:
     axes[0].set_ylabel(f"steps to relative risk {metrics['accuracy'].iloc[0]:g}")
     words = ["\n".join(t.split("_")) for t in targets]
     axes[0].set_xticks(range(len(targets)), words, fontsize=6)
-    axes[0].legend(loc="best", fontsize=6)
+    axes[0].legend(loc="best", fontsize=6, handlelength=3.5)
     networks = metrics[(metrics["method"] == "network") & (metrics["regime"] != FITTED)]
     final = final_rows(networks, LABELS)
     for i, target in enumerate(targets):
         for regime, part in final[final["target"] == target].groupby("regime", sort=False):
-            line = {"color": f"C{i}", "marker": MARKERS[i % len(MARKERS)]}
+            line = {"color": _TARGETS[i % len(_TARGETS)], "marker": MARKERS[i % len(MARKERS)]}
             line["linestyle"] = "-" if regime == "hidden" else "--"
             line["label"] = target.replace("_", " ") if regime == final["regime"].iloc[0] else None
             spread_line(axes[1], as_floats, part, "width", "relative_risk", **line)
     log_axes(axes[1], x="width $N$", y="relative risk at the end")
     mark(axes[1], sorted(final["width"].unique()))
-    axes[1].legend(loc="best", fontsize=6)
+    axes[1].set_title("solid: hidden layer; dashed: all layers", fontsize=8)
+    axes[1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=6)
     return figure
