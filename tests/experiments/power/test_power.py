@@ -4,6 +4,7 @@ import json
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from rf_limits.errors import RequirementError
@@ -119,6 +120,27 @@ def test_the_largest_coefficient_sets_the_norm():
     (member, *_) = polynomials._members(config)
     # Re (z_1 + i z_2)^2 = z_1^2 - z_2^2 has norm 2: its largest coefficient at norm 1 is 1/2
     assert member.config.problem.norm == pytest.approx(4.0)
+
+
+def test_an_interrupted_study_goes_on_with_the_same_numbers(coupled):
+    kept = {}
+
+    def parts(most):
+        def part(name, compute):
+            if name not in kept:
+                if len(kept) == most:
+                    raise KeyboardInterrupt
+                kept[name] = compute()
+            return kept[name]
+
+        return part
+
+    with pytest.raises(KeyboardInterrupt):
+        coupling.prepare(small_coupling()).run(parts=parts(4))
+    assert len(kept) == 4  # the second regime had begun
+    assert {name.split(".")[0] for name in kept} == {"regime=hidden", "regime=all"}
+    result = coupling.prepare(small_coupling()).run(parts=parts(100))
+    pd.testing.assert_frame_equal(result.metrics, coupled.metrics, check_exact=True)
 
 
 @pytest.mark.parametrize(
