@@ -1,8 +1,9 @@
 """Polynomials learned by SGD in two regimes and by features; a ReLU neuron for contrast.
 
 Command:   python scripts/power.py --config=configs/polynomials.py --workdir=results/polynomials
-Run time:  XXX
-Expected:  XXX
+Run time:  under 4 minutes on 2 CPU cores.
+Expected:  steps to relative risk 0.1, hidden layer: 13 (degree 1), 201 (degree 2), 45 (neuron);
+           degrees 3 and 4 are not reached in 4000.
 """
 
 from rf_limits.experiments.power.configs import polynomials_config

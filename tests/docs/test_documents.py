@@ -6,7 +6,7 @@ import re
 import pytest
 
 from rf_limits.experiments import approximation, hardness
-from rf_limits.experiments.defaults import default_config
+from rf_limits.experiments.defaults import METHODS, OPTIONAL_METHODS, default_config
 from rf_limits.experiments.tables import KEYS, MEASUREMENTS, optional_columns
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -35,6 +35,7 @@ def test_every_column_is_documented():
     for name in ("kernels", "infinite_width", "alignment", "test_loss"):
         config.measure[name] = True
     config.measure.eigenvalues = 2
+    config.predictors.methods = (*METHODS, *OPTIONAL_METHODS)
     names = optional_columns(config)
     generated = {re.sub(r"(_degree|_eigenvalue)_\d+", r"\1_k", name) for name in names}
     assert set(documented) == {*KEYS, *MEASUREMENTS, *generated}

@@ -22,6 +22,7 @@ from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.study import Member, Study, member, validate_members
 from rf_limits.experiments.tables import (
     final_rows,
+    refusal_remarks,
     rounding_remarks,
     short_number,
     summary_rows,
@@ -258,4 +259,4 @@ def remarks(result: Result) -> list[str]:
             f"of {rate} and N = {width}; needed: {needed}."
         )
     measured = result.metrics[result.metrics["seed"].notna()]
-    return lines + rounding_remarks(measured, LABELS)
+    return [*lines, *rounding_remarks(measured, LABELS), *refusal_remarks(measured, LABELS)]
