@@ -29,11 +29,16 @@ def _git(*arguments: str) -> str | None:
 
 
 def git_revision() -> str | None:
-    """Commit of the checkout the package runs from, "+changes" if files differ; else None."""
+    """Commit of the checkout the package runs from, "+changes" if files differ; else None.
+
+    Results are not among those files: one that replaces a committed result says nothing about
+    the code that made it.
+    """
     revision = _git("rev-parse", "HEAD")
     if revision is None:
         return None
-    return f"{revision}+changes" if _git("status", "--porcelain", "-uno") else revision
+    changed = _git("status", "--porcelain", "-uno", "--", ":/", ":/!results")
+    return f"{revision}+changes" if changed else revision
 
 
 def provenance() -> dict[str, Any]:
