@@ -1,6 +1,8 @@
 """Shared by all tests: no test changes JAX's configuration for the next, arrays are float64."""
 
 import os
+import shutil
+import tempfile
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "agg")
@@ -12,9 +14,29 @@ import pytest
 
 import rf_limits  # noqa: F401  (enables float64)
 
+# Many tests run the same small config again: compiled programs are shared by the workers of one
+# session (and what they start), and thrown away at its end.
+_CACHE = {
+    "jax_compilation_cache_dir": None,
+    "jax_persistent_cache_min_compile_time_secs": 0.2,
+    "jax_persistent_cache_min_entry_size_bytes": -1,
+}
+_OWN_CACHE = None
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    _OWN_CACHE = _CACHE["jax_compilation_cache_dir"] = tempfile.mkdtemp(prefix="rf_limits_tests_")
+    for _name, _value in _CACHE.items():
+        jax.config.update(_name, _value)
+        os.environ[_name.upper()] = str(_value)
+
 # Every compiled program keeps about five memory mappings; Linux allows 65,530 in a process,
 # beyond which it crashes.
 _MOST_PROGRAMS = 2000
+
+
+def pytest_sessionfinish():
+    """Removes the session's compiled programs; a worker finds the directory and leaves it."""
+    if _OWN_CACHE is not None:
+        shutil.rmtree(_OWN_CACHE, ignore_errors=True)
 
 
 @pytest.fixture

@@ -56,6 +56,7 @@ def test_the_gap_is_a_distance_between_the_two(both):
     assert np.all(gap[network["step"] == 40] > 1e-3)
 
 
+@pytest.mark.slow
 def test_a_network_that_only_trains_its_output_has_no_gap():
     network = rows(stream("output"), "network")
     assert np.all(network["rf_gap"] < 1e-7)

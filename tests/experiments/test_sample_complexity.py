@@ -21,6 +21,8 @@ def result():
     config.dims, config.nums_train = (10,), (20, 80)
     config.model.widths, config.model.lazy_scales = (64,), (0.1,)
     config.training.steps, config.seeds = 300, 8
+    methods = ("network", "random_features", "tangent_features", "nngp", "ntk")
+    config.predictors.methods = methods  # all that the table shows
     return sample_complexity.prepare(config).run()
 
 

@@ -44,6 +44,7 @@ def losses():
     return {"float32": final("float32"), "float64": final("float64"), "limit": lazy_limit()}
 
 
+@pytest.mark.slow
 def test_the_artefact_and_the_cure(losses):
     """float32 stops early, which flatters the risk; float64 is the lazy limit to a percent."""
     single, double, limit = losses["float32"][0], losses["float64"][0], losses["limit"]
@@ -53,6 +54,7 @@ def test_the_artefact_and_the_cure(losses):
     np.testing.assert_allclose(double["risk"], limit["risk"], rtol=0.01)
 
 
+@pytest.mark.slow
 def test_it_cannot_pass_unnoticed(losses):
     row, remarks = losses["float32"]
     assert row["rounding_error"] > 0.9 > ROUNDING_LIMIT

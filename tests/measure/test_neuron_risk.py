@@ -65,6 +65,7 @@ def test_against_simulation(key, activation, use_bias, centred):
         assert abs(float(jnp.mean(square) - found)) < 6 * float(jnp.std(square)) / 400_000**0.5
 
 
+@pytest.mark.slow
 def test_agrees_with_the_route_of_relu(key):
     """Derivatives of Gram matrices against truncated moments of two gates."""
     output, target, init, moved, other = setting(key, "relu", True, False)

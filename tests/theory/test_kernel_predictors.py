@@ -125,7 +125,7 @@ def test_cross_moments_on_the_sphere_by_quadrature(key, name):
     points = sample_inputs(jax.random.fold_in(key, 1), "sphere", 3, 3)
     found = kernel_moments(target_series(target, "ntk", inputs="sphere"), points)
     biased = name == "biased neuron"
-    axis = np.asarray(target.directions[0] if biased else target.direction)
+    axis = np.asarray(target.directions[0])
     edge = -0.5 / np.sqrt(3.0) if biased else -1.0  # below it the neuron is off
     nodes, weights = np.polynomial.legendre.leggauss(400)
     t = 0.5 * (1.0 + edge) + 0.5 * (1.0 - edge) * nodes

@@ -41,6 +41,7 @@ FITTED = "fitted"
 FEATURES = {"hidden": "hidden", "all": "output", "ntk": "output"}
 """By regime, whose gradients or values its random features are."""
 _FITTED_METHODS = ("random_features", "tangent_features", "nngp", "ntk")
+_ASKED = ("learning_rate", "steps", "width")
 _DEGREES = 60
 
 
@@ -101,6 +102,7 @@ def validate(config: ConfigDict) -> None:
         check_whole(n, "nums_train", 1)
     for name in config.regimes:
         check_choice(name, tuple(REGIMES), "regimes")
+    check_whole(config.problem.dim, "problem.dim", 2)  # the guarantee is by harmonics
     check_real(config.accuracy, "accuracy", 0.0, strict=True)
     if config.largest_coefficient is not None:
         check_real(config.largest_coefficient, "largest_coefficient", 0.0, strict=True)
@@ -200,9 +202,6 @@ def practice(metrics: pd.DataFrame) -> pd.DataFrame:
         row["width"] = float(min(learned[learned].index, default=math.nan))
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-_ASKED = ("learning_rate", "steps", "width")
 
 
 def summary(result: Result) -> dict[str, Any]:

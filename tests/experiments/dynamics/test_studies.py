@@ -16,6 +16,7 @@ from rf_limits.experiments.dynamics import (
     ntk_curves,
     single_neuron,
 )
+from rf_limits.experiments.fits import steps_to_threshold
 from rf_limits.figures.dynamics import chizat as chizat_figure
 from rf_limits.figures.dynamics import lazy_scale as lazy_scale_figure
 from rf_limits.figures.dynamics import lazy_width as lazy_width_figure
@@ -114,6 +115,7 @@ def test_ntk_curves():
     assert set(theory["part"]) == {"ntk", "nngp", "population"}
 
 
+@pytest.mark.slow
 def test_chizat():
     config = configs.chizat_config()
     config.problem.dim, config.problem.norm = 10, (3.0 / 10.0) ** 0.5
