@@ -179,7 +179,9 @@ def means(metrics: pd.DataFrame) -> pd.DataFrame:
     """Mean risk over seeds by method, dimension and number of features, with the bound beside."""
     measured = metrics[metrics["method"] != "lazy_limit"]
     keys = ["method", "dim", "width", "num_features"]
-    table = measured.groupby(keys)["risk"].agg(["mean", "std", "count"]).reset_index()
+    groups = measured.groupby(keys)["risk"]
+    columns = {"mean": groups.mean(skipna=False), "std": groups.std(skipna=False)}
+    table = pd.DataFrame({**columns, "count": groups.size()}).reset_index()
     table["lazy_limit"] = [
         float(lazy_limit(int(p), int(d)))
         for d, p in zip(table["dim"], table["num_features"], strict=True)

@@ -243,7 +243,7 @@ def exponent_rows(metrics: pd.DataFrame) -> list[dict[str, Any]]:
         refused = sorted(cells[rounded(cells)]["width"].unique().tolist())
         group = cells[~cells["width"].isin(refused)]
         for name in SCALING:
-            means = group.groupby("width")[name].mean()
+            means = group.groupby("width")[name].mean(skipna=False)
             if len(means) < 2 or not np.all(np.isfinite(means) & (means > 0)):
                 continue
             exponent, error = power_law(means.index.to_numpy(float), means.to_numpy(float))

@@ -36,7 +36,7 @@ def staircase(metrics: pd.DataFrame) -> Figure:
             _mark_degrees(axis, int(dim), counts, 2.0 * risks, colour)
         for method, (marker, _) in _MARKERS.items():
             rows = part[part["method"] == method]
-            mean = rows.groupby("num_features")["relative_risk"].mean()
+            mean = rows.groupby("num_features")["relative_risk"].mean(skipna=False)
             axis.plot(
                 mean.index.to_numpy(float),
                 mean.to_numpy(float),

@@ -18,7 +18,7 @@ def spread_line(axis, x, table: pd.DataFrame, by: str, column: str, **line) -> N
       **line: of ``axis.plot``; ``color`` is needed.
     """
     groups = table.groupby(by)[column]
-    mean = groups.agg(lambda v: np.mean(v.to_numpy(float)))
+    mean = groups.mean(skipna=False)
     low, high = groups.min(), groups.max()
     axis.plot(x(mean.index), mean.to_numpy(float), **line)
     colour = line["color"]

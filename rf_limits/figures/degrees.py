@@ -49,10 +49,10 @@ def unlearned_by_degree(metrics: pd.DataFrame) -> Figure:
             share = (part[f"risk_degree_{end}"] / part[f"target_degree_{end}"]).groupby(
                 part["step"]
             )
-            times = part.groupby("step")["time"].mean().to_numpy(float)
+            times = part.groupby("step")["time"].mean(skipna=False).to_numpy(float)
             colour = shade(COLOURS["network"], i / max(len(scales) - 1, 1))
             label = rf"{NAMES['network']}, $\alpha={scale:g}$"
-            mean = share.agg(lambda v: np.mean(v.to_numpy(float))).to_numpy(float)
+            mean = share.mean(skipna=False).to_numpy(float)
             (handles[label],) = axis.plot(times, mean, color=colour)
             spread = (share.min().to_numpy(float), share.max().to_numpy(float))
             axis.fill_between(times, *spread, color=colour, alpha=0.15, lw=0)

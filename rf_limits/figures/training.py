@@ -96,7 +96,7 @@ def _scaling_panel(axis, final: pd.DataFrame, column: str) -> None:
     scales = _scales(networks)
     for i, scale in enumerate(scales):
         part = networks[networks["lazy_scale"] == scale]
-        means = part.groupby("width")[column].mean()
+        means = part.groupby("width")[column].mean(skipna=False)
         label = rf"$\alpha={scale:g}$"
         if len(means) >= 2 and np.all(means.to_numpy(float) > 0):
             slope, _ = power_law(as_floats(means.index), means.to_numpy(float))
@@ -127,7 +127,7 @@ def risk_against_time(metrics: pd.DataFrame) -> Figure:
             shown = method == "network" or scale == scales[0]
             name = NAMES[method] + (rf", $\alpha={scale:g}$" if method == "network" else "")
             colour = _shade(scales, scale, method) if method == "network" else COLOURS[method]
-            times = part.groupby("step")["time"].mean().to_numpy(float)
+            times = part.groupby("step")["time"].mean(skipna=False).to_numpy(float)
             line = {"color": colour, "linestyle": line_style, "label": name if shown else None}
             spread_line(axis, lambda _, t=times: t, part, "step", "risk", **line)
     for method in ("nngp", "ntk"):
@@ -135,12 +135,12 @@ def risk_against_time(metrics: pd.DataFrame) -> Figure:
         rows = rows[rows["time"] > 0]
         if len(rows):
             order = rows.groupby("seed")["time"].rank(method="first")
-            times = rows.groupby(order)["time"].mean().to_numpy(float)
-            risks = rows.groupby(order)["risk"].mean().to_numpy(float)
+            times = rows.groupby(order)["time"].mean(skipna=False).to_numpy(float)
+            risks = rows.groupby(order)["risk"].mean(skipna=False).to_numpy(float)
             axis.plot(times, risks, color=COLOURS[method], linestyle=":", label=NAMES[method])
     if widest["lazy_limit"].notna().any():
-        times = widest.groupby("step")["time"].mean().to_numpy(float)
-        limits = widest.groupby("step")["lazy_limit"].mean().to_numpy(float)
+        times = widest.groupby("step")["time"].mean(skipna=False).to_numpy(float)
+        limits = widest.groupby("step")["lazy_limit"].mean(skipna=False).to_numpy(float)
         line = {"color": COLOURS["lazy_limit"], "linestyle": "-.", "label": NAMES["lazy_limit"]}
         axis.plot(times, limits, **line)
     log_axes(axis, x="time: learning rate x steps", y=r"population risk $E(f-f^*)^2$")

@@ -114,7 +114,8 @@ def summary(result: Result) -> dict[str, Any]:
     keys = [*LABELS, "width", "lazy_scale", "tau"]
     columns = ["train_loss", "test_loss", "best_test_loss", "risk", "best_risk", "rounding_error"]
     groups = ends(result.metrics).groupby(keys, dropna=False)[columns]
-    table = groups.mean().join(groups.std(ddof=1).add_suffix("_std")).reset_index()
+    deviations = groups.std(ddof=1, skipna=False).add_suffix("_std")
+    table = groups.mean(skipna=False).join(deviations).reset_index()
     return {
         "choices": result.choices,
         "losses": table.astype(object).where(table.notna(), None).to_dict("records"),
@@ -130,7 +131,8 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
     for (part, prefactor, width, tau), group in table.groupby(keys, dropna=False):
         point = f"m = {width}, {prefactor}" if part == "width" else f"tau = {tau:.3g}"
         columns = ("train_loss", "test_loss", "best_test_loss", "risk")
-        cells.append([part, point, *(short_number(float(group[c].mean())) for c in columns)])
+        values = (short_number(float(group[c].mean(skipna=False))) for c in columns)
+        cells.append([part, point, *values])
     seeds = metrics["seed"].nunique()
     title = f"Losses E (f - f*)^2: means over {seeds} trials"
     return title, ["part", "point", "train", "test", "best test", "population"], cells
@@ -141,7 +143,7 @@ def remarks(result: Result) -> list[str]:
     table = ends(result.metrics)
     lines = []
     for part in ("scale", "stream"):
-        means = table[table["part"] == part].groupby("tau")["risk"].mean()
+        means = table[table["part"] == part].groupby("tau")["risk"].mean(skipna=False)
         if len(means):
             low, high = means.iloc[0], means.iloc[-1]
             lines.append(

@@ -108,7 +108,7 @@ def collapse(metrics: pd.DataFrame) -> list[dict[str, Any]]:
             for axis in ("lazy_scale", "collapsed"):
                 curves = []
                 for _, part in group.groupby("width"):
-                    mean = part.groupby(axis)[name].mean()
+                    mean = part.groupby(axis)[name].mean(skipna=False)
                     curves.append((mean.index.to_numpy(float), mean.to_numpy(float)))
                 row[f"spread_against_{axis}"] = spread(curves)
             rows.append(row)
@@ -135,7 +135,8 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
     final = networks_at_the_end(metrics)
     final = final[final["num_train"] == final["num_train"].max()]
     widths = sorted(final["width"].unique())
-    drift = final.pivot_table(index="lazy_scale", columns="width", values="kernel_drift")
+    means = final.groupby(["lazy_scale", "width"])["kernel_drift"].mean(skipna=False)
+    drift = means.unstack()  # noqa: PD010
     cells = [
         [short_number(float(scale)), *(short_number(float(row[w])) for w in widths)]
         for scale, row in drift.iterrows()

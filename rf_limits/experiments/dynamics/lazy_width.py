@@ -145,9 +145,9 @@ def remarks(result: Result) -> list[str]:
     widest = final[final["width"] == final["width"].max()]
     lines = []
     for name, group in widest.groupby("parameterization", sort=False):
-        move, drift = (group[c].mean() for c in ("weight_movement", "kernel_drift"))
+        move, drift = (group[c].mean(skipna=False) for c in ("weight_movement", "kernel_drift"))
         lines.append(
             f"{name}, N = {group['width'].iloc[0]}: movement {short_number(move)}, NTK drift "
-            f"{short_number(drift)}, test loss {short_number(group['risk'].mean())}."
+            f"{short_number(drift)}, test loss {short_number(group['risk'].mean(skipna=False))}."
         )
     return lines + rounding_remarks(result.metrics, LABELS)

@@ -142,7 +142,7 @@ def population_distance(metrics: pd.DataFrame) -> pd.DataFrame:
     networks = part[part["method"] == "network"]
     rows = []
     for width, group in networks.groupby("width"):
-        risks = group.pivot_table(index="time", columns="seed", values="risk")
+        risks = group.set_index(["time", "seed"])["risk"].unstack()  # noqa: PD010
         at = np.interp(risks.index, theory["time"], theory["risk"].astype(float))
         start = float(theory["risk"].iloc[0])
         gaps = (risks.to_numpy() - at[:, None]) / start
@@ -189,15 +189,16 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
     cells = []
     for part in ("ntk", "nngp"):
         group = networks[networks["part"] == part]
-        largest = group.groupby(["width", "seed"])["ntk_gap"].max().groupby("width").mean()
-        ends = final_rows(group).groupby("width")[["train_loss", "test_loss"]].mean()
+        suprema = group.groupby(["width", "seed"])["ntk_gap"].max(skipna=False)
+        largest = suprema.groupby("width").mean(skipna=False)
+        ends = final_rows(group).groupby("width")[["train_loss", "test_loss"]].mean(skipna=False)
         for width, gap in largest.items():
             end = ends.loc[width]
             values = (gap, end["train_loss"], end["test_loss"])
             cells.append([part, str(width), *(short_number(float(v)) for v in values)])
     group = networks[networks["part"] == "population"]
-    ends = final_rows(group).groupby("width")["risk"].mean()
-    largest = population_distance(metrics).groupby("width")["distance"].mean()
+    ends = final_rows(group).groupby("width")["risk"].mean(skipna=False)
+    largest = population_distance(metrics).groupby("width")["distance"].mean(skipna=False)
     for width, gap in largest.items():
         cells.append(["population", str(width), short_number(gap), "-", short_number(ends[width])])
     title = "Largest distance to the theory over time, and losses at the end: means over seeds"

@@ -7,7 +7,6 @@ neuron. Here the time it takes, and how neurons turn to w*, against the dimensio
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from ml_collections import ConfigDict
 
@@ -99,9 +98,8 @@ def summary(result: Result) -> dict[str, Any]:
     keys = [*LABELS, "width", "lazy_scale"]
     groups = times.groupby(keys)
     reached = groups["steps"].agg(lambda v: int(v.notna().sum()))
-    table = groups[["steps", "time"]].mean().assign(reached=reached, seeds=groups.size())
-    partly = table["reached"] < table["seeds"]
-    table.loc[partly, ["steps", "time"]] = np.nan  # a mean over some seeds would flatter
+    table = groups[["steps", "time"]].mean(skipna=False)  # a mean over some would flatter
+    table = table.assign(reached=reached, seeds=groups.size())
     return {
         "choices": result.choices,
         "times": table.reset_index().to_dict("records"),
@@ -120,7 +118,7 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
     columns = ("relative_risk", "effective_angle", "aligned_neurons", "weight_movement")
     cells = []
     for (kind, name, width, scale, dim), group in final.groupby([*_STUDENT, "dim"]):
-        values = (short_number(float(group[c].mean())) for c in columns)
+        values = (short_number(float(group[c].mean(skipna=False))) for c in columns)
         cells.append([kind, _who(name, width, scale), str(dim), *values])
     title = f"At the end: means over {metrics['seed'].nunique()} seeds"
     return title, ["data", "student", "d", "rel. risk", "angle", "aligned", "movement"], cells

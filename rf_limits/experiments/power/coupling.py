@@ -102,7 +102,7 @@ def guarantees(metrics: pd.DataFrame) -> pd.DataFrame:
     first = metrics.iloc[0]
     rows = []
     means = suprema(metrics).groupby(["regime", "width", "lazy_scale"], sort=False)
-    whole = means[["impulse", "time"]].agg(lambda v: np.mean(v.to_numpy(float)))  # NaN stays
+    whole = means[["impulse", "time"]].mean(skipna=False)
     for (regime, width, scale), row in whole.iterrows():
         if regime not in GUARANTEED or not math.isfinite(row["impulse"]):
             continue
@@ -144,7 +144,7 @@ def summary(result: Result) -> dict[str, Any]:
     metrics = result.metrics
     keys = ["regime", "width", "lazy_scale"]
     measured = suprema(metrics).groupby(keys, sort=False)[["impulse", *SUPREMA]]
-    means = measured.agg(lambda v: np.mean(v.to_numpy(float))).reset_index()
+    means = measured.mean(skipna=False).reset_index()
     bounds = guarantees(metrics).rename(
         columns={name: f"{name}_guarantee" for name in ("weight_movement", "coupled_gap")}
     )

@@ -229,7 +229,7 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
     final = final_rows(measured, LABELS)
     final = final[(final["num_train"] == final["num_train"].max())]
     final = final[final["width"].isna() | (final["width"] == final["width"].max())]
-    means = final.groupby(["target", "regime", "method"])["relative_risk"].mean()
+    means = final.groupby(["target", "regime", "method"])["relative_risk"].mean(skipna=False)
     regimes = [r for r in metrics["regime"].unique() if r != FITTED]
     columns = [(r, m) for r in regimes for m in ("network", COUPLED[r][0])]
     columns += [(FITTED, m) for m in _FITTED_METHODS]

@@ -161,7 +161,7 @@ def summary(result: Result) -> dict[str, Any]:
 
 def _means(table: pd.DataFrame, by: str) -> pd.Series:
     """Mean relative risks over seeds, NaN where one is."""
-    return table.groupby(by)["relative_risk"].agg(lambda v: np.mean(v.to_numpy(float)))
+    return table.groupby(by)["relative_risk"].mean(skipna=False)
 
 
 def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]]]:

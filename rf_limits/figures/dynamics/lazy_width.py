@@ -69,7 +69,8 @@ def lazy_width(metrics: pd.DataFrame) -> Figure:
 def _half(axis, final: pd.DataFrame, column: str) -> None:
     """A line of slope -1/2, the proved bound for NTK parameterization."""
     widths = np.sort(final["width"].unique()).astype(float)
-    start = final[final["width"] == widths[0]].groupby("parameterization")[column].mean().max()
+    narrow = final[final["width"] == widths[0]].groupby("parameterization")[column]
+    start = narrow.mean(skipna=False).max()
     if np.isfinite(start) and start > 0:
         line = {"color": COLOURS["lazy_limit"], "linestyle": "--", "lw": 0.8}
         axis.plot(widths, 1.5 * start * (widths / widths[0]) ** -0.5, label=r"$N^{-1/2}$", **line)

@@ -1,0 +1,56 @@
+"""A seed without a finite risk shows in every printed mean: it is never averaged away."""
+
+import importlib
+import pathlib
+
+import numpy as np
+import pytest
+
+from rf_limits.experiments.tables import exponent_rows
+from rf_limits.runs.session import EXPERIMENTS
+from rf_limits.runs.store import RunStore
+
+REFERENCE = pathlib.Path(__file__).parents[2] / "results" / "reference"
+IDENTITY = {"width", "seed", "step", "dim", "num_train", "lazy_scale", "time", "threshold"}
+LABELS = {"N", "scale", "params", "parameterization", "part", "point", "data", "student", "d", "n"}
+LABELS |= {"target"}
+TABLES = {
+    "training": "quickstart",
+    "lazy_scale": "lazy_scale",
+    "lazy_width": "lazy_width",
+    "ntk_curves": "ntk_curves",
+    "chizat": "chizat",
+    "single_neuron": "single_neuron",
+    "sample_complexity": "sample_complexity",
+    "polynomials": "polynomials",
+}
+
+
+def lost_seed(metrics):
+    """The table after all networks and fits of its first seed ended without a number."""
+    table = metrics.copy()
+    lost = table["seed"] == 0
+    for name in table.columns:
+        if name in IDENTITY or table[name].dtype != np.float64:
+            continue
+        table.loc[lost & table[name].notna(), name] = np.nan
+    return table
+
+
+@pytest.mark.parametrize("experiment", TABLES)
+def test_no_printed_mean_leaves_out_a_seed(experiment):
+    module = importlib.import_module(EXPERIMENTS[experiment][0])
+    metrics = RunStore(REFERENCE / TABLES[experiment]).read_metrics()
+    _, heads, before = module.printed_table(metrics)
+    _, _, after = module.printed_table(lost_seed(metrics))
+    assert len(before) == len(after)
+    measured = [j for j, head in enumerate(heads) if head not in LABELS]
+    shown = [row[j] for row in before for j in measured]
+    assert sum(cell not in ("nan", "-") for cell in shown) > len(shown) // 2
+    assert {row[j] for row in after for j in measured} <= {"nan", "-"}
+
+
+def test_exponents_leave_out_the_width_that_lost_a_seed():
+    metrics = RunStore(REFERENCE / "quickstart").read_metrics()
+    assert len(exponent_rows(metrics))
+    assert not exponent_rows(lost_seed(metrics))
