@@ -1,0 +1,1 @@
+"""Devices: how one computation is spread over several of them."""
