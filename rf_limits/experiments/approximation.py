@@ -13,8 +13,9 @@ import pandas as pd
 from ml_collections import ConfigDict
 
 from rf_limits.errors import check, check_choice
+from rf_limits.experiments.keep import NO_KEEP, Keep
 from rf_limits.experiments.memory import check_gram_memory
-from rf_limits.experiments.result import Parts, Report, Result, no_parts, no_report
+from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.tables import short_number
 from rf_limits.experiments.validation import check_real, check_sequence, check_whole
 from rf_limits.theory.best_features import (
@@ -76,13 +77,13 @@ class Approximation:
     def __init__(self, config: ConfigDict):
         self.config = config
 
-    def run(self, report: Report = no_report, parts: Parts = no_parts) -> Result:
+    def run(self, report: Report = no_report, keep: Keep = NO_KEEP) -> Result:
         """Computes all best risks and the bound; every dimension and seed is a part."""
         config, rows = self.config, []
         jobs = [(d, s) for d in config.dims for s in range(max(config.seeds, config.tangent_seeds))]
         for i, (dim, seed) in enumerate(jobs):
             report(f"d = {dim}", i / len(jobs))
-            measured = parts(
+            measured = keep.part(
                 f"d-{dim}.seed-{seed}", lambda d=dim, s=seed: pd.DataFrame(self._measured(d, s))
             )
             rows += measured.to_dict("records")

@@ -15,6 +15,7 @@ from ml_collections import ConfigDict
 
 from rf_limits.errors import check, check_choice
 from rf_limits.experiments.hardness_tables import MEASURED, growth, overview, printed_table
+from rf_limits.experiments.keep import NO_KEEP, Keep
 from rf_limits.experiments.measured_features import (
     least_measured,
     measured_frontier,
@@ -23,7 +24,7 @@ from rf_limits.experiments.measured_features import (
 from rf_limits.experiments.memory import check_gram_memory
 from rf_limits.experiments.neuron_bias import TARGET_BIASES, biases_and_limits
 from rf_limits.experiments.neuron_descent import train_neurons
-from rf_limits.experiments.result import Parts, Report, Result, no_parts, no_report
+from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.validation import check_real, check_sequence, check_whole
 from rf_limits.theory.best_features import BestRisk
 from rf_limits.theory.hermite import second_moment
@@ -112,7 +113,7 @@ class Hardness:
     def __init__(self, config: ConfigDict):
         self.config = config
 
-    def run(self, report: Report = no_report, parts: Parts = no_parts) -> Result:
+    def run(self, report: Report = no_report, keep: Keep = NO_KEEP) -> Result:
         """Everything, dimension by dimension, a part each; training of all at the end."""
         config, rows = self.config, []
         targets: dict[tuple[str, int], float] = {}
@@ -131,10 +132,11 @@ class Hardness:
                     found += self._wave_rows(dim)
                 return pd.DataFrame(found)
 
-            rows += parts(f"d-{dim}", compute).to_dict("records")
+            rows += keep.part(f"d-{dim}", compute).to_dict("records")
         if "descent" in config.methods:
             report("gradient descent", 0.95)
-            rows += self._descent_rows(dims, targets)
+            trained = keep.part("descent", lambda: pd.DataFrame(self._descent_rows(dims, targets)))
+            rows += trained.to_dict("records")
         table = self._table(rows)
         trained = table[table["method"].isin(["neuron", "network"])]
         finite = np.isfinite(trained["risk"].astype("float64"))

@@ -8,17 +8,10 @@ import pandas as pd
 
 Report = Callable[[str, float], None]
 """Called with a line of text and the fraction of the work done."""
-Parts = Callable[[str, Callable[[], pd.DataFrame]], pd.DataFrame]
-"""``parts(name, compute)``: the table ``compute()``, or the one kept from an interrupted run."""
 
 
 def no_report(stage: str, fraction: float) -> None:
     """A :data:`Report` that says nothing."""
-
-
-def no_parts(name: str, compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-    """The :data:`Parts` that keeps nothing."""
-    return compute()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,8 @@ import pandas as pd
 from ml_collections import ConfigDict
 
 from rf_limits.experiments import training
-from rf_limits.experiments.result import Parts, Report, Result, no_parts, no_report
+from rf_limits.experiments.keep import NO_KEEP, Keep
+from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.tables import KEYS
 from rf_limits.experiments.training import Training
 from rf_limits.experiments.validation import validate
@@ -86,7 +87,7 @@ class Study:
             report(f"preparing {one.name}", 0.0)
             self.trainings.append(training.prepare(one.config))
 
-    def run(self, report: Report = no_report, parts: Parts = no_parts) -> Result:
+    def run(self, report: Report = no_report, keep: Keep = NO_KEEP) -> Result:
         """Runs every member; the parts of a member carry its name."""
         tables, choices, diverged = [], {}, False
         costs = [one.cost() for one in self.trainings]
@@ -96,13 +97,13 @@ class Study:
             def advance(stage: str, fraction: float, one=one, done=done, cost=cost) -> None:
                 report(f"{one.name} {stage}", (done + fraction * cost) / sum(costs))
 
-            def part(name: str, compute: Callable, one=one) -> pd.DataFrame:
-                return parts(f"{one.name}.{name}", compute)
-
-            result = prepared.run(advance, part)
+            own = keep.under(one.name)
+            result = prepared.run(advance, own)
             found = [result.metrics]
             if self.extra is not None:
-                extra = part("theory", lambda one=one, prepared=prepared: self.extra(one, prepared))
+                extra = own.part(
+                    "theory", lambda one=one, prepared=prepared: self.extra(one, prepared)
+                )
                 found.append(extra)
             tables += [self._labelled(table, one) for table in found if len(table)]
             choices[one.name] = result.choices

@@ -5,7 +5,9 @@ it, and measured at log-spaced steps; RF and NT predictors of the same initializ
 fitted on the same training sets; once for all widths, NNGP and NTK.
 """
 
+import functools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -15,9 +17,11 @@ import pandas as pd
 from ml_collections import ConfigDict
 
 from rf_limits.experiments.certificate import add_lazy_limit
+from rf_limits.experiments.descent import descend, part_name
 from rf_limits.experiments.fitted import fit_kernels, fitted_values, flow_risks
-from rf_limits.experiments.result import Parts, Report, Result, no_parts, no_report
-from rf_limits.experiments.setting import Setting, make_setting
+from rf_limits.experiments.keep import NO_KEEP, Keep
+from rf_limits.experiments.result import Report, Result, no_report
+from rf_limits.experiments.setting import make_setting
 from rf_limits.experiments.tables import (
     PRINTED_NAMES,
     diverged_rows,
@@ -77,30 +81,12 @@ class Training:
         cells = self.config.seeds * len(self.config.model.lazy_scales) / 9
         return sum(_cost(one.network.width) for one in self.widths) * (0.3 + sizes * cells)
 
-    def run(self, report: Report = no_report, parts: Parts = no_parts) -> Result:
+    def run(self, report: Report = no_report, keep: Keep = NO_KEEP) -> Result:
         """Trains, fits and measures everything; every width is a part, and infinite width."""
-        costs = [_cost(one.network.width) for one in self.widths]
-        tables: list[pd.DataFrame] = []
-        done = 0.0
-        for one, cost in zip(self.widths, costs, strict=True):
-            stage = f"width {one.network.width}"
+        return run_together([self], report, [keep])[0]
 
-            def advance(fraction: float, stage=stage, done=done, cost=cost) -> None:
-                report(stage, (done + fraction * cost) / sum(costs))
-
-            def compute(one=one, advance=advance) -> pd.DataFrame:
-                rows: list[Row] = []
-                for found, fraction in one.rows():
-                    rows += found
-                    advance(fraction)
-                return pd.DataFrame(rows)
-
-            advance(0.0)
-            tables.append(parts(f"width-{one.network.width}", compute))
-            done += cost
-        report("infinite width", 1.0)
-        last = (self.config, self.setting, self.widths[-1], self.exact_kernels)
-        tables.append(parts("infinite-width", lambda: pd.DataFrame(_infinite_width_rows(*last))))
+    def result(self, tables: Sequence[pd.DataFrame]) -> Result:
+        """The outcome, from the tables of all widths and of infinite width."""
         metrics = metrics_table(
             [row | self.target_degrees for table in tables for row in table.to_dict("records")],
             self.setting.second_moment,
@@ -124,6 +110,53 @@ class Training:
             "target_second_moment": self.setting.second_moment,
             "target_degrees": self.target_degrees,
         }
+
+
+def run_together(
+    trainings: Sequence[Training], report: Report = no_report, keeps: Sequence[Keep] = (NO_KEEP,)
+) -> list[Result]:
+    """Runs one or more trainings; networks of one width of all train in one compiled call.
+
+    Args:
+      trainings: prepared; several have the same widths and shapes and differ in numbers alone.
+      report: progress callback.
+      keeps: for each, where it keeps its parts and states.
+
+    Returns:
+      For each its result, as if it ran alone: to the last bit where networks are mapped in
+      sequence (``training.ensemble``), to rounding where they are vectorized.
+
+    Raises:
+      Stopped: asked to stop; what is finished is kept.
+    """
+    costs = [_cost(one.network.width) for one in trainings[0].widths]
+    tables: list[list[pd.DataFrame]] = [[] for _ in trainings]
+    done = 0.0
+    for i, cost in enumerate(costs):
+        runs = [one.widths[i] for one in trainings]
+        stage, name = f"width {runs[0].network.width}", part_name(runs[0])
+
+        def advance(fraction: float, stage=stage, done=done, cost=cost) -> None:
+            report(stage, (done + fraction * cost) / sum(costs))
+
+        advance(0.0)
+        held = [keep.get(name) for keep in keeps]
+        missing = [j for j, table in enumerate(held) if table is None]
+        if missing:
+            left = [keeps[j] for j in missing]
+            left[0].go_on()
+            found = descend([runs[j] for j in missing], left, advance)
+            for j, rows in zip(missing, found, strict=True):
+                held[j] = pd.DataFrame(rows)
+                keeps[j].put(name, held[j])
+        for own, table in zip(tables, held, strict=True):
+            own.append(table)
+        done += cost
+    report("infinite width", 1.0)
+    for one, keep, own in zip(trainings, keeps, tables, strict=True):
+        compute = functools.partial(_infinite_width_table, one)
+        own.append(keep.part("infinite-width", compute))
+    return [one.result(own) for one, own in zip(trainings, tables, strict=True)]
 
 
 def _exact_or_not(exact: Exact | ExactKernelRisk | None) -> str:
@@ -205,14 +238,13 @@ def _cost(width: int) -> float:
     return 200.0 + width
 
 
-def _infinite_width_rows(
-    config: ConfigDict, setting: Setting, widest: WidthRun, exact: ExactKernelRisk | None
-) -> list[Row]:
+def _infinite_width_table(one: Training) -> pd.DataFrame:
     """NNGP and NTK: at the widest network's times, and at convergence (time infinite)."""
+    config, setting, widest, exact = one.config, one.setting, one.widths[-1], one.exact_kernels
     wanted = [m for m in ("nngp", "ntk") if m in widest.methods]
     rows: list[Row] = []
     if not wanted:
-        return rows
+        return pd.DataFrame(rows)
     trainable, ridge = config.model.trainable, config.predictors.ridge
     points = np.asarray(log_points(config.training.steps, config.training.log_points))
     for i, seed in enumerate(setting.seeds):
@@ -231,4 +263,4 @@ def _infinite_width_rows(
             for j, time in enumerate(times):
                 values = {name: float(column[j]) for name, column in columns.items()}
                 rows.append({"method": method, "seed": seed, "time": float(time), **values})
-    return rows
+    return pd.DataFrame(rows)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -15,11 +14,11 @@ from rf_limits.experiments.setting import Setting, streams
 from rf_limits.experiments.step_sizes import curvatures_at_start, step_sizes
 from rf_limits.experiments.tables import TRAINED
 from rf_limits.experiments.validation import network_from_config
-from rf_limits.experiments.watch import Options, Trained, Watcher
+from rf_limits.experiments.watch import Options, Watcher
 from rf_limits.learning.infinite_width import InfiniteWidth, infinite_width
 from rf_limits.learning.linearized import Spectrum, linearized_params, spectrum
 from rf_limits.learning.optimizers import parse_optimizer
-from rf_limits.learning.training import Cell, Trainer, choose_ensemble, log_points
+from rf_limits.learning.training import Cell, Trainer, choose_ensemble
 from rf_limits.measure.movement import count_parameters
 from rf_limits.measure.neuron_risk import Exact, exact_risk
 from rf_limits.models import OneHiddenLayer, ScaledOutput, init_params, tangent_kernel
@@ -88,12 +87,6 @@ class WidthRun:
         )
         self.learning_rates = step_sizes(config, self.network, self.setting, curvatures)
 
-    def rows(self) -> Iterator[tuple[list[Row], float]]:
-        """Rows of the table as they are found, with the fraction of this width's work done."""
-        yield self._fitted_rows(), 0.05
-        if self.trains:
-            yield from self._training_rows()
-
     def _row(self, method: str, seed: int, values: dict[str, Any]) -> Row:
         return {
             "method": method,
@@ -103,7 +96,8 @@ class WidthRun:
             **values,
         }
 
-    def _fitted_rows(self) -> list[Row]:
+    def fitted_rows(self) -> list[Row]:
+        """Rows of the RF and NT predictors of every seed."""
         fits = {
             "random_features": fit_random_features,
             "tangent_features": fit_tangent_features,
@@ -118,7 +112,7 @@ class WidthRun:
                 rows.append(self._row(method, seed, fitted_values(fit)))
         return rows
 
-    def _cells(self) -> tuple[Cell, jax.Array]:
+    def cells(self) -> tuple[Cell, jax.Array]:
         """One cell per seed and lazy scale (scales vary fastest), and each cell's seed index."""
         scales = jnp.asarray(self.config.model.lazy_scales, jnp.float64)
         count = len(self.setting.seeds)
@@ -136,7 +130,8 @@ class WidthRun:
         )
         return cells, which
 
-    def _trainer(self) -> Trainer:
+    def trainer(self) -> Trainer:
+        """What trains the networks of this width."""
         config, setting = self.config, self.setting
         sample = None
         if config.data.kind == "stream":
@@ -161,7 +156,7 @@ class WidthRun:
         """The risk that is trained on, of all degrees at once."""
         return dataclasses.replace(self.exact, max_degree=-1) if self.on_population else None
 
-    def _closed_form_params(self, cells: Cell, which: jax.Array, steps: Scalar):
+    def closed_form_params(self, cells: Cell, which: jax.Array, steps: Scalar):
         """Parameters of every cell's linearized network after ``steps``, float64."""
         trainable = self.config.model.trainable
 
@@ -188,7 +183,8 @@ class WidthRun:
         wide = (which, cells.alpha.astype(jnp.float64), cells.learning_rate.astype(jnp.float64))
         return jax.lax.map(one, wide)
 
-    def _watcher(self) -> Watcher:
+    def watcher(self) -> Watcher:
+        """What measures them."""
         config, target = self.config, self.setting.target
         options = Options(**{name: config.measure[name] for name in Options._fields})
         weights = ()
@@ -197,7 +193,7 @@ class WidthRun:
         trainable, flow = config.model.trainable, self.spec.is_gradient_flow
         return Watcher(self.output, self.exact, trainable, options, self.methods, weights, flow)
 
-    def _limits(self) -> InfiniteWidth | None:
+    def limits(self) -> InfiniteWidth | None:
         """The infinite-width NTK on every seed's data, where a measurement asks for it."""
         measure, data = self.config.measure, self.setting.data
         if not (measure.kernels or measure.infinite_width):
@@ -209,32 +205,8 @@ class WidthRun:
         )
         return jax.lax.map(lambda pair: of(*pair), (data.x_train, data.x_test))
 
-    def _training_rows(self) -> Iterator[tuple[list[Row], float]]:
-        training = self.config.training
-        cells, which = self._cells()
-        trainer = self._trainer()
-        watcher, limits = self._watcher(), self._limits()
-        closed_form = jax.jit(lambda steps: self._closed_form_params(cells, which, steps))
-        state = trainer.start(cells)
-        features = dataclasses.replace(trainer, trainable="output", linearized=False)
-        rf_state = features.start(cells) if "rf_descent" in self.methods else None
-        points = log_points(training.steps, training.log_points)
-        for before, step in zip([0, *points[:-1]], points, strict=True):
-            state = trainer.advance(state, cells, step - before)
-            if rf_state is not None:
-                rf_state = features.advance(rf_state, cells, step - before)
-            linear = closed_form(float(step)) if self.closed_form else state.linear_params
-            rf = None if rf_state is None else rf_state.params
-            seen = Trained(state.params, linear, rf)
-            values = watcher(seen, cells, self.setting, which, float(step), limits)
-            if "network" in values:
-                values["network"]["rounding_error"] = trainer.rounding_error(state, cells)
-            yield (
-                self._measured_rows(values, cells, which, step),
-                0.1 + 0.9 * (step + 1) / (points[-1] + 1),
-            )
-
-    def _measured_rows(self, values, cells: Cell, which, step: int) -> list[Row]:
+    def measured_rows(self, values, cells: Cell, which, step: int) -> list[Row]:
+        """Rows of what the watcher measured at a step."""
         rows = []
         for method, columns in values.items():
             columns = {name: np.asarray(column) for name, column in columns.items()}

@@ -11,8 +11,10 @@ from absl import flags
 from ml_collections import ConfigDict
 
 from rf_limits.errors import RequirementError
+from rf_limits.runs.files import StorageError
 
 USAGE_ERROR = 2
+STORAGE_ERROR = 74  # EX_IOERR
 
 
 def run_script(main: Callable[[], int | None], argv: list[str] | None = None) -> None:
@@ -23,7 +25,7 @@ def run_script(main: Callable[[], int | None], argv: list[str] | None = None) ->
       argv: command line, ``sys.argv`` if None.
 
     Exit codes: 0; 2 for a request that cannot be carried out, with one line on standard
-    error; whatever ``main`` returns.
+    error; 74 where the disk is full or cannot be written to; whatever ``main`` returns.
     """
     argv = sys.argv if argv is None else argv
     try:
@@ -32,6 +34,12 @@ def run_script(main: Callable[[], int | None], argv: list[str] | None = None) ->
     except RequirementError as error:
         print(f"{Path(argv[0]).name}: {error}", file=sys.stderr)
         sys.exit(USAGE_ERROR)
+    except StorageError as error:
+        print(
+            f"{Path(argv[0]).name}: {error} What was finished is kept: the same command goes on.",
+            file=sys.stderr,
+        )
+        sys.exit(STORAGE_ERROR)
     sys.exit(code)
 
 

@@ -5,11 +5,12 @@ from ml_collections import config_flags
 
 from rf_limits.errors import check_choice
 from rf_limits.runs.cli import run_script
+from rf_limits.runs.run import SAVE_EVERY
 from rf_limits.runs.session import run_in_workdir
 
 
 def run_config_script(*experiments: str) -> None:
-    """Defines --config, --workdir, --overwrite and --platform, runs the config and exits.
+    """Defines the flags of a run (--config, --workdir, ...), runs the config and exits.
 
     Args:
       experiments: values of ``config.experiment`` the script is for.
@@ -19,10 +20,17 @@ def run_config_script(*experiments: str) -> None:
     overwrite = flags.DEFINE_bool("overwrite", False, "Replace the results in workdir.")
     platforms = ["cpu", "gpu", "tpu"]
     platform = flags.DEFINE_enum("platform", None, platforms, "Device; default: best.")
+    save_every = flags.DEFINE_float("save_every", SAVE_EVERY, "Seconds between saved states.", 0.0)
     flags.mark_flags_as_required(["config", "workdir"])
 
     def main() -> int:
         check_choice(config.value.experiment, experiments, "experiment of this script")
-        return run_in_workdir(config.value, workdir.value, overwrite.value, platform.value)
+        return run_in_workdir(
+            config.value,
+            workdir.value,
+            overwrite.value,
+            platform.value,
+            save_every=save_every.value,
+        )
 
     run_script(main)

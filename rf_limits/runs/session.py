@@ -1,10 +1,7 @@
-"""One run in one work directory: refuse, claim, compute, write, print."""
+"""One run from the command line or Python: refused in a line, or carried out and printed."""
 
-import importlib
 import time
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import jax
 from ml_collections import ConfigDict
@@ -12,31 +9,12 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from rf_limits.errors import RequirementError, check_choice
+from rf_limits.devices.processes import is_writer
+from rf_limits.errors import RequirementError
+from rf_limits.experiments.keep import Stopped
 from rf_limits.runs.progress import progress
-from rf_limits.runs.provenance import provenance
-from rf_limits.runs.store import RunStore, plain
-
-# By config.experiment: the module whose prepare(config) gives an object with run(report), and
-# the module whose draw(metrics) gives figures by name.
-_FOLDERS = {
-    "training": "",
-    "approximation": "",
-    "hardness": "",
-    "lazy_width": "dynamics.",
-    "lazy_scale": "dynamics.",
-    "ntk_curves": "dynamics.",
-    "chizat": "dynamics.",
-    "single_neuron": "dynamics.",
-    "sample_complexity": "samples.",
-    "coupling": "power.",
-    "polynomials": "power.",
-}
-EXPERIMENTS = {
-    name: (f"rf_limits.experiments.{folder}{name}", f"rf_limits.figures.{folder}{name}")
-    for name, folder in _FOLDERS.items()
-}
-INTERRUPTED = 130
+from rf_limits.runs.run import SAVE_EVERY, Run, carry_out
+from rf_limits.runs.stopping import Stop, listening
 
 
 def select_platform(platform: str | None) -> None:
@@ -62,11 +40,13 @@ def run_in_workdir(
     overwrite: bool = False,
     platform: str | None = None,
     console: Console | None = None,
+    save_every: float = SAVE_EVERY,
 ) -> int:
     """Runs the experiment of ``config`` and writes its results into ``workdir``.
 
     Everything that can be refused is refused before the directory is touched. Running the
-    same config again changes nothing and says so.
+    same config again changes nothing and says so; after an interruption of any kind it goes on
+    from what was kept.
 
     Args:
       config: an experiment's config.
@@ -74,97 +54,47 @@ def run_in_workdir(
       overwrite: whether another config's results may be replaced.
       platform: see :func:`select_platform`.
       console: where to print.
+      save_every: seconds between saved states of training.
 
     Returns:
-      Exit code: 0, 1 if a network diverged, 130 if interrupted.
+      Exit code: 0, 1 if a network diverged, 128 + the number of the signal that stopped it.
 
     Raises:
       RequirementError: the run cannot be carried out as asked.
+      StorageError: a file could not be written; what is finished is kept.
     """
-    console = console or Console()
     select_platform(platform)
-    check_choice(config.experiment, EXPERIMENTS, "experiment")
-    experiment_module, figure_module = (
-        importlib.import_module(name) for name in EXPERIMENTS[config.experiment]
-    )
-    experiment_module.validate(config)
-    resolved = plain(config.to_dict())
-    store = RunStore(workdir)
-    if store.open(resolved, overwrite=overwrite) == "finished":
+    console = console or Console(quiet=not is_writer())
+    run = Run(config, workdir, overwrite)
+    if run.is_finished():
         console.print(
-            f"{store.path} holds the results of this config already; nothing to do "
+            f"{run.store.path} holds the results of this config already; nothing to do "
             "(--overwrite runs it again).",
             highlight=False,
             soft_wrap=True,
         )
-        _print_figures(console, sorted((store.path / "figures").glob("*.png")))
+        _print_figures(console, sorted((run.store.path / "figures").glob("*.png")))
         return 0
     started = time.monotonic()
+
+    def say(text: str) -> None:
+        console.print(text, highlight=False, soft_wrap=True)
+
+    stop = Stop()
     try:
-        result, status, paths = _carry_out(
-            store, resolved, config, experiment_module, figure_module, console, overwrite
-        )
-    except KeyboardInterrupt:
-        keeps = bool(store.parts()) and not overwrite
-        again = "goes on from the parts that are finished" if keeps else "starts again"
-        console.print(f"Interrupted; the same command {again}.", highlight=False)
-        return INTERRUPTED
-    console.print(_rich_table(experiment_module.printed_table(result.metrics), console.width))
-    for line in experiment_module.remarks(result):
-        console.print(line, highlight=False, soft_wrap=True)
-    console.print(f"Results in {store.path} ({time.monotonic() - started:.0f} s).", highlight=False)
+        with listening(stop, say), progress(console) as report:
+            ((result, paths),) = carry_out([run], report, say, stop, save_every)
+    except (KeyboardInterrupt, Stopped):
+        kept = bool(run.store.parts()) or any(run.store.states.glob("*.state"))
+        again = "goes on from what is saved" if kept and not overwrite else "starts again"
+        say(f"Interrupted; the same command {again}.")
+        return stop.exit_code
+    console.print(_rich_table(run.experiment.printed_table(result.metrics), console.width))
+    for line in run.experiment.remarks(result):
+        say(line)
+    say(f"Results in {run.store.path} ({time.monotonic() - started:.0f} s).")
     _print_figures(console, paths)
-    return 1 if status == "diverged" else 0
-
-
-def _carry_out(
-    store: RunStore,
-    resolved: dict[str, Any],
-    config: ConfigDict,
-    experiment_module: ModuleType,
-    figure_module: ModuleType,
-    console: Console,
-    overwrite: bool,
-) -> tuple[Any, str, list[Path]]:
-    """Prepares, claims the directory, computes and writes; returns result, status, figures.
-
-    Until the directory is claimed nothing in it changes, whatever happens; from then on
-    run.json says how the run ended.
-    """
-    started = time.monotonic()
-    facts: dict[str, Any] = {"status": "running", **provenance()}
-    claimed = False
-    try:
-        with progress(console) as report:
-            experiment = experiment_module.prepare(config, report)
-            store.begin(resolved, facts, resume=not overwrite)
-            claimed = True
-            kept = store.parts()
-            if kept:
-                facts["resumed_parts"] = kept
-                console.print(f"Resuming: {len(kept)} finished parts are kept.", highlight=False)
-            result = experiment.run(report, store.part)
-        store.write_metrics(result.metrics)
-        store.write_json("summary.json", experiment_module.summary(result))
-        figures = figure_module.draw(result.metrics)
-        paths = [store.write_figure(name, figure)[0] for name, figure in figures.items()]
-        store.remove_parts()
-    except BaseException as error:
-        interrupted = isinstance(error, KeyboardInterrupt)
-        if claimed:
-            reason = {} if interrupted else {"error": repr(error)}
-            _close(store, facts | reason, "interrupted" if interrupted else "failed", started)
-        raise
-    status = "diverged" if result.diverged else "complete"
-    _close(store, {**facts, "choices": result.choices}, status, started)
-    return result, status, paths
-
-
-def _close(store: RunStore, facts: dict[str, Any], status: str, started: float) -> None:
-    """Writes the final run.json, if the directory was claimed."""
-    if (store.path / "run.json").is_file():
-        wall = round(time.monotonic() - started, 3)
-        store.write_json("run.json", {**facts, "status": status, "wall_time_s": wall})
+    return 1 if result.diverged else 0
 
 
 def _print_figures(console: Console, paths: list[Path]) -> None:

@@ -5,24 +5,29 @@ run went; ``metrics.parquet`` and ``summary.json`` hold the numbers; ``figures/`
 (docs/results.md).
 """
 
+import contextlib
+import io
 import json
 import math
-import os
 import re
-import tempfile
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import filelock
 import pandas as pd
 
 from rf_limits.errors import RequirementError, check
+from rf_limits.runs.files import write_whole
 
-FILES = ("config.json", "run.json", "metrics.parquet", "summary.json")
+RESULTS = ("metrics.parquet", "summary.json")
 FIGURES = "figures"
 PARTS = "parts"
+STATES = "states"
+LOCK = ".lock"
 SAME_FOR_PARTS = ("git_revision", "versions", "device")
 """What of run.json must agree for parts of an unfinished run to be kept."""
+_PATIENCE = 2.0  # seconds: who only looks whether a run is going on holds the lock briefly
 STATUSES = ("running", "complete", "interrupted", "diverged", "failed")
 
 
@@ -37,29 +42,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value
-
-
-def write_whole(path: Path, write) -> None:
-    """Calls ``write(temporary)``, then moves the temporary file to ``path`` in one step.
-
-    A reader sees the old file or the new one, never a part; the temporary name keeps the
-    suffix, which figure writers go by.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 class RunStore:
@@ -96,36 +78,87 @@ class RunStore:
                     f"--workdir must be empty or hold this config, but {self.path} holds a run of "
                     f"another one (differing in {changed}); use --overwrite to replace it."
                 )
-        elif self.path.exists() and any(self.path.iterdir()) and not overwrite:
+        elif self.path.exists() and self._others() and not overwrite:
             raise RequirementError(
                 f"--workdir must be empty or hold a run, but {self.path} holds other files; use "
                 "--overwrite to write beside them."
             )
         return "new"
 
-    def begin(self, config: dict[str, Any], run: dict[str, Any], *, resume: bool = False) -> None:
-        """Removes an earlier run's files and writes config.json and run.json.
+    def _others(self) -> bool:
+        """Whether there is anything but what a run that was killed at its start leaves."""
+        return any(path.name != LOCK and path.name[:5] != ".tmp-" for path in self.path.iterdir())
 
-        With ``resume``, parts of an unfinished run of the same config are kept, if it ran on the
-        same revision, versions and device: a table is never put together from two programs.
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Makes the directory and holds it: no other process can. A killed process holds nothing.
+
+        Raises:
+          RequirementError: another process runs in the directory, or it cannot be written to.
         """
+        path = self.path / LOCK
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            earlier = self.read_json("run.json") or {}
-            same = all(earlier.get(key) == plain(run).get(key) for key in SAME_FOR_PARTS)
-            if not (resume and same and self.read_json("config.json") == plain(config)):
-                self.remove_parts()
-            for name in FILES:
-                (self.path / name).unlink(missing_ok=True)
-            for figure in (self.path / FIGURES).glob("*.*"):
-                if figure.suffix in (".png", ".svg"):
-                    figure.unlink()
-            self.write_json("config.json", config)
-            self.write_json("run.json", run)
+            lock = filelock.FileLock(path)
+            lock.acquire(timeout=_PATIENCE)
+        except filelock.Timeout as error:
+            run = self.read_json("run.json") or {}
+            raise RequirementError(
+                f"--workdir must be used by one process at a time, but {self.path} is in use by "
+                f"process {run.get('process')} on {run.get('host')}."
+            ) from error
         except OSError as error:
             raise RequirementError(
                 f"--workdir must be writable, but {self.path} is not: {error.strerror}."
             ) from error
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)  # others that wait for this file find it gone, and begin
+            lock.release()
+
+    def is_locked(self) -> bool:
+        """Whether a process runs in the directory."""
+        path = self.path / LOCK
+        if not path.is_file():
+            return False
+        lock = filelock.FileLock(path)
+        try:
+            with lock.acquire(blocking=False):
+                return False
+        except filelock.Timeout:
+            return True
+
+    def begin(self, config: dict[str, Any], run: dict[str, Any], *, resume: bool = False) -> bool:
+        """Removes an earlier run's files and writes config.json and run.json; locked.
+
+        With ``resume``, parts and states of an unfinished run of the same config are kept, if it
+        ran on the same revision, versions and device: a table is never put together from two
+        programs.
+
+        Killed at any point of this, the directory still says what it holds: the new config is
+        the last to be written over another's, the first in an empty directory.
+
+        Returns:
+          Whether an unfinished run's parts or states were there and could not be kept.
+        """
+        earlier, before = self.read_json("run.json") or {}, self.read_json("config.json")
+        same = all(earlier.get(key) == plain(run).get(key) for key in SAME_FOR_PARTS)
+        kept = resume and same and before == plain(config)
+        lost = not kept and resume and (bool(self.parts()) or any(self.states.glob("*.state")))
+        if not kept:
+            self.forget_progress()
+        if before is None:
+            self.write_json("config.json", config)
+        self.write_json("run.json", run)
+        for name in RESULTS:
+            (self.path / name).unlink(missing_ok=True)
+        for figure in (self.path / FIGURES).glob("*.*"):
+            if figure.suffix in (".png", ".svg"):
+                figure.unlink()
+        if before is not None:
+            self.write_json("config.json", config)
+        return lost
 
     def read_json(self, name: str) -> Any:
         """Contents of a JSON file of the run, or None where there is none.
@@ -148,35 +181,61 @@ class RunStore:
         text = json.dumps(plain(value), indent=2, sort_keys=False, allow_nan=False) + "\n"
         write_whole(self.path / name, lambda temporary: temporary.write_text(text))
 
+    @property
+    def states(self) -> Path:
+        """Folder of the states of an unfinished run."""
+        return self.path / STATES
+
     def parts(self) -> list[str]:
         """Names of the parts kept from a run that did not finish."""
-        return sorted(path.stem for path in (self.path / PARTS).glob("*.parquet"))
+        found = (self.path / PARTS).glob("*.parquet")
+        return sorted(path.stem for path in found if not path.name.startswith("."))
 
-    def part(self, name: str, compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-        """The table ``compute()`` of one part of a run, kept on disk until the run is done.
+    def read_part(self, name: str) -> bytes | None:
+        """The parquet file of one part of a run, or None if there is none that can be read."""
+        path = self._part(name)
+        try:
+            held = path.read_bytes()
+            pd.read_parquet(io.BytesIO(held))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError):
+            path.unlink()
+            return None
+        return held
+
+    def write_part(self, name: str, table: pd.DataFrame) -> None:
+        """Keeps one part of a run on disk until the run is done.
 
         Args:
           name: of the part, made of letters, digits, spaces and ``-_.=^``.
-          compute: called if there is no such part yet, or it cannot be read.
+          table: its rows.
         """
-        check(re.fullmatch(r"[\w.=^ -]+", name) is not None, "name of a part", "be plain", name)
-        path = self.path / PARTS / f"{name}.parquet"
-        if path.is_file():
-            try:
-                return pd.read_parquet(path)
-            except (OSError, ValueError):
-                path.unlink()
-        table = compute()
+        path = self._part(name)
         write_whole(path, lambda temporary: table.to_parquet(temporary, index=False))
-        return table
 
-    def remove_parts(self) -> None:
-        """Forgets the parts of a run."""
-        folder = self.path / PARTS
-        for path in folder.glob("*.parquet"):
-            path.unlink()
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
+    def _part(self, name: str) -> Path:
+        check(re.fullmatch(r"[\w.=^ -]+", name) is not None, "name of a part", "be plain", name)
+        return self.path / PARTS / f"{name}.parquet"
+
+    def forget_progress(self) -> None:
+        """Removes parts and states of a run, and what writing left unfinished."""
+        for name in (PARTS, STATES):
+            folder = self.path / name
+            for path in folder.glob("*"):
+                path.unlink()
+            if folder.is_dir():
+                folder.rmdir()
+        for folder in (self.path, self.path / FIGURES):
+            for path in folder.glob(".tmp-*"):
+                path.unlink()
+
+    def tidy(self) -> None:
+        """Removes what a process killed at the very end of its run had no time to remove."""
+        left = any((self.path / name).exists() for name in (PARTS, STATES, LOCK))
+        if left or any(self.path.glob(".tmp-*")):
+            with contextlib.suppress(RequirementError, OSError), self.locked():
+                self.forget_progress()
 
     def write_metrics(self, metrics: pd.DataFrame) -> None:
         """Writes metrics.parquet, whole."""

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rf_limits.experiments.tables import exponent_rows
-from rf_limits.runs.session import EXPERIMENTS
+from rf_limits.runs.run import EXPERIMENTS
 from rf_limits.runs.store import RunStore
 
 REFERENCE = pathlib.Path(__file__).parents[2] / "results" / "reference"

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from rf_limits.errors import RequirementError
-from rf_limits.experiments import training, width
+from rf_limits.experiments import training
 from rf_limits.runs.session import run_in_workdir
 from rf_limits.runs.store import RunStore
 from tests.experiments.conftest import small_config
@@ -131,7 +131,7 @@ def test_unknown_experiment():
 def test_a_run_that_stops_says_how(tmp_path, monkeypatch, case):
     error, status = case
 
-    def stop(self, report, parts):
+    def stop(self, report, keep):
         raise error("now")
 
     monkeypatch.setattr(training.Training, "run", stop)
@@ -151,15 +151,15 @@ def test_a_run_that_stops_says_how(tmp_path, monkeypatch, case):
 def test_finished_parts_are_kept(tmp_path, monkeypatch):
     """Interrupted after the first width: the second start computes the rest, same numbers."""
     run(tiny_config(), tmp_path / "whole")
-    compute, widths = width.WidthRun.rows, []
+    compute, widths = training.descend, []
 
-    def rows(self):
-        widths.append(self.network.width)
+    def descend(runs, keeps, report):
+        widths.append(runs[0].network.width)
         if len(widths) == 2:
             raise KeyboardInterrupt
-        return compute(self)
+        return compute(runs, keeps, report)
 
-    monkeypatch.setattr(width.WidthRun, "rows", rows)
+    monkeypatch.setattr(training, "descend", descend)
     code, text = run(tiny_config(), tmp_path / "run")
     assert code == 130
     assert "goes on" in text
@@ -189,7 +189,7 @@ def test_interrupted_before_the_directory_is_claimed(finished, monkeypatch):
 
 
 def test_a_refusal_in_the_middle_is_a_failed_run(tmp_path, monkeypatch):
-    def refuse(self, report, parts):
+    def refuse(self, report, keep):
         raise RequirementError("ridge must be larger")
 
     monkeypatch.setattr(training.Training, "run", refuse)

@@ -84,8 +84,8 @@ def test_unwritable_place(tmp_path):
     blocker = tmp_path / "blocker"
     blocker.write_text("a file where a directory is needed")
     store = RunStore(blocker / "run")
-    with pytest.raises(RequirementError, match="--workdir must be writable"):
-        store.begin(CONFIG, {})
+    with pytest.raises(RequirementError, match="--workdir must be writable"), store.locked():
+        pass
 
 
 def test_begin_removes_the_earlier_run_only(tmp_path):

@@ -8,11 +8,13 @@ import pandas as pd
 import pytest
 
 from rf_limits.errors import RequirementError
+from rf_limits.experiments.keep import Stopped
 from rf_limits.experiments.power import coupling, polynomials
 from rf_limits.experiments.power.configs import coupling_config, polynomials_config
 from rf_limits.figures.power import coupling as coupling_figures
 from rf_limits.figures.power import polynomials as polynomial_figures
 from rf_limits.runs.store import plain
+from tests.keeping import MemoryKeep
 
 
 def small_coupling():
@@ -125,24 +127,18 @@ def test_an_interrupted_study_goes_on_with_the_same_numbers():
     config = small_coupling()
     config.regimes, config.model.widths = ("hidden", "all"), (8,)
     config.training.steps, config.measure.exact = 20, False
-    whole = coupling.prepare(config).run()
-    kept = {}
-
-    def parts(most):
-        def part(name, compute):
-            if name not in kept:
-                if len(kept) == most:
-                    raise KeyboardInterrupt
-                kept[name] = compute()
-            return kept[name]
-
-        return part
-
-    with pytest.raises(KeyboardInterrupt):
-        coupling.prepare(config).run(parts=parts(3))
-    assert len(kept) == 3  # the second regime had begun
-    assert {name.split(".")[0] for name in kept} == {"regime=hidden", "regime=all"}
-    result = coupling.prepare(config).run(parts=parts(100))
+    prepared = coupling.prepare(config)
+    whole = prepared.run()
+    keep, stops = MemoryKeep(stop_at=0), 0
+    while True:
+        try:
+            result = prepared.run(keep=keep)
+            break
+        except Stopped:
+            stops += 1
+            keep = MemoryKeep(stop_at=9, earlier=keep)
+    assert stops > 2
+    assert {name.split(".")[0] for name in keep.tables} == {"regime=hidden", "regime=all"}
     pd.testing.assert_frame_equal(result.metrics, whole.metrics, check_exact=True)
 
 

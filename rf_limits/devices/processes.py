@@ -1,0 +1,52 @@
+"""Several processes that run one program together, each on its own devices.
+
+All run the same code on the same config and hold the same tables; one of them, the writer,
+touches the disk. Whatever depends on a clock, a signal or a file is therefore agreed on.
+"""
+
+from typing import Any
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+
+def is_alone() -> bool:
+    """Whether there is no other process; asked without waking any device."""
+    return not jax.distributed.is_initialized() or jax.process_count() == 1
+
+
+def is_writer() -> bool:
+    """Whether this process is the one that writes."""
+    return is_alone() or jax.process_index() == 0
+
+
+def agree(value: int) -> int:
+    """The writer's ``value``, in every process; each must call it, in the same order."""
+    if is_alone():
+        return value
+    return int(multihost_utils.broadcast_one_to_all(np.asarray(value, np.int64)))
+
+
+def agree_bytes(value: bytes | None) -> bytes | None:
+    """The same for bytes, or None."""
+    if is_alone():
+        return value
+    size = agree(-1 if value is None else len(value))
+    if size < 0:
+        return None
+    held = np.zeros(size, np.uint8)
+    if is_writer() and value is not None:
+        held = np.frombuffer(value, np.uint8)
+    return np.asarray(multihost_utils.broadcast_one_to_all(held)).tobytes()
+
+
+def on_host(tree: Any) -> Any:
+    """Every array of ``tree`` as a whole, in this process's memory; each process must call it."""
+
+    def fetch(leaf: Any) -> np.ndarray:
+        if isinstance(leaf, jax.Array) and not leaf.is_fully_addressable:
+            leaf = multihost_utils.process_allgather(leaf, tiled=True)
+        return np.asarray(leaf)
+
+    return jax.tree.map(fetch, tree)

@@ -1,0 +1,230 @@
+"""Training with measurements on the way, of one width of one run or of several at once.
+
+The networks of several runs that share their shapes, and differ in numbers alone, train in one
+compiled call; each run measures its own, keeps its own state and can go on by itself.
+"""
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rf_limits.devices.processes import on_host
+from rf_limits.experiments.keep import Keep, State, Stopped
+from rf_limits.experiments.pace import Pace
+from rf_limits.experiments.watch import Trained
+from rf_limits.experiments.width import Row, WidthRun
+from rf_limits.learning.training import Cell, TrainState, log_points
+
+_FLOW_PIECES = 50
+"""Gradient flow starts its integrator again with every chunk: chunks of it have fixed ends."""
+
+
+def part_name(run: WidthRun) -> str:
+    """Name of the part that holds the rows of ``run``."""
+    return f"width-{run.network.width}"
+
+
+@dataclasses.dataclass
+class _Strand:
+    """One run of a joint descent.
+
+    Attributes:
+      run: the width of the run.
+      keep: where its states are kept.
+      cells: its networks.
+      which: (cells,) index of each network's seed.
+      rows: of the table, found so far.
+      saved: the state it goes on from, or None.
+    """
+
+    run: WidthRun
+    keep: Keep
+    cells: Cell
+    which: jax.Array
+    rows: list[Row]
+    saved: State | None
+
+    def __post_init__(self):
+        run = self.run
+        self.watcher, self.limits = run.watcher(), run.limits()
+        self.closed_form = jax.jit(
+            lambda steps: run.closed_form_params(self.cells, self.which, steps)
+        )
+
+    @property
+    def size(self) -> int:
+        """Number of networks."""
+        return self.which.size
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Log points measured, and steps taken."""
+        return (
+            (0, 0) if self.saved is None else (int(self.saved["measured"]), int(self.saved["step"]))
+        )
+
+    def measure(self, trained: Trained, rounding: jax.Array, step: int) -> None:
+        """Adds the rows of a log point.
+
+        Args:
+          trained: parameters of this run's networks.
+          rounding: (cells,) share of the next step that is lost to rounding.
+          step: taken so far.
+        """
+        run = self.run
+        if run.closed_form:
+            trained = trained._replace(linear_params=self.closed_form(float(step)))
+        values = self.watcher(
+            trained, self.cells, run.setting, self.which, float(step), self.limits
+        )
+        if "network" in values:
+            values["network"]["rounding_error"] = rounding
+        self.rows += run.measured_rows(values, self.cells, self.which, step)
+
+
+def _strand(run: WidthRun, keep: Keep) -> _Strand:
+    saved = keep.load(part_name(run))
+    rows = run.fitted_rows() if saved is None else json.loads(saved["rows"].tobytes())
+    return _Strand(run, keep, *run.cells(), rows, saved)
+
+
+class _Descent:
+    """Runs at the same place, trained together."""
+
+    def __init__(self, strands: Sequence[_Strand], report: Callable[[float], None]):
+        self.strands, self.report = strands, report
+        first = strands[0].run
+        self.trainer = first.trainer()
+        self.features = None
+        if "rf_descent" in first.methods:
+            self.features = dataclasses.replace(self.trainer, trainable="output", linearized=False)
+        training = first.config.training
+        self.points = log_points(training.steps, training.log_points)
+        flow = self.trainer.optimizer.is_gradient_flow
+        self.pace = Pace(-(-training.steps // _FLOW_PIECES) if flow else None)
+        self.flow = flow
+        self.cells = _joined(strand.cells for strand in strands)
+        self.measured, self.step = strands[0].place
+        self.state = self.trainer.start(self.cells)
+        self.rf_state = self.features.start(self.cells) if self.features else None
+        if strands[0].saved is not None:
+            self._restore()
+
+    @property
+    def _trees(self) -> tuple[TrainState, TrainState | None]:
+        return self.state, self.rf_state
+
+    def _restore(self) -> None:
+        """Takes up the states that the runs saved."""
+        leaves, structure = jax.tree.flatten(self._trees)
+        found = []
+        for i, leaf in enumerate(leaves):
+            whole = np.concatenate([strand.saved[f"state.{i}"] for strand in self.strands])
+            found.append(jax.device_put(whole, leaf.sharding))
+        self.state, self.rf_state = jax.tree.unflatten(structure, found)
+
+    def _advance(self, size: int) -> Any:
+        self.state = self.trainer.advance(self.state, self.cells, size)
+        if self.features is not None:
+            self.rf_state = self.features.advance(self.rf_state, self.cells, size)
+        return self._trees
+
+    def run(self) -> None:
+        """Trains to the end, measuring at every log point, saving whenever it is due."""
+        while self.measured < len(self.points):
+            point = self.points[self.measured]
+            for size in self._chunks(point):
+                self.pace.timed(size, lambda size=size: self._advance(size))
+                self.step += size
+                self.report(self.step / (self.points[-1] + 1))
+                self._keep()
+            self._measure()
+            self.report((self.step + 1) / (self.points[-1] + 1))
+            if self.measured < len(self.points):
+                self._keep()
+
+    def _chunks(self, point: int) -> Iterable[int]:
+        if not self.flow:
+            return self.pace.chunks(point, self.step)
+        before = self.points[self.measured - 1] if self.measured else 0
+        ends = [*range(before, point, self.pace.largest), point]
+        left = [end for end in ends if end > self.step]
+        return [end - begin for begin, end in zip([self.step, *left[:-1]], left, strict=False)]
+
+    def _measure(self) -> None:
+        rounding = self.trainer.rounding_error(self.state, self.cells)
+        whole = Trained(
+            self.state.params,
+            self.state.linear_params,
+            None if self.rf_state is None else self.rf_state.params,
+        )
+        for strand, place in self._places():
+            mine = jax.tree.map(lambda leaf, place=place: leaf[place], whole)
+            strand.measure(mine, rounding[place], self.step)
+        self.measured += 1
+
+    def _places(self) -> Iterable[tuple[_Strand, slice]]:
+        """Every run with the slice of its networks."""
+        begin = 0
+        for strand in self.strands:
+            yield strand, slice(begin, begin + strand.size)
+            begin += strand.size
+
+    def _keep(self) -> None:
+        """Saves every run's state if one is due; a request to stop ends all together."""
+        due = [strand.keep.due() for strand in self.strands]
+        if not any(due):
+            return
+        leaves = jax.tree.leaves(on_host(self._trees))
+        stopped = None
+        for strand, place in self._places():
+            state = {"measured": np.asarray(self.measured), "step": np.asarray(self.step)}
+            state["rows"] = np.frombuffer(json.dumps(strand.rows).encode(), np.uint8)
+            state |= {f"state.{i}": leaf[place] for i, leaf in enumerate(leaves)}
+            try:
+                strand.keep.save(part_name(strand.run), state)
+            except Stopped as error:
+                stopped = error
+        if stopped is not None:
+            raise stopped
+
+
+def _joined(trees: Iterable[Any]) -> Any:
+    """Trees of arrays, joined along their first axis."""
+    trees = list(trees)
+    return trees[0] if len(trees) == 1 else jax.tree.map(lambda *a: jnp.concatenate(a), *trees)
+
+
+def descend(
+    runs: Sequence[WidthRun], keeps: Sequence[Keep], report: Callable[[float], None]
+) -> list[list[Row]]:
+    """Fits and trains everything of one width of every run, and measures it.
+
+    Args:
+      runs: one width of one or more runs; of several, all have the same shapes and trainer.
+      keeps: where each keeps its states; a run whose keep has one goes on from there.
+      report: called with the fraction done.
+
+    Returns:
+      For each run its rows of the table.
+
+    Raises:
+      Stopped: asked to stop; every run has saved its state.
+    """
+    strands = [_strand(run, keep) for run, keep in zip(runs, keeps, strict=True)]
+    if not runs[0].trains:
+        return [strand.rows for strand in strands]
+    places = sorted({strand.place for strand in strands})
+    for i, place in enumerate(places):
+        together = [strand for strand in strands if strand.place == place]
+
+        def advance(fraction: float, i: int = i) -> None:
+            report((i + fraction) / len(places))
+
+        _Descent(together, advance).run()
+    return [strand.rows for strand in strands]

@@ -1,0 +1,73 @@
+"""What an experiment keeps on disk while it runs, so that it can be interrupted and go on."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pandas as pd
+
+State = Mapping[str, np.ndarray]
+"""A state that a computation can go on from: arrays by name."""
+
+
+class Stopped(Exception):  # noqa: N818
+    """The run was asked to stop, and has kept what it needs to go on."""
+
+
+class Keep:
+    """Keeps nothing: what experiments run with outside a work directory.
+
+    :class:`rf_limits.runs.keep.KeepInStore` keeps everything. A part is a finished table, a
+    state what a part under way can go on from; names are made of letters, digits, spaces and
+    ``-_.=^``. An experiment asks :meth:`due` whenever it could save a state, a second apart or
+    so, and calls :meth:`save` when it is; there, and between parts, a run that was asked to
+    stop ends with :class:`Stopped`.
+    """
+
+    def get(self, name: str) -> pd.DataFrame | None:
+        """The table of a part kept from an interrupted run, or None."""
+        del name
+        return None
+
+    def put(self, name: str, table: pd.DataFrame) -> None:
+        """Keeps the table of a part, and forgets the part's states."""
+
+    def go_on(self) -> None:
+        """Raises :class:`Stopped` if the run was asked to stop."""
+
+    def part(self, name: str, compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        """The table ``compute()`` of a part, or the one kept from an interrupted run.
+
+        Raises:
+          Stopped: the run was asked to stop before this part was begun.
+        """
+        table = self.get(name)
+        if table is None:
+            self.go_on()
+            table = compute()
+            self.put(name, table)
+        return table
+
+    def load(self, name: str) -> State | None:
+        """The last state saved for the part ``name``, or None."""
+        del name
+        return None
+
+    def due(self) -> bool:
+        """Whether a state should be saved now: minutes have passed, or the run is to stop."""
+        return False
+
+    def save(self, name: str, state: State) -> None:
+        """Saves the state of the part ``name``.
+
+        Raises:
+          Stopped: the run was asked to stop; the state is saved.
+        """
+
+    def under(self, prefix: str) -> "Keep":
+        """The same with ``prefix`` and a dot before every name."""
+        del prefix
+        return self
+
+
+NO_KEEP = Keep()
+"""Keeps nothing."""

@@ -1,0 +1,41 @@
+"""Files that are there whole or not at all, and errors of disks in one line."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+
+class StorageError(RuntimeError):
+    """A file could not be written; what was on disk before is untouched."""
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Calls ``write(temporary)``, then moves the temporary file to ``path`` in one step.
+
+    A reader sees the old file or the new one, never a part, and so does who comes after a crash;
+    the temporary name keeps the suffix, which figure writers go by.
+
+    Raises:
+      StorageError: the disk is full, or the directory cannot be written to.
+    """
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix=path.suffix)
+        os.close(handle)
+        temporary = Path(name)
+        write(temporary)
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    except BaseException as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            reason = error.strerror or str(error)
+            raise StorageError(f"{path} could not be written: {reason}.") from error
+        raise

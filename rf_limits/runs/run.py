@@ -1,0 +1,181 @@
+"""One run in one work directory: refuse, prepare, claim, compute, write."""
+
+import contextlib
+import importlib
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from rf_limits.devices.processes import agree, is_writer
+from rf_limits.errors import check_choice
+from rf_limits.experiments.keep import Stopped
+from rf_limits.experiments.result import Report, Result
+from rf_limits.experiments.training import run_together
+from rf_limits.runs.files import StorageError
+from rf_limits.runs.keep import KeepInStore
+from rf_limits.runs.provenance import provenance
+from rf_limits.runs.stopping import Stop
+from rf_limits.runs.store import RunStore, plain
+
+# By config.experiment: the module whose prepare(config) gives an object with run(report, keep),
+# and the module whose draw(metrics) gives figures by name.
+_FOLDERS = {
+    "training": "",
+    "approximation": "",
+    "hardness": "",
+    "lazy_width": "dynamics.",
+    "lazy_scale": "dynamics.",
+    "ntk_curves": "dynamics.",
+    "chizat": "dynamics.",
+    "single_neuron": "dynamics.",
+    "sample_complexity": "samples.",
+    "coupling": "power.",
+    "polynomials": "power.",
+}
+EXPERIMENTS = {
+    name: (f"rf_limits.experiments.{folder}{name}", f"rf_limits.figures.{folder}{name}")
+    for name, folder in _FOLDERS.items()
+}
+SAVE_EVERY = 300.0
+"""Seconds between saved states."""
+
+
+class Run:
+    """A config and its work directory, with everything checked that costs nothing.
+
+    Args:
+      config: an experiment's config.
+      workdir: directory for results.
+      overwrite: whether another config's results may be replaced.
+
+    Raises:
+      RequirementError: the config cannot be run, or the directory holds something else.
+    """
+
+    def __init__(self, config: ConfigDict, workdir: str | Path, overwrite: bool = False):
+        check_choice(config.experiment, EXPERIMENTS, "experiment")
+        modules = EXPERIMENTS[config.experiment]
+        self.experiment, self.figures = (importlib.import_module(name) for name in modules)
+        self.experiment.validate(config)
+        self.config, self.overwrite = config, overwrite
+        self.resolved = plain(config.to_dict())
+        self.store = RunStore(workdir)
+        self.prepared: Any = None
+        self.facts: dict[str, Any] = {}
+        self.started = time.monotonic()
+
+    def is_finished(self) -> bool:
+        """Whether the directory holds the results of this config already.
+
+        Raises:
+          RequirementError: it holds something else.
+        """
+        found = is_writer() and self.store.open(self.resolved, overwrite=self.overwrite)
+        if found == "finished":
+            self.store.tidy()
+        return agree(int(found == "finished")) > 0
+
+    def prepare(self, report: Report) -> None:
+        """Prepares the experiment; nothing in the directory changes.
+
+        Raises:
+          RequirementError: what only preparing finds out cannot be.
+        """
+        self.facts = provenance()
+        self.started = time.monotonic()
+        self.prepared = self.experiment.prepare(self.config, report)
+
+    @contextlib.contextmanager
+    def claim(self, note: Callable[[str], None]) -> Iterator[None]:
+        """Holds the directory; from here on run.json says how the run stands, and how it ended.
+
+        Args:
+          note: called with lines about what is kept of an earlier attempt.
+
+        Raises:
+          RequirementError: another process runs in it, or it cannot be written to.
+        """
+        if not is_writer():
+            yield
+            return
+        with self.store.locked():
+            self.store.open(self.resolved, overwrite=self.overwrite)
+            where = {"process": os.getpid(), "host": socket.gethostname()}
+            running = {"status": "running", **self.facts, **where}
+            lost = self.store.begin(self.resolved, running, resume=not self.overwrite)
+            if lost:
+                note("Parts of another revision or device were there; starting from nothing.")
+            kept = self.store.parts()
+            if kept:
+                self.facts["resumed_parts"] = kept
+                note(f"Resuming: {len(kept)} finished parts are kept.")
+            try:
+                yield
+            except BaseException as error:
+                asked = isinstance(error, (KeyboardInterrupt, Stopped))
+                reason = {} if asked else {"error": f"{type(error).__name__}: {error}"}
+                with contextlib.suppress(StorageError):  # the error that is on its way says more
+                    self._close("interrupted" if asked else "failed", reason)
+                raise
+
+    def write(self, result: Result) -> list[Path]:
+        """Writes tables, summary and figures, then that the run is complete; paths of figures."""
+        if not is_writer():
+            return []
+        self.store.write_metrics(result.metrics)
+        self.store.write_json("summary.json", self.experiment.summary(result))
+        figures = self.figures.draw(result.metrics)
+        paths = [self.store.write_figure(name, figure)[0] for name, figure in figures.items()]
+        status = "diverged" if result.diverged else "complete"
+        self._close(status, {"choices": result.choices})
+        self.store.forget_progress()
+        return paths
+
+    def _close(self, status: str, more: dict[str, Any]) -> None:
+        wall = round(time.monotonic() - self.started, 3)
+        facts = {"status": status, **self.facts, **more, "wall_time_s": wall}
+        self.store.write_json("run.json", facts)
+
+
+def carry_out(
+    runs: Sequence[Run],
+    report: Report,
+    note: Callable[[str], None],
+    stop: Stop,
+    save_every: float = SAVE_EVERY,
+) -> list[tuple[Result, list[Path]]]:
+    """Prepares, claims, computes and writes one run, or several training runs together.
+
+    Args:
+      runs: of several, all are training runs that share their shapes.
+      report: progress callback.
+      note: called with lines about what is kept, or damaged.
+      stop: whether to stop.
+      save_every: seconds between saved states.
+
+    Returns:
+      For each its result and the paths of its figures.
+
+    Raises:
+      RequirementError: before any directory is touched.
+      Stopped: asked to stop; what is finished is kept.
+      StorageError: a disk is full; what is finished is kept.
+    """
+    for run in runs:
+        run.prepare(report)
+    if stop.requested():
+        raise Stopped
+    with contextlib.ExitStack() as stack:
+        for run in runs:
+            stack.enter_context(run.claim(note))
+        keeps = [KeepInStore(run.store, stop, save_every, note) for run in runs]
+        if len(runs) == 1:
+            results = [runs[0].prepared.run(report, keeps[0])]
+        else:
+            results = run_together([run.prepared for run in runs], report, keeps)
+        return [(result, run.write(result)) for run, result in zip(runs, results, strict=True)]

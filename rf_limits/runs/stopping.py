@@ -1,0 +1,61 @@
+"""Signals: a run asked to stop saves its state at the next safe point, and ends there."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+
+from rf_limits.devices.processes import agree
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+"""Ctrl-C, and what schedulers send before they take a machine away."""
+
+
+class Stop:
+    """Whether the run was asked to stop, and by which signal."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+
+    def requested(self) -> bool:
+        """Whether any process of the run was asked to; the same answer in all of them."""
+        return agree(int(self.signal is not None)) > 0
+
+    @property
+    def exit_code(self) -> int:
+        """128 and the number of the signal, as shells have it; 130 for Ctrl-C."""
+        return 128 + (self.signal or signal.SIGINT)
+
+
+@contextlib.contextmanager
+def listening(stop: Stop, say: Callable[[str], None]) -> Iterator[None]:
+    """Lets the signals of :data:`SIGNALS` set ``stop``.
+
+    A second Ctrl-C does not wait: it raises KeyboardInterrupt. Handlers that were there before
+    are back afterwards. Outside the main thread, where Python allows no handlers, nothing is
+    listened to.
+
+    Args:
+      stop: what is set.
+      say: called with a line of text when a signal arrives.
+    """
+
+    def handle(number: int, frame: object) -> None:
+        del frame
+        again = stop.signal is not None
+        stop.signal = number
+        if again and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        if not again:
+            name = signal.Signals(number).name
+            say(f"{name}: saving and stopping at the next safe point (Ctrl-C: at once).")
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handle) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,92 @@
+"""A run stopped anywhere and begun again gives the undisturbed numbers, to the last bit."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from rf_limits.experiments import training
+from rf_limits.experiments.keep import Stopped
+from rf_limits.experiments.pace import Pace
+from tests.experiments.conftest import small_config
+from tests.keeping import MemoryKeep
+from tests.variants import kept
+
+CASES = {
+    "closed_form": {},
+    "alongside": {
+        "training.optimizer": "sgd(momentum=0.9)",
+        "training.learning_rate": "0.05",
+        "predictors.methods": ("network", "linearized", "rf_descent", "random_features"),
+    },
+    "minibatches": {
+        "training.optimizer": "adam",
+        "training.learning_rate": "0.01",
+        "training.batch_size": 7,
+        "predictors.methods": ("network", "linearized"),
+    },
+    "stream": {
+        "data.kind": "stream",
+        "training.learning_rate": "0.05",
+        "training.batch_size": 5,
+        "predictors.methods": ("network", "rf_descent"),
+    },
+    "flow": {
+        "training.optimizer": "gradient_flow",
+        "training.learning_rate": "0.05",
+        "predictors.methods": ("network",),
+    },
+}
+
+
+def configured(case):
+    config = small_config()
+    config.model.widths, config.seeds = (4,), 2
+    config.training.steps, config.training.log_points = 60, 4
+    config.measure.exact, config.measure.max_degree = False, -1
+    with config.unlocked():
+        config.update_from_flattened_dict(CASES[case])
+    return config
+
+
+@pytest.mark.parametrize("case", kept(CASES, ["alongside", "minibatches", "flow"]))
+def test_stopped_at_every_opportunity(case, monkeypatch):
+    config = configured(case)
+    prepared = training.prepare(config)
+    whole = prepared.run()
+    monkeypatch.setattr("rf_limits.experiments.pace._GROWTH", 1.5)  # short chunks
+    keep, stops = MemoryKeep(stop_at=0), 0
+    while True:
+        try:
+            result = prepared.run(keep=keep)
+            break
+        except Stopped:
+            stops += 1
+            keep = MemoryKeep(stop_at=1, earlier=keep)
+    assert stops > 5
+    pd.testing.assert_frame_equal(result.metrics, whole.metrics, check_exact=True)
+    assert json.dumps(result.choices) == json.dumps(whole.choices)
+
+
+def test_saving_changes_nothing():
+    config = configured("alongside")
+    keep, prepared = MemoryKeep(), training.prepare(config)
+    result = prepared.run(keep=keep)
+    assert len(keep.saved) > 5
+    assert not keep.states  # the part is finished: nothing to go on from
+    pd.testing.assert_frame_equal(result.metrics, prepared.run().metrics, check_exact=True)
+
+
+def test_chunks_take_about_the_time_asked_for(monkeypatch):
+    pace, sizes, clock = Pace(seconds=0.2), [], [0.0]
+    monkeypatch.setattr("rf_limits.experiments.pace.time.monotonic", lambda: clock[0])
+
+    def work(size):
+        clock[0] += 5.0 if not sizes else size * 1e-3  # the first call compiles
+
+    for size in pace.chunks(1000):
+        pace.timed(size, lambda size=size: work(size))
+        sizes.append(size)
+    assert sum(sizes) == 1000
+    assert sizes[:4] == [1, 1, 8, 64]
+    assert set(sizes[4:-1]) <= {199, 200}  # the clock rounds

@@ -1,0 +1,57 @@
+"""Runs in processes of their own, which tests kill, signal, and starve of disk."""
+
+import multiprocessing
+import os
+import resource
+import signal
+import time
+
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["rf_limits.runs.session", "tests.runs.disturbed"])
+LOG = "log.txt"
+
+
+def _carry_out(config, workdir, log, largest_file):
+    from rich.console import Console
+
+    from rf_limits.errors import RequirementError
+    from rf_limits.runs.files import StorageError
+    from rf_limits.runs.session import run_in_workdir
+
+    if largest_file is not None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # an error of the write, not a death
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    with os.fdopen(os.dup(descriptor), "w", buffering=1) as file:
+        try:
+            code = run_in_workdir(
+                config, workdir, console=Console(file=file, width=200), save_every=0.0
+            )
+        except (RequirementError, StorageError) as error:
+            print(type(error).__name__, error, file=file)
+            code = 2
+    os._exit(code)
+
+
+def started(config, workdir, log, largest_file=None):
+    """A process that runs ``config`` in ``workdir``, saving whenever it can."""
+    process = CONTEXT.Process(target=_carry_out, args=(config, workdir, log, largest_file))
+    process.start()
+    return process
+
+
+def finished(config, workdir, log, **options):
+    """The exit code of such a process."""
+    process = started(config, workdir, log, **options)
+    process.join()
+    return process.exitcode
+
+
+def wait_for(condition, seconds=60.0):
+    """Waits until ``condition()``; whether it came true in time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.01)
+    return False
