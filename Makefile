@@ -7,7 +7,7 @@ REQUIREMENTS ?= requirements.txt
 BIN = $(VENV)/bin
 PYTEST_FLAGS ?= -n auto --dist loadfile
 
-.PHONY: demo test test-all lint format bench results requirements clean
+.PHONY: demo test test-all test-slurm lint format bench results requirements clean
 
 $(VENV)/.installed: $(REQUIREMENTS) pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rf_limits needs Python >= 3.11, but $(PYTHON) is " + sys.version.split()[0] + "; try make PYTHON=python3.12")'
@@ -24,7 +24,11 @@ test: $(VENV)/.installed
 
 # The slow tests as well.
 test-all: $(VENV)/.installed
-	$(BIN)/python -m pytest $(PYTEST_FLAGS) -m "slow or not slow"
+	$(BIN)/python -m pytest $(PYTEST_FLAGS) -m "not slurm"
+
+# The tests that need a running Slurm: .ci/slurm says how to have one.
+test-slurm: $(VENV)/.installed
+	$(BIN)/python -m pytest -m slurm
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
