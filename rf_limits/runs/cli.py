@@ -4,7 +4,7 @@ import difflib
 import re
 import runpy
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from absl import flags
@@ -17,18 +17,25 @@ USAGE_ERROR = 2
 STORAGE_ERROR = 74  # EX_IOERR
 
 
-def run_script(main: Callable[[], int | None], argv: list[str] | None = None) -> None:
+def run_script(
+    main: Callable[[], int | None],
+    argv: list[str] | None = None,
+    commands: Mapping[str, Callable[[], int | None]] | None = None,
+) -> None:
     """Parses the command line, runs ``main`` and exits.
 
     Args:
       main: the script; its return value is the exit code (None is 0).
       argv: command line, ``sys.argv`` if None.
+      commands: by first word of the command line, what to run instead of ``main``.
 
     Exit codes: 0; 2 for a request that cannot be carried out, with one line on standard
     error; 74 where the disk is full or cannot be written to; whatever ``main`` returns.
     """
     argv = sys.argv if argv is None else argv
     try:
+        if commands and argv[1:2] and argv[1] in commands:
+            main, argv = commands[argv[1]], [argv[0], *argv[2:]]
         _parse(argv)
         code = main()
     except RequirementError as error:
@@ -50,7 +57,7 @@ def _parse(argv: list[str]) -> None:
         sys.exit(0)
     try:
         rest = flags.FLAGS(argv)
-        if "config" in flags.FLAGS:
+        if "config" in flags.FLAGS and flags.FLAGS["config"].present:
             _ = flags.FLAGS.config.experiment  # a file that cannot be loaded says so only here
     except flags.Error as error:
         raise RequirementError(_one_line(str(error))) from error

@@ -76,7 +76,8 @@ class KeepInStore(Keep):
     def due(self) -> bool:
         """Whether ``every`` seconds have passed since the last state, or the run is to stop."""
         late = time.monotonic() - self._saved > self._every
-        return self._stop.requested() or agree(int(late)) > 0
+        asked = self._stop.save_requested()
+        return self._stop.requested() or asked or agree(int(late)) > 0
 
     def save(self, name: str, state: State) -> None:
         """Saves a state; where the disk does not take it, the run goes on and says so."""

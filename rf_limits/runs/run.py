@@ -12,7 +12,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from rf_limits.devices.processes import agree, is_writer
-from rf_limits.errors import check_choice
+from rf_limits.errors import check, check_choice
 from rf_limits.experiments.keep import Stopped
 from rf_limits.experiments.result import Report, Result
 from rf_limits.experiments.training import run_together
@@ -20,7 +20,7 @@ from rf_limits.runs.files import StorageError
 from rf_limits.runs.keep import KeepInStore
 from rf_limits.runs.provenance import provenance
 from rf_limits.runs.stopping import Stop
-from rf_limits.runs.store import RunStore, plain
+from rf_limits.runs.store import InUseError, RunStore, plain
 
 # By config.experiment: the module whose prepare(config) gives an object with run(report, keep),
 # and the module whose draw(metrics) gives figures by name.
@@ -58,6 +58,8 @@ class Run:
     """
 
     def __init__(self, config: ConfigDict, workdir: str | Path, overwrite: bool = False):
+        hint = "be one run: scripts/launch.py carries out the field sweep"
+        check("sweep" not in config, "config", hint, "a sweep")
         check_choice(config.experiment, EXPERIMENTS, "experiment")
         modules = EXPERIMENTS[config.experiment]
         self.experiment, self.figures = (importlib.import_module(name) for name in modules)
@@ -117,7 +119,7 @@ class Run:
             try:
                 yield
             except BaseException as error:
-                asked = isinstance(error, (KeyboardInterrupt, Stopped))
+                asked = isinstance(error, (KeyboardInterrupt, Stopped, InUseError))
                 reason = {} if asked else {"error": f"{type(error).__name__}: {error}"}
                 with contextlib.suppress(StorageError):  # the error that is on its way says more
                     self._close("interrupted" if asked else "failed", reason)
@@ -167,7 +169,8 @@ def carry_out(
       StorageError: a disk is full; what is finished is kept.
     """
     for run in runs:
-        run.prepare(report)
+        if run.prepared is None:
+            run.prepare(report)
     if stop.requested():
         raise Stopped
     with contextlib.ExitStack() as stack:

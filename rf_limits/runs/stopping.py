@@ -3,7 +3,7 @@
 import contextlib
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from rf_limits.devices.processes import agree
 
@@ -12,10 +12,29 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
 class Stop:
-    """Whether the run was asked to stop, and by which signal."""
+    """Whether the run was asked to stop, and by which signal.
 
-    def __init__(self) -> None:
+    Args:
+      saves_only: signals at which the run saves and goes on, because who sent them ends the
+        process itself if it is to end.
+    """
+
+    def __init__(self, saves_only: Collection[int] = ()):
+        self.saves_only = frozenset(saves_only)
         self.signal: int | None = None
+        self._save = False
+
+    def note(self, number: int) -> None:
+        """Takes note of a signal."""
+        if number in self.saves_only:
+            self._save = True
+        else:
+            self.signal = number
+
+    def save_requested(self) -> bool:
+        """Whether a state should be saved at once; asking answers the request."""
+        found, self._save = self._save, False
+        return agree(int(found)) > 0
 
     def requested(self) -> bool:
         """Whether any process of the run was asked to; the same answer in all of them."""
@@ -43,11 +62,13 @@ def listening(stop: Stop, say: Callable[[str], None]) -> Iterator[None]:
     def handle(number: int, frame: object) -> None:
         del frame
         again = stop.signal is not None
-        stop.signal = number
+        stop.note(number)
+        name = signal.Signals(number).name
         if again and number == signal.SIGINT:
             raise KeyboardInterrupt
-        if not again:
-            name = signal.Signals(number).name
+        if number in stop.saves_only:
+            say(f"{name}: saving at the next safe point, and going on.")
+        elif not again:
             say(f"{name}: saving and stopping at the next safe point (Ctrl-C: at once).")
 
     if threading.current_thread() is not threading.main_thread():

@@ -44,6 +44,10 @@ def plain(value: Any) -> Any:
     return value
 
 
+class InUseError(RequirementError):
+    """Another process runs in the directory."""
+
+
 class RunStore:
     """The files of one work directory."""
 
@@ -78,14 +82,14 @@ class RunStore:
                     f"--workdir must be empty or hold this config, but {self.path} holds a run of "
                     f"another one (differing in {changed}); use --overwrite to replace it."
                 )
-        elif self.path.exists() and self._others() and not overwrite:
+        elif self.path.exists() and self.others() and not overwrite:
             raise RequirementError(
                 f"--workdir must be empty or hold a run, but {self.path} holds other files; use "
                 "--overwrite to write beside them."
             )
         return "new"
 
-    def _others(self) -> bool:
+    def others(self) -> bool:
         """Whether there is anything but what a run that was killed at its start leaves."""
         return any(path.name != LOCK and path.name[:5] != ".tmp-" for path in self.path.iterdir())
 
@@ -94,7 +98,8 @@ class RunStore:
         """Makes the directory and holds it: no other process can. A killed process holds nothing.
 
         Raises:
-          RequirementError: another process runs in the directory, or it cannot be written to.
+          InUseError: another process runs in the directory.
+          RequirementError: it cannot be written to.
         """
         path = self.path / LOCK
         try:
@@ -103,7 +108,7 @@ class RunStore:
             lock.acquire(timeout=_PATIENCE)
         except filelock.Timeout as error:
             run = self.read_json("run.json") or {}
-            raise RequirementError(
+            raise InUseError(
                 f"--workdir must be used by one process at a time, but {self.path} is in use by "
                 f"process {run.get('process')} on {run.get('host')}."
             ) from error

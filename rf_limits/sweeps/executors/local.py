@@ -1,0 +1,170 @@
+"""Several worker processes on this machine, each with a device of its own.
+
+A worker that dies fails the cells it was at, not the sweep. Workers do not outlive the process
+that started them: the kernel tells them to stop when it is gone.
+"""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+
+from rf_limits.experiments.keep import Stopped
+from rf_limits.runs.stopping import Stop
+from rf_limits.sweeps.grid import SweepCell
+from rf_limits.sweeps.manifest import SweepStore
+from rf_limits.sweeps.status import state_of
+from rf_limits.sweeps.worker import SEPARATOR, fail
+
+LOGS = "logs"
+_POLL = 0.2
+_MEMORY = 0.9  # of an accelerator, for all workers that share it
+_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl
+
+
+def visible_devices() -> list[str]:
+    """Identifiers of the accelerators this process may use, none if there is no NVIDIA GPU."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return [name for name in named.split(",") if name]
+    try:
+        command = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return done.stdout.split()
+
+
+def worker_environment(slot: int, jobs: int, devices: Sequence[str]) -> dict[str, str]:
+    """What tells worker ``slot`` of ``jobs`` its device, and how much of it to take.
+
+    Alone on a device a worker reserves its memory as JAX does by default; workers that share one
+    take what they need, an equal share at most.
+    """
+    if not devices:
+        return {}
+    sharing = -(-jobs // len(devices))
+    found = {"CUDA_VISIBLE_DEVICES": devices[slot % len(devices)]}
+    if sharing > 1:
+        found["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
+        found["XLA_PYTHON_CLIENT_MEM_FRACTION"] = f"{_MEMORY / sharing:.3f}"
+    return found
+
+
+class _Worker(NamedTuple):
+    process: subprocess.Popen
+    cells: Sequence[SweepCell]
+    log: Path
+    slot: int
+
+
+def _dies_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGTERM)
+
+
+class LocalExecutor:
+    """Carries out groups in at most ``jobs`` processes at once.
+
+    Args:
+      sweep: the directory.
+      jobs: how many workers at once.
+      console: where to print.
+      save_every: seconds between saved states.
+      cores: of each worker; 0 for all.
+      cache: directory of compiled programs, shared by the workers.
+    """
+
+    def __init__(
+        self,
+        sweep: SweepStore,
+        jobs: int,
+        console: Console,
+        save_every: float,
+        cores: int = 0,
+        cache: Path | None = None,
+    ):
+        self.sweep, self.jobs, self.console = sweep, jobs, console
+        self.save_every, self.cores, self.cache = save_every, cores, cache
+        self.devices = visible_devices()
+
+    def run(self, groups: Sequence[Sequence[SweepCell]], stop: Stop) -> None:
+        """Carries out every group.
+
+        Raises:
+          Stopped: asked to stop; workers have saved their states.
+        """
+        waiting, workers = list(groups), list[_Worker]()
+        total, asked = len(waiting), False
+        while waiting or workers:
+            if stop.signal is not None and not asked:
+                asked = True
+                for worker in workers:
+                    worker.process.send_signal(signal.SIGTERM)
+            while waiting and len(workers) < self.jobs and not asked:
+                slot = min(set(range(self.jobs)) - {worker.slot for worker in workers})
+                number = total - len(waiting) + 1
+                workers.append(self._start(waiting.pop(0), slot, number))
+            ended = [worker for worker in workers if worker.process.poll() is not None]
+            for worker in ended:
+                workers.remove(worker)
+                self._end(worker)
+            if asked and not workers:
+                raise Stopped
+            if not ended:
+                time.sleep(_POLL)
+
+    def _say(self, text: str) -> None:
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def _start(self, cells: Sequence[SweepCell], slot: int, number: int) -> _Worker:
+        log = self.sweep.path / LOGS / f"{cells[0].name}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        names = SEPARATOR.join(cell.name for cell in cells)
+        command = [sys.executable, "-m", "rf_limits.sweeps.worker"]
+        command += [f"--workdir={self.sweep.path}", f"--cells={names}"]
+        command += [f"--save_every={self.save_every}"]
+        environment = {**os.environ, **worker_environment(slot, self.jobs, self.devices)}
+        if self.cache is not None:
+            environment.setdefault("JAX_COMPILATION_CACHE_DIR", str(self.cache))
+
+        def prepare() -> None:
+            _dies_with_parent()
+            if self.cores:
+                every = sorted(os.sched_getaffinity(0))
+                first = slot * self.cores
+                os.sched_setaffinity(
+                    0, {every[(first + i) % len(every)] for i in range(self.cores)}
+                )
+
+        with log.open("ab") as file:
+            process = subprocess.Popen(
+                command, stdout=file, stderr=file, env=environment, preexec_fn=prepare
+            )
+        more = f" and {len(cells) - 1} more together" if len(cells) > 1 else ""
+        self._say(f"[{number}] started {cells[0].name}{more}")
+        return _Worker(process, cells, log, slot)
+
+    def _end(self, worker: _Worker) -> None:
+        code = worker.process.returncode
+        for cell in worker.cells:
+            state, detail = state_of(self.sweep.run(cell.name))
+            if code < 0 and state in ("pending", "interrupted"):
+                name = signal.Signals(-code).name
+                fail(self.sweep, cell, f"its process ended by {name}; see {worker.log}")
+                state, detail = state_of(self.sweep.run(cell.name))
+            elif code not in (0, 1) and state == "pending":
+                fail(self.sweep, cell, _last_line(worker.log) or f"exit code {code}")
+                state, detail = state_of(self.sweep.run(cell.name))
+            self._say(f"{state} {cell.name}{f': {detail}' if detail else ''}")
+
+
+def _last_line(path: Path) -> str:
+    lines = path.read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else ""

@@ -1,0 +1,182 @@
+"""Groups as elements of a Slurm job array, through submitit; preempted ones are requeued.
+
+A job that Slurm warns of its end (submitit asks for SIGUSR2 some time before the limit) saves
+its states at the next safe point and has itself requeued. SIGTERM, which Slurm sends when it
+preempts, requeues or cancels, makes it save and go on: Slurm ends it itself, and starts it again
+where it is to run again. A job always goes on from what is on disk.
+"""
+
+import json
+import signal
+import subprocess
+from collections.abc import Sequence
+from typing import Any
+
+import submitit
+from rich.console import Console
+
+from rf_limits.errors import RequirementError
+from rf_limits.experiments.keep import Stopped
+from rf_limits.runs.files import write_whole
+from rf_limits.runs.stopping import Stop, listening
+from rf_limits.sweeps.grid import SweepCell
+from rf_limits.sweeps.manifest import SweepStore
+from rf_limits.sweeps.worker import run_cells
+
+FOLDER = "slurm"
+_JOBS = "jobs.json"
+_RUNNING = {"RUNNING", "COMPLETING", "SIGNALING", "STAGE_OUT", "STOPPED", "SUSPENDED"}
+_ENDED = {
+    "BOOT_FAIL",
+    "CANCELLED",
+    "COMPLETED",
+    "DEADLINE",
+    "FAILED",
+    "NODE_FAIL",
+    "OUT_OF_MEMORY",
+    "TIMEOUT",
+}
+_TIMEOUTS = 100_000  # submitit gives up after so many requeues; short limits count every signal
+
+
+class SlurmCells:
+    """What a job does: some cells of a sweep, from wherever they stand.
+
+    Args:
+      workdir: of the sweep.
+      names: of the cells.
+      save_every: seconds between saved states.
+    """
+
+    def __init__(self, workdir: str, names: Sequence[str], save_every: float):
+        self.workdir, self.names, self.save_every = workdir, tuple(names), save_every
+
+    def __call__(self) -> int:
+        """Runs the cells; returns how many failed. A job to be requeued does not return."""
+        ask = signal.Signals[f"SIG{submitit.JobEnvironment.USR_SIG}"]
+        checkpoint_and_requeue = signal.getsignal(ask)
+        sweep = SweepStore(self.workdir)
+        cells = [cell for cell in sweep.cells() if cell.name in self.names]
+        console, stop = Console(width=100), Stop(saves_only=(signal.SIGTERM,))
+        try:
+            with listening(stop, console.print):
+                return run_cells(sweep, cells, stop, console, self.save_every)
+        except Stopped:
+            if stop.signal == ask and callable(checkpoint_and_requeue):
+                checkpoint_and_requeue(ask, None)  # submitit's: requeues and exits
+            raise
+
+    def checkpoint(self) -> submitit.helpers.DelayedSubmission:
+        """What submitit submits again: the same; the states are on disk."""
+        return submitit.helpers.DelayedSubmission(self)
+
+
+def submit(
+    sweep: SweepStore,
+    groups: Sequence[Sequence[SweepCell]],
+    console: Console,
+    save_every: float,
+    *,
+    minutes: int,
+    at_once: int,
+    parameters: dict[str, Any],
+) -> list[str]:
+    """Submits an element of a job array for every group.
+
+    Args:
+      sweep: the directory; logs and jobs are under slurm/ in it.
+      groups: of cells.
+      console: where to print.
+      save_every: seconds between saved states.
+      minutes: time limit of one start; requeued jobs have it anew.
+      at_once: most elements that run at once.
+      parameters: of submitit's executor: ``slurm_partition``, ``slurm_account``, ``slurm_gres``,
+        ``slurm_constraint``, ``cpus_per_task``, ``mem_gb``, ``slurm_signal_delay_s`` and so on.
+
+    Returns:
+      Identifiers of the jobs.
+
+    Raises:
+      RequirementError: there is no Slurm here, or it refuses the job.
+    """
+    folder = sweep.path.absolute() / FOLDER
+    jobs = [
+        SlurmCells(str(sweep.path.absolute()), [cell.name for cell in group], save_every)
+        for group in groups
+    ]
+    try:
+        executor = submitit.AutoExecutor(
+            folder=folder, cluster="slurm", slurm_max_num_timeout=_TIMEOUTS
+        )
+        executor.update_parameters(
+            name="rf_limits", timeout_min=minutes, slurm_array_parallelism=at_once, **parameters
+        )
+        with executor.batch():  # one array; each job is its own, with its own checkpoint
+            submitted = [executor.submit(job) for job in jobs]
+    except (RuntimeError, submitit.core.utils.FailedJobError) as error:
+        line = (str(error).strip() or repr(error)).splitlines()[-1]
+        raise RequirementError(
+            f"--executor=slurm must find a Slurm that takes the jobs, but received: {line}"
+        ) from error
+    known = _known(sweep)
+    for job, group in zip(submitted, groups, strict=True):
+        known |= {cell.name: job.job_id for cell in group}
+    write_whole(folder / _JOBS, lambda path: path.write_text(json.dumps(known, indent=1)))
+    ids = [job.job_id for job in submitted]
+    console.print(f"Submitted {len(ids)} jobs: {', '.join(ids)}.", highlight=False)
+    return ids
+
+
+def _known(sweep: SweepStore) -> dict[str, str]:
+    path = sweep.path / FOLDER / _JOBS
+    return json.loads(path.read_text()) if path.is_file() else {}
+
+
+def _states(array: str) -> dict[str, str] | None:
+    """Slurm's word for every element of an array; None where no Slurm answers.
+
+    squeue knows jobs for some minutes after their end, with or without accounting. Elements it
+    does not know are over.
+    """
+    command = ["squeue", "--states=all", "--array", "--noheader", "--format=%i|%T"]
+    try:
+        done = subprocess.run(
+            [*command, f"--jobs={array}"], capture_output=True, text=True, timeout=60
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    if done.returncode != 0 and "Invalid job id" not in done.stderr:
+        return None
+    return dict(line.split("|") for line in done.stdout.split() if "|" in line)
+
+
+def slurm_states(sweep: SweepStore) -> dict[str, tuple[str, str]]:
+    """What Slurm says of the cells submitted to it: by name, state and detail.
+
+    States are "queued", "running" and "failed"; cells whose job ended well, or of which Slurm
+    knows nothing any more, are left out: what is on disk is all there is to say of them.
+    """
+    known, found = _known(sweep), {}
+    states: dict[str, str] = {}
+    for array in {job.split("_")[0] for job in known.values()}:
+        states |= _states(array) or {}
+    for name, job in known.items():
+        state = states.get(job)
+        if state is None or state == "COMPLETED":
+            continue
+        if state in _RUNNING:
+            found[name] = ("running", "")
+        elif state in _ENDED:
+            found[name] = ("failed", f"Slurm ended job {job}: {state}{_log_line(sweep, job)}")
+        else:
+            found[name] = ("queued", state.lower())
+    return found
+
+
+def _log_line(sweep: SweepStore, job: str) -> str:
+    """The last line of a job's error log, after a colon."""
+    path = sweep.path / FOLDER / f"{job}_0_log.err"
+    if not path.is_file():
+        return ""
+    lines = [line for line in path.read_text(errors="replace").splitlines() if line.strip()]
+    return f": {lines[-1].strip()}" if lines else ""

@@ -1,0 +1,191 @@
+"""From a config with a sweep to its cells: every combination of the values asked for."""
+
+import ast
+import copy
+import difflib
+import hashlib
+import itertools
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ml_collections import ConfigDict
+
+from rf_limits.errors import RequirementError, check
+from rf_limits.runs.store import plain
+
+Values = Mapping[str, Sequence[Any]]
+_LONGEST = 100
+
+
+class SweepCell(NamedTuple):
+    """One run of a sweep.
+
+    Attributes:
+      name: its parameters and a hash of its config, as a directory can be called.
+      fields: the swept fields and their values.
+      config: complete, without the sweep.
+    """
+
+    name: str
+    fields: dict[str, Any]
+    config: ConfigDict
+
+
+def sweep(grid: Values | None = None, zipped: Sequence[Values] = ()) -> ConfigDict:
+    """The field ``sweep`` of a config.
+
+    Args:
+      grid: values by dotted field name; every combination is a cell.
+      zipped: groups of fields whose values go together, first with first; each group counts as
+        one axis of the grid.
+
+    Example:
+      >>> from rf_limits.experiments.defaults import default_config
+      >>> config = default_config()
+      >>> with config.unlocked():
+      ...     config.sweep = sweep(
+      ...         grid={"problem.dim": (5, 10)},
+      ...         zipped=[{"data.num_train": (64, 128), "training.steps": (100, 200)}],
+      ...     )
+      >>> [cell.fields["data.num_train"] for cell in cells_of(config)]
+      [64, 128, 64, 128]
+    """
+    found = ConfigDict()
+    found.grid = tuple((name, tuple(values)) for name, values in (grid or {}).items())
+    found.zipped = tuple(
+        tuple((name, tuple(values)) for name, values in group.items()) for group in zipped
+    )
+    return found
+
+
+def parse_axis(text: str, flag: str) -> dict[str, tuple]:
+    """Values by field of ``"problem.dim=(5,10)"``; several fields with semicolons between.
+
+    Args:
+      text: what the user wrote.
+      flag: for errors.
+
+    Raises:
+      RequirementError: not of this form.
+    """
+    found = {}
+    for part in text.split(";"):
+        name, _, value = part.partition("=")
+        try:
+            values = ast.literal_eval(value)
+        except (SyntaxError, ValueError):
+            values = None
+        requirement = 'be like "problem.dim=(5,10)", with a tuple of values'
+        check(isinstance(values, (tuple, list)) and len(values) > 0, flag, requirement, part)
+        found[name.strip()] = tuple(values)
+    return found
+
+
+def _axes(spec: Mapping[str, Any]) -> list[list[dict[str, Any]]]:
+    """For each axis of the grid, the settings it runs through."""
+    unknown = sorted(set(spec) - {"grid", "zipped"})
+    check(not unknown, "sweep", "have the fields grid and zipped only", unknown)
+    axes = [[{name: value} for value in values] for name, values in spec.get("grid", ())]
+    for group in spec.get("zipped", ()):
+        lengths = {name: len(values) for name, values in group}
+        check(len(set(lengths.values())) == 1, "sweep.zipped", "have lists of one length", lengths)
+        names = [name for name, _ in group]
+        rows = zip(*(values for _, values in group), strict=True)
+        axes.append([dict(zip(names, row, strict=True)) for row in rows])
+    names = [name for axis in axes for name in axis[0]]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    check(not twice, "sweep", "name each field once", twice)
+    return axes
+
+
+def _fields_of(config: ConfigDict, prefix: str = "") -> Iterator[str]:
+    for name, value in config.items():
+        if isinstance(value, ConfigDict):
+            yield from _fields_of(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
+
+
+def _check_fields(config: ConfigDict, names: Sequence[str]) -> None:
+    known = list(_fields_of(config))
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise RequirementError(
+                f"sweep must name fields of the config, but received {name!r}.{hint}"
+            )
+
+
+def _with(base: ConfigDict, fields: Mapping[str, Any]) -> ConfigDict:
+    """The config with some fields changed, of the same types."""
+    config = copy.deepcopy(base)
+    for name, value in fields.items():
+        *path, last = name.split(".")
+        at = config
+        for step in path:
+            at = at[step]
+        try:
+            at[last] = value
+        except (TypeError, ValueError) as error:
+            kind = type(at[last]).__name__
+            raise RequirementError(
+                f"sweep: {name} must be of type {kind}, but received {value!r}."
+            ) from error
+    return config.lock()
+
+
+def config_hash(config: ConfigDict) -> str:
+    """Eight hexadecimal digits that tell configs apart."""
+    text = json.dumps(plain(config.to_dict()), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def short_names(names: Sequence[str]) -> dict[str, str]:
+    """The shortest endings of dotted names that tell them apart."""
+    found = {}
+    for name in names:
+        steps = name.split(".")
+        endings = (".".join(steps[-k:]) for k in range(1, len(steps) + 1))
+        clear = (e for e in endings if sum(f".{n}".endswith(f".{e}") for n in names) == 1)
+        found[name] = next(clear, name)
+    return found
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, (tuple, list)):
+        return "+".join(_word(v) for v in value)
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return re.sub(r"[^\w.+-]", "_", text)
+
+
+def cells_of(config: ConfigDict) -> list[SweepCell]:
+    """The cells of a config, in the order of its grid (the last axis varies fastest).
+
+    Args:
+      config: of an experiment; without a field ``sweep``, or with an empty one, it is one cell.
+
+    Raises:
+      RequirementError: a field that does not exist, a value of the wrong type, lists that do not
+        match, a cell that is there twice.
+    """
+    base = copy.deepcopy(config)
+    spec: Mapping[str, Any] = {}
+    with base.unlocked():
+        if "sweep" in base:
+            spec = base.sweep.to_dict()
+            del base.sweep
+    axes = _axes(spec)
+    names = [name for axis in axes for name in axis[0]]
+    _check_fields(base, names)
+    shorts, cells = short_names(names), {}
+    for combination in itertools.product(*axes):
+        fields = {name: value for setting in combination for name, value in setting.items()}
+        own = _with(base, fields)
+        words = ",".join(f"{shorts[name]}={_word(value)}" for name, value in fields.items())
+        name = f"{words[:_LONGEST] or 'run'}-{config_hash(own)}"
+        check(name not in cells, "sweep", "hold each combination once", fields)
+        cells[name] = SweepCell(name, fields, own)
+    return list(cells.values())

@@ -1,0 +1,78 @@
+"""Which cells of a sweep run together: networks that share their shapes share a compiled call."""
+
+import copy
+import json
+from collections.abc import Sequence
+
+import psutil
+
+from rf_limits.experiments.validation import estimate_bytes
+from rf_limits.runs.store import plain
+from rf_limits.sweeps.grid import SweepCell
+
+NUMBERS_ALONE = (
+    "problem.target",
+    "problem.norm",
+    "problem.bias",
+    "problem.neurons",
+    "problem.degree",
+    "problem.polynomial",
+    "problem.inputs",
+    "problem.noise",
+    "problem.seed",
+    "data.seed",
+    "data.num_test",
+    "model.lazy_scales",
+    "training.learning_rate",
+    "predictors.ridge",
+    "measure",
+    "seeds",
+)
+"""Fields that change the numbers that networks on a fixed training set are given, and what is
+measured of them, but neither shapes nor steps."""
+_SHARE = 0.5  # of memory, for one group
+
+
+def shape_key(cell: SweepCell) -> str:
+    """What cells have in common that can train together; its own name for any other cell."""
+    config = cell.config
+    if config.experiment != "training" or config.data.kind != "fixed":
+        return cell.name
+    fields = copy.deepcopy(plain(config.to_dict()))
+    for name in NUMBERS_ALONE:
+        *path, last = name.split(".")
+        at = fields
+        for step in path:
+            at = at[step]
+        del at[last]
+    return json.dumps(fields, sort_keys=True)
+
+
+def groups_of(cells: Sequence[SweepCell], at_least: int = 1) -> list[list[SweepCell]]:
+    """Cells that train together, in the order of their first.
+
+    Args:
+      cells: to run.
+      at_least: how many groups there should be, for as many devices, if there are so many cells.
+
+    Returns:
+      Groups that fit in half of memory together, by the estimate of each alone.
+    """
+    by_shape: dict[str, list[SweepCell]] = {}
+    for cell in cells:
+        by_shape.setdefault(shape_key(cell), []).append(cell)
+    most = max(1, -(-len(cells) // max(at_least, 1)))
+    room = _SHARE * psutil.virtual_memory().total
+    found: list[list[SweepCell]] = []
+    for alike in by_shape.values():
+        held = 0.0
+        for i, cell in enumerate(alike):
+            size = 0.0
+            if cell.config.experiment == "training":
+                size = float(sum(estimate_bytes(cell.config).values()))
+            if i == 0 or len(found[-1]) >= most or held + size > room:
+                found.append([])
+                held = 0.0
+            found[-1].append(cell)
+            held += size
+    return found

@@ -1,0 +1,202 @@
+"""The command line of sweeps: launch what is missing, or say how things stand."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+from ml_collections import ConfigDict, config_flags
+from rich.console import Console
+
+from rf_limits.errors import RequirementError, check
+from rf_limits.experiments.keep import Stopped
+from rf_limits.runs.cli import run_script
+from rf_limits.runs.run import SAVE_EVERY, Run
+from rf_limits.runs.session import select_platform
+from rf_limits.runs.stopping import Stop, listening
+from rf_limits.sweeps.executors.inline import run_inline
+from rf_limits.sweeps.executors.local import LocalExecutor
+from rf_limits.sweeps.executors.slurm import slurm_states, submit
+from rf_limits.sweeps.grid import SweepCell, cells_of, parse_axis, sweep
+from rf_limits.sweeps.groups import groups_of
+from rf_limits.sweeps.manifest import SweepStore
+from rf_limits.sweeps.status import CellStatus, status_lines, statuses
+
+EXECUTORS = ("inline", "local", "slurm")
+CACHE = "compiled"
+
+
+def define_flags() -> Any:
+    """The flags of scripts/launch.py; returns that of the config."""
+    config = config_flags.DEFINE_config_file("config", None, "Config file.", lock_config=True)
+    flags.DEFINE_string("workdir", None, "Directory of the sweep; made if absent.")
+    flags.DEFINE_multi_string("grid", [], 'One more axis: "problem.dim=(5,10)".')
+    flags.DEFINE_multi_string(
+        "zip", [], 'Fields that go together: "data.num_train=(64,128);training.steps=(10,20)".'
+    )
+    flags.DEFINE_enum("executor", "local", EXECUTORS, "Where cells run.")
+    flags.DEFINE_integer("jobs", 0, "Cells, or groups, at once; default: one per GPU, or one.", 0)
+    flags.DEFINE_integer("cores_per_job", 0, "CPU cores of a local worker; default: all.", 0)
+    flags.DEFINE_bool("retry_failed", False, "Run failed cells again, each by itself.")
+    flags.DEFINE_bool("group", True, "Train cells that share shapes in one compiled call.")
+    flags.DEFINE_bool("extend", False, "Add cells to the sweep that is in workdir.")
+    flags.DEFINE_float("save_every", SAVE_EVERY, "Seconds between saved states.", 0.0)
+    platforms = ["cpu", "gpu", "tpu"]
+    flags.DEFINE_enum("platform", None, platforms, "Device of inline runs; default: best.")
+    flags.DEFINE_integer("time", 60, "Slurm: minutes until a job is requeued.", 1)
+    flags.DEFINE_string("partition", None, "Slurm: partition.")
+    flags.DEFINE_string("account", None, "Slurm: account.")
+    flags.DEFINE_string("gres", None, 'Slurm: resources, such as "gpu:1".')
+    flags.DEFINE_string("constraint", None, "Slurm: features of nodes.")
+    flags.DEFINE_string("qos", None, "Slurm: quality of service.")
+    flags.DEFINE_integer("cpus", 1, "Slurm: CPU cores of a job.", 1)
+    flags.DEFINE_float("memory", None, "Slurm: GB of memory of a job.", 0.0)
+    flags.DEFINE_integer("signal_before", 90, "Slurm: seconds of warning before the end.", 10)
+    flags.DEFINE_multi_string("setup", [], "Slurm: shell commands of a job before it starts.")
+    return config
+
+
+def with_axes(config: ConfigDict, grid: Sequence[str], zipped: Sequence[str]) -> ConfigDict:
+    """The config with the axes of the command line added to its sweep."""
+    if not grid and not zipped:
+        return config
+    more = sweep(
+        {name: values for text in grid for name, values in parse_axis(text, "--grid").items()},
+        [parse_axis(text, "--zip") for text in zipped],
+    )
+    with config.unlocked():
+        own = config.get("sweep", ConfigDict())
+        config.sweep = ConfigDict(
+            {
+                "grid": (*own.get("grid", ()), *more.grid),
+                "zipped": (*own.get("zipped", ()), *more.zipped),
+            }
+        )
+    return config
+
+
+def _check_all(store: SweepStore, cells: Sequence[SweepCell]) -> None:
+    """Refuses the whole sweep where one cell's config cannot be, before anything runs."""
+    for cell in cells:
+        try:
+            Run(cell.config, store.run(cell.name).path)
+        except RequirementError as error:
+            where = ", ".join(f"{name} = {value!r}" for name, value in cell.fields.items())
+            raise RequirementError(f"{error} (cell {where})" if where else str(error)) from error
+
+
+def missing(found: Sequence[CellStatus], *, retry_failed: bool) -> list[SweepCell]:
+    """The cells that are to be run: neither done nor under way, and not failed unless asked."""
+    wanted = {"pending", "interrupted"} | ({"failed"} if retry_failed else set())
+    return [one.cell for one in found if one.state in wanted]
+
+
+def launch(config: ConfigDict, console: Console) -> int:
+    """Runs what is missing of a sweep; exit code 0, 1 if cells failed, or of a signal."""
+    given = flags.FLAGS
+    cells = cells_of(with_axes(config, given.grid, given.zip))
+    store = SweepStore(given.workdir)
+    _check_all(store, cells)
+    cells = store.claim(cells, extend=given.extend)
+    found = statuses(store, cells, slurm_states(store))
+    failed = {one.cell.name for one in found if one.state == "failed"}
+    todo = missing(found, retry_failed=given.retry_failed)
+    executor = _Executor(store, console)
+    fresh = [cell for cell in todo if cell.name not in failed]
+    groups = groups_of(fresh, executor.jobs) if given.group else [[cell] for cell in fresh]
+    groups += [[cell] for cell in todo if cell.name in failed]
+    stop = Stop()
+
+    def say(text: str) -> None:
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    try:
+        with listening(stop, say):
+            if groups:
+                executor.run(groups, stop)
+    except (KeyboardInterrupt, Stopped):
+        say("Interrupted; the same command goes on with what is missing.")
+        return stop.exit_code
+    finally:
+        found = statuses(store, cells, slurm_states(store))
+        for line in status_lines(found):
+            say(line)
+    return int(any(one.state == "failed" for one in found))
+
+
+class _Executor:
+    """The one that the flags ask for."""
+
+    def __init__(self, store: SweepStore, console: Console):
+        given = flags.FLAGS
+        self.store, self.console, self.name = store, console, given.executor
+        self.jobs, self.local = given.jobs or 1, None
+        if self.name == "inline":
+            check(given.jobs in (0, 1), "--jobs", "be 1 for --executor=inline", given.jobs)
+            select_platform(given.platform)
+        if self.name == "local":
+            cache = (store.path / CACHE).absolute()
+            options = (given.save_every, given.cores_per_job, cache)
+            self.local = LocalExecutor(store, self.jobs, console, *options)
+            self.local.jobs = self.jobs = given.jobs or max(1, len(self.local.devices))
+        if self.name == "slurm":
+            self.jobs = given.jobs or 1000
+
+    def run(self, groups: Sequence[Sequence[SweepCell]], stop: Stop) -> None:
+        """Carries out groups, or submits them."""
+        given = flags.FLAGS
+        if self.local is not None:
+            self.local.run(groups, stop)
+        elif self.name == "inline":
+            run_inline(self.store, groups, stop, self.console, given.save_every)
+        else:
+            submit(
+                self.store,
+                groups,
+                self.console,
+                given.save_every,
+                minutes=given.time,
+                at_once=self.jobs,
+                parameters=_slurm_parameters(),
+            )
+
+
+def _slurm_parameters() -> dict[str, Any]:
+    """What submitit is asked for, as far as it was given."""
+    given = flags.FLAGS
+    asked = {
+        "slurm_partition": given.partition,
+        "slurm_account": given.account,
+        "slurm_gres": given.gres,
+        "slurm_constraint": given.constraint,
+        "slurm_qos": given.qos,
+        "cpus_per_task": given.cpus,
+        "mem_gb": given.memory,
+        "slurm_signal_delay_s": given.signal_before,
+        "slurm_setup": list(given.setup) or None,
+    }
+    return {name: value for name, value in asked.items() if value is not None}
+
+
+def status() -> int:
+    """Prints how the sweep in --workdir stands; exit code 0 if all is done, else 1."""
+    workdir = flags.FLAGS.workdir
+    check(workdir is not None, "--workdir", "be given", workdir)
+    store = SweepStore(Path(workdir))
+    found = statuses(store, store.cells(), slurm_states(store))
+    for line in status_lines(found):
+        print(line)
+    return int(any(one.state != "done" for one in found))
+
+
+def run_launch_script() -> None:
+    """Defines the flags, launches or reports, and exits."""
+    config = define_flags()
+
+    def main() -> int:
+        for name in ("config", "workdir"):
+            check(flags.FLAGS[name].present > 0, f"--{name}", "be given", None)
+        return launch(config.value, Console())
+
+    run_script(main, sys.argv, {"status": status})

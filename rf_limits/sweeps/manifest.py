@@ -1,0 +1,113 @@
+"""What a sweep's directory holds: sweep.json, and a directory of its own for every cell."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from rf_limits.errors import RequirementError
+from rf_limits.runs.store import RunStore, plain
+from rf_limits.sweeps.grid import SweepCell
+
+MANIFEST = "sweep.json"
+CELLS = "cells"
+
+
+def config_from_json(value: Any) -> Any:
+    """A locked config from what :func:`rf_limits.runs.store.plain` made of one."""
+
+    def build(value: Any) -> Any:
+        if isinstance(value, dict):
+            return ConfigDict({name: build(one) for name, one in value.items()})
+        return tuple(build(one) for one in value) if isinstance(value, list) else value
+
+    return build(value).lock()
+
+
+class SweepStore:
+    """The files of one sweep."""
+
+    def __init__(self, workdir: str | Path):
+        self.path = Path(workdir)
+        self._files = RunStore(workdir)
+
+    def run(self, name: str) -> RunStore:
+        """The work directory of a cell."""
+        return RunStore(self.path / CELLS / name)
+
+    def exists(self) -> bool:
+        """Whether the directory holds a sweep."""
+        return (self.path / MANIFEST).is_file()
+
+    def cells(self) -> list[SweepCell]:
+        """The cells the directory was made for.
+
+        Raises:
+          RequirementError: it holds no sweep, or a damaged one.
+        """
+        found = self._files.read_json(MANIFEST)
+        if found is None:
+            raise RequirementError(
+                f"--workdir must hold a sweep made by scripts/launch.py, but {self.path} has no "
+                f"{MANIFEST}."
+            )
+        return [
+            SweepCell(one["name"], one["fields"], config_from_json(one["config"]))
+            for one in found["cells"]
+        ]
+
+    def claim(self, cells: Sequence[SweepCell], *, extend: bool) -> list[SweepCell]:
+        """Makes the directory this sweep's, or checks that it is.
+
+        Args:
+          cells: of the sweep.
+          extend: whether cells may be added to those of another sweep that is there.
+
+        Returns:
+          All cells the directory is for.
+
+        Raises:
+          RequirementError: another sweep, a run or other files are there.
+        """
+        path = self.path
+        if path.exists() and not path.is_dir():
+            raise RequirementError(f"--workdir must be a directory, but received {path}.")
+        before: list[SweepCell] = []
+        if self.exists():
+            before = self.cells()
+            names = {cell.name for cell in before}
+            added = [cell for cell in cells if cell.name not in names]
+            if added and not extend:
+                raise RequirementError(
+                    f"--workdir must be empty or hold this sweep, but {path} holds one without "
+                    f"{len(added)} of its {len(cells)} cells (such as {added[0].name}); --extend "
+                    "adds them to it."
+                )
+        elif path.exists() and self._files.others():
+            raise RequirementError(
+                f"--workdir must be empty or hold a sweep, but {path} holds other files."
+            )
+        known = {cell.name: cell for cell in (*before, *cells)}
+        if not before or len(known) > len(before):
+            found = [
+                {"name": c.name, "fields": c.fields, "config": c.config.to_dict()}
+                for c in known.values()
+            ]
+            with self._files.locked():
+                self._files.write_json(MANIFEST, {"cells": plain(found)})
+        return list(known.values())
+
+    @contextlib.contextmanager
+    def record(self, cell: SweepCell) -> Iterator[dict[str, Any]]:
+        """The facts of a cell's run.json, written back when changed; locked meanwhile."""
+        store = self.run(cell.name)
+        with store.locked():
+            facts = store.read_json("run.json") or {}
+            before = dict(facts)
+            yield facts
+            if facts != before:
+                if store.read_json("config.json") is None:
+                    store.write_json("config.json", cell.config.to_dict())
+                store.write_json("run.json", facts)

@@ -1,0 +1,76 @@
+"""How every cell of a sweep stands, from what is on disk."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from rf_limits.runs.store import RunStore
+from rf_limits.sweeps.grid import SweepCell
+from rf_limits.sweeps.manifest import SweepStore
+
+STATES = ("done", "running", "queued", "failed", "interrupted", "pending")
+"""Of cells: an interrupted one goes on from what it saved when it is run again."""
+
+
+class CellStatus(NamedTuple):
+    """How one cell stands.
+
+    Attributes:
+      cell: which.
+      state: one of :data:`STATES`.
+      detail: the last line of the error of a failed cell; "diverged" for a done one that did.
+    """
+
+    cell: SweepCell
+    state: str
+    detail: str = ""
+
+
+def state_of(store: RunStore) -> tuple[str, str]:
+    """State and detail of one work directory."""
+    facts = store.read_json("run.json") or {}
+    status = facts.get("status")
+    if status in ("complete", "diverged"):
+        return "done", "" if status == "complete" else status
+    if store.is_locked():
+        return "running", ""
+    if status == "failed":
+        lines = str(facts.get("error", "")).strip().splitlines()
+        return "failed", lines[-1] if lines else "no error was recorded"
+    return ("pending" if status is None else "interrupted"), ""
+
+
+def statuses(
+    sweep: SweepStore, cells: Sequence[SweepCell], jobs: Mapping[str, tuple[str, str]] | None = None
+) -> list[CellStatus]:
+    """The state of every cell.
+
+    Args:
+      sweep: the directory.
+      cells: of it.
+      jobs: what a cluster says of cells that were submitted to it, by name: "queued", "running"
+        or "failed", with a detail. It counts where the disk says that nothing is going on.
+    """
+    found = []
+    for cell in cells:
+        state, detail = state_of(sweep.run(cell.name))
+        if state in ("pending", "interrupted") and cell.name in (jobs or {}):
+            state, detail = jobs[cell.name]
+        found.append(CellStatus(cell, state, detail))
+    return found
+
+
+def status_lines(found: Sequence[CellStatus]) -> list[str]:
+    """The count of every state, and a line for every failure."""
+    counts = [sum(one.state == state for one in found) for state in STATES]
+    shown = {"done", "running", "failed", "pending"}
+    words = [
+        f"{count} {state}"
+        for state, count in zip(STATES, counts, strict=True)
+        if count or state in shown
+    ]
+    lines = [f"{len(found)} cells: {', '.join(words)}."]
+    diverged = [one.cell.name for one in found if one.detail == "diverged"]
+    if diverged:
+        lines.append(f"DIVERGED: {len(diverged)} of the done ({', '.join(diverged)}).")
+    lines += [f"failed {one.cell.name}: {one.detail}" for one in found if one.state == "failed"]
+    return lines

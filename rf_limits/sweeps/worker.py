@@ -1,0 +1,118 @@
+"""Carries out some cells of a sweep in this process, together where they share shapes.
+
+python -m rf_limits.sweeps.worker --workdir=results/sweep --cells=name,name
+"""
+
+import os
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags
+from rich.console import Console
+
+from rf_limits.experiments.keep import Stopped
+from rf_limits.runs.cli import run_script
+from rf_limits.runs.progress import progress
+from rf_limits.runs.run import SAVE_EVERY, Run, carry_out
+from rf_limits.runs.stopping import Stop, listening
+from rf_limits.runs.store import InUseError
+from rf_limits.sweeps.grid import SweepCell
+from rf_limits.sweeps.manifest import SweepStore
+
+SEPARATOR = "\n"
+"""Between names of cells on the command line."""
+
+
+def fail(sweep: SweepStore, cell: SweepCell, error: str) -> None:
+    """Records that a cell failed, where no process did."""
+    with sweep.record(cell) as facts:
+        facts |= {"status": "failed", "error": error}
+
+
+def _ready(sweep: SweepStore, cell: SweepCell, note, report) -> Run | None:
+    """The run of a cell, prepared; None if it is done, in use, or cannot be (recorded)."""
+    try:
+        run = Run(cell.config, sweep.run(cell.name).path)
+        if run.is_finished():
+            return None
+        if run.store.is_locked():
+            note(f"{cell.name}: in use by another process; left to it.")
+            return None
+        run.prepare(report)
+    except Exception as error:  # a cell that cannot be fails alone
+        note(f"{cell.name}: {error}")
+        fail(sweep, cell, f"{type(error).__name__}: {error}")
+        return None
+    return run
+
+
+def run_cells(
+    sweep: SweepStore,
+    cells: Sequence[SweepCell],
+    stop: Stop,
+    console: Console | None = None,
+    save_every: float = SAVE_EVERY,
+) -> int:
+    """Runs cells that can train together, each in its own directory.
+
+    What goes wrong is recorded in the directory of the cell it happened to, or of all that were
+    trained together.
+
+    Args:
+      sweep: the directory.
+      cells: one, or several of one group (:func:`rf_limits.sweeps.groups.groups_of`).
+      stop: whether to stop.
+      console: where to print.
+      save_every: seconds between saved states.
+
+    Returns:
+      Number of cells that failed.
+
+    Raises:
+      Stopped: asked to stop; what is finished is kept.
+    """
+    console = console or Console()
+
+    def note(text: str) -> None:
+        console.print(text, highlight=False, soft_wrap=True)
+
+    with progress(console) as report:
+        runs = {cell.name: _ready(sweep, cell, note, report) for cell in cells}
+        ready = [run for run in runs.values() if run is not None]
+        if not ready:
+            return _failed(sweep, cells)
+        try:
+            carry_out(ready, report, note, stop, save_every)
+        except Stopped:
+            raise
+        except InUseError as error:
+            note(f"{error} Left to it.")
+        except Exception:  # recorded by the runs it stopped; other cells go on
+            note(traceback.format_exc())
+    return _failed(sweep, cells)
+
+
+def _failed(sweep: SweepStore, cells: Sequence[SweepCell]) -> int:
+    facts = (sweep.run(cell.name).read_json("run.json") or {} for cell in cells)
+    return sum(one.get("status") == "failed" for one in facts)
+
+
+def main() -> int:
+    """The worker's command line."""
+    sweep = SweepStore(Path(flags.FLAGS.workdir))
+    wanted = set(flags.FLAGS.cells.split(SEPARATOR))
+    cells = [cell for cell in sweep.cells() if cell.name in wanted]
+    console, stop = Console(width=int(os.environ.get("COLUMNS", "100"))), Stop()
+    try:
+        with listening(stop, console.print):
+            return int(run_cells(sweep, cells, stop, console, flags.FLAGS.save_every) > 0)
+    except (KeyboardInterrupt, Stopped):
+        return stop.exit_code
+
+
+if __name__ == "__main__":
+    flags.DEFINE_string("workdir", None, "Directory of the sweep.")
+    flags.DEFINE_string("cells", None, "Names of cells, a line each.")
+    flags.DEFINE_float("save_every", SAVE_EVERY, "Seconds between saved states.", 0.0)
+    run_script(main)
