@@ -52,9 +52,6 @@ class _Strand:
     def __post_init__(self):
         run = self.run
         self.watcher, self.limits = run.watcher(), run.limits()
-        self.closed_form = jax.jit(
-            lambda steps: run.closed_form_params(self.cells, self.which, steps)
-        )
 
     @property
     def size(self) -> int:
@@ -78,7 +75,8 @@ class _Strand:
         """
         run = self.run
         if run.closed_form:
-            trained = trained._replace(linear_params=self.closed_form(float(step)))
+            linear = run.closed_form_params(self.cells, self.which, float(step))
+            trained = trained._replace(linear_params=linear)
         values = self.watcher(
             trained, self.cells, run.setting, self.which, float(step), self.limits
         )

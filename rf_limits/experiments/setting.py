@@ -1,7 +1,8 @@
 """From a config to the objects of one problem: target, data of every seed, random streams."""
 
 import dataclasses
-from typing import NamedTuple
+import functools
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +10,7 @@ from jaxtyping import Array, Key
 from ml_collections import ConfigDict
 
 from rf_limits.problem import Dataset, Target, make_dataset, make_target
+from rf_limits.types import Scalar
 
 _STREAMS = ("data", "init", "batches")
 
@@ -48,28 +50,35 @@ class Setting:
     data: Dataset
 
 
+@functools.lru_cache(maxsize=64)
+def _target(seed: int, kind: str, **fields: Any) -> Target:
+    """The same object for the same fields: programs compiled for a target serve all its runs."""
+    return make_target(jax.random.key(seed), kind, **fields)
+
+
+@functools.partial(jax.jit, static_argnames=("target", "inputs", "num_train", "num_test"))
+def _draw(
+    keys: Key[Array, "s"],
+    target: Target,
+    inputs: str,
+    num_train: int,
+    num_test: int,
+    noise: Scalar,
+) -> Dataset:
+    """A data set for every key."""
+    sizes = (num_train, num_test, noise)
+    return jax.lax.map(lambda key: make_dataset(key, target, inputs, *sizes), keys)
+
+
 def make_setting(config: ConfigDict) -> Setting:
     """Draws the target and every seed's data."""
     problem, sizes = config.problem, config.data
-    target = make_target(
-        jax.random.key(problem.seed),
-        problem.target,
-        dim=problem.dim,
-        norm=problem.norm,
-        bias=problem.bias,
-        neurons=problem.neurons,
-        degree=problem.degree,
-        polynomial=problem.polynomial,
-    )
+    fields = ("dim", "norm", "bias", "neurons", "degree", "polynomial")
+    target = _target(problem.seed, problem.target, **{name: problem[name] for name in fields})
     seeds = tuple(range(config.seeds))
     data_seeds = seeds if sizes.seed is None else (sizes.seed,) * len(seeds)
     keys = jnp.stack([streams(seed).data for seed in data_seeds])
-
-    @jax.jit
-    def draw(key):
-        sizes_and_noise = (sizes.num_train, sizes.num_test, problem.noise)
-        return make_dataset(key, target, problem.inputs, *sizes_and_noise)
-
-    stacked = jax.lax.map(draw, keys)
+    counts = (sizes.num_train, sizes.num_test)
+    stacked = _draw(keys, target, problem.inputs, *counts, problem.noise)
     moment = target.second_moment(problem.inputs)
     return Setting(target, moment, problem.inputs, problem.noise, seeds, stacked)

@@ -42,6 +42,8 @@ from rf_limits.measure.neuron_risk import Exact
 from rf_limits.measure.risk import degree_columns
 from rf_limits.theory.degree_risks import degree_products
 
+_exact_kernel_risk = functools.lru_cache(maxsize=64)(exact_kernel_risk)
+
 
 class Training:
     """The experiment, prepared: nothing left that could be refused."""
@@ -54,7 +56,7 @@ class Training:
         self.widths = [WidthRun(config, self.setting, width) for width in widths]
         self.exact_kernels = None
         if config.measure.exact and {"nngp", "ntk"} & set(config.predictors.methods):
-            self.exact_kernels = exact_kernel_risk(
+            self.exact_kernels = _exact_kernel_risk(
                 self.widths[-1].network,
                 self.setting.target,
                 self.setting.inputs,

@@ -1,6 +1,7 @@
 """All seeds and lazy scales of one width: initialized, fitted, trained, measured."""
 
 import dataclasses
+import functools
 import math
 from typing import Any
 
@@ -21,7 +22,7 @@ from rf_limits.learning.optimizers import parse_optimizer
 from rf_limits.learning.training import Cell, Trainer, choose_ensemble
 from rf_limits.measure.movement import count_parameters
 from rf_limits.measure.neuron_risk import Exact, exact_risk
-from rf_limits.models import OneHiddenLayer, ScaledOutput, init_params, tangent_kernel
+from rf_limits.models import OneHiddenLayer, Params, ScaledOutput, init_params, tangent_kernel
 from rf_limits.problem import sample_inputs
 from rf_limits.problem.data import noisy_labels
 from rf_limits.types import Scalar
@@ -30,6 +31,75 @@ Row = dict[str, Any]
 
 # Beyond this many training points an eigendecomposition costs more than training alongside.
 _CLOSED_FORM_LIMIT = 4096
+
+
+_exact_risk = functools.lru_cache(maxsize=64)(exact_risk)
+
+
+@functools.partial(jax.jit, static_argnames=("network", "dim", "dtype"))
+def _draw_inits(keys: jax.Array, network: OneHiddenLayer, dim: int, dtype: Any) -> Params:
+    """Initial parameters of every seed; every method sees those that training sees."""
+
+    def one(key: jax.Array) -> Params:
+        init = init_params(network, jax.random.fold_in(key, network.width), dim)
+        return jax.tree.map(lambda leaf: leaf.astype(dtype).astype(jnp.float64), init)
+
+    return jax.lax.map(one, keys)
+
+
+@functools.partial(jax.jit, static_argnames=("network", "layers"))
+def _spectra(inits: Params, x: jax.Array, network: OneHiddenLayer, layers: str) -> Spectrum:
+    """Spectra of every seed's tangent kernel."""
+    return jax.lax.map(
+        lambda one: spectrum(tangent_kernel(network, *one, layers=layers)), (inits, x)
+    )
+
+
+@functools.partial(jax.jit, static_argnames=("output", "trainable", "flow"))
+def _closed_form(
+    inits: Params,
+    x: jax.Array,
+    y: jax.Array,
+    spectra: Spectrum,
+    which: jax.Array,
+    alphas: jax.Array,
+    rates: jax.Array,
+    steps: Scalar,
+    output: ScaledOutput,
+    trainable: str,
+    flow: bool,
+) -> Params:
+    """Parameters of linearizations, in closed form; everything by seed but ``which`` and after."""
+
+    def one(arguments):
+        i, alpha, rate = arguments
+        init, inputs, labels, kernel = jax.tree.map(lambda leaf: leaf[i], (inits, x, y, spectra))
+        return linearized_params(
+            output.network,
+            init,
+            inputs,
+            output(init, init, alpha, inputs) - labels,
+            kernel,
+            alpha=alpha,
+            learning_rate=rate,
+            steps=steps,
+            trainable=trainable,
+            flow=flow,
+        )
+
+    return jax.lax.map(one, (which, alphas, rates))
+
+
+@functools.partial(jax.jit, static_argnames=("network", "num_probe", "trainable"))
+def _limits(
+    x_train: jax.Array, x_test: jax.Array, network: OneHiddenLayer, num_probe: int, trainable: str
+) -> InfiniteWidth:
+    """The infinite-width NTK on every seed's data."""
+
+    def one(pair):
+        return infinite_width(network, *pair, num_probe, trainable)
+
+    return jax.lax.map(one, (x_train, x_test))
 
 
 class WidthRun:
@@ -45,7 +115,7 @@ class WidthRun:
         # Harmonics need two dimensions.
         degrees = config.measure.max_degree if setting.target.dim >= 2 else -1
         known = (self.output, setting.target, setting.second_moment, setting.inputs)
-        self.exact = exact_risk(*known, max_degree=degrees) if config.measure.exact else None
+        self.exact = _exact_risk(*known, max_degree=degrees) if config.measure.exact else None
         self.on_population = config.data.kind == "population"
         self.closed_form = (
             (self.spec.is_gradient_descent or self.spec.is_gradient_flow)
@@ -61,27 +131,14 @@ class WidthRun:
         keys = jnp.stack([streams(seed).init for seed in self.setting.seeds])
         dtype = jnp.dtype(config.precision)
 
-        @jax.jit
-        def draw(key):
-            init = init_params(
-                self.network, jax.random.fold_in(key, self.network.width), config.problem.dim
-            )
-            # Every method sees the initialization that training sees, to the last bit.
-            return jax.tree.map(lambda leaf: leaf.astype(dtype).astype(jnp.float64), init)
-
-        @jax.jit
-        def decompose(init, x):
-            gram = tangent_kernel(self.network, init, x, layers=config.model.trainable)
-            return spectrum(gram)
-
-        self.inits = jax.lax.map(draw, keys)
+        self.inits = _draw_inits(keys, self.network, config.problem.dim, dtype)
         self.spectra: Spectrum | None = None
         if not self.trains:
             shape = (len(self.setting.seeds), len(config.model.lazy_scales))
             self.learning_rates = np.full(shape, math.nan)
             return
         if self.closed_form:
-            self.spectra = jax.lax.map(lambda one: decompose(*one), (self.inits, x))
+            self.spectra = _spectra(self.inits, x, self.network, config.model.trainable)
         curvatures = curvatures_at_start(
             config, self.network, self.setting, self.inits, self.exact, self.spectra
         )
@@ -156,32 +213,12 @@ class WidthRun:
         """The risk that is trained on, of all degrees at once."""
         return dataclasses.replace(self.exact, max_degree=-1) if self.on_population else None
 
-    def closed_form_params(self, cells: Cell, which: jax.Array, steps: Scalar):
-        """Parameters of every cell's linearized network after ``steps``, float64."""
-        trainable = self.config.model.trainable
-
-        def one(arguments):
-            i, alpha, rate = arguments
-            init, x, y, kernel = jax.tree.map(
-                lambda leaf: leaf[i],
-                (self.inits, self.setting.data.x_train, self.setting.data.y_train, self.spectra),
-            )
-            residual = self.output(init, init, alpha, x) - y
-            return linearized_params(
-                self.network,
-                init,
-                x,
-                residual,
-                kernel,
-                alpha=alpha,
-                learning_rate=rate,
-                steps=steps,
-                trainable=trainable,
-                flow=self.spec.is_gradient_flow,
-            )
-
-        wide = (which, cells.alpha.astype(jnp.float64), cells.learning_rate.astype(jnp.float64))
-        return jax.lax.map(one, wide)
+    def closed_form_params(self, cells: Cell, which: jax.Array, steps: float) -> Params:
+        """Parameters of every network's linearization after ``steps``, float64."""
+        data = (self.setting.data.x_train, self.setting.data.y_train)
+        wide = (cells.alpha.astype(jnp.float64), cells.learning_rate.astype(jnp.float64))
+        how = (self.output, self.config.model.trainable, self.spec.is_gradient_flow)
+        return _closed_form(self.inits, *data, self.spectra, which, *wide, steps, *how)
 
     def watcher(self) -> Watcher:
         """What measures them."""
@@ -198,12 +235,8 @@ class WidthRun:
         measure, data = self.config.measure, self.setting.data
         if not (measure.kernels or measure.infinite_width):
             return None
-        of = jax.jit(
-            lambda x, z: infinite_width(
-                self.network, x, z, measure.num_probe, self.config.model.trainable
-            )
-        )
-        return jax.lax.map(lambda pair: of(*pair), (data.x_train, data.x_test))
+        trainable = self.config.model.trainable
+        return _limits(data.x_train, data.x_test, self.network, measure.num_probe, trainable)
 
     def measured_rows(self, values, cells: Cell, which, step: int) -> list[Row]:
         """Rows of what the watcher measured at a step."""

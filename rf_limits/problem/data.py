@@ -8,6 +8,7 @@ from jaxtyping import Array, Float, Key
 
 from rf_limits.problem.inputs import sample_inputs
 from rf_limits.problem.target import Target
+from rf_limits.types import Scalar
 
 
 class Dataset(NamedTuple):
@@ -27,14 +28,14 @@ class Dataset(NamedTuple):
 
 
 def noisy_labels(
-    key: Key[Array, ""], target: Target, x: Float[Array, "n d"], noise: float
+    key: Key[Array, ""], target: Target, x: Float[Array, "n d"], noise: Scalar
 ) -> Float[Array, "n"]:
     """Labels f*(x) + noise N(0, 1), independent over the rows of ``x``."""
     return target(x) + noise * jax.random.normal(key, x.shape[:1], x.dtype)
 
 
 def make_dataset(
-    key: Key[Array, ""], target: Target, inputs: str, num_train: int, num_test: int, noise: float
+    key: Key[Array, ""], target: Target, inputs: str, num_train: int, num_test: int, noise: Scalar
 ) -> Dataset:
     """Draws one data set.
 
