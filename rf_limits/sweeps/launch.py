@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from absl import flags
 from ml_collections import ConfigDict, config_flags
@@ -15,9 +15,9 @@ from rf_limits.runs.cli import run_script
 from rf_limits.runs.run import SAVE_EVERY, Run
 from rf_limits.runs.session import select_platform
 from rf_limits.runs.stopping import Stop, listening
-from rf_limits.sweeps.executors.inline import run_inline
+from rf_limits.sweeps.executors.inline import InlineExecutor
 from rf_limits.sweeps.executors.local import LocalExecutor
-from rf_limits.sweeps.executors.slurm import slurm_states, submit
+from rf_limits.sweeps.executors.slurm import SlurmExecutor, slurm_states
 from rf_limits.sweeps.grid import SweepCell, cells_of, parse_axis, sweep
 from rf_limits.sweeps.groups import groups_of
 from rf_limits.sweeps.manifest import SweepStore
@@ -25,6 +25,7 @@ from rf_limits.sweeps.status import CellStatus, status_lines, statuses
 
 EXECUTORS = ("inline", "local", "slurm")
 CACHE = "compiled"
+_AT_ONCE = 1000  # elements of a Slurm array
 
 
 def define_flags() -> Any:
@@ -92,19 +93,54 @@ def missing(found: Sequence[CellStatus], *, retry_failed: bool) -> list[SweepCel
     return [one.cell for one in found if one.state in wanted]
 
 
-def launch(config: ConfigDict, console: Console) -> int:
-    """Runs what is missing of a sweep; exit code 0, 1 if cells failed, or of a signal."""
-    given = flags.FLAGS
-    cells = cells_of(with_axes(config, given.grid, given.zip))
-    store = SweepStore(given.workdir)
+class Executor(Protocol):
+    """Carries out groups of cells, or has them carried out.
+
+    Attributes:
+      jobs: how many groups it runs at once.
+    """
+
+    jobs: int
+
+    def run(self, groups: Sequence[Sequence[SweepCell]], stop: Stop) -> None:
+        """Carries out groups; raises Stopped when asked to stop."""
+
+
+def launch(
+    config: ConfigDict,
+    store: SweepStore,
+    executor: Executor,
+    console: Console,
+    *,
+    retry_failed: bool = False,
+    group: bool = True,
+    extend: bool = False,
+) -> int:
+    """Runs what is missing of a sweep.
+
+    Args:
+      config: of an experiment, with or without a ``sweep``.
+      store: directory of the sweep.
+      executor: where cells run.
+      console: where to print.
+      retry_failed: whether failed cells run again, each by itself.
+      group: whether cells that share shapes train in one compiled call.
+      extend: whether cells may be added to another sweep in the directory.
+
+    Returns:
+      Exit code: 0, 1 if cells failed, 128 + the number of the signal that stopped it.
+
+    Raises:
+      RequirementError: the sweep cannot be run as asked; nothing has been touched.
+    """
+    cells = cells_of(config)
     _check_all(store, cells)
-    cells = store.claim(cells, extend=given.extend)
+    cells = store.claim(cells, extend=extend)
     found = statuses(store, cells, slurm_states(store))
     failed = {one.cell.name for one in found if one.state == "failed"}
-    todo = missing(found, retry_failed=given.retry_failed)
-    executor = _Executor(store, console)
+    todo = missing(found, retry_failed=retry_failed)
     fresh = [cell for cell in todo if cell.name not in failed]
-    groups = groups_of(fresh, executor.jobs) if given.group else [[cell] for cell in fresh]
+    groups = groups_of(fresh, executor.jobs) if group else [[cell] for cell in fresh]
     groups += [[cell] for cell in todo if cell.name in failed]
     stop = Stop()
 
@@ -125,41 +161,25 @@ def launch(config: ConfigDict, console: Console) -> int:
     return int(any(one.state == "failed" for one in found))
 
 
-class _Executor:
+def _executor(store: SweepStore, console: Console) -> Executor:
     """The one that the flags ask for."""
-
-    def __init__(self, store: SweepStore, console: Console):
-        given = flags.FLAGS
-        self.store, self.console, self.name = store, console, given.executor
-        self.jobs, self.local = given.jobs or 1, None
-        if self.name == "inline":
-            check(given.jobs in (0, 1), "--jobs", "be 1 for --executor=inline", given.jobs)
-            select_platform(given.platform)
-        if self.name == "local":
-            cache = (store.path / CACHE).absolute()
-            options = (given.save_every, given.cores_per_job, cache)
-            self.local = LocalExecutor(store, self.jobs, console, *options)
-            self.local.jobs = self.jobs = given.jobs or max(1, len(self.local.devices))
-        if self.name == "slurm":
-            self.jobs = given.jobs or 1000
-
-    def run(self, groups: Sequence[Sequence[SweepCell]], stop: Stop) -> None:
-        """Carries out groups, or submits them."""
-        given = flags.FLAGS
-        if self.local is not None:
-            self.local.run(groups, stop)
-        elif self.name == "inline":
-            run_inline(self.store, groups, stop, self.console, given.save_every)
-        else:
-            submit(
-                self.store,
-                groups,
-                self.console,
-                given.save_every,
-                minutes=given.time,
-                at_once=self.jobs,
-                parameters=_slurm_parameters(),
-            )
+    given = flags.FLAGS
+    if given.executor == "inline":
+        check(given.jobs in (0, 1), "--jobs", "be 1 for --executor=inline", given.jobs)
+        select_platform(given.platform)
+        return InlineExecutor(store, console, given.save_every)
+    if given.executor == "local":
+        cache = (store.path / CACHE).absolute()
+        options = {"cores": given.cores_per_job, "cache": cache}
+        return LocalExecutor(store, console, given.save_every, jobs=given.jobs, **options)
+    return SlurmExecutor(
+        store,
+        console,
+        given.save_every,
+        jobs=given.jobs or _AT_ONCE,
+        minutes=given.time,
+        parameters=_slurm_parameters(),
+    )
 
 
 def _slurm_parameters() -> dict[str, Any]:
@@ -197,6 +217,16 @@ def run_launch_script() -> None:
     def main() -> int:
         for name in ("config", "workdir"):
             check(flags.FLAGS[name].present > 0, f"--{name}", "be given", None)
-        return launch(config.value, Console())
+        given, console = flags.FLAGS, Console()
+        store = SweepStore(given.workdir)
+        return launch(
+            with_axes(config.value, given.grid, given.zip),
+            store,
+            _executor(store, console),
+            console,
+            retry_failed=given.retry_failed,
+            group=given.group,
+            extend=given.extend,
+        )
 
     run_script(main, sys.argv, {"status": status})

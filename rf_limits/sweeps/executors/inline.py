@@ -4,25 +4,35 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
+from rf_limits.runs.run import SAVE_EVERY
 from rf_limits.runs.stopping import Stop
 from rf_limits.sweeps.grid import SweepCell
 from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.worker import run_cells
 
 
-def run_inline(
-    sweep: SweepStore,
-    groups: Sequence[Sequence[SweepCell]],
-    stop: Stop,
-    console: Console,
-    save_every: float,
-) -> None:
-    """Carries out every group.
+class InlineExecutor:
+    """Carries out groups here.
 
-    Raises:
-      Stopped: asked to stop; what is finished is kept.
+    Args:
+      sweep: the directory.
+      console: where to print.
+      save_every: seconds between saved states.
     """
-    for i, group in enumerate(groups):
-        names = ", ".join(cell.name for cell in group)
-        console.print(f"[{i + 1}/{len(groups)}] {names}", highlight=False, markup=False)
-        run_cells(sweep, group, stop, console, save_every)
+
+    jobs = 1
+
+    def __init__(self, sweep: SweepStore, console: Console, save_every: float = SAVE_EVERY):
+        self.sweep, self.console, self.save_every = sweep, console, save_every
+
+    def run(self, groups: Sequence[Sequence[SweepCell]], stop: Stop) -> None:
+        """Carries out every group.
+
+        Raises:
+          Stopped: asked to stop; what is finished is kept.
+        """
+        for i, group in enumerate(groups):
+            names = ", ".join(cell.name for cell in group)
+            line = f"[{i + 1}/{len(groups)}] {names}"
+            self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+            run_cells(self.sweep, group, stop, self.console, self.save_every)

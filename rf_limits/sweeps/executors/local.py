@@ -17,6 +17,7 @@ from typing import NamedTuple
 from rich.console import Console
 
 from rf_limits.experiments.keep import Stopped
+from rf_limits.runs.run import SAVE_EVERY
 from rf_limits.runs.stopping import Stop
 from rf_limits.sweeps.grid import SweepCell
 from rf_limits.sweeps.manifest import SweepStore
@@ -74,9 +75,9 @@ class LocalExecutor:
 
     Args:
       sweep: the directory.
-      jobs: how many workers at once.
       console: where to print.
       save_every: seconds between saved states.
+      jobs: how many workers at once; 0 for one per accelerator, or one.
       cores: of each worker; 0 for all.
       cache: directory of compiled programs, shared by the workers.
     """
@@ -84,15 +85,16 @@ class LocalExecutor:
     def __init__(
         self,
         sweep: SweepStore,
-        jobs: int,
         console: Console,
-        save_every: float,
+        save_every: float = SAVE_EVERY,
+        *,
+        jobs: int = 0,
         cores: int = 0,
         cache: Path | None = None,
     ):
-        self.sweep, self.jobs, self.console = sweep, jobs, console
-        self.save_every, self.cores, self.cache = save_every, cores, cache
-        self.devices = visible_devices()
+        self.sweep, self.console, self.save_every = sweep, console, save_every
+        self.cores, self.cache, self.devices = cores, cache, visible_devices()
+        self.jobs = jobs or max(1, len(self.devices))
 
     def run(self, groups: Sequence[Sequence[SweepCell]], stop: Stop) -> None:
         """Carries out every group.

@@ -9,7 +9,7 @@ where it is to run again. A job always goes on from what is on disk.
 import json
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import submitit
@@ -71,60 +71,69 @@ class SlurmCells:
         return submitit.helpers.DelayedSubmission(self)
 
 
-def submit(
-    sweep: SweepStore,
-    groups: Sequence[Sequence[SweepCell]],
-    console: Console,
-    save_every: float,
-    *,
-    minutes: int,
-    at_once: int,
-    parameters: dict[str, Any],
-) -> list[str]:
-    """Submits an element of a job array for every group.
+class SlurmExecutor:
+    """Submits an element of a job array for every group, and does not wait.
 
     Args:
       sweep: the directory; logs and jobs are under slurm/ in it.
-      groups: of cells.
       console: where to print.
       save_every: seconds between saved states.
+      jobs: most elements that run at once.
       minutes: time limit of one start; requeued jobs have it anew.
-      at_once: most elements that run at once.
       parameters: of submitit's executor: ``slurm_partition``, ``slurm_account``, ``slurm_gres``,
         ``slurm_constraint``, ``cpus_per_task``, ``mem_gb``, ``slurm_signal_delay_s`` and so on.
-
-    Returns:
-      Identifiers of the jobs.
-
-    Raises:
-      RequirementError: there is no Slurm here, or it refuses the job.
     """
-    folder = sweep.path.absolute() / FOLDER
-    jobs = [
-        SlurmCells(str(sweep.path.absolute()), [cell.name for cell in group], save_every)
-        for group in groups
-    ]
-    try:
-        executor = submitit.AutoExecutor(
-            folder=folder, cluster="slurm", slurm_max_num_timeout=_TIMEOUTS
-        )
-        executor.update_parameters(
-            name="rf_limits", timeout_min=minutes, slurm_array_parallelism=at_once, **parameters
-        )
-        with executor.batch():  # one array; each job is its own, with its own checkpoint
-            submitted = [executor.submit(job) for job in jobs]
-    except (RuntimeError, submitit.core.utils.FailedJobError) as error:
-        line = (str(error).strip() or repr(error)).splitlines()[-1]
-        raise RequirementError(
-            f"--executor=slurm must find a Slurm that takes the jobs, but received: {line}"
-        ) from error
-    known = _known(sweep)
-    for job, group in zip(submitted, groups, strict=True):
-        known |= {cell.name: job.job_id for cell in group}
-    write_whole(folder / _JOBS, lambda path: path.write_text(json.dumps(known, indent=1)))
-    ids = [job.job_id for job in submitted]
-    console.print(f"Submitted {len(ids)} jobs: {', '.join(ids)}.", highlight=False)
-    return ids
+
+    def __init__(
+        self,
+        sweep: SweepStore,
+        console: Console,
+        save_every: float,
+        *,
+        jobs: int,
+        minutes: int,
+        parameters: Mapping[str, Any],
+    ):
+        self.sweep, self.console, self.save_every = sweep, console, save_every
+        self.jobs, self.minutes, self.parameters = jobs, minutes, dict(parameters)
+
+    def run(self, groups: Sequence[Sequence[SweepCell]], stop: Stop) -> None:
+        """Submits every group.
+
+        Raises:
+          RequirementError: there is no Slurm here, or it refuses the jobs.
+        """
+        del stop
+        path = self.sweep.path.absolute()
+        folder = path / FOLDER
+        try:
+            executor = submitit.AutoExecutor(
+                folder=folder, cluster="slurm", slurm_max_num_timeout=_TIMEOUTS
+            )
+            executor.update_parameters(
+                name="rf_limits",
+                timeout_min=self.minutes,
+                slurm_array_parallelism=self.jobs,
+                **self.parameters,
+            )
+            with executor.batch():  # one array; each job is its own, with its own checkpoint
+                submitted = [
+                    executor.submit(
+                        SlurmCells(str(path), [cell.name for cell in group], self.save_every)
+                    )
+                    for group in groups
+                ]
+        except (RuntimeError, submitit.core.utils.FailedJobError) as error:
+            line = (str(error).strip() or repr(error)).splitlines()[-1]
+            raise RequirementError(
+                f"--executor=slurm must find a Slurm that takes the jobs, but received: {line}"
+            ) from error
+        known = _known(self.sweep)
+        for job, group in zip(submitted, groups, strict=True):
+            known |= {cell.name: job.job_id for cell in group}
+        write_whole(folder / _JOBS, lambda path: path.write_text(json.dumps(known, indent=1)))
+        ids = ", ".join(job.job_id for job in submitted)
+        self.console.print(f"Submitted {len(submitted)} jobs: {ids}.", highlight=False)
 
 
 def _known(sweep: SweepStore) -> dict[str, str]:

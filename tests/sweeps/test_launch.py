@@ -1,0 +1,199 @@
+"""Sweeps from the command line: what is missing is run, what fails is said, what is done stays."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from rf_limits.runs.store import RunStore
+from tests.runs.disturbed import wait_for
+from tests.variants import kept
+
+ROOT = pathlib.Path(__file__).parents[2]
+CONFIG = """
+from rf_limits.experiments.defaults import default_config
+from rf_limits.sweeps import sweep
+
+
+def get_config():
+    config = default_config()
+    config.problem.dim = 4
+    config.data.num_train, config.data.num_test = 30, 50
+    config.model.widths, config.model.lazy_scales, config.seeds = (4,), (1.0,), 1
+    config.training.steps, config.training.log_points = 2000, 4
+    config.training.optimizer, config.training.batch_size = "sgd(momentum=0.9)", 10
+    config.training.learning_rate = "0.01"
+    config.predictors.methods = ("network",)
+    config.measure.exact, config.measure.max_degree = False, -1
+    with config.unlocked():
+        config.sweep = sweep(grid={"problem.noise": (0.0, 0.1), "data.num_train": (30, 35)})
+    return config
+"""
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    path = tmp_path_factory.mktemp("config") / "small_sweep.py"
+    path.write_text(CONFIG)
+    return path
+
+
+def command(*arguments):
+    return [sys.executable, "scripts/launch.py", *map(str, arguments)]
+
+
+def launched(*arguments):
+    """Exit code and output of the script."""
+    environment = {**os.environ, "COLUMNS": "200"}
+    done = subprocess.run(
+        command(*arguments), cwd=ROOT, capture_output=True, text=True, env=environment
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def tables(path):
+    """The metrics of every finished cell, by name."""
+    return {p.parent.name: pd.read_parquet(p) for p in path.glob("cells/*/metrics.parquet")}
+
+
+def assert_equal_tables(found, expected):
+    assert set(found) == set(expected)
+    for name, table in found.items():
+        pd.testing.assert_frame_equal(table, expected[name], check_exact=True)
+
+
+@pytest.fixture(scope="module")
+def inline(config, tmp_path_factory):
+    """The sweep, done in one process."""
+    path = tmp_path_factory.mktemp("inline") / "sweep"
+    code, text = launched(f"--config={config}", f"--workdir={path}", "--executor=inline")
+    assert code == 0, text
+    assert "4 cells: 4 done, 0 running, 0 failed, 0 pending." in text
+    return path
+
+
+def test_every_cell_has_a_directory_of_its_own(inline):
+    names = sorted(p.name for p in (inline / "cells").iterdir())
+    assert len(names) == 4
+    assert [name[:-9] for name in names] == [
+        "noise=0,num_train=30",
+        "noise=0,num_train=35",
+        "noise=0.1,num_train=30",
+        "noise=0.1,num_train=35",
+    ]
+    for name in names:
+        store = RunStore(inline / "cells" / name)
+        assert store.read_json("run.json")["status"] == "complete"
+        assert "sweep" not in store.read_json("config.json")
+        assert (store.path / "figures").is_dir()
+
+
+def test_again_runs_nothing(config, inline):
+    before = {p: p.stat().st_mtime_ns for p in inline.rglob("*") if p.is_file()}
+    code, text = launched(f"--config={config}", f"--workdir={inline}", "--executor=inline")
+    assert code == 0
+    assert "width" not in text
+    code, text = launched("status", f"--workdir={inline}")
+    assert (code, text.strip()) == (0, "4 cells: 4 done, 0 running, 0 failed, 0 pending.")
+    assert before == {p: p.stat().st_mtime_ns for p in inline.rglob("*") if p.is_file()}
+
+
+def test_local_workers_give_the_same_numbers(config, inline, tmp_path):
+    path = tmp_path / "sweep"
+    code, text = launched(f"--config={config}", f"--workdir={path}", "--executor=local", "--jobs=2")
+    assert code == 0, text
+    assert_equal_tables(tables(path), tables(inline))
+    assert len(list((path / "logs").iterdir())) == 2  # groups of two
+
+
+def test_a_cell_that_cannot_be_fails_alone(config, inline, tmp_path):
+    """A momentum at which training must diverge is found out only when its data is there."""
+    path = tmp_path / "sweep"
+    arguments = (f"--config={config}", f"--workdir={path}", "--executor=inline")
+    more = (
+        '--zip=training.optimizer=("sgd(momentum=0.9)","sgd");training.learning_rate=("0.01","1e9")'
+    )
+    code, text = launched(*arguments, more)
+    assert code == 1
+    assert "8 cells: 4 done, 0 running, 4 failed, 0 pending." in text
+    line = "RequirementError: training.learning_rate must be below"
+    assert sum(line in one for one in text.splitlines() if one.startswith("failed")) == 4
+    done = {name.split(",optimizer")[0]: table for name, table in tables(path).items()}
+    assert_equal_tables(done, {name[:-9]: table for name, table in tables(inline).items()})
+    code, text = launched(*arguments, more)  # failed cells are left alone
+    assert code == 1
+    assert "preparing" not in text
+    code, text = launched(*arguments, more, "--retry_failed")
+    assert code == 1
+    assert "preparing" in text
+
+
+def test_a_dead_worker_fails_its_cell_not_the_sweep(config, inline, tmp_path):
+    path = tmp_path / "sweep"
+    arguments = (f"--config={config}", f"--workdir={path}", "--executor=local")
+    options = ("--nogroup", "--jobs=2", "--save_every=0", "--config.training.steps=20000")
+    process = subprocess.Popen(
+        command(*arguments, *options), cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+
+    def victim():
+        for run in path.glob("cells/noise=0,num_train=30*/run.json"):
+            facts = json.loads(run.read_text())
+            if any((run.parent / "states").glob("*.state")):
+                return facts.get("process")
+        return None
+
+    assert wait_for(lambda: victim() is not None)
+    os.kill(victim(), signal.SIGKILL)
+    text, _ = process.communicate()
+    assert process.returncode == 1
+    assert "4 cells: 3 done, 0 running, 1 failed, 0 pending." in text
+    assert "its process ended by SIGKILL; see " in text
+    code, text = launched("status", f"--workdir={path}")
+    assert code == 1
+    assert "its process ended by SIGKILL" in text
+    code, text = launched(*arguments, *options, "--retry_failed")
+    assert code == 0, text
+    assert "4 cells: 4 done" in text
+    again = tmp_path / "again"
+    code, _ = launched(f"--config={config}", f"--workdir={again}", "--executor=inline", options[-1])
+    assert code == 0
+    assert_equal_tables(tables(path), tables(again))
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    kept(
+        [
+            ("--grid=problem.dimm=(1,2)", "Did you mean problem.dim?"),
+            ("--grid=problem.noise=(1,)", "name each field once"),
+            ("--grid=seeds=(0,)", "seeds must be a whole number of at least 1"),
+            ("--jobs=2", "--jobs must be 1 for --executor=inline"),
+        ],
+        [("--grid=seeds=(0,)", "seeds must be a whole number of at least 1")],
+    ),
+)
+def test_mistakes_touch_nothing(config, tmp_path, mistake):
+    flag, message = mistake
+    path = tmp_path / "sweep"
+    code, text = launched(f"--config={config}", f"--workdir={path}", "--executor=inline", flag)
+    assert code == 2
+    assert message in text
+    assert len(text.splitlines()) == 1
+    assert not path.exists()
+
+
+def test_another_sweep_is_refused_and_extend_adds(config, inline, tmp_path):
+    more = "--config.problem.norm=2.0"
+    code, text = launched(f"--config={config}", f"--workdir={inline}", "--executor=inline", more)
+    assert code == 2
+    assert "holds one without 4 of its 4 cells" in text
+    assert "--extend" in text
+    code, text = launched(f"--config={config}", f"--workdir={ROOT / 'docs'}", "--executor=inline")
+    assert code == 2
+    assert "holds other files" in text
