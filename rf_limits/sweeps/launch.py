@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from absl import flags
 from ml_collections import ConfigDict, config_flags
@@ -93,6 +93,7 @@ def missing(found: Sequence[CellStatus], *, retry_failed: bool) -> list[SweepCel
     return [one.cell for one in found if one.state in wanted]
 
 
+@runtime_checkable
 class Executor(Protocol):
     """Carries out groups of cells, or has them carried out.
 

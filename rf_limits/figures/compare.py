@@ -1,0 +1,144 @@
+"""Finite width against infinite width, for every cell of a comparison."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from rf_limits.experiments.tables import final_rows
+from rf_limits.figures.curves import as_floats, log_axes, spread_line
+from rf_limits.figures.style import COLOURS, MARKERS, NAMES, shade, style
+from rf_limits.measure.scaling import power_law
+from rf_limits.sweeps.compare import CELL, labels
+
+KERNELS = ("ntk", "nngp")
+LABELS = ("panel", CELL)
+_MOST_PANELS = 12
+_COLUMNS = 4
+_LINES = ("model.lazy_scales", "training.learning_rate")
+"""Fields whose values are lines of one panel, not panels."""
+
+
+def draw(table: pd.DataFrame, differing: Sequence[str]) -> dict[str, Figure]:
+    """All figures by file name.
+
+    Args:
+      table: of :func:`rf_limits.sweeps.compare.gather`.
+      differing: its fields.
+
+    Returns:
+      Nothing for tables without trained networks.
+    """
+    if not table["method"].eq("network").any():
+        return {}
+    table = table.assign(panel=labels(table, [n for n in differing if n not in _LINES]))
+    with style():
+        figures = {
+            "risk_against_width": _panels(table, _risks),
+            "risk_against_time": _panels(table, _curves),
+        }
+        if table["method"].isin(KERNELS).any():
+            figures["distance_to_infinite_width"] = _panels(table, _distances)
+        return figures
+
+
+def _panels(table: pd.DataFrame, one: Callable) -> Figure:
+    """A panel for every problem, by ``one(axis, rows)``; the first twelve."""
+    names = list(dict.fromkeys(table["panel"]))
+    shown = names[:_MOST_PANELS]
+    columns = min(_COLUMNS, len(shown))
+    rows = -(-len(shown) // columns)
+    figure = Figure(figsize=(3.2 * columns, 3.0 * rows + 0.5), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
+    for axis, name in zip(grid.flat, shown, strict=False):
+        one(axis, table[table["panel"] == name])
+        axis.set_title(name, fontsize=7)
+        if axis not in grid[:, 0]:
+            axis.set_ylabel("")
+    for axis in grid.flat[len(shown) :]:
+        axis.set_visible(False)
+    grid.flat[0].legend(fontsize=5.5)
+    if len(names) > len(shown):
+        figure.suptitle(f"the first {len(shown)} of {len(names)} problems", fontsize=7)
+    return figure
+
+
+def _scales(rows: pd.DataFrame) -> list[tuple[float, tuple]]:
+    scales = sorted(rows["lazy_scale"].dropna().unique())
+    return [
+        (scale, shade(COLOURS["network"], i / max(len(scales) - 1, 1)))
+        for i, scale in enumerate(scales)
+    ]
+
+
+def _risks(axis, rows: pd.DataFrame) -> None:
+    """Final risk of networks against width; NTK and NNGP at convergence as lines."""
+    final = final_rows(rows, LABELS)
+    for i, (scale, colour) in enumerate(_scales(final)):
+        part = final[(final["method"] == "network") & (final["lazy_scale"] == scale)]
+        line = {"color": colour, "marker": MARKERS[i % len(MARKERS)]}
+        label = rf"{NAMES['network']}, $\alpha={scale:g}$"
+        spread_line(axis, as_floats, part, "width", "relative_risk", label=label, **line)
+    for method in KERNELS:
+        part = final[final["method"] == method]["relative_risk"].to_numpy(float)
+        if len(part):
+            axis.axhline(part.mean(), color=COLOURS[method], ls=":", label=NAMES[method])
+    log_axes(axis, x="width $N$", y=r"relative risk $E(f-f^*)^2/E f^{*2}$")
+
+
+def _curves(axis, rows: pd.DataFrame) -> None:
+    """Risk against time: widths from dark to light, the NTK's gradient flow over them."""
+    networks = rows[(rows["method"] == "network") & (rows["step"] > 0)]
+    scale = networks["lazy_scale"].max()
+    networks = networks[networks["lazy_scale"] == scale]
+    widths = sorted(networks["width"].unique())
+    for i, width in enumerate(widths):
+        part = networks[networks["width"] == width]
+        times = part.groupby("step")["time"].mean(skipna=False).to_numpy(float)
+        colour = shade(COLOURS["network"], 1.0 - i / max(len(widths) - 1, 1))
+        line = {"color": colour, "label": rf"$N={width}$, $\alpha={scale:g}$"}
+        spread_line(axis, lambda _, t=times: t, part, "step", "relative_risk", **line)
+    for method in KERNELS:
+        part = rows[(rows["method"] == method) & np.isfinite(rows["time"]) & (rows["time"] > 0)]
+        if len(part):
+            part = part.assign(point=part.groupby([CELL, "seed"])["time"].rank(method="first"))
+            means = part.groupby("point")[["time", "relative_risk"]].mean(skipna=False)
+            x, y = (means[name].to_numpy(float) for name in ("time", "relative_risk"))
+            axis.plot(x, y, color=COLOURS[method], ls="--", label=NAMES[method])
+    log_axes(axis, x=r"time $\eta\,\times$ steps", y=r"relative risk $E(f-f^*)^2/E f^{*2}$")
+
+
+def distances(rows: pd.DataFrame) -> pd.DataFrame:
+    """|risk of the network - risk of the NTK's flow| at the end of training, over E f*^2.
+
+    Args:
+      rows: of the compared table.
+
+    Returns:
+      Columns cell, width, lazy_scale, seed, distance; for every network whose cell has the flow.
+    """
+    flow = rows[(rows["method"] == "ntk") & np.isfinite(rows["time"])]
+    last = flow.sort_values("time").groupby([CELL, "seed"]).tail(1)
+    final = final_rows(rows[rows["method"] == "network"], (CELL,))
+    both = final.merge(
+        last[[CELL, "seed", "relative_risk"]], on=[CELL, "seed"], suffixes=("", "_ntk")
+    )
+    distance = (both["relative_risk"] - both["relative_risk_ntk"]).abs()
+    return both[[CELL, "width", "lazy_scale", "seed"]].assign(distance=distance)
+
+
+def _distances(axis, rows: pd.DataFrame) -> None:
+    """Distance of risks to the infinite-width NTK's against width, with exponents."""
+    table = distances(rows)
+    for i, (scale, colour) in enumerate(_scales(table)):
+        part = table[table["lazy_scale"] == scale]
+        means = part.groupby("width")["distance"].mean(skipna=False)
+        label = rf"$\alpha={scale:g}$"
+        if len(means) >= 2 and np.all(means.to_numpy(float) > 0):
+            slope, _ = power_law(as_floats(means.index), means.to_numpy(float))
+            label += f", slope {slope:.2f}".replace("-", "\N{MINUS SIGN}")
+        line = {"color": colour, "marker": MARKERS[i % len(MARKERS)], "label": label}
+        spread_line(axis, as_floats, part, "width", "distance", **line)
+    log_axes(axis, x="width $N$", y=r"$|R_N - R_{\rm NTK}|\,/\,E f^{*2}$ at the end")
+    axis.legend(fontsize=5.5)

@@ -1,0 +1,131 @@
+"""Finished runs of one or more work directories in one table."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from rf_limits.errors import RequirementError, check
+from rf_limits.runs.store import RunStore, plain
+from rf_limits.sweeps.grid import config_hash, short_names
+from rf_limits.sweeps.manifest import SweepStore, config_from_json
+from rf_limits.sweeps.status import state_of
+
+CELL = "cell"
+
+
+class Compared(NamedTuple):
+    """What was gathered.
+
+    Attributes:
+      table: rows of metrics.parquet of every run, with a column ``cell`` before them, and one
+        for every field in which the configs differ, by its dotted name (tuples as text).
+      differing: those fields.
+      left_out: directories that are not finished, and why.
+    """
+
+    table: pd.DataFrame
+    differing: tuple[str, ...]
+    left_out: list[str]
+
+
+class _Found(NamedTuple):
+    name: str
+    store: RunStore
+    fields: dict[str, Any]
+    hash: str
+
+
+def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in config.items():
+        if isinstance(value, dict):
+            found |= _flat(value, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = value
+    return found
+
+
+def _runs(workdir: Path) -> list[tuple[str, RunStore]]:
+    """Names and directories of the runs in a work directory: itself, or the cells of a sweep."""
+    sweep = SweepStore(workdir)
+    if sweep.exists():
+        return [(cell.name, sweep.run(cell.name)) for cell in sweep.cells()]
+    store = RunStore(workdir)
+    if store.read_json("config.json") is not None:
+        return [(workdir.name, store)]
+    raise RequirementError(
+        f"--workdirs must name directories of runs or sweeps, but received {workdir}."
+    )
+
+
+def _read(store: RunStore, found: _Found) -> pd.DataFrame:
+    try:
+        return store.read_metrics()
+    except (OSError, ValueError) as error:
+        raise RequirementError(
+            f"{store.path}/metrics.parquet must be readable, but it is damaged; run the cell "
+            f"{found.name} again with --overwrite."
+        ) from error
+
+
+def gather(workdirs: Sequence[str | Path]) -> Compared:
+    """Puts the tables of all finished runs together.
+
+    Args:
+      workdirs: of runs or sweeps. A config that is there twice counts once.
+
+    Raises:
+      RequirementError: no work directory, or none with a finished run.
+    """
+    runs: dict[str, _Found] = {}
+    left_out = []
+    for workdir in workdirs:
+        for name, store in _runs(Path(workdir)):
+            state, detail = state_of(store)
+            if state != "done":
+                left_out.append(f"{store.path}: {state}{f', {detail}' if detail else ''}")
+                continue
+            config = store.read_json("config.json")
+            digest = config_hash(config_from_json(config))
+            if digest not in runs:
+                runs[digest] = _Found(name, store, _flat(config), digest)
+    check(len(runs) > 0, "--workdirs", "hold at least one finished run", left_out or list(workdirs))
+    found = list(runs.values())
+    names = {name for one in found for name in one.fields}
+    differing = tuple(
+        sorted(n for n in names if len({repr(one.fields.get(n)) for one in found}) > 1)
+    )
+    tables = []
+    for one in found:
+        table = _read(one.store, one)
+        values = {name: _cell_value(one.fields.get(name)) for name in differing}
+        table.insert(0, CELL, one.name)
+        tables.append(table.assign(**values))
+    whole = pd.concat([table.dropna(axis=1, how="all") for table in tables], ignore_index=True)
+    columns = [CELL, *differing, *(c for c in whole if c not in (CELL, *differing))]
+    return Compared(whole[columns], differing, left_out)
+
+
+def _cell_value(value: Any) -> Any:
+    """A number or text, as a column holds it."""
+    if isinstance(value, (list, tuple)):
+        return ",".join(str(plain(one)) for one in value)
+    return value
+
+
+def labels(table: pd.DataFrame, fields: Sequence[str]) -> pd.Series:
+    """For every row the values of ``fields`` in words: ``dim = 5, noise = 0.1``."""
+    shorts = short_names(list(fields))
+    parts = [shorts[name] + " = " + table[name].map(_words) for name in fields]
+    if not parts:
+        return pd.Series("", index=table.index)
+    found = parts[0]
+    for part in parts[1:]:
+        found = found + ", " + part
+    return found
+
+
+def _words(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

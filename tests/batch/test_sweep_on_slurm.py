@@ -1,0 +1,116 @@
+"""A sweep on a real Slurm: the numbers of an undisturbed one, whatever happens to its jobs."""
+
+import json
+import os
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from rf_limits.errors import RequirementError
+from rf_limits.runs.stopping import Stop
+from rf_limits.sweeps.executors.inline import InlineExecutor
+from rf_limits.sweeps.executors.slurm import SlurmExecutor, slurm_states
+from rf_limits.sweeps.grid import sweep
+from rf_limits.sweeps.launch import launch
+from rf_limits.sweeps.manifest import SweepStore
+from rf_limits.sweeps.status import statuses
+from tests.batch.cluster import ROOT, run, until
+from tests.experiments.test_resume import configured
+
+
+def config(steps):
+    found = configured("minibatches")
+    found.predictors.methods, found.model.widths = ("network",), (4,)
+    found.training.steps = steps
+    with found.unlocked():
+        found.sweep = sweep(grid={"problem.noise": (0.0, 0.1), "data.num_train": (30, 35)})
+    return found
+
+
+def tables(path):
+    return {p.parent.name: pd.read_parquet(p) for p in path.glob("cells/*/metrics.parquet")}
+
+
+def executor(store, **parameters):
+    setup = [f'export PYTHONPATH="{ROOT}:$PYTHONPATH" JAX_PLATFORMS=cpu']
+    for name in ("XLA_FLAGS", "JAX_COMPILATION_CACHE_DIR"):
+        if name in os.environ:
+            setup.append(f'export {name}="{os.environ[name]}"')
+    parameters = {"slurm_setup": setup, "cpus_per_task": 1, **parameters}
+    return SlurmExecutor(store, Console(), 0.0, jobs=2, minutes=30, parameters=parameters)
+
+
+@pytest.mark.slurm
+def test_signalled_in_the_middle_and_requeued(slurm, tmp_path):
+    assert slurm.partitions
+    expected = SweepStore(tmp_path / "undisturbed")
+    assert launch(config(30_000), expected, InlineExecutor(expected, Console()), Console()) == 0
+    store = SweepStore(tmp_path / "sweep")
+    assert launch(config(30_000), store, executor(store), Console()) == 0
+    found = {one.state for one in statuses(store, store.cells(), slurm_states(store))}
+    assert found <= {"queued", "running"}
+    jobs = json.loads((store.path / "slurm" / "jobs.json").read_text())
+    assert len(jobs) == 4
+    assert len(set(jobs.values())) == 2  # two groups
+
+    def begun(name):
+        return any((store.run(name).path / "states").glob("*.state"))
+
+    victim = next(iter(jobs))
+    until(lambda: begun(victim), 120, "the victim has saved a state")
+    run("scancel", "--signal=USR2", jobs[victim])
+    # while jobs are under way the same command submits nothing
+    launch(config(30_000), store, executor(store), Console())
+    assert json.loads((store.path / "slurm" / "jobs.json").read_text()) == jobs
+
+    def done():
+        found = statuses(store, store.cells(), slurm_states(store))
+        assert not [one for one in found if one.state == "failed"]
+        return all(one.state == "done" for one in found)
+
+    until(done, 300, "all cells are done")
+    restarts = run("scontrol", "show", "job", jobs[victim])
+    assert "Restarts=1" in restarts
+    logs = "".join(p.read_text() for p in (store.path / "slurm").glob("*_log.out"))
+    assert "SIGUSR2: saving and stopping" in logs
+    found, known = tables(store.path), tables(expected.path)
+    assert set(found) == set(known)
+    for name, table in found.items():
+        pd.testing.assert_frame_equal(table, known[name], check_exact=True)
+
+
+@pytest.mark.slurm
+def test_a_cancelled_job_is_a_failed_cell_and_runs_again_when_asked(slurm, tmp_path):
+    store = SweepStore(tmp_path / "sweep")
+    launch(config(10_000_000), store, executor(store), Console())
+    jobs = json.loads((store.path / "slurm" / "jobs.json").read_text())
+    until(
+        lambda: all((store.run(n).path / "run.json").is_file() for n in jobs), 120, "all have begun"
+    )
+    for job in set(jobs.values()):
+        run("scancel", job)
+
+    def failed():
+        found = statuses(store, store.cells(), slurm_states(store))
+        return all(one.state == "failed" for one in found)
+
+    until(failed, 120, "all have failed")
+    found = statuses(store, store.cells(), slurm_states(store))
+    assert all("Slurm ended job" in one.detail and "CANCELLED" in one.detail for one in found)
+    before = dict(jobs)
+    assert launch(config(10_000_000), store, executor(store), Console()) == 1
+    assert json.loads((store.path / "slurm" / "jobs.json").read_text()) == before
+    launch(config(10_000_000), store, executor(store), Console(), retry_failed=True)
+    again = json.loads((store.path / "slurm" / "jobs.json").read_text())
+    assert not set(again.values()) & set(before.values())
+    assert len(set(again.values())) == 4  # each by itself
+    for job in set(again.values()):
+        run("scancel", job)
+
+
+def test_no_slurm_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    store = SweepStore(tmp_path / "sweep")
+    with pytest.raises(RequirementError, match="--executor=slurm must find a Slurm"):
+        executor(store).run([store.claim([], extend=False)], Stop())
