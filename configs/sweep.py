@@ -3,7 +3,8 @@
 Command:   python scripts/launch.py --config=configs/sweep.py --workdir=results/sweep
            python scripts/compare.py --workdirs=results/sweep --output=results/sweep_compared
 Run time:  about 3 minutes on 2 CPU cores; 8 cells in 2 groups that train together.
-Expected:  risk of the network at N = 256, d = 10, without noise: TODO
+Expected:  d = 10, without noise, N = 256: relative risk 1.4e-3 at lazy scale 0.1 and 0.028 at 10,
+           over 0.020 of the converged NTK.
 """
 
 from rf_limits.experiments.defaults import default_config

@@ -83,7 +83,8 @@ def _risks(axis, rows: pd.DataFrame) -> None:
     for method in KERNELS:
         part = final[final["method"] == method]["relative_risk"].to_numpy(float)
         if len(part):
-            axis.axhline(part.mean(), color=COLOURS[method], ls=":", label=NAMES[method])
+            label = f"{NAMES[method]}, converged"
+            axis.axhline(part.mean(), color=COLOURS[method], ls=":", label=label)
     log_axes(axis, x="width $N$", y=r"relative risk $E(f-f^*)^2/E f^{*2}$")
 
 
@@ -92,6 +93,7 @@ def _curves(axis, rows: pd.DataFrame) -> None:
     networks = rows[(rows["method"] == "network") & (rows["step"] > 0)]
     scale = networks["lazy_scale"].max()
     networks = networks[networks["lazy_scale"] == scale]
+    rows = rows[rows[CELL].isin(networks[CELL])]  # the flow at those networks' times
     widths = sorted(networks["width"].unique())
     for i, width in enumerate(widths):
         part = networks[networks["width"] == width]

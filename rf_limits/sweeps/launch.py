@@ -138,6 +138,9 @@ def launch(
     _check_all(store, cells)
     cells = store.claim(cells, extend=extend)
     found = statuses(store, cells, slurm_states(store))
+    for one in found:
+        if one.state == "done":
+            store.run(one.cell.name).tidy()
     failed = {one.cell.name for one in found if one.state == "failed"}
     todo = missing(found, retry_failed=retry_failed)
     fresh = [cell for cell in todo if cell.name not in failed]

@@ -2,10 +2,12 @@
 
 import multiprocessing
 import os
+import pathlib
 import resource
 import signal
 import time
 
+ROOT = pathlib.Path(__file__).parents[2]
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["rf_limits.runs.session", "tests.runs.disturbed"])
 LOG = "log.txt"

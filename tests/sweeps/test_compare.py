@@ -1,0 +1,122 @@
+"""Runs and sweeps side by side: one table, the fields that differ, figures, what is left out."""
+
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from rf_limits.errors import RequirementError
+from rf_limits.figures.compare import distances, draw
+from rf_limits.runs.store import RunStore
+from rf_limits.sweeps.compare import gather
+from rf_limits.sweeps.compare_runs import compare
+from rf_limits.sweeps.executors.inline import InlineExecutor
+from rf_limits.sweeps.grid import sweep
+from rf_limits.sweeps.launch import launch
+from rf_limits.sweeps.manifest import SweepStore
+from tests.experiments.test_resume import configured
+
+
+@pytest.fixture(scope="module")
+def workdir(tmp_path_factory):
+    """Four cells of networks with their NTK and NNGP; one of them not run."""
+    path = tmp_path_factory.mktemp("compare") / "sweep"
+    config = configured("closed_form")
+    config.model.widths = (4, 16)
+    config.predictors.methods = ("network", "ntk", "nngp")
+    with config.unlocked():
+        config.sweep = sweep(
+            grid={"problem.noise": (0.0, 0.3), "model.lazy_scales": ((0.5,), (4.0,))}
+        )
+    store, console = SweepStore(path), Console(file=io.StringIO())
+    assert launch(config, store, InlineExecutor(store, console), console) == 0
+    last = store.run(store.cells()[-1].name)
+    facts = last.read_json("run.json")
+    last.write_json("run.json", {**facts, "status": "failed", "error": "Boom: a reason"})
+    return path
+
+
+def test_one_table_with_the_fields_that_differ(workdir):
+    found = gather([workdir])
+    assert found.differing == ("model.lazy_scales", "problem.noise")
+    assert found.table["cell"].nunique() == 3
+    assert set(found.table["problem.noise"]) == {0.0, 0.3}
+    assert set(found.table["model.lazy_scales"]) == {"0.5", "4.0"}
+    (line,) = found.left_out
+    assert line.endswith("failed, Boom: a reason")
+    for name, rows in found.table.groupby("cell"):
+        own = RunStore(workdir / "cells" / name).read_metrics()
+        assert len(own) == len(rows)
+        np.testing.assert_array_equal(own["risk"], rows["risk"])
+
+
+def test_the_same_config_counts_once(workdir, tmp_path):
+    assert len(gather([workdir, workdir]).table) == len(gather([workdir]).table)
+    single = next((workdir / "cells").iterdir())
+    found = gather([single])
+    assert found.differing == ()
+    assert set(found.table["cell"]) == {single.name}
+    with pytest.raises(RequirementError, match="--workdirs must name directories of runs"):
+        gather([tmp_path])
+
+
+def test_distances_are_those_of_the_tables(workdir):
+    table = gather([workdir]).table
+    found = distances(table)
+    assert len(found) == 3 * 2 * 2  # cells, widths, seeds
+    row = found.iloc[0]
+    own = table[(table["cell"] == row["cell"]) & (table["seed"] == row["seed"])]
+    network = own[(own["method"] == "network") & (own["width"] == row["width"])]
+    flow = own[(own["method"] == "ntk") & np.isfinite(own["time"])]
+    end, limit = (t.sort_values("time")["relative_risk"].iloc[-1] for t in (network, flow))
+    assert row["distance"] == abs(end - limit)
+
+
+def test_figures_have_a_panel_for_every_problem(workdir):
+    found = gather([workdir])
+    figures = draw(found.table, found.differing)
+    assert set(figures) == {
+        "risk_against_width",
+        "risk_against_time",
+        "distance_to_infinite_width",
+    }
+    for figure in figures.values():
+        titles = [axis.get_title() for axis in figure.axes if axis.get_visible()]
+        assert titles == ["noise = 0", "noise = 0.3"]
+    lines = figures["risk_against_width"].axes[0].lines
+    expected = found.table[
+        (found.table["method"] == "ntk")
+        & (found.table["time"] == np.inf)
+        & (found.table["problem.noise"] == 0.0)
+    ]["relative_risk"].mean()
+    assert any(np.allclose(line.get_ydata(), expected) for line in lines)
+
+
+def test_files_and_refusals(workdir, tmp_path):
+    output, text = tmp_path / "out", io.StringIO()
+    console = Console(file=text, width=200)
+    assert compare([workdir], output, console=console) == 0
+    assert "left out" in text.getvalue()
+    table = pd.read_parquet(output / "compared.parquet")
+    assert len(table) == len(gather([workdir]).table)
+    assert len(pd.read_csv(output / "compared_final.csv")) < len(table)
+    assert len(list((output / "figures").glob("*.svg"))) == 3
+    with pytest.raises(RequirementError, match="--output must be new, or --overwrite be given"):
+        compare([workdir], output, console=console)
+    assert compare([workdir], output, overwrite=True, console=console) == 0
+    with pytest.raises(RequirementError, match="--output must be empty or new"):
+        compare([workdir], workdir, overwrite=True, console=console)
+
+
+def test_a_damaged_table_is_named(workdir, tmp_path):
+    path = tmp_path / "run"
+    path.mkdir()
+    source = next((workdir / "cells").iterdir())
+    for name in ("config.json", "run.json"):
+        (path / name).write_text(json.dumps(json.loads((source / name).read_text())))
+    (path / "metrics.parquet").write_bytes((source / "metrics.parquet").read_bytes()[:-50])
+    with pytest.raises(RequirementError, match=r"metrics\.parquet must be readable"):
+        gather([path])

@@ -1,0 +1,75 @@
+"""What local workers are told, and how cells stand by what is on disk."""
+
+import pytest
+
+from rf_limits.errors import RequirementError
+from rf_limits.runs.session import run_in_workdir
+from rf_limits.runs.store import RunStore
+from rf_limits.sweeps.executors.local import visible_devices, worker_environment
+from rf_limits.sweeps.grid import cells_of
+from rf_limits.sweeps.manifest import SweepStore
+from rf_limits.sweeps.status import state_of, status_lines, statuses
+from tests.sweeps.test_grid import config_with
+
+
+def test_workers_have_a_device_each():
+    found = [worker_environment(slot, 2, ["0", "1"]) for slot in range(2)]
+    assert found == [{"CUDA_VISIBLE_DEVICES": "0"}, {"CUDA_VISIBLE_DEVICES": "1"}]
+    assert worker_environment(0, 4, []) == {}
+
+
+def test_workers_that_share_a_device_share_its_memory():
+    found = [worker_environment(slot, 5, ["a", "b"]) for slot in range(5)]
+    assert [one["CUDA_VISIBLE_DEVICES"] for one in found] == ["a", "b", "a", "b", "a"]
+    for one in found:
+        assert one["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
+        assert 3 * float(one["XLA_PYTHON_CLIENT_MEM_FRACTION"]) <= 0.9 + 1e-3
+
+
+def test_devices_are_those_that_were_given(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    assert visible_devices() == ["3", "5"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert visible_devices() == []
+
+
+def test_states_of_cells(tmp_path):
+    store = SweepStore(tmp_path / "sweep")
+    config = config_with(grid={"problem.dim": (2, 3, 4, 5, 6, 7)})
+    cells = store.claim(cells_of(config), extend=False)
+    facts = [
+        None,
+        {"status": "complete"},
+        {"status": "diverged"},
+        {"status": "failed", "error": "Traceback\nValueError: no"},
+        {"status": "running"},
+        {"status": "interrupted"},
+    ]
+    for cell, one in zip(cells, facts, strict=True):
+        if one is not None:
+            store.run(cell.name).write_json("run.json", one)
+    found = statuses(store, cells, {cells[0].name: ("queued", "pending")})
+    states = ["queued", "done", "done", "failed", "interrupted", "interrupted"]
+    assert [one.state for one in found] == states
+    lines = status_lines(found)
+    assert lines[0] == ("6 cells: 2 done, 0 running, 1 queued, 1 failed, 2 interrupted, 0 pending.")
+    assert lines[1] == f"DIVERGED: 1 of the done ({cells[2].name})."
+    assert lines[2] == f"failed {cells[3].name}: ValueError: no"
+    with RunStore(store.run(cells[4].name).path).locked():
+        assert state_of(store.run(cells[4].name))[0] == "running"
+        assert state_of(store.run(cells[1].name))[0] == "done"
+
+
+def test_configs_survive_the_manifest(tmp_path):
+    store = SweepStore(tmp_path / "sweep")
+    cells = cells_of(config_with(grid={"model.lazy_scales": ((0.1,), (1.0, 2.0))}))
+    store.claim(cells, extend=False)
+    for before, after in zip(cells, store.cells(), strict=True):
+        assert before.name == after.name
+        assert before.config.to_dict() == after.config.to_dict()
+
+
+def test_a_sweep_is_no_run(tmp_path):
+    config = config_with(grid={"problem.dim": (2, 3)})
+    with pytest.raises(RequirementError, match=r"config must be one run: scripts/launch\.py"):
+        run_in_workdir(config, tmp_path / "run")
