@@ -2,26 +2,31 @@
 
 import dataclasses
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import PartitionSpec
 from ml_collections import ConfigDict
 
+from rf_limits.devices.layout import lead, place
+from rf_limits.devices.mesh import make_mesh
+from rf_limits.devices.processes import agree_arrays, on_host
 from rf_limits.experiments.fitted import fit_random_features, fit_tangent_features, fitted_values
 from rf_limits.experiments.setting import Setting, streams
 from rf_limits.experiments.step_sizes import curvatures_at_start, step_sizes
 from rf_limits.experiments.tables import TRAINED
 from rf_limits.experiments.validation import network_from_config
-from rf_limits.experiments.watch import Options, Watcher
+from rf_limits.experiments.watch import Options, Watcher, of_seed
 from rf_limits.learning.infinite_width import InfiniteWidth, infinite_width
 from rf_limits.learning.linearized import Spectrum, linearized_params, spectrum
 from rf_limits.learning.optimizers import parse_optimizer
-from rf_limits.learning.training import Cell, Trainer, choose_ensemble
+from rf_limits.learning.training import Cell, Trainer, choose_ensemble, over_cells
 from rf_limits.measure.movement import count_parameters
 from rf_limits.measure.neuron_risk import Exact, exact_risk
-from rf_limits.models import OneHiddenLayer, ScaledOutput, init_params, tangent_kernel
+from rf_limits.models import OneHiddenLayer, Params, ScaledOutput, init_params, tangent_kernel
 from rf_limits.problem import sample_inputs
 from rf_limits.problem.data import noisy_labels
 from rf_limits.types import Scalar
@@ -32,11 +37,27 @@ Row = dict[str, Any]
 _CLOSED_FORM_LIMIT = 4096
 
 
+class Start(NamedTuple):
+    """What is known of every seed before training.
+
+    Attributes:
+      init: parameters at initialization.
+      x_train: (seeds, n, d) inputs.
+      y_train: (seeds, n) labels.
+      spectra: of the tangent kernels.
+    """
+
+    init: Params
+    x_train: jax.Array
+    y_train: jax.Array | None = None
+    spectra: Spectrum | None = None
+
+
 class WidthRun:
     """All seeds and lazy scales of one width."""
 
     def __init__(self, config: ConfigDict, setting: Setting, width: int):
-        self.config, self.setting = config, setting
+        self.config, self.setting, self.mesh = config, setting, make_mesh(dict(config.mesh))
         self.network: OneHiddenLayer = network_from_config(config, width)
         self.output = ScaledOutput(self.network, config.model.centring == "subtract")
         self.methods = frozenset(config.predictors.methods)
@@ -81,11 +102,20 @@ class WidthRun:
             self.learning_rates = np.full(shape, math.nan)
             return
         if self.closed_form:
-            self.spectra = jax.lax.map(lambda one: decompose(*one), (self.inits, x))
+            self.spectra = self._by_seed(decompose, self.inits, x)
         curvatures = curvatures_at_start(
             config, self.network, self.setting, self.inits, self.exact, self.spectra
         )
-        self.learning_rates = step_sizes(config, self.network, self.setting, curvatures)
+        rates = step_sizes(config, self.network, self.setting, curvatures)
+        self.learning_rates = agree_arrays(rates)
+
+    def _by_seed(self, function: Callable, init: Params, x: jax.Array) -> Any:
+        """Lifts a function of one seed's initialization and inputs; seeds spread on the mesh."""
+        if lead(self.mesh, len(self.setting.seeds)) == PartitionSpec():
+            return place(self.mesh, jax.lax.map(lambda one: function(*one), (init, x)))
+        lifted = over_cells(lambda _, init, x: function(init, x), "map", self.mesh)
+        placed = place(self.mesh, Start(init, x))
+        return jax.jit(lifted)(None, placed.init, placed.x_train)
 
     def _row(self, method: str, seed: int, values: dict[str, Any]) -> Row:
         return {
@@ -113,7 +143,10 @@ class WidthRun:
         return rows
 
     def cells(self) -> tuple[Cell, jax.Array]:
-        """One cell per seed and lazy scale (scales vary fastest), and each cell's seed index."""
+        """One cell per seed and lazy scale (scales vary fastest), and each cell's seed index.
+
+        Both lie on the mesh, if there is one.
+        """
         scales = jnp.asarray(self.config.model.lazy_scales, jnp.float64)
         count = len(self.setting.seeds)
         which = jnp.repeat(jnp.arange(count), scales.size)
@@ -128,7 +161,7 @@ class WidthRun:
             data.y_train[which].astype(dtype),
             batch_keys[which],
         )
-        return cells, which
+        return place(self.mesh, (cells, which))
 
     def trainer(self) -> Trainer:
         """What trains the networks of this width."""
@@ -150,22 +183,26 @@ class WidthRun:
             linearized="linearized" in self.methods and not self.closed_form,
             population=self._training_risk(),
             ensemble=choose_ensemble(config.training.ensemble),
+            mesh=self.mesh,
         )
 
     def _training_risk(self) -> Exact | None:
         """The risk that is trained on, of all degrees at once."""
         return dataclasses.replace(self.exact, max_degree=-1) if self.on_population else None
 
-    def closed_form_params(self, cells: Cell, which: jax.Array, steps: Scalar):
+    def start(self) -> Start:
+        """What the closed form takes of every seed, on the mesh."""
+        data = self.setting.data
+        placed = place(self.mesh, Start(self.inits, data.x_train, data.y_train))
+        return placed._replace(spectra=self.spectra)
+
+    def closed_form_params(self, start: Start, cells: Cell, which: jax.Array, steps: Scalar):
         """Parameters of every cell's linearized network after ``steps``, float64."""
         trainable = self.config.model.trainable
 
-        def one(arguments):
-            i, alpha, rate = arguments
-            init, x, y, kernel = jax.tree.map(
-                lambda leaf: leaf[i],
-                (self.inits, self.setting.data.x_train, self.setting.data.y_train, self.spectra),
-            )
+        def one(shared, i, alpha, rate):
+            start, steps = shared
+            init, x, y, kernel = of_seed(start, i)
             residual = self.output(init, init, alpha, x) - y
             return linearized_params(
                 self.network,
@@ -181,7 +218,8 @@ class WidthRun:
             )
 
         wide = (which, cells.alpha.astype(jnp.float64), cells.learning_rate.astype(jnp.float64))
-        return jax.lax.map(one, wide)
+        specs = (lead(self.mesh, len(self.setting.seeds)), PartitionSpec())
+        return over_cells(one, "map", self.mesh, specs)((start, steps), *wide)
 
     def watcher(self) -> Watcher:
         """What measures them."""
@@ -191,7 +229,8 @@ class WidthRun:
         if options.alignment:
             weights = tuple(np.asarray(target.directions[0]).tolist())
         trainable, flow = config.model.trainable, self.spec.is_gradient_flow
-        return Watcher(self.output, self.exact, trainable, options, self.methods, weights, flow)
+        measured = (self.output, self.exact, trainable, options, self.methods, weights, flow)
+        return Watcher(*measured, self.mesh)
 
     def limits(self) -> InfiniteWidth | None:
         """The infinite-width NTK on every seed's data, where a measurement asks for it."""
@@ -208,8 +247,8 @@ class WidthRun:
     def measured_rows(self, values, cells: Cell, which, step: int) -> list[Row]:
         """Rows of what the watcher measured at a step."""
         rows = []
+        values, rates, which = on_host((values, cells.learning_rate, which))
         for method, columns in values.items():
-            columns = {name: np.asarray(column) for name, column in columns.items()}
             for i in range(which.size):
                 row = {name: float(column[i]) for name, column in columns.items()}
                 row |= {
@@ -217,7 +256,7 @@ class WidthRun:
                         i % len(self.config.model.lazy_scales)
                     ],
                     "step": step,
-                    "time": step * float(cells.learning_rate[i]),
+                    "time": step * float(rates[i]),
                 }
                 rows.append(self._row(method, self.setting.seeds[int(which[i])], row))
         return rows
