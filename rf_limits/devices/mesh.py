@@ -44,7 +44,8 @@ def check_mesh(sizes: Mapping[str, int], count: int | None = None) -> None:
             hint = " (XLA_FLAGS=--xla_force_host_platform_device_count=8 makes 8 of a CPU)"
         if needed > found:
             raise RequirementError(
-                f"mesh must need at most {found} devices, those at hand{hint}, but received {needed}."
+                f"mesh must need at most {found} devices, those at hand{hint}, but received "
+                f"{needed}."
             )
         requirement = f"need all {found} devices of the processes"
         check(is_alone() or needed == found, "mesh", requirement, needed)

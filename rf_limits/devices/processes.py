@@ -91,9 +91,9 @@ def on_host(tree: Any) -> Any:
     """Every array of ``tree`` as a whole, in this process's memory; each process must call it."""
 
     def fetch(leaf: Any) -> np.ndarray:
-        if isinstance(leaf, jax.Array) and not leaf.is_fully_addressable:
-            if not leaf.is_fully_replicated:
-                leaf = multihost_utils.process_allgather(leaf, tiled=True)
-        return np.asarray(leaf)
+        known = not isinstance(leaf, jax.Array) or leaf.is_fully_addressable
+        if known or leaf.is_fully_replicated:
+            return np.asarray(leaf)
+        return np.asarray(multihost_utils.process_allgather(leaf, tiled=True))
 
     return jax.tree.map(fetch, tree)

@@ -34,7 +34,6 @@ from rf_limits.models import (
     kernel_from_states,
 )
 from rf_limits.problem import Dataset
-from rf_limits.types import Scalar
 
 Columns = dict[str, Array]
 

@@ -58,6 +58,7 @@ def provenance() -> dict[str, Any]:
             "platform": devices[0].platform,
             "kind": devices[0].device_kind,
             "count": len(devices),
+            "processes": jax.process_count(),
             "cpu_cores": os.cpu_count(),
         },
         "started": datetime.now(UTC).isoformat(timespec="seconds"),

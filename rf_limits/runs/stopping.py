@@ -5,7 +5,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 
-from rf_limits.devices.processes import agree
+from rf_limits.devices.processes import largest
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 """Ctrl-C, and what schedulers send before they take a machine away."""
@@ -19,7 +19,9 @@ class Stop:
 
     def requested(self) -> bool:
         """Whether any process of the run was asked to; the same answer in all of them."""
-        return agree(int(self.signal is not None)) > 0
+        signal_of_any = largest(int(self.signal or 0))
+        self.signal = signal_of_any or self.signal
+        return signal_of_any > 0
 
     @property
     def exit_code(self) -> int:
