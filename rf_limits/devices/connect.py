@@ -9,8 +9,10 @@ import contextlib
 import math
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -22,6 +24,8 @@ HEARTBEAT = 100
 """Seconds without a sign of life after which a process counts as dead."""
 CONNECT_TIMEOUT = 60
 """Seconds processes wait for each other at the start."""
+_LONGER = 30
+USAGE_ERROR = 2
 LOST = 75
 """Exit code where another process is gone (EX_TEMPFAIL): the same commands go on."""
 _GONE = ("gloo", "coordination", "another task", "connection", "heartbeat", "nccl", "unavailable")
@@ -81,15 +85,27 @@ def connect(address: Address, sizes: Mapping[str, int], timeout: int = CONNECT_T
     check_address(address)
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
     jax.config.update("jax_enable_preemption_service", False)  # signals are ours
+    requirement = f"find the other processes within {timeout} s (--connect_timeout)"
+
+    def give_up() -> None:
+        where = address.coordinator or "the address of the cluster"
+        line = f"--distributed must {requirement}, but received no answer at {where}."
+        print(f"{Path(sys.argv[0]).name}: {line}", file=sys.stderr, flush=True)
+        os._exit(USAGE_ERROR)
+
+    # JAX would abort with a stack trace where nobody answers, so it is not waited for.
+    timer = threading.Timer(timeout, give_up)
+    timer.daemon = True
+    timer.start()
+    waited = {"initialization_timeout": timeout + _LONGER, "heartbeat_timeout_seconds": HEARTBEAT}
     try:
-        jax.distributed.initialize(
-            *address, initialization_timeout=timeout, heartbeat_timeout_seconds=HEARTBEAT
-        )
+        jax.distributed.initialize(*address, **waited)
     except (RuntimeError, ValueError) as error:
         raise RequirementError(
-            f"--distributed must find the other processes within {timeout} s "
-            f"(--connect_timeout), but {_first_line(error)}"
+            f"--distributed must {requirement}, but received: {_first_line(error)}"
         ) from error
+    finally:
+        timer.cancel()
 
 
 @contextlib.contextmanager
