@@ -101,6 +101,11 @@ def connect(address: Address, sizes: Mapping[str, int], timeout: int = CONNECT_T
     try:
         jax.distributed.initialize(*address, **waited)
     except (RuntimeError, ValueError) as error:
+        if address == Address():
+            requirement = (
+                "find Slurm or another cluster in the environment, or come with --coordinator, "
+                "--num_processes and --process_id"
+            )
         raise RequirementError(
             f"--distributed must {requirement}, but received: {_first_line(error)}"
         ) from error

@@ -131,6 +131,42 @@ def test_nobody_there(tmp_path):
     assert "--distributed must find the other processes within 1 s" in last
 
 
+JOIN = """
+import jax
+from rf_limits.devices.connect import Address, connect
+from rf_limits.devices.processes import agree, largest
+connect(Address(), {"seeds": 4}, 60)
+print("joined", jax.process_count(), jax.device_count(), agree(jax.process_index() + 5),
+      largest(jax.process_index()))
+"""
+
+
+def test_slurm_says_where_they_meet():
+    """The environment that srun gives its tasks, without srun."""
+    job = str(free_port())  # the port follows from it
+    running = []
+    for i in (0, 1):
+        slurm = {"SLURM_JOB_ID": job, "SLURM_STEP_NODELIST": "127.0.0.1", "SLURM_NTASKS": "2"}
+        slurm |= {"SLURM_PROCID": str(i), "SLURM_LOCALID": str(i), "SLURM_STEP_NUM_NODES": "1"}
+        env = {**environment(2), **slurm, "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, "-c", JOIN]
+        pipe = subprocess.PIPE
+        running.append(subprocess.Popen(command, env=env, stdout=pipe, stderr=pipe, text=True))
+    for process in running:
+        out, err = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, err
+        assert "joined 2 4 5 1" in out
+
+
+def test_no_cluster():
+    env = {name: value for name, value in environment().items() if not name.startswith("SLURM")}
+    done = subprocess.run(
+        [sys.executable, "-c", JOIN], env=env, cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    last = done.stderr.strip().splitlines()[-1]
+    assert "--distributed must find Slurm or another cluster in the environment" in last
+
+
 @pytest.mark.parametrize(
     ("address", "message"),
     [
