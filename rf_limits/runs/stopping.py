@@ -1,11 +1,12 @@
 """Signals: a run asked to stop saves its state at the next safe point, and ends there."""
 
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
 
-from rf_limits.devices.processes import largest
+from rf_limits.devices.processes import is_alone, largest
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 """Ctrl-C, and what schedulers send before they take a machine away."""
@@ -16,17 +17,17 @@ class Stop:
 
     def __init__(self) -> None:
         self.signal: int | None = None
+        self._agreed = 0  # another process may have had it
 
     def requested(self) -> bool:
         """Whether any process of the run was asked to; the same answer in all of them."""
-        signal_of_any = largest(int(self.signal or 0))
-        self.signal = signal_of_any or self.signal
-        return signal_of_any > 0
+        self._agreed = largest(int(self.signal or 0))
+        return self._agreed > 0
 
     @property
     def exit_code(self) -> int:
         """128 and the number of the signal, as shells have it; 130 for Ctrl-C."""
-        return 128 + (self.signal or signal.SIGINT)
+        return 128 + (self._agreed or self.signal or signal.SIGINT)
 
 
 @contextlib.contextmanager
@@ -47,6 +48,8 @@ def listening(stop: Stop, say: Callable[[str], None]) -> Iterator[None]:
         again = stop.signal is not None
         stop.signal = number
         if again and number == signal.SIGINT:
+            if not is_alone():
+                os._exit(stop.exit_code)  # an orderly exit would wait for the others
             raise KeyboardInterrupt
         if not again:
             name = signal.Signals(number).name

@@ -100,7 +100,7 @@ def differences(found, wanted):
             a, b = a**2, b**2
         assert np.array_equal(np.isfinite(a), np.isfinite(b)), name
         finite = np.isfinite(a)
-        distance = np.max(np.abs(a - b)[finite], initial=0.0)
+        distance = np.max(np.abs(a[finite] - b[finite]), initial=0.0)
         if distance > 0.0:
             sizes[name] = float(distance / np.max(np.abs(b[finite])))
     return sizes
