@@ -2,8 +2,8 @@
 
     python -m tests.devices.meshes FOLDER CASE:SEEDSxDATAxWIDTH ...
 
-writes FOLDER/CASE-SEEDSxDATAxWIDTH.parquet for each, FOLDER/facts.json, and for a mesh with
-"+resumed" after it the same run stopped and begun again.
+writes FOLDER/CASE-SEEDSxDATAxWIDTH.parquet for each, and FOLDER/facts.json; for a mesh with
+"+resumed" after it of the same run stopped and begun again, with "+together" beside another one.
 """
 
 import json
@@ -159,18 +159,29 @@ def _resumed(prepared):
             stops, keep = stops + 1, MemoryKeep(stop_at=1, earlier=keep)
 
 
+def _together(prepared):
+    """The result of the run, carried out with another one."""
+    from rf_limits.experiments.keep import NO_KEEP
+    from rf_limits.experiments.training import prepare, run_together
+
+    other = prepared.config.copy_and_resolve_references()
+    other.problem.seed = 1
+    return run_together([prepared, prepare(other)], keeps=(NO_KEEP, NO_KEEP))[0], None
+
+
 def main(folder, *names):
     """Runs every case named."""
     from rf_limits.experiments.training import prepare
 
     facts = {}
     for name in names:
-        case, _, mesh = name.removesuffix("+resumed").partition(":")
+        plain, _, how = name.partition("+")
+        case, _, mesh = plain.partition(":")
         mesh = tuple(int(size) for size in mesh.split("x"))
         prepared = prepare(configured(case, mesh))
         path = Path(folder) / f"{name.replace(':', '-')}.parquet"
-        if name.endswith("+resumed"):
-            result, facts[name] = _resumed(prepared)
+        if how:
+            result, facts[name] = {"resumed": _resumed, "together": _together}[how](prepared)
         else:
             result, facts[name] = prepared.run(), _facts(prepared)
             facts[name]["mesh"] = result.choices["mesh"]

@@ -50,12 +50,9 @@ def carried_out(folder, names):
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory, request):
     """Everything that the tests selected ask for, run in one process."""
-    wanted = [
-        item.callspec.params["pair"]
-        for item in request.session.items
-        if item.path == request.path and "pair" in getattr(item, "callspec", item).__dict__
-    ]
-    wanted = [pair for pair in ALL if pair in wanted or pair in QUICK]
+    items = [item for item in request.session.items if item.path == request.path]
+    asked = [item.callspec.params.get("pair") for item in items if hasattr(item, "callspec")]
+    wanted = [pair for pair in ALL if pair in asked or pair in QUICK]
     names = [name_of(case, PLAIN) for case in dict(wanted)]
     names += [name_of(*pair) for pair in wanted]
     names += [f"{name_of(*QUICK[0])}+resumed"]
@@ -94,6 +91,14 @@ def test_stopped_and_resumed_to_the_last_bit(tables):
     pd.testing.assert_frame_equal(
         read(tables, f"{name}+resumed"), read(tables, name), check_exact=True
     )
+
+
+@pytest.mark.slow
+def test_together_as_alone(tmp_path):
+    name = name_of(*QUICK[1])
+    carried_out(tmp_path, [name, f"{name}+together"])
+    alone, together = read(tmp_path, name), read(tmp_path, f"{name}+together")
+    pd.testing.assert_frame_equal(together, alone, check_exact=True)
 
 
 @pytest.mark.parametrize(
