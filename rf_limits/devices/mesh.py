@@ -3,6 +3,7 @@
 Seeds (networks of an ensemble), training points and hidden units each have an axis. Arrays say
 which of their own axes run along which of these; XLA partitions the computation accordingly
 (GSPMD), so the same program runs on one device and on many, and results agree to rounding.
+Of several processes each has its own devices; the mesh spans all of them.
 """
 
 import math
@@ -12,7 +13,8 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from rf_limits.errors import check
+from rf_limits.devices.processes import is_alone
+from rf_limits.errors import RequirementError, check
 
 AXES = ("seeds", "data", "width")
 """What devices can be laid along: networks, training points, hidden units or features."""
@@ -20,6 +22,8 @@ AXES = ("seeds", "data", "width")
 
 def check_mesh(sizes: Mapping[str, int], count: int | None = None) -> None:
     """Refuses sizes that are not positive whole numbers, or need more devices than there are.
+
+    Several processes must use all their devices: one without a part would have nothing to do.
 
     Args:
       sizes: devices along each of :data:`AXES`; axes left out have 1.
@@ -35,7 +39,16 @@ def check_mesh(sizes: Mapping[str, int], count: int | None = None) -> None:
     needed = math.prod(sizes.values())
     if needed > 1:
         found = jax.device_count() if count is None else count
-        check(needed <= found, "mesh", f"need at most {found} devices, those at hand", needed)
+        hint = ""
+        if count is None and jax.default_backend() == "cpu":
+            hint = " (XLA_FLAGS=--xla_force_host_platform_device_count=8 makes 8 of a CPU)"
+        if needed > found:
+            raise RequirementError(
+                f"mesh must need at most {found} devices, those at hand{hint}, but received "
+                f"{needed}."
+            )
+        requirement = f"need all {found} devices of the processes"
+        check(is_alone() or needed == found, "mesh", requirement, needed)
 
 
 def make_mesh(sizes: Mapping[str, int]) -> Mesh | None:

@@ -4,11 +4,16 @@ All run the same code on the same config and hold the same tables; one of them, 
 touches the disk. Whatever depends on a clock, a signal or a file is therefore agreed on.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
+
+from rf_limits.errors import RequirementError
+
+T = TypeVar("T")
 
 
 def is_alone() -> bool:
@@ -41,12 +46,54 @@ def agree_bytes(value: bytes | None) -> bytes | None:
     return np.asarray(multihost_utils.broadcast_one_to_all(held)).tobytes()
 
 
+def agree_arrays(tree: Any) -> Any:
+    """Every array of ``tree`` as the writer has it, in every process's memory."""
+    leaves, structure = jax.tree.flatten(jax.tree.map(np.asarray, tree))
+    if is_alone():
+        return jax.tree.unflatten(structure, leaves)
+    held = agree_bytes(b"".join(leaf.tobytes() for leaf in leaves))
+    ends = np.cumsum([leaf.nbytes for leaf in leaves])
+    found = [
+        np.frombuffer(held[end - leaf.nbytes : end], leaf.dtype).reshape(leaf.shape)
+        for leaf, end in zip(leaves, ends, strict=True)
+    ]
+    return jax.tree.unflatten(structure, found)
+
+
+def largest(value: int) -> int:
+    """The largest ``value`` of any process, in every process."""
+    if is_alone():
+        return value
+    return int(np.max(multihost_utils.process_allgather(np.asarray(value, np.int64))))
+
+
+def writer_first(compute: Callable[[], T]) -> T | None:
+    """``compute()`` in the writer alone, None elsewhere; what it refuses is refused everywhere.
+
+    Raises:
+      RequirementError: that of the writer, in every process.
+    """
+    found, refused = None, None
+    if is_writer():
+        try:
+            found = compute()
+        except RequirementError as error:
+            refused = error
+    told = agree_bytes(None if refused is None else str(refused).encode())
+    if refused is not None:
+        raise refused
+    if told is not None:
+        raise RequirementError(told.decode())
+    return found
+
+
 def on_host(tree: Any) -> Any:
     """Every array of ``tree`` as a whole, in this process's memory; each process must call it."""
 
     def fetch(leaf: Any) -> np.ndarray:
-        if isinstance(leaf, jax.Array) and not leaf.is_fully_addressable:
-            leaf = multihost_utils.process_allgather(leaf, tiled=True)
-        return np.asarray(leaf)
+        known = not isinstance(leaf, jax.Array) or leaf.is_fully_addressable
+        if known or leaf.is_fully_replicated:
+            return np.asarray(leaf)
+        return np.asarray(multihost_utils.process_allgather(leaf, tiled=True))
 
     return jax.tree.map(fetch, tree)

@@ -74,6 +74,13 @@ def default_config() -> ConfigDict:
     measure.alignment = False  # angles between neurons and w*
     measure.test_loss = False  # mean squared error on the test set beside exact risks
 
+    # devices along networks (seeds x lazy scales), training points and hidden units: one network
+    # per device is the fastest; the other two spread one network over several
+    config.mesh = mesh = ConfigDict()
+    mesh.seeds = 1
+    mesh.data = 1
+    mesh.width = 1
+
     config.precision = "float32"  # of training; everything measured is float64
     config.seeds = 3  # how many draws of data and initialization
     return config.lock()

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from rf_limits.devices.layout import put
 from rf_limits.devices.processes import on_host
 from rf_limits.experiments.keep import Keep, State, Stopped
 from rf_limits.experiments.pace import Pace
@@ -51,7 +52,10 @@ class _Strand:
 
     def __post_init__(self):
         run = self.run
-        self.watcher, self.limits = run.watcher(), run.limits()
+        self.watcher = run.watcher()
+        self.known = self.watcher.known(run.setting, run.limits())
+        if run.closed_form:
+            self.start = run.start()
 
     @property
     def size(self) -> int:
@@ -65,7 +69,7 @@ class _Strand:
             (0, 0) if self.saved is None else (int(self.saved["measured"]), int(self.saved["step"]))
         )
 
-    def measure(self, trained: Trained, rounding: jax.Array, step: int) -> None:
+    def measure(self, trained: Trained, rounding: np.ndarray, step: int) -> None:
         """Adds the rows of a log point.
 
         Args:
@@ -75,11 +79,9 @@ class _Strand:
         """
         run = self.run
         if run.closed_form:
-            linear = run.closed_form_params(self.cells, self.which, float(step))
+            linear = run.closed_form_params(self.start, self.cells, self.which, step)
             trained = trained._replace(linear_params=linear)
-        values = self.watcher(
-            trained, self.cells, run.setting, self.which, float(step), self.limits
-        )
+        values = self.watcher(trained, self.cells, self.known, self.which, float(step))
         if "network" in values:
             values["network"]["rounding_error"] = rounding
         self.rows += run.measured_rows(values, self.cells, self.which, step)
@@ -123,7 +125,7 @@ class _Descent:
         found = []
         for i, leaf in enumerate(leaves):
             whole = np.concatenate([strand.saved[f"state.{i}"] for strand in self.strands])
-            found.append(jax.device_put(whole, leaf.sharding))
+            found.append(put(whole, leaf.sharding))
         self.state, self.rf_state = jax.tree.unflatten(structure, found)
 
     def _advance(self, size: int) -> Any:
@@ -155,14 +157,16 @@ class _Descent:
         return [end - begin for begin, end in zip([self.step, *left[:-1]], left, strict=False)]
 
     def _measure(self) -> None:
-        rounding = self.trainer.rounding_error(self.state, self.cells)
+        rounding = on_host(self.trainer.rounding_error(self.state, self.cells))
         whole = Trained(
             self.state.params,
             self.state.linear_params,
             None if self.rf_state is None else self.rf_state.params,
         )
         for strand, place in self._places():
-            mine = jax.tree.map(lambda leaf, place=place: leaf[place], whole)
+            mine = whole
+            if len(self.strands) > 1:
+                mine = jax.tree.map(lambda leaf, place=place: leaf[place], whole)
             strand.measure(mine, rounding[place], self.step)
         self.measured += 1
 
@@ -218,11 +222,13 @@ def descend(
     if not runs[0].trains:
         return [strand.rows for strand in strands]
     places = sorted({strand.place for strand in strands})
-    for i, place in enumerate(places):
-        together = [strand for strand in strands if strand.place == place]
+    groups = [[strand for strand in strands if strand.place == place] for place in places]
+    if runs[0].mesh is not None:  # one run is as much as its devices hold
+        groups = [[strand] for strand in strands]
+    for i, together in enumerate(groups):
 
         def advance(fraction: float, i: int = i) -> None:
-            report((i + fraction) / len(places))
+            report((i + fraction) / len(groups))
 
         _Descent(together, advance).run()
     return [strand.rows for strand in strands]

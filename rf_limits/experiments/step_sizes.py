@@ -6,6 +6,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
+from rf_limits.devices.processes import on_host
 from rf_limits.errors import check
 from rf_limits.experiments.setting import Setting
 from rf_limits.learning.linearized import Spectrum
@@ -87,7 +88,7 @@ def curvatures_at_start(
         of = jax.jit(lambda init: population_sharpness(square, init, trainable))
         return np.asarray(jax.lax.map(of, inits))
     if spectra is not None:
-        return np.asarray(spectra.eigenvalues[:, -1]) / config.data.num_train
+        return on_host(spectra.eigenvalues)[:, -1] / config.data.num_train
     of = jax.jit(lambda init, x: sharpness(tangent_kernel(network, init, x, layers=trainable)))
     return np.asarray(jax.lax.map(lambda one: of(*one), (inits, setting.data.x_train)))
 

@@ -100,6 +100,7 @@ class Training:
     def _choices(self) -> dict[str, Any]:
         widest = self.widths[-1]
         return {
+            "mesh": dict(self.config.mesh),
             "ensemble": choose_ensemble(self.config.training.ensemble),
             "linearization": "closed form" if widest.closed_form else "trained alongside",
             "learning_rate": {

@@ -6,6 +6,7 @@ import numbers
 import psutil
 from ml_collections import ConfigDict
 
+from rf_limits.devices.mesh import check_mesh
 from rf_limits.errors import RequirementError, check, check_choice
 from rf_limits.experiments.defaults import METHODS, OPTIONAL_METHODS
 from rf_limits.learning.optimizers import parse_optimizer
@@ -61,7 +62,23 @@ def validate(config: ConfigDict) -> None:
     _validate_measure(config)
     check_choice(config.precision, PRECISIONS, "precision")
     check_whole(config.seeds, "seeds", 1)
+    _validate_mesh(config)
     _validate_memory(config)
+
+
+def _validate_mesh(config: ConfigDict) -> None:
+    """Devices along an axis must divide what they are laid along."""
+    mesh, size = config.mesh, config.training.batch_size
+    check_mesh(dict(mesh))
+    networks = config.seeds * len(config.model.lazy_scales)
+    along = [("seeds", "the number of networks (seeds x lazy scales)", networks)]
+    along.append(("data", "data.num_train", config.data.num_train))
+    if size is not None:
+        along.append(("data", "training.batch_size", size))
+    along += [("width", "every width", width) for width in config.model.widths]
+    for axis, what, number in along:
+        requirement = f"divide {what}, {number}"
+        check(number % mesh[axis] == 0, f"mesh.{axis}", requirement, mesh[axis])
 
 
 def _validate_measure(config: ConfigDict) -> None:

@@ -6,11 +6,14 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array
 
+from rf_limits.devices.layout import everywhere, lead, place
 from rf_limits.experiments.setting import Setting
 from rf_limits.learning.infinite_width import InfiniteWidth, predicted_change
-from rf_limits.learning.training import Cell, to_float64
+from rf_limits.learning.training import Cell, over_cells, to_float64
 from rf_limits.measure.alignment import alignment
 from rf_limits.measure.kernel import (
     effective_rank,
@@ -31,7 +34,6 @@ from rf_limits.models import (
     kernel_from_states,
 )
 from rf_limits.problem import Dataset
-from rf_limits.types import Scalar
 
 Columns = dict[str, Array]
 
@@ -82,6 +84,28 @@ class _View(NamedTuple):
     limit: InfiniteWidth | None
 
 
+class Known(NamedTuple):
+    """What is known of every seed; leaves carry a leading axis of seeds.
+
+    Attributes:
+      data: training and test sets.
+      targets: (seeds, n) noise-free target at the training inputs.
+      limits: infinite-width kernels, or None.
+    """
+
+    data: Dataset
+    targets: Array
+    limits: InfiniteWidth | None
+
+
+def of_seed(tree: Any, i: Array) -> Any:
+    """What seed ``i`` has in a tree of arrays by seed, of all seeds or of one part's.
+
+    On a mesh that cuts seeds into equal parts, the seeds of a part are its own, in order.
+    """
+    return jax.tree.map(lambda leaf: leaf[i % leaf.shape[0]], tree)
+
+
 @dataclasses.dataclass(frozen=True)
 class Watcher:
     """Measures networks and their linearizations, in float64 whatever the training dtype.
@@ -94,6 +118,7 @@ class Watcher:
       methods: which of "network", "linearized" and "rf_descent" to report.
       weights: (d,) w* of a single neuron, for ``options.alignment``; a tuple, to be hashed.
       flow: whether training is by gradient flow.
+      mesh: over which the ensemble is spread, or None.
     """
 
     output: ScaledOutput
@@ -103,45 +128,49 @@ class Watcher:
     methods: frozenset[str]
     weights: tuple[float, ...] = ()
     flow: bool = False
+    mesh: Mesh | None = None
+
+    def known(self, setting: Setting, limits: InfiniteWidth | None = None) -> Known:
+        """What measuring takes of every seed, on the mesh.
+
+        Args:
+          setting: target and data by seed.
+          limits: infinite-width kernels by seed, for ``options.infinite_width`` and the
+            distances among ``options.kernels``.
+        """
+        x = setting.data.x_train
+        targets = setting.target(x.reshape(-1, x.shape[-1])).reshape(x.shape[:-1])
+        return place(self.mesh, Known(setting.data, targets, limits))
 
     def __call__(
-        self,
-        trained: Trained,
-        cells: Cell,
-        setting: Setting,
-        which: Array,
-        steps: Scalar = 0.0,
-        limits: InfiniteWidth | None = None,
+        self, trained: Trained, cells: Cell, known: Known, which: Array, steps: float = 0.0
     ) -> dict[str, Columns]:
         """Measures all cells.
 
         Args:
           trained: parameters of every cell.
           cells: the ensemble.
-          setting: target and data by seed.
+          known: from :meth:`known`.
           which: (cells,) index of each cell's seed.
           steps: taken so far.
-          limits: infinite-width kernels by seed, for ``options.infinite_width`` and the
-            distances among ``options.kernels``.
 
         Returns:
           By method, by column of the results table, an array over cells.
         """
-        x = setting.data.x_train
-        targets = setting.target(x.reshape(-1, x.shape[-1])).reshape(x.shape[:-1])
         trees = (trained, cells.init, cells.alpha, cells.learning_rate)
-        return self._over(trees, which, (setting.data, targets, limits), jnp.asarray(steps))
+        return self._over(trees, which, known, np.asarray(steps))
 
     @partial(jax.jit, static_argnums=0)
-    def _over(self, trees: Any, which: Array, by_seed: Any, steps: Array) -> dict[str, Columns]:
+    def _over(self, trees: Any, which: Array, known: Known, steps: Array) -> dict[str, Columns]:
         """Maps :meth:`_one` over cells, in sequence: each already fills the machine."""
 
-        def one(arguments):
-            mine, i = arguments
-            view = _View(*to_float64(mine), *jax.tree.map(lambda leaf: leaf[i], by_seed))
-            return self._one(view, steps)
+        def one(shared, mine, i):
+            known, steps = shared
+            return self._one(_View(*to_float64(mine), *of_seed(known, i)), steps)
 
-        return jax.lax.map(one, (trees, which))
+        specs = (lead(self.mesh, known.targets.shape[0]), PartitionSpec())
+        found = over_cells(one, "map", self.mesh, specs)((known, steps), trees, which)
+        return everywhere(self.mesh, found)
 
     def _one(self, view: _View, steps: Array) -> dict[str, Columns]:
         """All measurements of one cell."""

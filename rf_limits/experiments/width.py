@@ -3,23 +3,27 @@
 import dataclasses
 import functools
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, PartitionSpec
 from ml_collections import ConfigDict
 
+from rf_limits.devices.layout import lead, place
+from rf_limits.devices.mesh import make_mesh
+from rf_limits.devices.processes import agree_arrays, on_host
 from rf_limits.experiments.fitted import fit_random_features, fit_tangent_features, fitted_values
 from rf_limits.experiments.setting import Setting, streams
 from rf_limits.experiments.step_sizes import curvatures_at_start, step_sizes
 from rf_limits.experiments.tables import TRAINED
 from rf_limits.experiments.validation import network_from_config
-from rf_limits.experiments.watch import Options, Watcher
+from rf_limits.experiments.watch import Options, Watcher, of_seed
 from rf_limits.learning.infinite_width import InfiniteWidth, infinite_width
 from rf_limits.learning.linearized import Spectrum, linearized_params, spectrum
 from rf_limits.learning.optimizers import parse_optimizer
-from rf_limits.learning.training import Cell, Trainer, choose_ensemble
+from rf_limits.learning.training import Cell, Trainer, choose_ensemble, over_cells
 from rf_limits.measure.movement import count_parameters
 from rf_limits.measure.neuron_risk import Exact, exact_risk
 from rf_limits.models import OneHiddenLayer, Params, ScaledOutput, init_params, tangent_kernel
@@ -33,6 +37,23 @@ Row = dict[str, Any]
 _CLOSED_FORM_LIMIT = 4096
 
 
+class Start(NamedTuple):
+    """What is known of every seed before training.
+
+    Attributes:
+      init: parameters at initialization.
+      x_train: (seeds, n, d) inputs.
+      y_train: (seeds, n) labels.
+      spectra: of the tangent kernels.
+    """
+
+    init: Params
+    x_train: jax.Array
+    y_train: jax.Array | None = None
+    spectra: Spectrum | None = None
+
+
+# Compiled once for all runs of a process that share their shapes.
 _exact_risk = functools.lru_cache(maxsize=64)(exact_risk)
 
 
@@ -47,20 +68,19 @@ def _draw_inits(keys: jax.Array, network: OneHiddenLayer, dim: int, dtype: Any) 
     return jax.lax.map(one, keys)
 
 
-@functools.partial(jax.jit, static_argnames=("network", "layers"))
-def _spectra(inits: Params, x: jax.Array, network: OneHiddenLayer, layers: str) -> Spectrum:
-    """Spectra of every seed's tangent kernel."""
-    return jax.lax.map(
-        lambda one: spectrum(tangent_kernel(network, *one, layers=layers)), (inits, x)
-    )
+@functools.partial(jax.jit, static_argnames=("network", "layers", "mesh"))
+def _spectra(
+    inits: Params, x: jax.Array, network: OneHiddenLayer, layers: str, mesh: Mesh | None
+) -> Spectrum:
+    def one(_: None, init: Params, x: jax.Array) -> Spectrum:
+        return spectrum(tangent_kernel(network, init, x, layers=layers))
+
+    return over_cells(one, "map", mesh)(None, inits, x)
 
 
-@functools.partial(jax.jit, static_argnames=("output", "trainable", "flow"))
+@functools.partial(jax.jit, static_argnames=("output", "trainable", "flow", "mesh"))
 def _closed_form(
-    inits: Params,
-    x: jax.Array,
-    y: jax.Array,
-    spectra: Spectrum,
+    start: Start,
     which: jax.Array,
     alphas: jax.Array,
     rates: jax.Array,
@@ -68,17 +88,16 @@ def _closed_form(
     output: ScaledOutput,
     trainable: str,
     flow: bool,
+    mesh: Mesh | None,
 ) -> Params:
-    """Parameters of linearizations, in closed form; everything by seed but ``which`` and after."""
-
-    def one(arguments):
-        i, alpha, rate = arguments
-        init, inputs, labels, kernel = jax.tree.map(lambda leaf: leaf[i], (inits, x, y, spectra))
+    def one(shared, i, alpha, rate):
+        start, steps = shared
+        init, x, y, kernel = of_seed(start, i)
         return linearized_params(
             output.network,
             init,
-            inputs,
-            output(init, init, alpha, inputs) - labels,
+            x,
+            output(init, init, alpha, x) - y,
             kernel,
             alpha=alpha,
             learning_rate=rate,
@@ -87,15 +106,15 @@ def _closed_form(
             flow=flow,
         )
 
-    return jax.lax.map(one, (which, alphas, rates))
+    wide = (which, alphas.astype(jnp.float64), rates.astype(jnp.float64))
+    specs = (lead(mesh, start.x_train.shape[0]), PartitionSpec())
+    return over_cells(one, "map", mesh, specs)((start, steps), *wide)
 
 
 @functools.partial(jax.jit, static_argnames=("network", "num_probe", "trainable"))
 def _limits(
     x_train: jax.Array, x_test: jax.Array, network: OneHiddenLayer, num_probe: int, trainable: str
 ) -> InfiniteWidth:
-    """The infinite-width NTK on every seed's data."""
-
     def one(pair):
         return infinite_width(network, *pair, num_probe, trainable)
 
@@ -106,7 +125,7 @@ class WidthRun:
     """All seeds and lazy scales of one width."""
 
     def __init__(self, config: ConfigDict, setting: Setting, width: int):
-        self.config, self.setting = config, setting
+        self.config, self.setting, self.mesh = config, setting, make_mesh(dict(config.mesh))
         self.network: OneHiddenLayer = network_from_config(config, width)
         self.output = ScaledOutput(self.network, config.model.centring == "subtract")
         self.methods = frozenset(config.predictors.methods)
@@ -138,11 +157,20 @@ class WidthRun:
             self.learning_rates = np.full(shape, math.nan)
             return
         if self.closed_form:
-            self.spectra = _spectra(self.inits, x, self.network, config.model.trainable)
+            self.spectra = self._spectra(x)
         curvatures = curvatures_at_start(
             config, self.network, self.setting, self.inits, self.exact, self.spectra
         )
-        self.learning_rates = step_sizes(config, self.network, self.setting, curvatures)
+        rates = step_sizes(config, self.network, self.setting, curvatures)
+        self.learning_rates = agree_arrays(rates)
+
+    def _spectra(self, x: jax.Array) -> Spectrum:
+        """Spectra of every seed's tangent kernel; seeds spread on the mesh if it divides them."""
+        how = (self.network, self.config.model.trainable)
+        if lead(self.mesh, len(self.setting.seeds)) == PartitionSpec():
+            return place(self.mesh, _spectra(self.inits, x, *how, None))
+        placed = place(self.mesh, Start(self.inits, x))
+        return _spectra(placed.init, placed.x_train, *how, self.mesh)
 
     def _row(self, method: str, seed: int, values: dict[str, Any]) -> Row:
         return {
@@ -170,7 +198,10 @@ class WidthRun:
         return rows
 
     def cells(self) -> tuple[Cell, jax.Array]:
-        """One cell per seed and lazy scale (scales vary fastest), and each cell's seed index."""
+        """One cell per seed and lazy scale (scales vary fastest), and each cell's seed index.
+
+        Both lie on the mesh, if there is one.
+        """
         scales = jnp.asarray(self.config.model.lazy_scales, jnp.float64)
         count = len(self.setting.seeds)
         which = jnp.repeat(jnp.arange(count), scales.size)
@@ -185,7 +216,7 @@ class WidthRun:
             data.y_train[which].astype(dtype),
             batch_keys[which],
         )
-        return cells, which
+        return place(self.mesh, (cells, which))
 
     def trainer(self) -> Trainer:
         """What trains the networks of this width."""
@@ -207,18 +238,24 @@ class WidthRun:
             linearized="linearized" in self.methods and not self.closed_form,
             population=self._training_risk(),
             ensemble=choose_ensemble(config.training.ensemble),
+            mesh=self.mesh,
         )
 
     def _training_risk(self) -> Exact | None:
         """The risk that is trained on, of all degrees at once."""
         return dataclasses.replace(self.exact, max_degree=-1) if self.on_population else None
 
-    def closed_form_params(self, cells: Cell, which: jax.Array, steps: float) -> Params:
+    def start(self) -> Start:
+        """What the closed form takes of every seed, on the mesh."""
+        data = self.setting.data
+        placed = place(self.mesh, Start(self.inits, data.x_train, data.y_train))
+        return placed._replace(spectra=self.spectra)
+
+    def closed_form_params(self, start: Start, cells: Cell, which: jax.Array, steps: float):
         """Parameters of every network's linearization after ``steps``, float64."""
-        data = (self.setting.data.x_train, self.setting.data.y_train)
-        wide = (cells.alpha.astype(jnp.float64), cells.learning_rate.astype(jnp.float64))
-        how = (self.output, self.config.model.trainable, self.spec.is_gradient_flow)
-        return _closed_form(self.inits, *data, self.spectra, which, *wide, steps, *how)
+        how = (self.output, self.config.model.trainable, self.spec.is_gradient_flow, self.mesh)
+        given = (which, cells.alpha, cells.learning_rate, np.asarray(float(steps)))
+        return _closed_form(start, *given, *how)
 
     def watcher(self) -> Watcher:
         """What measures them."""
@@ -228,7 +265,8 @@ class WidthRun:
         if options.alignment:
             weights = tuple(np.asarray(target.directions[0]).tolist())
         trainable, flow = config.model.trainable, self.spec.is_gradient_flow
-        return Watcher(self.output, self.exact, trainable, options, self.methods, weights, flow)
+        measured = (self.output, self.exact, trainable, options, self.methods, weights, flow)
+        return Watcher(*measured, self.mesh)
 
     def limits(self) -> InfiniteWidth | None:
         """The infinite-width NTK on every seed's data, where a measurement asks for it."""
@@ -241,8 +279,8 @@ class WidthRun:
     def measured_rows(self, values, cells: Cell, which, step: int) -> list[Row]:
         """Rows of what the watcher measured at a step."""
         rows = []
+        values, rates, which = on_host((values, cells.learning_rate, which))
         for method, columns in values.items():
-            columns = {name: np.asarray(column) for name, column in columns.items()}
             for i in range(which.size):
                 row = {name: float(column[i]) for name, column in columns.items()}
                 row |= {
@@ -250,7 +288,7 @@ class WidthRun:
                         i % len(self.config.model.lazy_scales)
                     ],
                     "step": step,
-                    "time": step * float(cells.learning_rate[i]),
+                    "time": step * float(rates[i]),
                 }
                 rows.append(self._row(method, self.setting.seeds[int(which[i])], row))
         return rows

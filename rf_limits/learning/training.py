@@ -15,8 +15,11 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Float, Int, Key
 
+from rf_limits.devices.layout import batch_rows, stay
 from rf_limits.errors import check, check_choice
 from rf_limits.learning.flow import gradient_flow
 from rf_limits.learning.optimizers import OptimizerSpec, make_optimizer, trainable_mask
@@ -107,11 +110,39 @@ def choose_ensemble(mode: str, backend: str | None = None) -> str:
     return "map" if (backend or jax.default_backend()) == "cpu" else "vmap"
 
 
-def over_cells(function: Callable, mode: str) -> Callable:
-    """Lifts a function of one cell to a function of a leading axis of cells."""
-    if mode == "vmap":
-        return jax.vmap(function)
-    return lambda *arguments: jax.lax.map(lambda one: function(*one), arguments)
+def over_cells(
+    function: Callable, mode: str, mesh: Mesh | None = None, shared_spec: Any = None
+) -> Callable:
+    """Lifts ``function(shared, *cell)`` to arguments with a leading axis of cells.
+
+    On a mesh the cells are cut along its "seeds", and every part is mapped by its own devices,
+    on its own clock (shard_map): loops take each its number of steps, and a network's numbers
+    do not depend on how many parts there are. Within a part XLA partitions along the other axes.
+
+    Args:
+      function: of what all cells share, and of one cell.
+      mode: ``"map"`` or ``"vmap"``.
+      mesh: over which the cells are spread, or None.
+      shared_spec: tree of partition specs, a prefix of ``shared``; None: every part has all.
+    """
+
+    def mapped(shared: Any, *arguments: Any) -> Any:
+        if mode == "vmap":
+            return jax.vmap(partial(function, shared))(*arguments)
+        return jax.lax.map(lambda one: function(shared, *one), arguments)
+
+    def cut(shared: Any, *arguments: Any) -> Any:
+        own, copied = PartitionSpec("seeds"), PartitionSpec()
+        return jax.shard_map(
+            mapped,
+            mesh=mesh,
+            in_specs=(copied if shared_spec is None else shared_spec, *[own] * len(arguments)),
+            out_specs=own,
+            axis_names={"seeds"},
+            check_vma=False,
+        )(shared, *arguments)
+
+    return mapped if mesh is None else cut
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,6 +160,7 @@ class Trainer:
       linearized: whether the linearized network is trained alongside, on the same batches.
       population: exact risks to train on in place of data (infinite data, no sampling noise).
       ensemble: ``"map"`` or ``"vmap"`` (:func:`choose_ensemble`).
+      mesh: over which the ensemble is spread (:mod:`rf_limits.devices.layout`), or None.
     """
 
     output: ScaledOutput
@@ -139,6 +171,7 @@ class Trainer:
     linearized: bool = False
     population: PopulationRisks | None = None
     ensemble: str = "map"
+    mesh: Mesh | None = None
 
     def __post_init__(self):
         check(
@@ -173,23 +206,24 @@ class Trainer:
             order = jnp.arange(cell.x.shape[0]) if self._minibatch else None
             return TrainState(cell.init, state, *linear, order, jnp.zeros((), jnp.int64))
 
-        return jax.vmap(one)(cells)
+        return stay(self.mesh, jax.vmap(one)(cells))
 
     def advance(self, state: TrainState, cells: Cell, num_steps: int) -> TrainState:
         """Takes ``num_steps`` optimizer steps in every cell, in one compiled call.
 
         ``state`` is donated: it must not be used afterwards.
         """
-        return self._advance(state, cells, jnp.asarray(num_steps))
+        return self._advance(state, cells, np.asarray(num_steps))
 
     @partial(jax.jit, static_argnums=0, donate_argnums=1)
     def _advance(self, state: TrainState, cells: Cell, num_steps: Array) -> TrainState:
-        def one(state: TrainState, cell: Cell) -> TrainState:
+        def one(num_steps: Array, state: TrainState, cell: Cell) -> TrainState:
             if self.optimizer.is_gradient_flow:
                 return self._flow(state, cell, num_steps)
             return jax.lax.fori_loop(0, num_steps, lambda _, s: self._step(s, cell), state)
 
-        return over_cells(one, self.ensemble)(state, cells)
+        after = over_cells(one, self.ensemble, self.mesh)(num_steps, state, cells)
+        return stay(self.mesh, after)
 
     def rounding_error(self, state: TrainState, cells: Cell) -> Float[Array, "*s"]:
         """How much of the next step of every cell is lost to rounding.
@@ -218,13 +252,13 @@ class Trainer:
             )
             return jnp.concatenate(jax.tree.leaves(steps))
 
-        def one(state: TrainState, cell: Cell) -> Array:
+        def one(_: None, state: TrainState, cell: Cell) -> Array:
             rounded, exact = (change(dtype, state, cell) for dtype in (jnp.float32, jnp.float64))
             size = jnp.linalg.norm(exact)
             error = jnp.linalg.norm(rounded - exact) / jnp.where(size > 0.0, size, 1.0)
             return error * (1.0 if cell.x.dtype == jnp.float32 else _EPSILON_RATIO)
 
-        return over_cells(one, self.ensemble)(state, cells)
+        return over_cells(one, self.ensemble, self.mesh)(None, state, cells)
 
     def _batch(self, state: TrainState, cell: Cell) -> tuple[Array, Array, Array | None]:
         """Inputs and labels of the next step, and the permutation in force."""
@@ -232,7 +266,7 @@ class Trainer:
             return cell.x, cell.y, None
         key = jax.random.fold_in(cell.key, state.step)
         if self.sample is not None:
-            x, y = self.sample(key, self.batch_size)
+            x, y = batch_rows(self.mesh, self.sample(key, self.batch_size))
             return x.astype(cell.x.dtype), y.astype(cell.y.dtype), None
         per_epoch = cell.x.shape[0] // self.batch_size
         position = state.step % per_epoch
@@ -240,7 +274,7 @@ class Trainer:
             position == 0, lambda o: jax.random.permutation(key, o), lambda o: o, state.order
         )
         rows = jax.lax.dynamic_slice(order, (position * self.batch_size,), (self.batch_size,))
-        return cell.x[rows], cell.y[rows], order
+        return *batch_rows(self.mesh, (cell.x[rows], cell.y[rows])), order
 
     def _losses(self, cell: Cell, x: Array, y: Array) -> tuple[Loss, Loss]:
         """Losses of the network and of its linearization, functions of the parameters."""

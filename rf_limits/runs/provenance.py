@@ -58,6 +58,7 @@ def provenance() -> dict[str, Any]:
             "platform": devices[0].platform,
             "kind": devices[0].device_kind,
             "count": len(devices),
+            "processes": jax.process_count(),
             "cpu_cores": len(os.sched_getaffinity(0)),
         },
         "started": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -11,7 +11,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from rf_limits.devices.processes import agree, is_writer
+from rf_limits.devices.processes import agree, is_writer, writer_first
 from rf_limits.errors import check, check_choice
 from rf_limits.experiments.keep import Stopped
 from rf_limits.experiments.result import Report, Result
@@ -77,7 +77,7 @@ class Run:
         Raises:
           RequirementError: it holds something else.
         """
-        found = is_writer() and self.store.open(self.resolved, overwrite=self.overwrite)
+        found = writer_first(lambda: self.store.open(self.resolved, overwrite=self.overwrite))
         if found == "finished":
             self.store.tidy()
         return agree(int(found == "finished")) > 0
@@ -89,6 +89,7 @@ class Run:
           RequirementError: what only preparing finds out cannot be.
         """
         self.facts = provenance()
+        self.facts["device"]["mesh"] = self.resolved.get("mesh")
         self.started = time.monotonic()
         self.prepared = self.experiment.prepare(self.config, report)
 
@@ -102,20 +103,8 @@ class Run:
         Raises:
           RequirementError: another process runs in it, or it cannot be written to.
         """
-        if not is_writer():
-            yield
-            return
-        with self.store.locked():
-            self.store.open(self.resolved, overwrite=self.overwrite)
-            where = {"process": os.getpid(), "host": socket.gethostname()}
-            running = {"status": "running", **self.facts, **where}
-            lost = self.store.begin(self.resolved, running, resume=not self.overwrite)
-            if lost:
-                note("Parts of another revision or device were there; starting from nothing.")
-            kept = self.store.parts()
-            if kept:
-                self.facts["resumed_parts"] = kept
-                note(f"Resuming: {len(kept)} finished parts are kept.")
+        with contextlib.ExitStack() as held:
+            writer_first(lambda: self._begin(held, note))
             try:
                 yield
             except BaseException as error:
@@ -124,6 +113,20 @@ class Run:
                 with contextlib.suppress(StorageError):  # the error that is on its way says more
                     self._close("interrupted" if asked else "failed", reason)
                 raise
+
+    def _begin(self, held: contextlib.ExitStack, note: Callable[[str], None]) -> None:
+        """Locks the directory until ``held`` is closed, and makes it this run's."""
+        held.enter_context(self.store.locked())
+        self.store.open(self.resolved, overwrite=self.overwrite)
+        where = {"process": os.getpid(), "host": socket.gethostname()}
+        running = {"status": "running", **self.facts, **where}
+        lost = self.store.begin(self.resolved, running, resume=not self.overwrite)
+        if lost:
+            note("Parts of another revision or device were there; starting from nothing.")
+        kept = self.store.parts()
+        if kept:
+            self.facts["resumed_parts"] = kept
+            note(f"Resuming: {len(kept)} finished parts are kept.")
 
     def write(self, result: Result) -> list[Path]:
         """Writes tables, summary and figures, then that the run is complete; paths of figures."""
@@ -139,6 +142,8 @@ class Run:
         return paths
 
     def _close(self, status: str, more: dict[str, Any]) -> None:
+        if not is_writer():
+            return
         wall = round(time.monotonic() - self.started, 3)
         facts = {"status": status, **self.facts, **more, "wall_time_s": wall}
         self.store.write_json("run.json", facts)

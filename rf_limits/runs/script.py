@@ -3,10 +3,13 @@
 from absl import flags
 from ml_collections import config_flags
 
-from rf_limits.errors import check_choice
+from rf_limits.devices.connect import CONNECT_TIMEOUT, Address, connect, leaving_together
+from rf_limits.errors import check, check_choice
 from rf_limits.runs.cli import run_script
 from rf_limits.runs.run import SAVE_EVERY
 from rf_limits.runs.session import run_in_workdir
+
+_WITH = "be given with --distributed only"
 
 
 def run_config_script(*experiments: str) -> None:
@@ -21,16 +24,31 @@ def run_config_script(*experiments: str) -> None:
     platforms = ["cpu", "gpu", "tpu"]
     platform = flags.DEFINE_enum("platform", None, platforms, "Device; default: best.")
     save_every = flags.DEFINE_float("save_every", SAVE_EVERY, "Seconds between saved states.", 0.0)
+    timeout = "Seconds to wait for the other processes."
+    distributed = flags.DEFINE_bool("distributed", False, "One run in several processes.")
+    coordinator = flags.DEFINE_string("coordinator", None, "host:port of process 0.")
+    num_processes = flags.DEFINE_integer("num_processes", None, "How many processes.")
+    process_id = flags.DEFINE_integer("process_id", None, "Which of them this is, from 0.")
+    wait = flags.DEFINE_integer("connect_timeout", CONNECT_TIMEOUT, timeout, 1)
     flags.mark_flags_as_required(["config", "workdir"])
 
     def main() -> int:
         check_choice(config.value.experiment, experiments, "experiment of this script")
-        return run_in_workdir(
-            config.value,
-            workdir.value,
-            overwrite.value,
-            platform.value,
-            save_every=save_every.value,
-        )
+        address = Address(coordinator.value, num_processes.value, process_id.value)
+        if distributed.value:
+            connect(address, dict(config.value.get("mesh", {})), wait.value)
+        else:
+            given = any(value is not None for value in address)
+            check(
+                not given, "--coordinator, --num_processes and --process_id", _WITH, tuple(address)
+            )
+        with leaving_together():
+            return run_in_workdir(
+                config.value,
+                workdir.value,
+                overwrite.value,
+                platform.value,
+                save_every=save_every.value,
+            )
 
     run_script(main)

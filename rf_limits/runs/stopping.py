@@ -1,11 +1,12 @@
 """Signals: a run asked to stop saves its state at the next safe point, and ends there."""
 
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Callable, Collection, Iterator
 
-from rf_limits.devices.processes import agree
+from rf_limits.devices.processes import is_alone, largest
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 """Ctrl-C, and what schedulers send before they take a machine away."""
@@ -23,6 +24,7 @@ class Stop:
         self.saves_only = frozenset(saves_only)
         self.signal: int | None = None
         self._save = False
+        self._agreed = 0  # another process may have had it
 
     def note(self, number: int) -> None:
         """Takes note of a signal."""
@@ -34,16 +36,17 @@ class Stop:
     def save_requested(self) -> bool:
         """Whether a state should be saved at once; asking answers the request."""
         found, self._save = self._save, False
-        return agree(int(found)) > 0
+        return largest(int(found)) > 0
 
     def requested(self) -> bool:
         """Whether any process of the run was asked to; the same answer in all of them."""
-        return agree(int(self.signal is not None)) > 0
+        self._agreed = largest(int(self.signal or 0))
+        return self._agreed > 0
 
     @property
     def exit_code(self) -> int:
         """128 and the number of the signal, as shells have it; 130 for Ctrl-C."""
-        return 128 + (self.signal or signal.SIGINT)
+        return 128 + (self._agreed or self.signal or signal.SIGINT)
 
 
 @contextlib.contextmanager
@@ -65,6 +68,8 @@ def listening(stop: Stop, say: Callable[[str], None]) -> Iterator[None]:
         stop.note(number)
         name = signal.Signals(number).name
         if again and number == signal.SIGINT:
+            if not is_alone():
+                os._exit(stop.exit_code)  # an orderly exit would wait for the others
             raise KeyboardInterrupt
         if number in stop.saves_only:
             say(f"{name}: saving at the next safe point, and going on.")

@@ -38,6 +38,8 @@ def shape_key(cell: SweepCell) -> str:
     config = cell.config
     if config.experiment != "training" or config.data.kind != "fixed":
         return cell.name
+    if max(dict(config.mesh).values()) > 1:
+        return cell.name  # already spread over all devices
     fields = copy.deepcopy(plain(config.to_dict()))
     for name in NUMBERS_ALONE:
         *path, last = name.split(".")

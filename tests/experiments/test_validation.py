@@ -38,6 +38,9 @@ BAD = {
     "measure.num_probe": [0],
     "measure.max_degree": [-2],
     "measure.eigenvalues": [-1, 3],
+    "mesh.seeds": [0],
+    "mesh.data": [-1],
+    "mesh.width": [True],
     "precision": ["float16"],
     "seeds": [0],
 }

@@ -1,0 +1,86 @@
+"""How the arrays of an ensemble lie on a mesh: every leaf of a tree by the name of its field.
+
+The leading axis, of networks or of seeds, runs along "seeds"; rows of training sets along "data";
+hidden units along "width". What has no such axis, or one that the devices do not divide, has a
+copy on each. Functions here do nothing without a mesh.
+"""
+
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding
+
+from rf_limits.devices.mesh import spread
+from rf_limits.devices.processes import agree_arrays
+
+_ALONG = {
+    **dict.fromkeys(("hidden_kernel", "hidden_bias", "output_kernel"), (-1, "width")),
+    **dict.fromkeys(("x", "y", "x_train", "y_train"), (1, "data")),
+}
+"""By name of a field: one axis of it, and what it runs along."""
+
+
+def lead(mesh: Mesh | None, size: int) -> PartitionSpec:
+    """How a leading axis of ``size`` networks or seeds lies: along "seeds" if these divide it."""
+    divided = mesh is not None and size % mesh.shape["seeds"] == 0
+    return PartitionSpec("seeds") if divided else PartitionSpec()
+
+
+def layout(mesh: Mesh, tree: Any) -> Any:
+    """A sharding for every leaf of ``tree``, each with a leading axis of networks or seeds."""
+
+    def one(path: tuple, leaf: Any) -> NamedSharding:
+        entry = path[-1] if path else None
+        name = getattr(entry, "key", getattr(entry, "name", None))
+        axes = [*lead(mesh, leaf.shape[0]), *[None] * leaf.ndim][: leaf.ndim]
+        axis, along = _ALONG.get(name, (leaf.ndim, None))
+        if axis < leaf.ndim >= 2 and leaf.shape[axis] % mesh.shape[along] == 0:
+            axes[axis] = along
+        return spread(mesh, *axes)
+
+    return jax.tree_util.tree_map_with_path(one, tree)
+
+
+def put(values: np.ndarray, sharding: Sharding) -> jax.Array:
+    """``values``, the same in every process, as one array of all of them."""
+    if sharding.is_fully_addressable:
+        return jax.device_put(values, sharding)
+    return jax.make_array_from_callback(values.shape, sharding, lambda part: values[part])
+
+
+def place(mesh: Mesh | None, tree: Any) -> Any:
+    """The tree on the mesh (:func:`layout`); where processes differ, the writer's values count."""
+    if mesh is None:
+        return tree
+
+    def is_key(leaf: Any) -> bool:
+        return jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+    def on_mesh(leaf: Any, values: np.ndarray, sharding: NamedSharding) -> jax.Array:
+        placed = put(values, sharding)
+        if not is_key(leaf):
+            return placed
+        return jax.random.wrap_key_data(placed, impl=jax.random.key_impl(leaf))
+
+    plain = jax.tree.map(lambda leaf: jax.random.key_data(leaf) if is_key(leaf) else leaf, tree)
+    return jax.tree.map(on_mesh, tree, agree_arrays(plain), layout(mesh, tree))
+
+
+def stay(mesh: Mesh | None, tree: Any) -> Any:
+    """Within a compiled call: keeps the tree where :func:`layout` has it."""
+    if mesh is None:
+        return tree
+    return jax.lax.with_sharding_constraint(tree, layout(mesh, tree))
+
+
+def everywhere(mesh: Mesh | None, tree: Any) -> Any:
+    """Within a compiled call: gives every device, and so every process, the whole tree."""
+    return tree if mesh is None else jax.lax.with_sharding_constraint(tree, spread(mesh))
+
+
+def batch_rows(mesh: Mesh | None, rows: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+    """Within one network's part of a compiled call: spreads the rows of a batch along "data"."""
+    if mesh is None:
+        return rows
+    return jax.lax.with_sharding_constraint(rows, PartitionSpec("data"))
