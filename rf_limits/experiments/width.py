@@ -251,7 +251,7 @@ class WidthRun:
         placed = place(self.mesh, Start(self.inits, data.x_train, data.y_train))
         return placed._replace(spectra=self.spectra)
 
-    def closed_form_params(self, start: Start, cells: Cell, which: jax.Array, steps: float):
+    def closed_form_params(self, start: Start, cells: Cell, which: jax.Array, steps: int) -> Params:
         """Parameters of every network's linearization after ``steps``, float64."""
         how = (self.output, self.config.model.trainable, self.spec.is_gradient_flow, self.mesh)
         given = (which, cells.alpha, cells.learning_rate, np.asarray(float(steps)))
