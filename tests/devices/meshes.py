@@ -15,7 +15,7 @@ import numpy as np
 
 DEVICES = 8
 GAPS = ("linearization_gap", "rf_gap")
-"""Roots of differences that cancel: their squares are what rounding leaves a size for."""
+"""Roots of E (f - g)^2 = E f^2 - 2 E f g + E g^2: rounding is that of the terms, which cancel."""
 
 CASES = {
     "alongside": {
@@ -86,7 +86,7 @@ def environment(devices=DEVICES):
 def differences(found, wanted):
     """By column, the largest difference over the largest entry; identical columns are left out.
 
-    Where it says "gap" the squares are compared.
+    Of :data:`GAPS` the squares are compared, over the largest risk, which has the terms' size.
     """
     assert list(found.columns) == list(wanted.columns)
     assert len(found) == len(wanted)
@@ -96,13 +96,14 @@ def differences(found, wanted):
             assert found[name].equals(wanted[name]), name
             continue
         a, b = found[name].to_numpy(), wanted[name].to_numpy()
+        size = b
         if name in GAPS:
-            a, b = a**2, b**2
+            a, b, size = a**2, b**2, wanted["risk"].to_numpy()
         assert np.array_equal(np.isfinite(a), np.isfinite(b)), name
         finite = np.isfinite(a)
         distance = np.max(np.abs(a[finite] - b[finite]), initial=0.0)
         if distance > 0.0:
-            sizes[name] = float(distance / np.max(np.abs(b[finite])))
+            sizes[name] = float(distance / np.max(np.abs(size[finite])))
     return sizes
 
 
