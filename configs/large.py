@@ -1,0 +1,7 @@
+"""placeholder"""
+
+from rf_limits.experiments.large.configs import large_config
+
+
+def get_config():
+    return large_config()

@@ -1,0 +1,289 @@
+"""Random-features and kernel regression of any size, with certificates, beside their theory.
+
+A fit per method, number of features, number of samples and seed
+(:mod:`rf_limits.learning.streamed`): samples are drawn block by block and never held for
+features; the solver is chosen, and a job that cannot fit refused, before anything is computed
+(:mod:`~rf_limits.experiments.large.plan`).
+"""
+
+from typing import Any, NamedTuple
+
+import pandas as pd
+from ml_collections import ConfigDict
+
+from rf_limits.devices.mesh import check_mesh, make_mesh
+from rf_limits.errors import check, check_choice
+from rf_limits.experiments import validation
+from rf_limits.experiments.defaults import default_config
+from rf_limits.experiments.large.fit import Problem, fit_row, history_rows, make_problem
+from rf_limits.experiments.large.plan import (
+    PRECONDITIONERS,
+    SOLVERS,
+    Plan,
+    is_kernel,
+    plan_fit,
+    preconditioner_of,
+)
+from rf_limits.experiments.large.theory import THEORY, theory_rows
+from rf_limits.experiments.result import Parts, Report, Result, no_parts, no_report
+from rf_limits.experiments.tables import PRINTED_NAMES, short_number
+from rf_limits.experiments.validation import check_real, check_sequence, check_whole
+from rf_limits.learning.streamed.preconditioners import has_population_gram
+from rf_limits.models.network import make_network
+
+METHODS = ("random_features", "nngp", "ntk")
+KEYS = ("method", "width", "num_train", "seed", "iteration")
+MEASUREMENTS = (
+    "solver",
+    "preconditioner",
+    "risk",
+    "risk_standard_error",
+    "relative_risk",
+    "train_loss",
+    "relative_residual",
+    "backward_error",
+    "excess_bound",
+    "excess_estimate",
+    "iterations",
+    "condition_number",
+    "preconditioner_condition",
+    "is_solved",
+    "operations",
+    "seconds",
+)
+_TYPES = {
+    "method": "string",
+    "solver": "string",
+    "preconditioner": "string",
+    **dict.fromkeys(("width", "num_train", "seed", "iteration", "iterations"), "Int64"),
+    "is_solved": "boolean",
+}
+
+
+class Job(NamedTuple):
+    """One fit: method, N (None for kernels), n, seed and how it is solved."""
+
+    method: str
+    width: int | None
+    num_train: int
+    seed: int
+    plan: Plan
+
+    @property
+    def name(self) -> str:
+        """In words."""
+        width = "" if self.width is None else f"N = {self.width}, "
+        return f"{PRINTED_NAMES[self.method]}, {width}n = {self.num_train}, seed {self.seed}"
+
+
+def _jobs(config: ConfigDict) -> list[Job]:
+    """All fits, cheapest first within a method.
+
+    Raises:
+      RequirementError: one that cannot fit in memory.
+    """
+    jobs = []
+    for method in config.methods:
+        widths = (None,) if is_kernel(method) else sorted(config.widths)
+        for width in widths:
+            for num in sorted(config.nums_train):
+                plan = plan_fit(config, method, width, num)
+                jobs += [Job(method, width, num, seed, plan) for seed in range(config.seeds)]
+    return jobs
+
+
+def _validate_sizes(config: ConfigDict) -> None:
+    for field in ("methods", "widths", "nums_train"):
+        check_sequence(config[field], field)
+    for method in config.methods:
+        check_choice(method, METHODS, "methods")
+    for field in ("widths", "nums_train"):
+        for value in config[field]:
+            check_whole(value, field, 1)
+    for field in ("max_iterations", "kernel_points", "block_size", "seeds"):
+        check_whole(config[field], field, 1)
+    check_whole(config.num_test, "num_test", 2)
+    check_real(config.ridge, "ridge", 0.0)
+    check_real(config.tolerance, "tolerance", 0.0, strict=True)
+    underdetermined = "random_features" in config.methods and (
+        min(config.nums_train) < max(config.widths)
+    )
+    check(
+        config.ridge > 0.0 or not underdetermined,
+        "ridge",
+        "be positive where nums_train is below widths",
+        config.ridge,
+    )
+
+
+def _validate_solver(config: ConfigDict) -> None:
+    check_choice(config.solver, SOLVERS, "solver")
+    check_choice(config.preconditioner, PRECONDITIONERS, "preconditioner")
+    features = "random_features" in config.methods
+    if features and preconditioner_of(config) == "population":
+        network = make_network(1, activation=config.model.activation, use_bias=config.model.bias)
+        known = has_population_gram(network, config.problem.inputs)
+        requirement = "be sample, none or auto for these features and inputs"
+        check(known, "preconditioner", requirement, config.preconditioner)
+    check_mesh(dict(config.mesh))
+    check(config.mesh.seeds == 1, "mesh.seeds", "be 1: seeds run one by one", config.mesh.seeds)
+    data, width = config.mesh.data, config.mesh.width
+    good = config.block_size % data == 0
+    check(good, "block_size", f"be a multiple of mesh.data = {data}", config.block_size)
+    for value in config.widths if features else ():
+        check(value % width == 0, "widths", f"be multiples of mesh.width = {width}", value)
+
+
+def validate(config: ConfigDict) -> None:
+    """Checks every field of a large_config; problem and model as training runs do.
+
+    Raises:
+      RequirementError: naming the first field that cannot be, with the value received; or a fit
+        that no memory here holds, with what it needs and the largest that would fit.
+    """
+    shared = default_config()
+    shared.problem.update(config.problem)
+    shared.model.update(config.model)
+    shared.model.widths, shared.data.num_train, shared.measure.num_probe = (1,), 1, 1
+    validation.validate(shared)
+    _validate_sizes(config)
+    _validate_solver(config)
+    _jobs(config)
+
+
+def prepare(config: ConfigDict, report: Report = no_report) -> "Large":
+    """Checks the config; the work is in ``run``.
+
+    Raises:
+      RequirementError: as :func:`validate`.
+    """
+    validate(config)
+    return Large(config)
+
+
+class Large:
+    """The experiment, checked."""
+
+    def __init__(self, config: ConfigDict):
+        self.config = config
+
+    def run(self, report: Report = no_report, parts: Parts = no_parts) -> Result:
+        """Carries out all fits; every one is a part."""
+        config = self.config
+        jobs, problem, mesh = _jobs(config), make_problem(config), make_mesh(dict(config.mesh))
+        total, done, tables = sum(job.plan.operations for job in jobs), 0.0, []
+        for job in jobs:
+
+            def tell(stage: str, share: float, job: Job = job, done: float = done) -> None:
+                now = (done + min(share, 1.0) * job.plan.operations) / total
+                report(f"{job.name}: {stage}", now)
+
+            def compute(job: Job = job, tell: Report = tell) -> pd.DataFrame:
+                keys = {key: getattr(job, key) for key in KEYS[:-1]}
+                fit, row = fit_row(config, problem, mesh, job.plan, **keys, report=tell)
+                return large_table([keys | row, *history_rows(keys, fit)], problem.second_moment)
+
+            width = "" if job.width is None else f".N-{job.width}"
+            tell(f"{job.plan.solver}, about {job.plan.operations:.1e} operations", 0.0)
+            tables.append(parts(f"{job.method}{width}.n-{job.num_train}.seed-{job.seed}", compute))
+            done += job.plan.operations
+        theory = theory_rows(config, problem.target, problem.second_moment)
+        if theory:
+            tables.append(large_table(theory, problem.second_moment))
+        table = large_table(pd.concat(tables, ignore_index=True), problem.second_moment)
+        return Result(table, _choices(problem, jobs))
+
+
+def _choices(problem: Problem, jobs: list[Job]) -> dict[str, Any]:
+    """Facts about the target, and the solver of every fit with the bytes it was planned with."""
+    plans = {}
+    for job in jobs:
+        planned = sum(job.plan.host.values()) + sum(job.plan.device.values())
+        plans[job.name.rsplit(", ", 1)[0]] = {
+            "solver": job.plan.solver,
+            "preconditioner": job.plan.preconditioner,
+            "gibibytes": round(planned / 2**30, 3),
+            "operations": job.plan.operations,
+        }
+    facts = {"target": problem.target.formula(), "second_moment": problem.second_moment}
+    return facts | {"plans": plans}
+
+
+def large_table(
+    rows: list[dict[str, Any]] | pd.DataFrame, second_moment: float | int
+) -> pd.DataFrame:
+    """Rows as the documented table (docs/large.md); missing columns become nulls."""
+    columns = [*KEYS, *MEASUREMENTS]
+    table = pd.DataFrame(rows).reindex(columns=columns)
+    table["relative_risk"] = table["risk"].astype("float64") / second_moment
+    return table.astype(dict.fromkeys(columns, "float64") | _TYPES)
+
+
+def final_fits(metrics: pd.DataFrame) -> pd.DataFrame:
+    """A row per fit, without residual histories and theory."""
+    return metrics[metrics["seed"].notna() & metrics["iteration"].isna()]
+
+
+def means(metrics: pd.DataFrame) -> pd.DataFrame:
+    """Means over seeds by fit with theory beside; NaN where a seed was not solved."""
+    fits = final_fits(metrics)
+    keys = ["method", "width", "num_train", "solver"]
+    rows = []
+    for key, group in fits.groupby(keys, dropna=False, sort=False):
+        row = {k: None if pd.isna(v) else v for k, v in zip(keys, key, strict=True)}
+        for name in ("risk", "relative_risk", "train_loss", "seconds"):
+            row[name] = float(group[name].mean(skipna=False))
+        for name in ("iterations", "relative_residual", "excess_bound", "excess_estimate"):
+            row[name] = float(group[name].astype("float64").max())
+        row |= {"seeds": len(group), "not_solved": int((~group["is_solved"]).sum())}
+        beside = metrics[
+            (metrics["method"] == f"{row['method']}_{THEORY}")
+            & (metrics["num_train"] == row["num_train"])
+        ]
+        if row["width"] is not None:
+            beside = beside[beside["width"] == row["width"]]
+        row["theory"] = float(beside["risk"].iloc[0]) if len(beside) else float("nan")
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def summary(result: Result) -> dict[str, Any]:
+    """What summary.json holds: means over seeds beside theory."""
+    return {"choices": result.choices, "means": means(result.metrics).to_dict("records")}
+
+
+def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]]]:
+    """Title, columns and cells of the table a run prints."""
+    cells = [
+        [
+            PRINTED_NAMES[row.method],
+            "-" if row.width is None or pd.isna(row.width) else str(int(row.width)),
+            str(row.num_train),
+            row.solver if row.solver == "cholesky" else f"cg, {int(row.iterations)}",
+            *(short_number(v) for v in (row.risk, row.theory, row.excess_bound)),
+            short_number(row.relative_residual),
+            short_number(row.seconds),
+        ]
+        for row in means(metrics).itertuples()
+    ]
+    heads = ["method", "N", "n", "solver", "risk", "theory", "excess <", "residual", "seconds"]
+    title = "Population risk, mean over seeds; largest excess bound and residual"
+    return title, heads, cells
+
+
+def remarks(result: Result) -> list[str]:
+    """Lines under the table: the target, and every fit that was not solved."""
+    moment = result.choices["second_moment"]
+    lines = [f"Target {result.choices['target']}: E f*^2 = {moment:.4g}."]
+    fits = final_fits(result.metrics)
+    for row in fits[~fits["is_solved"]].itertuples():
+        width = "" if pd.isna(row.width) else f"N = {row.width}, "
+        where = f"{row.method} at {width}n = {row.num_train}, seed {row.seed}"
+        if row.solver == "cg":
+            why = f"relative residual {row.relative_residual:.1e} after {row.iterations} iterations"
+            how = "a larger max_iterations, tolerance or ridge makes it solvable"
+        else:
+            why = f"condition number {short_number(row.condition_number)}"
+            how = "a larger ridge makes it solvable"
+        lines.append(f"NOT SOLVED: {where}: {why}; its risk is left out; {how}.")
+    return lines
