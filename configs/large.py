@@ -1,4 +1,4 @@
-"""placeholder"""
+"""Placeholder."""
 
 from rf_limits.experiments.large.configs import large_config
 

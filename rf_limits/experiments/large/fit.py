@@ -15,6 +15,7 @@ from rf_limits.experiments.large.plan import EXPECTED_ITERATIONS, SAMPLE_FACTOR,
 from rf_limits.experiments.result import Report
 from rf_limits.experiments.setting import streams
 from rf_limits.learning.streamed.certificate import Certificate
+from rf_limits.learning.streamed.conjugate_gradients import State
 from rf_limits.learning.streamed.features import FeatureData
 from rf_limits.learning.streamed.fits import (
     StreamedFit,
@@ -39,6 +40,7 @@ from rf_limits.models.network import OneHiddenLayer, ScaledOutput, init_params, 
 from rf_limits.problem import Target, make_target
 
 _TEST_ROWS = 256
+_SECONDS = 5.0  # between two lines on the same stage
 
 
 class Problem(NamedTuple):
@@ -78,17 +80,18 @@ class _Listener:
 
     def __init__(self, report: Report):
         self.report = report
-        self.stage, self.share = "", 0.0
+        self.stage, self.share, self.told = "", 0.0, time.monotonic()
 
     def __call__(self, stage: str, share: float) -> None:
-        self.stage, self.share = stage, share
+        self.stage, self.share, self.told = stage, share, time.monotonic()
         self.report(stage, share)
 
-    def iteration(self, state: Any) -> None:
-        """After an iteration of conjugate gradients."""
+    def iteration(self, state: State) -> None:
+        """After an iteration of conjugate gradients: a new line after some seconds only."""
         count = len(state.steps)
-        share = min(count / EXPECTED_ITERATIONS, 0.95)
-        self(f"iteration {count}, residual {state.history[-1]:.1e}", share)
+        self.share = min(count / EXPECTED_ITERATIONS, 0.95)
+        if time.monotonic() - self.told >= _SECONDS:
+            self(f"iteration {count}, residual {state.history[-1]:.1e}", self.share)
 
     def within(self, *_: Any) -> None:
         """Within one: the bar is drawn again."""

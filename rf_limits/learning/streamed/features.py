@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, Key
 
@@ -230,7 +231,7 @@ def gram_sums(
 
 def residual_sums(
     data: FeatureData,
-    theta: Float[Array, "N"],
+    theta: Float[Array, "N"] | Float[np.ndarray, "N"],
     labels: Scalar = 1.0,
     *,
     after_chunk: Callable[[ResidualSums, int], None] | None = None,

@@ -13,6 +13,7 @@ r"""Preconditioners for random-features and kernel regression.
 What the solve converges to does not depend on any of them.
 """
 
+import dataclasses
 from collections.abc import Callable
 from functools import partial
 
@@ -102,7 +103,7 @@ def sample_preconditioner(data: FeatureData, ridge: float | int, points: int) ->
     """
     rows = data.stream.rows
     num = min(-(-points // rows) * rows, data.stream.num)
-    few = data._replace(stream=data.stream.__class__(**{**vars(data.stream), "num": num}))
+    few = data._replace(stream=dataclasses.replace(data.stream, num=num))
     tiles = gram_sums(few).gram
     gram = np.array(tiles).reshape(data.width, data.width)
     del tiles
