@@ -10,13 +10,13 @@ import pytest
 from rf_limits.errors import RequirementError
 from rf_limits.learning.regression import feature_regression, kernel_regression
 from rf_limits.learning.streamed.chunks import in_chunks
-from rf_limits.learning.streamed.features import FeatureData, gram_sums, residual_sums, tiles_of
-from rf_limits.learning.streamed.fits import (
+from rf_limits.learning.streamed.feature_data import FeatureData
+from rf_limits.learning.streamed.feature_fits import (
     fit_features_directly,
     fit_features_iteratively,
-    fit_kernel_directly,
-    fit_kernel_iteratively,
 )
+from rf_limits.learning.streamed.feature_sums import gram_sums, residual_sums, tiles_of
+from rf_limits.learning.streamed.kernel_fits import fit_kernel_directly, fit_kernel_iteratively
 from rf_limits.learning.streamed.kernel_tiles import KernelData
 from rf_limits.learning.streamed.preconditioners import (
     nystrom_preconditioner,
@@ -98,7 +98,7 @@ def test_sums_go_on_where_they_were_saved():
     whole = gram_sums(data, after_chunk=keep)
     sums, blocks = saved[1]
     assert 0 < blocks < STREAM.blocks
-    resumed = gram_sums(data, start=(jax.tree.map(jnp.asarray, sums), blocks))
+    resumed = gram_sums(data, start=(sums, blocks))
     np.testing.assert_array_equal(resumed.gram, whole.gram)
     np.testing.assert_array_equal(resumed.moments, whole.moments)
 

@@ -16,14 +16,13 @@ from rf_limits.experiments.result import Report
 from rf_limits.experiments.setting import streams
 from rf_limits.learning.streamed.certificate import Certificate
 from rf_limits.learning.streamed.conjugate_gradients import State
-from rf_limits.learning.streamed.features import FeatureData
-from rf_limits.learning.streamed.fits import (
-    StreamedFit,
+from rf_limits.learning.streamed.feature_data import FeatureData
+from rf_limits.learning.streamed.feature_fits import (
     fit_features_directly,
     fit_features_iteratively,
-    fit_kernel_directly,
-    fit_kernel_iteratively,
 )
+from rf_limits.learning.streamed.fits import StreamedFit
+from rf_limits.learning.streamed.kernel_fits import fit_kernel_directly, fit_kernel_iteratively
 from rf_limits.learning.streamed.kernel_tiles import KernelData
 from rf_limits.learning.streamed.preconditioners import (
     nystrom_preconditioner,

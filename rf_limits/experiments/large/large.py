@@ -6,32 +6,19 @@ features; the solver is chosen, and a job that cannot fit refused, before anythi
 (:mod:`~rf_limits.experiments.large.plan`).
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 from ml_collections import ConfigDict
 
-from rf_limits.devices.mesh import check_mesh, make_mesh
-from rf_limits.errors import check, check_choice
-from rf_limits.experiments import validation
-from rf_limits.experiments.defaults import default_config
+from rf_limits.devices.mesh import make_mesh
 from rf_limits.experiments.large.fit import Problem, fit_row, history_rows, make_problem
-from rf_limits.experiments.large.plan import (
-    PRECONDITIONERS,
-    SOLVERS,
-    Plan,
-    is_kernel,
-    plan_fit,
-    preconditioner_of,
-)
+from rf_limits.experiments.large.jobs import Job, make_jobs
 from rf_limits.experiments.large.theory import THEORY, theory_rows
+from rf_limits.experiments.large.validation import validate
 from rf_limits.experiments.result import Parts, Report, Result, no_parts, no_report
 from rf_limits.experiments.tables import PRINTED_NAMES, short_number
-from rf_limits.experiments.validation import check_real, check_sequence, check_whole
-from rf_limits.learning.streamed.preconditioners import has_population_gram
-from rf_limits.models.network import make_network
 
-METHODS = ("random_features", "nngp", "ntk")
 KEYS = ("method", "width", "num_train", "seed", "iteration")
 MEASUREMENTS = (
     "solver",
@@ -60,97 +47,6 @@ _TYPES = {
 }
 
 
-class Job(NamedTuple):
-    """One fit: method, N (None for kernels), n, seed and how it is solved."""
-
-    method: str
-    width: int | None
-    num_train: int
-    seed: int
-    plan: Plan
-
-    @property
-    def name(self) -> str:
-        """In words."""
-        width = "" if self.width is None else f"N = {self.width}, "
-        return f"{PRINTED_NAMES[self.method]}, {width}n = {self.num_train}, seed {self.seed}"
-
-
-def _jobs(config: ConfigDict) -> list[Job]:
-    """All fits, cheapest first within a method.
-
-    Raises:
-      RequirementError: one that cannot fit in memory.
-    """
-    jobs = []
-    for method in config.methods:
-        widths = (None,) if is_kernel(method) else sorted(config.widths)
-        for width in widths:
-            for num in sorted(config.nums_train):
-                plan = plan_fit(config, method, width, num)
-                jobs += [Job(method, width, num, seed, plan) for seed in range(config.seeds)]
-    return jobs
-
-
-def _validate_sizes(config: ConfigDict) -> None:
-    for field in ("methods", "widths", "nums_train"):
-        check_sequence(config[field], field)
-    for method in config.methods:
-        check_choice(method, METHODS, "methods")
-    for field in ("widths", "nums_train"):
-        for value in config[field]:
-            check_whole(value, field, 1)
-    for field in ("max_iterations", "kernel_points", "block_size", "seeds"):
-        check_whole(config[field], field, 1)
-    check_whole(config.num_test, "num_test", 2)
-    check_real(config.ridge, "ridge", 0.0)
-    check_real(config.tolerance, "tolerance", 0.0, strict=True)
-    underdetermined = "random_features" in config.methods and (
-        min(config.nums_train) < max(config.widths)
-    )
-    check(
-        config.ridge > 0.0 or not underdetermined,
-        "ridge",
-        "be positive where nums_train is below widths",
-        config.ridge,
-    )
-
-
-def _validate_solver(config: ConfigDict) -> None:
-    check_choice(config.solver, SOLVERS, "solver")
-    check_choice(config.preconditioner, PRECONDITIONERS, "preconditioner")
-    features = "random_features" in config.methods
-    if features and preconditioner_of(config) == "population":
-        network = make_network(1, activation=config.model.activation, use_bias=config.model.bias)
-        known = has_population_gram(network, config.problem.inputs)
-        requirement = "be sample, none or auto for these features and inputs"
-        check(known, "preconditioner", requirement, config.preconditioner)
-    check_mesh(dict(config.mesh))
-    check(config.mesh.seeds == 1, "mesh.seeds", "be 1: seeds run one by one", config.mesh.seeds)
-    data, width = config.mesh.data, config.mesh.width
-    good = config.block_size % data == 0
-    check(good, "block_size", f"be a multiple of mesh.data = {data}", config.block_size)
-    for value in config.widths if features else ():
-        check(value % width == 0, "widths", f"be multiples of mesh.width = {width}", value)
-
-
-def validate(config: ConfigDict) -> None:
-    """Checks every field of a large_config; problem and model as training runs do.
-
-    Raises:
-      RequirementError: naming the first field that cannot be, with the value received; or a fit
-        that no memory here holds, with what it needs and the largest that would fit.
-    """
-    shared = default_config()
-    shared.problem.update(config.problem)
-    shared.model.update(config.model)
-    shared.model.widths, shared.data.num_train, shared.measure.num_probe = (1,), 1, 1
-    validation.validate(shared)
-    _validate_sizes(config)
-    _validate_solver(config)
-    _jobs(config)
-
-
 def prepare(config: ConfigDict, report: Report = no_report) -> "Large":
     """Checks the config; the work is in ``run``.
 
@@ -170,7 +66,7 @@ class Large:
     def run(self, report: Report = no_report, parts: Parts = no_parts) -> Result:
         """Carries out all fits; every one is a part."""
         config = self.config
-        jobs, problem, mesh = _jobs(config), make_problem(config), make_mesh(dict(config.mesh))
+        jobs, problem, mesh = make_jobs(config), make_problem(config), make_mesh(dict(config.mesh))
         total, done, tables = sum(job.plan.operations for job in jobs), 0.0, []
         for job in jobs:
 

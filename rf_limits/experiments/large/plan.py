@@ -8,7 +8,7 @@ import psutil
 from ml_collections import ConfigDict
 
 from rf_limits.errors import RequirementError
-from rf_limits.learning.streamed import features, kernel_tiles
+from rf_limits.learning.streamed import feature_sums, kernel_tiles
 from rf_limits.learning.streamed.preconditioners import has_population_gram
 from rf_limits.models.network import make_network
 
@@ -71,14 +71,14 @@ def _features(config: ConfigDict, solver: str, width: int, num: int) -> Plan:
     block = 8.0 * _ARRAYS * rows * width / (mesh.data * mesh.width)
     gram = {
         "Gram matrix": matrix / mesh.width,
-        "products added to it": matrix / mesh.width / features.tiles_of(width, mesh.width),
+        "products added to it": matrix / mesh.width / feature_sums.tiles_of(width, mesh.width),
         "block of features": block,
     }
     if solver == "cholesky":
         work = float(num) * width * (per_feature + 1.1 * width) + ridge_work
         return Plan(solver, "", {"its copy and factor": matrix, "risk": _RISK}, gram, work)
     kind = preconditioner_of(config)
-    tile = min(block, 8.0 * _ARRAYS * max(features.TILE_ENTRIES, width * mesh.data))
+    tile = min(block, 8.0 * _ARRAYS * max(feature_sums.TILE_ENTRIES, width * mesh.data))
     host, device = {"risk": float(_RISK)}, {"features of a tile": tile}
     work = EXPECTED_ITERATIONS * float(num) * width * per_feature
     if kind != "none":
@@ -160,8 +160,8 @@ def _refusal(
     other = ", or any size with preconditioner = 'none'" if holds else ""
     return RequirementError(
         f"{field} must give a {method} fit by {plan.solver} that fits in {place} "
-        f"({needed / 2**30:.1f} GiB are needed, {limit / 2**30:.1f} GiB may be used; largest: "
-        f"{listed} GiB), but received {size}; {largest} would fit{other}."
+        f"({needed / 2**30:.1f} GiB are needed, {limit / 2**30:.1f} GiB may be used; largest "
+        f"arrays: {listed} GiB), but received {size}; {largest} would fit{other}."
     )
 
 

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from rf_limits.experiments.large.large import METHODS, final_fits
+from rf_limits.experiments.large.large import final_fits
 from rf_limits.experiments.large.theory import THEORY
+from rf_limits.experiments.large.validation import METHODS
 from rf_limits.figures.curves import as_floats, log_axes, spread_line
 from rf_limits.figures.style import COLOURS, MARKERS, NAMES, new_figure, shade, style
 

@@ -24,7 +24,8 @@ from jaxtyping import Array, Float
 
 from rf_limits.errors import check
 from rf_limits.learning.streamed.cholesky import InPlaceCholesky, mirror, one_norm
-from rf_limits.learning.streamed.features import FeatureData, gram_sums
+from rf_limits.learning.streamed.feature_data import FeatureData
+from rf_limits.learning.streamed.feature_sums import gram_sums
 from rf_limits.learning.streamed.kernel_tiles import KernelData
 from rf_limits.models.network import OneHiddenLayer, hidden_weights
 from rf_limits.theory.expectations import gaussian_gram

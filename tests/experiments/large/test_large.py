@@ -169,8 +169,8 @@ def test_what_cannot_fit_is_refused_with_the_largest_that_would(monkeypatch):
         large.validate(config)
     found = re.fullmatch(
         r"widths must give a random_features fit by cg that fits in memory \((.*) GiB are needed, "
-        r"21.6 GiB may be used; largest: preconditioner 74.5, .*\), but received 100000; (\d+) "
-        r"would fit, or any size with preconditioner = 'none'.",
+        r"21.6 GiB may be used; largest arrays: preconditioner 74.5, .*\), but received 100000; "
+        r"(\d+) would fit, or any size with preconditioner = 'none'.",
         str(refused.value),
     )
     assert float(found[1]) > 74.5

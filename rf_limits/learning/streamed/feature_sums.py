@@ -20,11 +20,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float
 
 from rf_limits.devices.mesh import spread
-from rf_limits.errors import check
 from rf_limits.learning.streamed.chunks import in_chunks
+from rf_limits.learning.streamed.feature_data import FeatureData
 from rf_limits.learning.streamed.stream import SampleStream
 from rf_limits.models.features import random_features
 from rf_limits.models.network import OneHiddenLayer, Params
@@ -35,49 +35,6 @@ GRAM_TILES = 8
 
 TILE_ENTRIES = 2**22
 """Features held at a time in passes that need no Gram matrix: 32 MiB."""
-
-
-class FeatureData(NamedTuple):
-    """The features of one network at every sample of one training set.
-
-    Attributes:
-      network: architecture, whose hidden layer gives the features.
-      params: parameters that fix them.
-      stream: the training set.
-      key: its key.
-      mesh: devices to spread over, or None for one.
-    """
-
-    network: OneHiddenLayer
-    params: Params
-    stream: SampleStream
-    key: Key[Array, ""]
-    mesh: Mesh | None = None
-
-    @property
-    def width(self) -> int:
-        """Number of features N."""
-        return self.network.width
-
-    def placed(self) -> "FeatureData":
-        """The same with hidden weights where the mesh wants them.
-
-        Raises:
-          RequirementError: features or rows of a block that the mesh does not divide.
-        """
-        if self.mesh is None:
-            return self
-        width, data = self.mesh.shape["width"], self.mesh.shape["data"]
-        rows = self.stream.rows
-        check(
-            self.width % width == 0, "widths", f"be multiples of mesh.width = {width}", self.width
-        )
-        check(rows % data == 0, "block_size", f"be a multiple of mesh.data = {data}", rows)
-        hidden = {
-            name: jax.device_put(value, spread(self.mesh, *(None,) * (value.ndim - 1), "width"))
-            for name, value in self.params["params"].items()
-        }
-        return self._replace(params={"params": hidden})
 
 
 class GramSums(NamedTuple):
@@ -203,9 +160,10 @@ def gram_sums(
 
     Args:
       data: features and training set.
-      start: sums over the first blocks and how many blocks they are, to go on from; the sums
-        are used up.
-      after_chunk: called every few seconds with the sums so far and how many blocks they are.
+      start: sums over the first blocks, as ``after_chunk`` had them (numpy arrays will do), and
+        how many blocks they are; arrays of JAX are used up.
+      after_chunk: called every few seconds with the sums so far and how many blocks they are;
+        the next call uses the arrays up: copy what is to be kept.
 
     Returns:
       :class:`GramSums`, float64.
@@ -216,16 +174,19 @@ def gram_sums(
     data = data.placed()
     network, params, stream, key, mesh = data
     size = network.width
+    tiles = tiles_of(size, 1 if mesh is None else mesh.shape["width"])
+    places = (spread(mesh, None, "width", None), spread(mesh, "width"), spread(mesh))
     if start is None:
-        tiles = tiles_of(size, 1 if mesh is None else mesh.shape["width"])
-        gram = _zeros(mesh, (tiles, size // tiles, size), None, "width", None)
-        zero = GramSums(gram, _zeros(mesh, (size,), "width"), _zeros(mesh, ()))
-        start = (zero, 0)
+        shapes = ((tiles, size // tiles, size), (size,), ())
+        zeros = zip(shapes, places, strict=True)
+        sums, first = GramSums(*(jnp.zeros(s, jnp.float64, device=p) for s, p in zeros)), 0
+    else:
+        found, first = start
+        sums = GramSums(*(jax.device_put(v, p) for v, p in zip(found, places, strict=True)))
 
     def step(sums: GramSums, first: int, last: int) -> GramSums:
         return _add_gram(network, stream, mesh, params, key, sums, first, last)
 
-    sums, first = start
     return in_chunks(step, sums, stream.blocks, first=first, after_chunk=after_chunk)
 
 
