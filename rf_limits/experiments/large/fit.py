@@ -94,7 +94,7 @@ class _Listener:
 
     def within(self, *_: Any) -> None:
         """Within one: the bar is drawn again."""
-        self(self.stage, self.share)
+        self.report(self.stage, self.share)
 
 
 def _fit_features(
