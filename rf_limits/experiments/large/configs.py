@@ -16,7 +16,7 @@ def large_config() -> ConfigDict:
     model.bias = False
     config.methods = ("random_features", "nngp", "ntk")
     config.widths = (500, 2000)  # N, numbers of random features
-    config.nums_train = (1000, 3000, 10_000)  # n
+    config.nums_train = (1000, 3000, 8000)  # n
     config.ridge = 0.01  # penalty on squared weights; added to the kernel's diagonal
     # cholesky, cg; auto: cholesky where it fits and does not cost far more
     config.solver = "auto"
