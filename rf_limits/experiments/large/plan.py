@@ -92,10 +92,12 @@ def _features(config: ConfigDict, solver: str, width: int, num: int) -> Plan:
 
 def _kernel(config: ConfigDict, solver: str, num: int) -> Plan:
     dim = config.problem.dim
-    tile = 8.0 * _KERNEL_ARRAYS * max(min(kernel_tiles.TILE_ENTRIES, num**2), num)
+    numbers = kernel_tiles.numbers_per_value(config.model.activation)
+    held = max(min(kernel_tiles.TILE_ENTRIES, numbers * num**2), numbers * num)
+    tile = 8.0 * _KERNEL_ARRAYS * held
     device = {"tile of the kernel": tile / config.mesh.data}
     host = {"inputs and vectors": 8.0 * num * (3 * dim + 10)}
-    values = float(num) ** 2 * (2.0 * dim + _KERNEL)
+    values = float(num) ** 2 * (2.0 * dim + _KERNEL * numbers)
     if solver == "cholesky":
         host["kernel matrix"] = 8.0 * float(num) ** 2
         return Plan(solver, "", host, device, values + num**3 / 3.0)

@@ -114,7 +114,8 @@ def test_other_activations(activation):
     """tanh: no population Gram matrix, no exact risk; both solvers agree all the same."""
     risks = []
     for solver in ("cg", "cholesky"):
-        config = small_config(solver=solver)
+        config = small_config(solver=solver, nums_train=(90,), kernel_points=40)
+        config.methods, config.num_test = ("random_features", "nngp"), 50
         config.model.activation, config.model.bias = activation, True
         result = large.prepare(config).run()
         risks.append(large.final_fits(result.metrics)["risk"].to_numpy())
