@@ -1,5 +1,7 @@
 """A keep in memory that stops a run where a test wants it."""
 
+import numpy as np
+
 from rf_limits.experiments.keep import Keep, Stopped
 
 
@@ -43,6 +45,6 @@ class MemoryKeep(Keep):
         return True
 
     def save(self, name, state):
-        self.states[self.prefix + name] = dict(state)
+        self.states[self.prefix + name] = {key: np.array(value) for key, value in state.items()}
         self.saved.append(self.prefix + name)
         self.go_on()

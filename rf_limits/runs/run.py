@@ -36,6 +36,7 @@ _FOLDERS = {
     "sample_complexity": "samples.",
     "coupling": "power.",
     "polynomials": "power.",
+    "large": "large.",
 }
 EXPERIMENTS = {
     name: (f"rf_limits.experiments.{folder}{name}", f"rf_limits.figures.{folder}{name}")

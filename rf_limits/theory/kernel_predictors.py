@@ -165,7 +165,7 @@ def kernel_series(
 
 
 def zonal_series(
-    weights: Float[np.ndarray, "K ..."], dim: int, t: Float[Array, "..."]
+    weights: Float[np.ndarray, "K ..."] | Float[Array, "K ..."], dim: int, t: Float[Array, "..."]
 ) -> Float[Array, "..."]:
     """sum_k weights_k P_k(t), elementwise, by the three-term recurrence.
 

@@ -1,0 +1,1 @@
+"""One large job: regression on more samples or features than one matrix in memory holds."""

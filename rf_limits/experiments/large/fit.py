@@ -1,0 +1,283 @@
+"""One fit of a large job: data, preconditioner, solver, exact risk, a row of the table."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+
+from rf_limits.errors import RequirementError
+from rf_limits.experiments.large.plan import EXPECTED_ITERATIONS, SAMPLE_FACTOR, Plan, is_kernel
+from rf_limits.experiments.large.states import States
+from rf_limits.experiments.result import Report
+from rf_limits.experiments.setting import streams
+from rf_limits.learning.streamed.certificate import Certificate
+from rf_limits.learning.streamed.conjugate_gradients import State
+from rf_limits.learning.streamed.feature_data import FeatureData
+from rf_limits.learning.streamed.feature_fits import (
+    fit_features_directly,
+    fit_features_iteratively,
+)
+from rf_limits.learning.streamed.feature_sums import GramSums
+from rf_limits.learning.streamed.fits import StreamedFit
+from rf_limits.learning.streamed.kernel_fits import fit_kernel_directly, fit_kernel_iteratively
+from rf_limits.learning.streamed.kernel_tiles import KernelData
+from rf_limits.learning.streamed.preconditioners import (
+    nystrom_preconditioner,
+    population_preconditioner,
+    sample_preconditioner,
+)
+from rf_limits.learning.streamed.stream import SampleStream
+from rf_limits.measure.kernel_risk import exact_kernel_risk
+from rf_limits.measure.neuron_risk import exact_risk
+from rf_limits.measure.risk import sampled_risk
+from rf_limits.measure.tiled_kernel_risk import tiled_kernel_risk
+from rf_limits.models.features import random_features
+from rf_limits.models.network import OneHiddenLayer, ScaledOutput, init_params, make_network
+from rf_limits.problem import Target, make_target
+
+_TEST_ROWS = 256
+_SECONDS = 5.0  # between two lines on the same stage
+
+
+class Problem(NamedTuple):
+    """The target, and its second moment under the inputs."""
+
+    target: Target
+    second_moment: float
+
+
+def make_problem(config: ConfigDict) -> Problem:
+    """Draws the target."""
+    problem = config.problem
+    names = ("dim", "norm", "bias", "neurons", "degree", "polynomial")
+    sizes = {name: problem[name] for name in names}
+    target = make_target(jax.random.key(problem.seed), problem.target, **sizes)
+    return Problem(target, target.second_moment(problem.inputs))
+
+
+def _stream(config: ConfigDict, target: Target, num: int) -> SampleStream:
+    problem = config.problem
+    return SampleStream(target, problem.inputs, problem.noise, num, config.block_size)
+
+
+def _network(config: ConfigDict, width: int) -> OneHiddenLayer:
+    return make_network(width, activation=config.model.activation, use_bias=config.model.bias)
+
+
+def _test_set(config: ConfigDict, target: Target, seed: int) -> tuple[np.ndarray, jax.Array]:
+    """Inputs and noise-free target values that no training set shares."""
+    stream = dataclasses.replace(_stream(config, target, config.num_test), noise=0.0)
+    x, _ = stream.collect(streams(seed).batches)
+    return x, target(jnp.asarray(x))
+
+
+class _Listener:
+    """Progress of one fit, by iterations or by blocks."""
+
+    def __init__(self, report: Report):
+        self.report = report
+        self.stage, self.share, self.told = "", 0.0, time.monotonic()
+
+    def __call__(self, stage: str, share: float) -> None:
+        self.stage, self.share, self.told = stage, share, time.monotonic()
+        self.report(stage, share)
+
+    def iteration(self, state: State) -> None:
+        """After an iteration of conjugate gradients: a new line after some seconds only."""
+        count = len(state.steps)
+        self.share = min(count / EXPECTED_ITERATIONS, 0.95)
+        if time.monotonic() - self.told >= _SECONDS:
+            self(f"iteration {count}, residual {state.history[-1]:.1e}", self.share)
+
+    def within(self, *_: Any) -> None:
+        """Within one: the bar is drawn again."""
+        self.report(self.stage, self.share)
+
+
+def _both(*callbacks: Callable[[State], None]) -> Callable[[State], None]:
+    def call(state: State) -> None:
+        for one in callbacks:
+            one(state)
+
+    return call
+
+
+def _fit_features(
+    config: ConfigDict, data: FeatureData, plan: Plan, listen: _Listener, states: States
+) -> tuple[StreamedFit, float]:
+    """The fit, and the condition number of its preconditioner."""
+    ridge, blocks = config.ridge, data.stream.blocks
+    if plan.solver == "cholesky":
+
+        def after_blocks(sums: GramSums, done: int) -> None:
+            listen("Gram matrix", 0.95 * done / blocks)
+            states.after_blocks(sums, done)
+
+        start = states.sums()
+        return fit_features_directly(data, ridge, start=start, after_chunk=after_blocks), np.nan
+    if plan.preconditioner != "none":
+        listen("preconditioner", 0.0)
+    condition = np.nan
+    if plan.preconditioner == "population":
+        precondition = population_preconditioner(data, ridge)
+        condition = precondition.condition_number
+    elif plan.preconditioner == "sample":
+        precondition = sample_preconditioner(data, ridge, SAMPLE_FACTOR * data.width)
+        condition = precondition.condition_number
+    else:
+        precondition = np.copy
+    listen("first pass", 0.01)
+    fit = fit_features_iteratively(
+        data,
+        ridge,
+        precondition,
+        tolerance=config.tolerance,
+        max_iterations=config.max_iterations,
+        state=states.iteration(),
+        after_chunk=_both(listen.iteration, states.after_iteration),
+        within_pass=listen.within,
+    )
+    return fit, condition
+
+
+def _fit_kernel(
+    config: ConfigDict,
+    data: KernelData,
+    labels: np.ndarray,
+    plan: Plan,
+    listen: _Listener,
+    states: States,
+) -> StreamedFit:
+    if plan.solver == "cholesky":
+        listen("kernel matrix", 0.0)
+        return fit_kernel_directly(data, labels, config.ridge)
+    precondition = np.copy
+    if config.preconditioner != "none":
+        listen("preconditioner", 0.0)
+        precondition = nystrom_preconditioner(data, config.ridge, config.kernel_points)
+    return fit_kernel_iteratively(
+        data,
+        labels,
+        config.ridge,
+        precondition,
+        tolerance=config.tolerance,
+        max_iterations=config.max_iterations,
+        state=states.iteration(),
+        after_chunk=_both(listen.iteration, states.after_iteration),
+    )
+
+
+def _feature_risk(
+    config: ConfigDict, problem: Problem, data: FeatureData, theta: np.ndarray, seed: int
+) -> tuple[float, float]:
+    """Risk of sum_i theta_i phi_i and its standard error: exact where known."""
+    output = ScaledOutput(data.network, centred=False)
+    exact = exact_risk(output, problem.target, problem.second_moment, config.problem.inputs)
+    weights = jnp.asarray(theta)
+    if exact is not None:
+        risk = jax.jit(exact.random_features)(data.params, weights)
+    else:
+        x, y = _test_set(config, problem.target, seed)
+        predict = jax.jit(lambda rows: random_features(data.network, data.params, rows) @ weights)
+        parts = [predict(x[i : i + _TEST_ROWS]) for i in range(0, len(x), _TEST_ROWS)]
+        risk = sampled_risk(jnp.concatenate(parts), y)
+    return float(risk.risk), float(risk.standard_error)
+
+
+def _kernel_risk(
+    config: ConfigDict, problem: Problem, data: KernelData, c: np.ndarray, seed: int
+) -> tuple[float, float]:
+    """Risk of sum_i c_i k(x, x_i) and its standard error: exact where known."""
+    exact = exact_kernel_risk(data.network, problem.target, config.problem.inputs)
+    if exact is not None:
+        series = exact.series[data.name]
+        return tiled_kernel_risk(series, data.x, c, problem.second_moment), 0.0
+    x, y = _test_set(config, problem.target, seed)
+    risk = sampled_risk(jnp.asarray(data.product(c, x)), y)
+    return float(risk.risk), float(risk.standard_error)
+
+
+def _refused() -> StreamedFit:
+    """A fit of a matrix that is not positive definite in float64."""
+    nothing = Certificate(*(float("nan"),) * 4)
+    empty = np.zeros(0)
+    return StreamedFit(empty, float("nan"), nothing, 0, empty, float("inf"), False)
+
+
+def fit_row(
+    config: ConfigDict,
+    problem: Problem,
+    mesh: Mesh | None,
+    plan: Plan,
+    *,
+    method: str,
+    width: int | None,
+    num_train: int,
+    seed: int,
+    report: Report,
+    states: States,
+) -> tuple[StreamedFit, dict[str, Any]]:
+    """One fit and its row of the table, without keys.
+
+    A fit that is not solved has no risk: NaN, as :mod:`rf_limits.experiments.fitted` has it.
+
+    Args:
+      config: large_config.
+      problem: target.
+      mesh: devices, or None for one.
+      plan: of this fit.
+      method: ``"random_features"``, ``"nngp"`` or ``"ntk"``.
+      width: N; None for kernels.
+      num_train: n.
+      seed: draws data and features.
+      report: called with a stage and the share of this fit that is done.
+      states: where it goes on from, and what it saves on the way.
+    """
+    started = time.monotonic()
+    listen, condition = _Listener(report), float("nan")
+    draws, stream = streams(seed), _stream(config, problem.target, num_train)
+    network = _network(config, width or 1)
+    try:
+        if is_kernel(method):
+            x, y = stream.collect(draws.data)
+            data = KernelData(network, method, x, mesh)
+            fit, risk_of = _fit_kernel(config, data, y, plan, listen, states), _kernel_risk
+        else:
+            params = init_params(network, draws.init, config.problem.dim)
+            data = FeatureData(network, params, stream, draws.data, mesh)
+            fit, condition = _fit_features(config, data, plan, listen, states)
+            risk_of = _feature_risk
+    except RequirementError:  # not positive definite: nothing else is checked this late
+        fit = _refused()
+    risk, error = float("nan"), float("nan")
+    if fit.is_solved:
+        listen("risk", 0.97)
+        risk, error = risk_of(config, problem, data, fit.coefficients, seed)
+    return fit, {
+        "solver": plan.solver,
+        "preconditioner": plan.preconditioner or None,
+        "risk": risk,
+        "risk_standard_error": error,
+        "train_loss": fit.train_loss,
+        **fit.certificate._asdict(),
+        "iterations": fit.iterations,
+        "condition_number": fit.condition_number,
+        "preconditioner_condition": condition,
+        "is_solved": fit.is_solved,
+        "operations": plan.operations,
+        "seconds": time.monotonic() - started,
+    }
+
+
+def history_rows(keys: dict[str, Any], fit: StreamedFit) -> list[dict[str, Any]]:
+    """A row per iteration of conjugate gradients: its relative residual."""
+    return [
+        keys | {"iteration": k, "relative_residual": float(value)}
+        for k, value in enumerate(fit.history)
+    ]

@@ -1,0 +1,193 @@
+"""Random-features and kernel regression of any size, with certificates, beside their theory.
+
+A fit per method, number of features, number of samples and seed
+(:mod:`rf_limits.learning.streamed`): samples are drawn block by block and never held for
+features; the solver is chosen, and a job that cannot fit refused, before anything is computed
+(:mod:`~rf_limits.experiments.large.plan`).
+"""
+
+from typing import Any
+
+import pandas as pd
+from ml_collections import ConfigDict
+
+from rf_limits.devices.mesh import make_mesh
+from rf_limits.experiments.keep import NO_KEEP, Keep
+from rf_limits.experiments.large.fit import Problem, fit_row, history_rows, make_problem
+from rf_limits.experiments.large.jobs import Job, make_jobs
+from rf_limits.experiments.large.states import States
+from rf_limits.experiments.large.theory import THEORY, theory_rows
+from rf_limits.experiments.large.validation import validate
+from rf_limits.experiments.result import Report, Result, no_report
+from rf_limits.experiments.tables import PRINTED_NAMES, short_number
+
+KEYS = ("method", "width", "num_train", "seed", "iteration")
+MEASUREMENTS = (
+    "solver",
+    "preconditioner",
+    "risk",
+    "risk_standard_error",
+    "relative_risk",
+    "train_loss",
+    "relative_residual",
+    "backward_error",
+    "excess_bound",
+    "excess_estimate",
+    "iterations",
+    "condition_number",
+    "preconditioner_condition",
+    "is_solved",
+    "operations",
+    "seconds",
+)
+_TYPES = {
+    "method": "string",
+    "solver": "string",
+    "preconditioner": "string",
+    **dict.fromkeys(("width", "num_train", "seed", "iteration", "iterations"), "Int64"),
+    "is_solved": "boolean",
+}
+
+
+def prepare(config: ConfigDict, report: Report = no_report) -> "Large":
+    """Checks the config; the work is in ``run``.
+
+    Raises:
+      RequirementError: as :func:`validate`.
+    """
+    validate(config)
+    return Large(config)
+
+
+class Large:
+    """The experiment, checked."""
+
+    def __init__(self, config: ConfigDict):
+        self.config = config
+
+    def run(self, report: Report = no_report, keep: Keep = NO_KEEP) -> Result:
+        """Carries out all fits; every one is a part."""
+        config = self.config
+        jobs, problem, mesh = make_jobs(config), make_problem(config), make_mesh(dict(config.mesh))
+        total, done, tables = sum(job.plan.operations for job in jobs), 0.0, []
+        for job in jobs:
+
+            def tell(stage: str, share: float, job: Job = job, done: float = done) -> None:
+                now = (done + min(share, 1.0) * job.plan.operations) / total
+                report(f"{job.name}: {stage}", now)
+
+            width = "" if job.width is None else f".N-{job.width}"
+            name = f"{job.method}{width}.n-{job.num_train}.seed-{job.seed}"
+            states = States(keep, name)
+
+            def compute(
+                job: Job = job, tell: Report = tell, states: States = states
+            ) -> pd.DataFrame:
+                keys = {key: getattr(job, key) for key in KEYS[:-1]}
+                told = {"report": tell, "states": states}
+                fit, row = fit_row(config, problem, mesh, job.plan, **keys, **told)
+                return large_table([keys | row, *history_rows(keys, fit)], problem.second_moment)
+
+            tell(f"{job.plan.solver}, about {job.plan.operations:.1e} operations", 0.0)
+            tables.append(keep.part(name, compute))
+            done += job.plan.operations
+        theory = theory_rows(config, problem.target, problem.second_moment)
+        if theory:
+            tables.append(large_table(theory, problem.second_moment))
+        table = large_table(pd.concat(tables, ignore_index=True), problem.second_moment)
+        return Result(table, _choices(problem, jobs))
+
+
+def _choices(problem: Problem, jobs: list[Job]) -> dict[str, Any]:
+    """Facts about the target, and the solver of every fit with the bytes it was planned with."""
+    plans = {}
+    for job in jobs:
+        planned = sum(job.plan.host.values()) + sum(job.plan.device.values())
+        plans[job.name.rsplit(", ", 1)[0]] = {
+            "solver": job.plan.solver,
+            "preconditioner": job.plan.preconditioner,
+            "gibibytes": round(planned / 2**30, 3),
+            "operations": job.plan.operations,
+        }
+    facts = {"target": problem.target.formula(), "second_moment": problem.second_moment}
+    return facts | {"plans": plans}
+
+
+def large_table(
+    rows: list[dict[str, Any]] | pd.DataFrame, second_moment: float | int
+) -> pd.DataFrame:
+    """Rows as the documented table (docs/large.md); missing columns become nulls."""
+    columns = [*KEYS, *MEASUREMENTS]
+    table = pd.DataFrame(rows).reindex(columns=columns)
+    table["relative_risk"] = table["risk"].astype("float64") / second_moment
+    return table.astype(dict.fromkeys(columns, "float64") | _TYPES)
+
+
+def final_fits(metrics: pd.DataFrame) -> pd.DataFrame:
+    """A row per fit, without residual histories and theory."""
+    return metrics[metrics["seed"].notna() & metrics["iteration"].isna()]
+
+
+def means(metrics: pd.DataFrame) -> pd.DataFrame:
+    """Means over seeds by fit with theory beside; NaN where a seed was not solved."""
+    fits = final_fits(metrics)
+    keys = ["method", "width", "num_train", "solver"]
+    rows = []
+    for key, group in fits.groupby(keys, dropna=False, sort=False):
+        row = {k: None if pd.isna(v) else v for k, v in zip(keys, key, strict=True)}
+        for name in ("risk", "relative_risk", "train_loss", "seconds"):
+            row[name] = float(group[name].mean(skipna=False))
+        for name in ("iterations", "relative_residual", "excess_bound", "excess_estimate"):
+            row[name] = float(group[name].astype("float64").max())
+        row |= {"seeds": len(group), "not_solved": int((~group["is_solved"]).sum())}
+        beside = metrics[
+            (metrics["method"] == f"{row['method']}_{THEORY}")
+            & (metrics["num_train"] == row["num_train"])
+        ]
+        if row["width"] is not None:
+            beside = beside[beside["width"] == row["width"]]
+        row["theory"] = float(beside["risk"].iloc[0]) if len(beside) else float("nan")
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def summary(result: Result) -> dict[str, Any]:
+    """What summary.json holds: means over seeds beside theory."""
+    return {"choices": result.choices, "means": means(result.metrics).to_dict("records")}
+
+
+def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]]]:
+    """Title, columns and cells of the table a run prints."""
+    cells = [
+        [
+            PRINTED_NAMES[row.method],
+            "-" if row.width is None or pd.isna(row.width) else str(int(row.width)),
+            str(row.num_train),
+            row.solver if row.solver == "cholesky" else f"cg, {int(row.iterations)}",
+            *(short_number(v) for v in (row.risk, row.theory, row.excess_bound)),
+            short_number(row.relative_residual),
+            short_number(row.seconds),
+        ]
+        for row in means(metrics).itertuples()
+    ]
+    heads = ["method", "N", "n", "solver", "risk", "theory", "excess <", "residual", "seconds"]
+    title = "Population risk, mean over seeds; largest excess bound and residual"
+    return title, heads, cells
+
+
+def remarks(result: Result) -> list[str]:
+    """Lines under the table: the target, and every fit that was not solved."""
+    moment = result.choices["second_moment"]
+    lines = [f"Target {result.choices['target']}: E f*^2 = {moment:.4g}."]
+    fits = final_fits(result.metrics)
+    for row in fits[~fits["is_solved"]].itertuples():
+        width = "" if pd.isna(row.width) else f"N = {row.width}, "
+        where = f"{row.method} at {width}n = {row.num_train}, seed {row.seed}"
+        if row.solver == "cg":
+            why = f"relative residual {row.relative_residual:.1e} after {row.iterations} iterations"
+            how = "a larger max_iterations, tolerance or ridge makes it solvable"
+        else:
+            why = f"condition number {short_number(row.condition_number)}"
+            how = "a larger ridge makes it solvable"
+        lines.append(f"NOT SOLVED: {where}: {why}; its risk is left out; {how}.")
+    return lines

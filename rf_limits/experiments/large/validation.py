@@ -1,0 +1,74 @@
+"""Refusing a large job before any work starts, in one line that names the field."""
+
+from ml_collections import ConfigDict
+
+from rf_limits.devices.mesh import check_mesh
+from rf_limits.errors import check, check_choice
+from rf_limits.experiments import validation
+from rf_limits.experiments.defaults import default_config
+from rf_limits.experiments.large.jobs import make_jobs
+from rf_limits.experiments.large.plan import PRECONDITIONERS, SOLVERS, preconditioner_of
+from rf_limits.experiments.validation import check_real, check_sequence, check_whole
+from rf_limits.learning.streamed.preconditioners import has_population_gram
+from rf_limits.models.network import make_network
+
+METHODS = ("random_features", "nngp", "ntk")
+
+
+def _validate_sizes(config: ConfigDict) -> None:
+    for field in ("methods", "widths", "nums_train"):
+        check_sequence(config[field], field)
+    for method in config.methods:
+        check_choice(method, METHODS, "methods")
+    for field in ("widths", "nums_train"):
+        for value in config[field]:
+            check_whole(value, field, 1)
+    for field in ("max_iterations", "kernel_points", "block_size", "seeds"):
+        check_whole(config[field], field, 1)
+    check_whole(config.num_test, "num_test", 2)
+    check_real(config.ridge, "ridge", 0.0)
+    check_real(config.tolerance, "tolerance", 0.0, strict=True)
+    underdetermined = "random_features" in config.methods and (
+        min(config.nums_train) < max(config.widths)
+    )
+    check(
+        config.ridge > 0.0 or not underdetermined,
+        "ridge",
+        "be positive where nums_train is below widths",
+        config.ridge,
+    )
+
+
+def _validate_solver(config: ConfigDict) -> None:
+    check_choice(config.solver, SOLVERS, "solver")
+    check_choice(config.preconditioner, PRECONDITIONERS, "preconditioner")
+    features = "random_features" in config.methods
+    if features and preconditioner_of(config) == "population":
+        network = make_network(1, activation=config.model.activation, use_bias=config.model.bias)
+        known = has_population_gram(network, config.problem.inputs)
+        requirement = "be sample, none or auto for these features and inputs"
+        check(known, "preconditioner", requirement, config.preconditioner)
+    check_mesh(dict(config.mesh))
+    check(config.mesh.seeds == 1, "mesh.seeds", "be 1: seeds run one by one", config.mesh.seeds)
+    data, width = config.mesh.data, config.mesh.width
+    good = config.block_size % data == 0
+    check(good, "block_size", f"be a multiple of mesh.data = {data}", config.block_size)
+    for value in config.widths if features else ():
+        check(value % width == 0, "widths", f"be multiples of mesh.width = {width}", value)
+
+
+def validate(config: ConfigDict) -> None:
+    """Checks every field of a large_config; problem and model as training runs do.
+
+    Raises:
+      RequirementError: naming the first field that cannot be, with the value received; or a fit
+        that no memory here holds, with what it needs and the largest that would fit.
+    """
+    shared = default_config()
+    shared.problem.update(config.problem)
+    shared.model.update(config.model)
+    shared.model.widths, shared.data.num_train, shared.measure.num_probe = (1,), 1, 1
+    validation.validate(shared)
+    _validate_sizes(config)
+    _validate_solver(config)
+    make_jobs(config)

@@ -1,0 +1,77 @@
+"""Risk against n over theory, and how conjugate gradients converged."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from rf_limits.experiments.large.large import final_fits
+from rf_limits.experiments.large.theory import THEORY
+from rf_limits.experiments.large.validation import METHODS
+from rf_limits.figures.curves import as_floats, log_axes, spread_line
+from rf_limits.figures.style import COLOURS, MARKERS, NAMES, new_figure, shade, style
+
+
+def draw(metrics: pd.DataFrame) -> dict[str, Figure]:
+    """All figures by file name; ``residuals`` only where a fit was iterative.
+
+    Args:
+      metrics: the experiment's table.
+    """
+    with style():
+        figures = {"risk": risk(metrics)}
+        if metrics["iteration"].notna().any():
+            figures["residuals"] = residuals(metrics)
+    return figures
+
+
+def _lines(table: pd.DataFrame) -> list[tuple[str, int | None, dict]]:
+    """Method, N and look of every curve: darker for fewer features."""
+    found = []
+    for method in METHODS:
+        part = table[table["method"] == method]
+        widths = sorted(int(w) for w in part["width"].dropna().unique())
+        for i, width in enumerate(widths or ([None] if len(part) else [])):
+            colour = COLOURS[method]
+            if len(widths) > 1:
+                colour = shade(colour, i / (len(widths) - 1))
+            label = NAMES[method] if width is None else f"{NAMES[method]}, N = {width}"
+            look = {"color": colour, "label": label, "marker": MARKERS[len(found) % len(MARKERS)]}
+            found.append((method, width, look))
+    return found
+
+
+def _of(table: pd.DataFrame, method: str, width: int | None) -> pd.DataFrame:
+    part = table[table["method"] == method]
+    return part if width is None else part[part["width"] == width]
+
+
+def risk(metrics: pd.DataFrame) -> Figure:
+    """Relative risk against n, a curve per method and number of features; theory dashed."""
+    figure, (axis,) = new_figure(1, height=3.4, width=4.2)
+    fits = final_fits(metrics)
+    for method, width, look in _lines(fits):
+        part = _of(fits, method, width)
+        spread_line(axis, as_floats, part, "num_train", "relative_risk", **look, linestyle="none")
+        theory = _of(metrics, f"{method}_{THEORY}", width).sort_values("num_train")
+        x, y = (np.asarray(theory[c], float) for c in ("num_train", "relative_risk"))
+        axis.plot(x, y, color=look["color"], linestyle="--")
+    log_axes(axis, x="number of samples $n$", y=r"relative risk $E(f-f^*)^2/E f^{*2}$")
+    axis.legend(loc="best", fontsize=5.5)
+    return figure
+
+
+def residuals(metrics: pd.DataFrame) -> Figure:
+    """Relative residual against iteration, a line per fit by conjugate gradients."""
+    figure, (axis,) = new_figure(1, height=3.0, width=4.2)
+    history = metrics[metrics["iteration"].notna()]
+    for method, width, look in _lines(history):
+        label = look.pop("label")
+        look.pop("marker")
+        for _, curve in _of(history, method, width).groupby(["num_train", "seed"]):
+            x, y = (np.asarray(curve[c], float) for c in ("iteration", "relative_residual"))
+            axis.plot(x, y, **look, label=label)
+            label = None
+    log_axes(axis, x="iteration of conjugate gradients", y=r"relative residual $|r|/|b|$")
+    axis.set_xscale("linear")
+    axis.legend(loc="best", fontsize=5.5)
+    return figure

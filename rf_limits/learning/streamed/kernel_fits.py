@@ -1,0 +1,95 @@
+"""Regression with a kernel that is filled in once, or never stored."""
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float
+
+from rf_limits.learning.streamed.certificate import Certificate, certify_kernel
+from rf_limits.learning.streamed.cholesky import InPlaceCholesky
+from rf_limits.learning.streamed.conjugate_gradients import Map, State, solve
+from rf_limits.learning.streamed.fits import StreamedFit, is_regular, rayleigh
+from rf_limits.learning.streamed.kernel_tiles import KernelData
+
+
+def _kernel_fit(
+    solution: np.ndarray, residual: np.ndarray, labels: np.ndarray, norm: float, ridge: float | int
+) -> tuple[float, Certificate]:
+    """Training loss, y - K c being residual + ridge c, and certificate."""
+    misfit = residual + float(ridge) * solution
+    return float(np.mean(misfit**2)), certify_kernel(residual, labels, solution, norm)
+
+
+def fit_kernel_directly(
+    data: KernelData, labels: Float[np.ndarray, "n"], ridge: float | int
+) -> StreamedFit:
+    """Kernel regression by Cholesky in the place of the kernel matrix: n^2 numbers.
+
+    Args:
+      data: kernel and training inputs.
+      labels: (n,) y.
+      ridge: added to the diagonal, >= 0.
+
+    Raises:
+      RequirementError: a matrix that is not positive definite in float64.
+    """
+    gram = data.block(data.x, data.x)
+    diagonal = np.arange(len(gram))
+    gram[diagonal, diagonal] += float(ridge)
+    factor = InPlaceCholesky(gram)
+    c = factor.refined(labels)
+    image = factor.product(c)
+    loss, certificate = _kernel_fit(c, labels - image, labels, rayleigh(image, c), ridge)
+    regular = is_regular(factor.condition_number)
+    none = np.zeros(0)
+    return StreamedFit(c, loss, certificate, 0, none, factor.condition_number, regular)
+
+
+def fit_kernel_iteratively(
+    data: KernelData,
+    labels: Float[np.ndarray, "n"],
+    ridge: float | int,
+    precondition: Map,
+    *,
+    tolerance: float,
+    max_iterations: int,
+    state: State | None = None,
+    after_chunk: Callable[[State], None] | None = None,
+) -> StreamedFit:
+    """The same by conjugate gradients: the kernel is computed again in every iteration.
+
+    Args:
+      data: kernel and training inputs.
+      labels: (n,) y.
+      ridge: added to the diagonal, >= 0.
+      precondition: v -> M^{-1} v.
+      tolerance: of the true relative residual.
+      max_iterations: products with the kernel at most, besides those for true residuals.
+      state: where to go on.
+      after_chunk: called after every iteration with the state.
+
+    Raises:
+      RequirementError: a matrix that is not positive definite in float64.
+    """
+    delta = float(ridge)
+    found = solve(
+        lambda v: data.product(v) + delta * v,
+        labels,
+        precondition,
+        tolerance=tolerance,
+        max_iterations=max_iterations,
+        state=state,
+        after_chunk=after_chunk,
+    )
+    norm = max(found.norm, rayleigh(labels - found.residual, found.solution))
+    loss, certificate = _kernel_fit(found.solution, found.residual, labels, norm, ridge)
+    spread = found.largest_ritz / found.least_ritz
+    return StreamedFit(
+        found.solution,
+        loss,
+        certificate,
+        found.iterations,
+        found.history,
+        spread,
+        found.converged,
+    )

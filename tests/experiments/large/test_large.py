@@ -1,0 +1,221 @@
+"""Large jobs, small: both solvers agree, theory stands beside, what cannot be is refused."""
+
+import json
+import pathlib
+import re
+
+import numpy as np
+import psutil
+import pytest
+
+from rf_limits.errors import RequirementError
+from rf_limits.experiments.large import large
+from rf_limits.experiments.large.configs import large_config
+from rf_limits.experiments.large.plan import plan_fit
+from rf_limits.figures.large.large import draw
+from rf_limits.runs.store import plain
+
+ROOT = pathlib.Path(__file__).parents[3]
+
+
+def small_config(**fields):
+    config = large_config()
+    config.problem.dim, config.widths, config.nums_train, config.seeds = 5, (30,), (400,), 1
+    config.block_size, config.kernel_points = 100, 80
+    config.update(fields)
+    return config
+
+
+def fits_of(**fields):
+    return large.prepare(small_config(**fields)).run()
+
+
+@pytest.fixture(scope="module")
+def result():
+    return fits_of(solver="cg", methods=("random_features", "ntk"), nums_train=(200, 400))
+
+
+def test_cg_gives_the_risk_of_cholesky(result):
+    direct = fits_of(solver="cholesky", methods=("random_features", "ntk"), nums_train=(400,))
+    iterative = large.final_fits(result.metrics)
+    iterative = iterative[iterative["num_train"] == 400]
+    exact = large.final_fits(direct.metrics)
+    assert list(exact["solver"]) == ["cholesky"] * 2
+    # the excess is quadratic in the distance, risks differ by twice its root at most
+    room = 2.0 * np.sqrt(iterative["excess_bound"].max() * 400)
+    assert room < 1e-5
+    risks = exact["risk"].to_numpy(), iterative["risk"].to_numpy()
+    np.testing.assert_allclose(*risks, rtol=0, atol=room)
+    losses = exact["train_loss"].to_numpy(), iterative["train_loss"].to_numpy()
+    np.testing.assert_allclose(*losses, rtol=0, atol=room)
+
+
+def test_history_ends_at_the_tolerance(result):
+    history = result.metrics[result.metrics["iteration"].notna()]
+    for row in large.final_fits(result.metrics).itertuples():
+        same = history[(history["method"] == row.method) & (history["num_train"] == row.num_train)]
+        assert len(same) == row.iterations + 1
+        assert same["relative_residual"].iloc[0] == 1.0
+        assert same["relative_residual"].iloc[-1] <= 1e-9
+        assert row.relative_residual <= 1e-9
+
+
+def test_table_summary_and_figures(result):
+    json.dumps(plain(large.summary(result)), allow_nan=False)
+    _, heads, cells = large.printed_table(result.metrics)
+    assert heads[:4] == ["method", "N", "n", "solver"]
+    assert [row[:3] for row in cells] == [
+        ["RF", "30", "200"],
+        ["RF", "30", "400"],
+        ["NTK", "-", "200"],
+        ["NTK", "-", "400"],
+    ]
+    assert all(row[3].startswith("cg, ") for row in cells)
+    assert len(large.remarks(result)) == 1
+    assert set(draw(result.metrics)) == {"risk", "residuals"}
+
+
+def test_theory_stands_beside(result):
+    means = large.means(result.metrics)
+    assert list(means["method"]) == ["random_features"] * 2 + ["ntk"] * 2
+    # one draw of 200 or 400 samples; of only 30 features, whose theory has lengths fixed
+    assert np.all(np.abs(np.log(means["risk"] / means["theory"])) < np.log([3, 3, 1.5, 1.5]))
+
+
+def test_want_of_iterations_leaves_no_risk():
+    result = fits_of(solver="cg", methods=("random_features",), max_iterations=2)
+    (fit,) = large.final_fits(result.metrics).itertuples()
+    assert np.isnan(fit.risk)
+    assert not fit.is_solved
+    assert fit.relative_residual > 1e-9
+    assert fit.train_loss > 0.0
+    line = large.remarks(result)[-1]
+    assert line.startswith("NOT SOLVED: random_features at N = 30, n = 400, seed 0: relative resid")
+    assert "after 2 iterations" in line
+    assert large.printed_table(result.metrics)[2][0][4] == "nan"
+    json.dumps(plain(large.summary(result)), allow_nan=False)
+    assert draw(result.metrics)
+
+
+def test_singular_matrices_leave_no_risk():
+    """Linear features: 30 in 5 dimensions, without ridge."""
+    config = small_config(methods=("random_features",), solver="cholesky", ridge=0.0)
+    config.model.activation = "linear"
+    result = large.prepare(config).run()
+    (fit,) = large.final_fits(result.metrics).itertuples()
+    assert np.isnan(fit.risk)
+    assert "NOT SOLVED" in large.remarks(result)[-1]
+    assert draw(result.metrics)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("activation", ["tanh", "gelu"])
+def test_other_activations(activation):
+    """tanh: no population Gram matrix, no exact risk; both solvers agree all the same."""
+    risks = []
+    for solver in ("cg", "cholesky"):
+        config = small_config(solver=solver, nums_train=(90,), kernel_points=40)
+        config.methods, config.num_test = ("random_features", "nngp"), 50
+        config.model.activation, config.model.bias = activation, True
+        result = large.prepare(config).run()
+        risks.append(large.final_fits(result.metrics)["risk"].to_numpy())
+        assert not result.metrics["method"].str.contains("theory").any()
+    np.testing.assert_allclose(*risks, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("methods", ("ntkk",), "Did you mean 'ntk'"),
+        ("widths", (0,), "widths must be a whole number"),
+        ("solver", "qr", "solver must be one of"),
+        ("tolerance", 0.0, "tolerance must be finite and above 0"),
+        ("ridge", -1.0, "ridge must be finite and at least 0"),
+        ("preconditioner", "ichol", "preconditioner must be one of"),
+        ("nums_train", (400, 400), "nums_train must hold each value once"),
+    ],
+)
+def test_refusals(field, value, message):
+    with pytest.raises(RequirementError, match=message):
+        large.validate(small_config(**{field: value}))
+
+
+def test_refusals_of_combinations():
+    with pytest.raises(RequirementError, match="ridge must be positive where nums_train is below"):
+        large.validate(small_config(ridge=0.0, nums_train=(20,)))
+    config = small_config()
+    config.problem.inputs = "disc"
+    with pytest.raises(RequirementError, match="problem.inputs must be one of"):
+        large.validate(config)
+    config = small_config(preconditioner="population")
+    config.model.activation = "tanh"
+    with pytest.raises(RequirementError, match="preconditioner must be sample, none or auto"):
+        large.validate(config)
+    config = small_config()
+    config.mesh.seeds = 2
+    with pytest.raises(RequirementError, match="mesh"):
+        large.validate(config)
+
+
+def memory_of(monkeypatch, gibibytes):
+    """Makes this machine look as if it had so much memory."""
+    found = psutil.virtual_memory()._replace(total=int(gibibytes * 2**30))
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: found)
+
+
+def test_what_cannot_fit_is_refused_with_the_largest_that_would(monkeypatch):
+    memory_of(monkeypatch, 24)
+    config = small_config(methods=("random_features",), nums_train=(10**6,), widths=(100_000,))
+    with pytest.raises(RequirementError) as refused:
+        large.validate(config)
+    found = re.fullmatch(
+        r"widths must give a random_features fit by cg that fits in memory \((.*) GiB are needed, "
+        r"21.6 GiB may be used; largest arrays: preconditioner 74.5, .*\), but received 100000; "
+        r"(\d+) would fit, or any size with preconditioner = 'none'.",
+        str(refused.value),
+    )
+    assert float(found[1]) > 74.5
+    largest = int(found[2])
+    assert plan_fit(config, "random_features", largest, 10**6).solver == "cg"
+    with pytest.raises(RequirementError):
+        plan_fit(config, "random_features", largest + 1, 10**6)
+    config.preconditioner = "none"
+    large.validate(config)
+
+    config = small_config(methods=("ntk",), nums_train=(60_000,), solver="cholesky")
+    with pytest.raises(RequirementError, match="nums_train must give a ntk fit by cholesky"):
+        large.validate(config)
+    config.solver = "auto"
+    assert plan_fit(config, "ntk", None, 60_000).solver == "cg"
+
+
+def test_solvers_are_chosen_by_cost_and_memory(monkeypatch):
+    memory_of(monkeypatch, 24)
+    config = small_config()
+    config.problem.dim = 20
+    chosen = {
+        (500, 10**5): "cholesky",
+        (20_000, 10**6): "cg",
+        (20_000, 25_000): "cholesky",  # the preconditioner does little, the matrix fits
+    }
+    for (width, num), solver in chosen.items():
+        assert plan_fit(config, "random_features", width, num).solver == solver
+    assert plan_fit(config, "nngp", None, 3000).solver == "cholesky"
+    assert plan_fit(config, "nngp", None, 50_000).solver == "cg"
+    memory_of(monkeypatch, 3)
+    assert plan_fit(config, "nngp", None, 16_000).solver == "cg"
+
+
+def test_devices_of_a_mesh_share_the_gram_matrix(monkeypatch):
+    memory_of(monkeypatch, 10_000)
+    config = small_config(solver="cholesky")
+    alone = plan_fit(config, "random_features", 40_000, 10**6).device["Gram matrix"]
+    config.mesh.width = 8
+    spread = plan_fit(config, "random_features", 40_000, 10**6).device["Gram matrix"]
+    assert spread == alone / 8 == 8 * 40_000**2 / 8
+
+
+def test_every_column_is_documented():
+    text = (ROOT / "docs" / "large.md").read_text()
+    documented = re.findall(r"^\| `(\w+)` \|", text, re.M)
+    assert set(documented) == {*large.KEYS, *large.MEASUREMENTS}

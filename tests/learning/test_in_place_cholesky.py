@@ -1,0 +1,52 @@
+"""Cholesky in place against the matrix it overwrote."""
+
+import numpy as np
+import pytest
+
+from rf_limits.errors import RequirementError
+from rf_limits.learning.streamed.cholesky import InPlaceCholesky, mirror, one_norm
+
+
+def matrix_of(size, condition=1e3):
+    q, _ = np.linalg.qr(np.random.default_rng(size).normal(size=(size, size)))
+    matrix = (q * np.geomspace(1.0, condition, size)) @ q.T
+    return 0.5 * (matrix + matrix.T)
+
+
+@pytest.mark.parametrize("size", [1, 3, 300, 1100])  # less than a block, more than two
+def test_solves_and_products(size):
+    matrix = matrix_of(size)
+    vector = np.random.default_rng(0).normal(size=size)
+    factor = InPlaceCholesky(matrix.copy())
+    expected = np.linalg.solve(matrix, vector)
+    for found in (factor(vector), factor.refined(vector)):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+    scale = np.abs(matrix @ vector).max()
+    np.testing.assert_allclose(factor.product(vector), matrix @ vector, rtol=0, atol=1e-14 * scale)
+    true = np.linalg.cond(matrix, 1)
+    assert true / 3.0 <= factor.condition_number <= true * (1.0 + 1e-9)
+    assert factor.norm == one_norm(matrix)
+
+
+def test_the_matrix_is_the_only_memory():
+    matrix = matrix_of(600)
+    upper = np.triu(matrix, 1)
+    InPlaceCholesky(matrix)
+    np.testing.assert_array_equal(np.triu(matrix, 1), upper)
+    lower = np.tril(matrix)
+    np.testing.assert_allclose(lower @ lower.T, matrix_of(600), atol=1e-10)
+
+
+@pytest.mark.parametrize("spoiled", [-1.0, np.nan])
+def test_not_positive_definite(spoiled):
+    matrix = matrix_of(600)
+    matrix[550, 550] = spoiled
+    with pytest.raises(RequirementError, match="ridge must make the matrix of 600 rows positive"):
+        InPlaceCholesky(matrix)
+
+
+def test_mirror():
+    matrix = matrix_of(600)
+    half = np.tril(matrix)
+    mirror(half)
+    np.testing.assert_array_equal(half, matrix)

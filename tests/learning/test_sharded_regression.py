@@ -1,0 +1,88 @@
+"""Eight devices give what one gives, to rounding, and share the memory."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+DEVICES = "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
+
+PIECES = """
+import jax, numpy as np
+import rf_limits
+from rf_limits.devices.mesh import make_mesh
+from rf_limits.learning.streamed.feature_data import FeatureData
+from rf_limits.learning.streamed.feature_sums import gram_sums, residual_sums
+from rf_limits.learning.streamed.kernel_tiles import KernelData
+from rf_limits.learning.streamed.stream import SampleStream
+from rf_limits.models.network import init_params, make_network
+from rf_limits.problem.targets import make_target
+
+assert jax.device_count() == 8
+network = make_network(32)
+target = make_target(jax.random.key(1), "single_neuron", dim=5)
+stream = SampleStream(target, "gaussian", 0.1, 300, 64)
+params = init_params(network, jax.random.key(2), 5)
+one = FeatureData(network, params, stream, jax.random.key(3))
+mesh = make_mesh({"data": 4, "width": 2})
+many = one._replace(mesh=mesh)
+theta = np.random.default_rng(0).normal(size=32)
+
+def close(a, b):
+    a, b = np.asarray(a), np.asarray(b)
+    assert np.abs(a - b).max() <= 1e-13 * np.abs(b).max(), np.abs(a - b).max() / np.abs(b).max()
+
+spread = gram_sums(many)
+assert len(spread.gram.sharding.device_set) == 8
+tiles, side, width = spread.gram.shape
+assert spread.gram.addressable_shards[0].data.shape == (tiles, side // 2, width)
+jax.tree.map(lambda a, b: close(a.reshape(-1), b.reshape(-1)), spread, gram_sums(one))
+found = residual_sums(many.placed(), theta)
+assert len(found.slope.sharding.device_set) == 8
+jax.tree.map(close, found, residual_sums(one.placed(), theta))
+x, y = stream.collect(one.key)
+alone, together = KernelData(network, "ntk", x), KernelData(network, "ntk", x, mesh)
+close(together.product(y), alone.product(y))
+print("same")
+"""
+
+EXPERIMENT = """
+import numpy as np
+from rf_limits.experiments.large import large
+from rf_limits.experiments.large.configs import large_config
+
+found = {}
+for solver in ("cg", "cholesky"):
+    for data, width in ((1, 1), (4, 2)):
+        config = large_config()
+        config.problem.dim, config.widths, config.nums_train, config.seeds = 5, (32,), (300,), 1
+        config.methods, config.solver = ("random_features", "ntk"), solver
+        config.block_size, config.kernel_points, config.tolerance = 64, 50, 1e-12
+        config.mesh.data, config.mesh.width = data, width
+        fits = large.final_fits(large.prepare(config).run().metrics)
+        found[solver, data] = fits["risk"].to_numpy(float)
+    np.testing.assert_allclose(found[solver, 1], found[solver, 4], rtol=1e-10)
+print("same")
+"""
+
+
+def run(code):
+    environment = os.environ | {"XLA_FLAGS": DEVICES}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.strip().endswith("same")
+
+
+def test_sums_and_products_on_eight_devices():
+    run(PIECES)
+
+
+@pytest.mark.slow
+def test_the_same_config_runs_sharded():
+    run(EXPERIMENT)
