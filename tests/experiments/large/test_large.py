@@ -5,15 +5,18 @@ import pathlib
 import re
 
 import numpy as np
+import pandas as pd
 import psutil
 import pytest
 
 from rf_limits.errors import RequirementError
+from rf_limits.experiments.keep import Stopped
 from rf_limits.experiments.large import large
 from rf_limits.experiments.large.configs import large_config
 from rf_limits.experiments.large.plan import plan_fit
 from rf_limits.figures.large.large import draw
 from rf_limits.runs.store import plain
+from tests.keeping import MemoryKeep
 
 ROOT = pathlib.Path(__file__).parents[3]
 
@@ -219,3 +222,23 @@ def test_every_column_is_documented():
     text = (ROOT / "docs" / "large.md").read_text()
     documented = re.findall(r"^\| `(\w+)` \|", text, re.M)
     assert set(documented) == {*large.KEYS, *large.MEASUREMENTS}
+
+
+@pytest.mark.parametrize("solver", ["cholesky", "cg"])
+def test_stopped_at_every_opportunity(solver, monkeypatch):
+    """Sums over blocks and iterations go on from where they were, to the last bit."""
+    monkeypatch.setattr("rf_limits.learning.streamed.chunks.SECONDS", 0.0)
+    fields = {"solver": solver, "methods": ("random_features", "ntk"), "preconditioner": "sample"}
+    prepared = large.prepare(small_config(**fields))
+    whole = prepared.run()
+    keep, stops = MemoryKeep(stop_at=0), 0
+    while True:
+        try:
+            result = prepared.run(keep=keep)
+            break
+        except Stopped:
+            stops += 1
+            keep = MemoryKeep(stop_at=1, earlier=keep)
+    assert stops > 3
+    tables = (one.metrics.drop(columns="seconds") for one in (result, whole))
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
