@@ -9,6 +9,7 @@ import contextlib
 import io
 import json
 import math
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,7 @@ STATES = "states"
 LOCK = ".lock"
 SAME_FOR_PARTS = ("git_revision", "versions", "device")
 """What of run.json must agree for parts of an unfinished run to be kept."""
+_WRITABLE = "take files"
 _PATIENCE = 2.0  # seconds: who only looks whether a run is going on holds the lock briefly
 STATUSES = ("running", "complete", "interrupted", "diverged", "failed")
 
@@ -75,8 +77,9 @@ class RunStore:
         if before is not None:
             if before == plain(config) and not overwrite:
                 status = (self.read_json("run.json") or {}).get("status")
-                return "finished" if status in ("complete", "diverged") else "new"
-            if not overwrite:
+                if status in ("complete", "diverged"):
+                    return "finished"
+            elif not overwrite:
                 changed = ", ".join(_differences(before, plain(config)))
                 raise RequirementError(
                     f"--workdir must be empty or hold this config, but {self.path} holds a run of "
@@ -87,6 +90,9 @@ class RunStore:
                 f"--workdir must be empty or hold a run, but {self.path} holds other files; use "
                 "--overwrite to write beside them."
             )
+        places = (self.path, *self.path.absolute().parents)
+        place = next(place for place in places if place.exists())
+        check(os.access(place, os.W_OK | os.X_OK), "--workdir", _WRITABLE, str(place))
         return "new"
 
     def others(self) -> bool:
@@ -114,7 +120,7 @@ class RunStore:
             ) from error
         except OSError as error:
             raise RequirementError(
-                f"--workdir must be writable, but {self.path} is not: {error.strerror}."
+                f"--workdir must {_WRITABLE}, but {self.path} does not: {error.strerror}."
             ) from error
         try:
             yield

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import time
 
 import numpy as np
@@ -131,3 +132,35 @@ def test_damaged_state_of_a_killed_run(config, undisturbed, tmp_path):
     assert finished(config, path, log) == 0
     assert f"{last} is damaged (its checksum does not match)" in log.read_text()
     assert_the_same(path, undisturbed)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 200 KiB, where this process may mount one."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(path)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True)
+    except FileNotFoundError:
+        pytest.skip("no mount")
+    if done.returncode != 0:
+        pytest.skip(f"no file system could be mounted: {done.stderr.strip()}")
+    yield path
+    subprocess.run(["umount", str(path)], check=True)
+
+
+def test_a_real_disk_that_is_full_and_then_read_only(config, small_disk, tmp_path):
+    filler, log = small_disk / "filler", tmp_path / "log.txt"
+    filler.write_bytes(bytes(170_000))
+    assert finished(config, small_disk / "run", log) == 2
+    assert "could not be written: No space left on device." in log.read_text()
+    assert (small_disk / "run" / "config.json").is_file()
+    filler.unlink()
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    before = {p: p.read_bytes() for p in small_disk.rglob("*") if p.is_file()}
+    for name in ("run", "other"):
+        assert finished(config, small_disk / name, log) == 2
+    text = log.read_text()
+    assert text.count("--workdir must take files") == 2
+    assert before == {p: p.read_bytes() for p in small_disk.rglob("*") if p.is_file()}

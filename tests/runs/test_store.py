@@ -84,7 +84,7 @@ def test_unwritable_place(tmp_path):
     blocker = tmp_path / "blocker"
     blocker.write_text("a file where a directory is needed")
     store = RunStore(blocker / "run")
-    with pytest.raises(RequirementError, match="--workdir must be writable"), store.locked():
+    with pytest.raises(RequirementError, match="--workdir must take files"), store.locked():
         pass
 
 
