@@ -48,3 +48,19 @@ class MemoryKeep(Keep):
         self.states[self.prefix + name] = {key: np.array(value) for key, value in state.items()}
         self.saved.append(self.prefix + name)
         self.go_on()
+
+
+def run_in_pieces(prepared, opportunities):
+    """The result of a prepared experiment, stopped again and again, and the number of stops.
+
+    Args:
+      prepared: has ``run(keep=...)``.
+      opportunities: to stop that are let go by in every piece but the first.
+    """
+    keep, stops = MemoryKeep(stop_at=0), 0
+    while True:
+        try:
+            return prepared.run(keep=keep), stops
+        except Stopped:
+            stops += 1
+            keep = MemoryKeep(stop_at=opportunities, earlier=keep)

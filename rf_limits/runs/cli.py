@@ -75,10 +75,11 @@ def _one_line(text: str) -> str:
     return re.sub(r"\s+", " ", text).strip()
 
 
-def _leaves(config: ConfigDict, prefix: str = "") -> Iterator[str]:
+def config_fields(config: ConfigDict, prefix: str = "") -> Iterator[str]:
+    """Dotted names of all fields of a config."""
     for name, value in config.items():
         if isinstance(value, ConfigDict):
-            yield from _leaves(value, f"{prefix}{name}.")
+            yield from config_fields(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}"
 
@@ -95,7 +96,7 @@ def _config_path(argv: list[str]) -> str | None:
 def _unknown_field(argv: list[str]) -> str:
     """Names the override that is no field of the config, and the nearest one that is."""
     path = _config_path(argv)
-    known = list(_leaves(runpy.run_path(path)["get_config"]())) if path else []
+    known = list(config_fields(runpy.run_path(path)["get_config"]())) if path else []
     for word in argv:
         match = re.match(r"--?config\.([\w.]+)", word)
         if match is None or match.group(1) in known:

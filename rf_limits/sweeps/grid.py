@@ -7,12 +7,13 @@ import hashlib
 import itertools
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
 from rf_limits.errors import RequirementError, check
+from rf_limits.runs.cli import config_fields
 from rf_limits.runs.store import plain
 
 Values = Mapping[str, Sequence[Any]]
@@ -100,16 +101,8 @@ def _axes(spec: Mapping[str, Any]) -> list[list[dict[str, Any]]]:
     return axes
 
 
-def _fields_of(config: ConfigDict, prefix: str = "") -> Iterator[str]:
-    for name, value in config.items():
-        if isinstance(value, ConfigDict):
-            yield from _fields_of(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}"
-
-
 def _check_fields(config: ConfigDict, names: Sequence[str]) -> None:
-    known = list(_fields_of(config))
+    known = list(config_fields(config))
     for name in names:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)

@@ -8,19 +8,9 @@ from collections.abc import Callable, Sequence
 
 import submitit
 
-ROOT = pathlib.Path(__file__).parents[2]
+from rf_limits.sweeps.executors.slurm import ENDED
 
-# From `man squeue`. Everything else may still become one of these, or run again.
-FINAL = {
-    "BOOT_FAIL",
-    "CANCELLED",
-    "COMPLETED",
-    "DEADLINE",
-    "FAILED",
-    "NODE_FAIL",
-    "OUT_OF_MEMORY",
-    "TIMEOUT",
-}
+ROOT = pathlib.Path(__file__).parents[2]
 
 
 def run(*command: str) -> str:
@@ -70,7 +60,7 @@ class Slurm:
     def wait(self, jobs: Sequence[submitit.Job], seconds: float = 90) -> None:
         """Waits until all jobs are over, or forgotten."""
         until(
-            lambda: all(self.state(j) in {*FINAL, ""} for j in jobs), seconds, "all jobs are over"
+            lambda: all(self.state(j) in {*ENDED, ""} for j in jobs), seconds, "all jobs are over"
         )
 
     def restarts(self, job: submitit.Job) -> int:

@@ -6,10 +6,9 @@ import pandas as pd
 import pytest
 
 from rf_limits.experiments import training
-from rf_limits.experiments.keep import Stopped
 from rf_limits.experiments.pace import Pace
 from tests.experiments.conftest import small_config
-from tests.keeping import MemoryKeep
+from tests.keeping import MemoryKeep, run_in_pieces
 from tests.variants import kept
 
 CASES = {
@@ -55,14 +54,7 @@ def test_stopped_at_every_opportunity(case, monkeypatch):
     prepared = training.prepare(config)
     whole = prepared.run()
     monkeypatch.setattr("rf_limits.experiments.pace._GROWTH", 1.5)  # short chunks
-    keep, stops = MemoryKeep(stop_at=0), 0
-    while True:
-        try:
-            result = prepared.run(keep=keep)
-            break
-        except Stopped:
-            stops += 1
-            keep = MemoryKeep(stop_at=1, earlier=keep)
+    result, stops = run_in_pieces(prepared, 1)
     assert stops > 5
     pd.testing.assert_frame_equal(result.metrics, whole.metrics, check_exact=True)
     assert json.dumps(result.choices) == json.dumps(whole.choices)

@@ -26,7 +26,7 @@ from rf_limits.sweeps.worker import run_cells
 FOLDER = "slurm"
 _JOBS = "jobs.json"
 _RUNNING = {"RUNNING", "COMPLETING", "SIGNALING", "STAGE_OUT", "STOPPED", "SUSPENDED"}
-_ENDED = {
+ENDED = {  # from `man squeue`; every other state may still become one of these, or run again
     "BOOT_FAIL",
     "CANCELLED",
     "COMPLETED",
@@ -175,7 +175,7 @@ def slurm_states(sweep: SweepStore) -> dict[str, tuple[str, str]]:
             continue
         if state in _RUNNING:
             found[name] = ("running", "")
-        elif state in _ENDED:
+        elif state in ENDED:
             found[name] = ("failed", f"Slurm ended job {job}: {state}{_log_line(sweep, job)}")
         else:
             found[name] = ("queued", state.lower())

@@ -10,13 +10,12 @@ import psutil
 import pytest
 
 from rf_limits.errors import RequirementError
-from rf_limits.experiments.keep import Stopped
 from rf_limits.experiments.large import large
 from rf_limits.experiments.large.configs import large_config
 from rf_limits.experiments.large.plan import plan_fit
 from rf_limits.figures.large.large import draw
 from rf_limits.runs.store import plain
-from tests.keeping import MemoryKeep
+from tests.keeping import run_in_pieces
 
 ROOT = pathlib.Path(__file__).parents[3]
 
@@ -231,14 +230,7 @@ def test_stopped_at_every_opportunity(solver, monkeypatch):
     fields = {"solver": solver, "methods": ("random_features", "ntk"), "preconditioner": "sample"}
     prepared = large.prepare(small_config(**fields))
     whole = prepared.run()
-    keep, stops = MemoryKeep(stop_at=0), 0
-    while True:
-        try:
-            result = prepared.run(keep=keep)
-            break
-        except Stopped:
-            stops += 1
-            keep = MemoryKeep(stop_at=1, earlier=keep)
+    result, stops = run_in_pieces(prepared, 1)
     assert stops > 3
     tables = (one.metrics.drop(columns="seconds") for one in (result, whole))
     pd.testing.assert_frame_equal(*tables, check_exact=True)

@@ -8,13 +8,12 @@ import pandas as pd
 import pytest
 
 from rf_limits.errors import RequirementError
-from rf_limits.experiments.keep import Stopped
 from rf_limits.experiments.power import coupling, polynomials
 from rf_limits.experiments.power.configs import coupling_config, polynomials_config
 from rf_limits.figures.power import coupling as coupling_figures
 from rf_limits.figures.power import polynomials as polynomial_figures
 from rf_limits.runs.store import plain
-from tests.keeping import MemoryKeep
+from tests.keeping import run_in_pieces
 
 
 def small_coupling():
@@ -129,14 +128,7 @@ def test_an_interrupted_study_goes_on_with_the_same_numbers():
     config.training.steps, config.measure.exact = 20, False
     prepared = coupling.prepare(config)
     whole = prepared.run()
-    keep, stops = MemoryKeep(stop_at=0), 0
-    while True:
-        try:
-            result = prepared.run(keep=keep)
-            break
-        except Stopped:
-            stops += 1
-            keep = MemoryKeep(stop_at=9, earlier=keep)
+    result, stops = run_in_pieces(prepared, 9)
     assert stops > 2
     assert {name.split(".")[0] for name in keep.tables} == {"regime=hidden", "regime=all"}
     pd.testing.assert_frame_equal(result.metrics, whole.metrics, check_exact=True)
