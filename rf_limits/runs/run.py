@@ -118,7 +118,11 @@ class Run:
     def _begin(self, held: contextlib.ExitStack, note: Callable[[str], None]) -> None:
         """Locks the directory until ``held`` is closed, and makes it this run's."""
         held.enter_context(self.store.locked())
-        self.store.open(self.resolved, overwrite=self.overwrite)
+        if self.store.open(self.resolved, overwrite=self.overwrite) == "finished":
+            raise InUseError(
+                f"--workdir must be used by one process at a time, but {self.store.path} was "
+                "finished by another one meanwhile; there is nothing left to do."
+            )
         where = {"process": os.getpid(), "host": socket.gethostname()}
         running = {"status": "running", **self.facts, **where}
         lost = self.store.begin(self.resolved, running, resume=not self.overwrite)

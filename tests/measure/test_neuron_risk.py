@@ -31,7 +31,7 @@ def setting(key, activation, use_bias, centred):
 @pytest.mark.parametrize(
     ("activation", "use_bias", "centred"),
     [
-        ("erf", True, False),
+        pytest.param("erf", True, False, marks=pytest.mark.slow),
         pytest.param("gelu", False, True, marks=pytest.mark.slow),
         ("linear", True, True),
     ],

@@ -44,6 +44,7 @@ def test_overrides_just_work(tmp_path):
         "--config.model.lazy_scales=(0.1,10.)",
         "--config.seeds=2",
         "--config.measure.max_degree=-1",
+        "--config.measure.exact=False",
         "--platform=cpu",
     )
     assert done.returncode == 0, done.stderr

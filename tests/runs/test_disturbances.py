@@ -20,10 +20,9 @@ KILLS = 20
 
 @pytest.fixture(scope="module")
 def config():
-    """Several chunks of training of two widths, and everything that is fitted beside it."""
+    """Several chunks of training, and a predictor that is fitted beside it."""
     config = configured("minibatches")
     config.predictors.methods = ("network", "random_features")
-    config.model.widths = (4, 6)
     config.training.steps, config.training.log_points = 3000, 6
     return config
 
@@ -111,7 +110,9 @@ def test_two_processes_on_one_directory(config, undisturbed, tmp_path):
     path, logs = tmp_path / "run", [tmp_path / "one.txt", tmp_path / "two.txt"]
     first = started(config, path, logs[0])
     assert wait_for(lambda: (path / "states").is_dir())
+    os.kill(first.pid, signal.SIGSTOP)  # it holds the directory, and does not finish meanwhile
     assert finished(config, path, logs[1]) == 2
+    os.kill(first.pid, signal.SIGCONT)
     text = logs[1].read_text()
     assert "--workdir must be used by one process at a time" in text
     assert f"process {first.pid} on " in text
@@ -123,10 +124,10 @@ def test_two_processes_on_one_directory(config, undisturbed, tmp_path):
 def test_damaged_state_of_a_killed_run(config, undisturbed, tmp_path):
     path, log = tmp_path / "run", tmp_path / "log.txt"
     process = started(config, path, log)
-    assert wait_for(lambda: len(list((path / "states").glob("width-6.*.state"))) == 2)
+    assert wait_for(lambda: len(list((path / "states").glob("width-4.*.state"))) == 2)
     process.kill()
     process.join()
-    files = (path / "states").glob("width-6.*.state")
+    files = (path / "states").glob("width-4.*.state")
     last = max(files, key=lambda file: int(file.name.split(".")[1]))
     last.write_bytes(last.read_bytes()[:-100])
     assert finished(config, path, log) == 0

@@ -15,13 +15,14 @@ from rf_limits.sweeps.grid import sweep
 from rf_limits.sweeps.launch import launch
 from rf_limits.sweeps.manifest import SweepStore
 from tests.experiments.test_resume import configured
-from tests.runs.disturbed import CONTEXT, ROOT
+from tests.runs.disturbed import CONTEXT, ROOT, draw_one_figure
 from tests.sweeps.test_launch import CONFIG, assert_equal_tables, command, tables
 
 KILLS = 20
 
 
 def _launch(config, path, log):
+    draw_one_figure()
     with open(log, "a", buffering=1) as file:
         console = Console(file=file, width=200)
         store = SweepStore(path)
@@ -32,7 +33,7 @@ def _launch(config, path, log):
 def small():
     """Two groups of two cells."""
     config = configured("minibatches")
-    config.predictors.methods, config.model.widths = ("network", "random_features"), (4,)
+    config.predictors.methods, config.model.widths = ("network",), (4,)
     config.training.steps, config.training.log_points = 3000, 4
     with config.unlocked():
         config.sweep = sweep(grid={"problem.noise": (0.0, 0.1), "data.num_train": (30, 35)})

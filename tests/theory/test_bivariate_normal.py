@@ -57,8 +57,11 @@ def test_owens_t_at_infinite_slope():
 @pytest.mark.parametrize(
     "angle",
     [
-        *(1e-7, 0.5, np.pi / 2, np.pi - 1e-3),
-        *(pytest.param(angle, marks=pytest.mark.slow) for angle in (1e-3, 1.57, 2.5)),
+        *(1e-7, np.pi - 1e-3),
+        *(
+            pytest.param(angle, marks=pytest.mark.slow)
+            for angle in (1e-3, 0.5, np.pi / 2, 1.57, 2.5)
+        ),
     ],
 )
 def test_orthant_probability_matches_integral(angle):

@@ -80,7 +80,7 @@ SIZES = {
 SINGULAR = ("parallel", "equal", "antiparallel")
 
 
-@pytest.mark.parametrize("size", kept(sorted(SIZES), ["unit", "biased", "extreme"]))
+@pytest.mark.parametrize("size", kept(sorted(SIZES), ["biased", "extreme"]))
 @pytest.mark.parametrize("kind", ["generic", "near", "opposite", *SINGULAR])
 def test_values_gradients_and_hessian_vectors(kind, size):
     rng = np.random.default_rng(3)
@@ -140,7 +140,7 @@ def test_diagonal_gradient_by_hand(key, biased):
     np.testing.assert_allclose(found, expected, rtol=1e-13, atol=1e-15)
 
 
-@pytest.mark.parametrize("bias", [None, 0.0, 1.5, -1.5])
+@pytest.mark.parametrize("bias", kept([None, 0.0, 1.5, -1.5], [None, 1.5]))
 def test_vanishing_weights(bias):
     """relu'(0) = 0: w = 0 is a closed neuron, or the constant relu(bias)."""
     w, v = jnp.zeros((1, DIM)), jnp.array([[1.0, 2.0, -0.5]])
@@ -211,7 +211,7 @@ def test_gated_gradient_matches_differences(key, biased):
 
 
 @pytest.mark.parametrize("sloped", kept([False, True], [True]))
-@pytest.mark.parametrize("biased", [False, True])
+@pytest.mark.parametrize("biased", kept([False, True], [True]))
 def test_blocks_change_nothing(key, biased, sloped):
     keys = jax.random.split(key, 8)
 

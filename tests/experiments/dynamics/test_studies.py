@@ -98,6 +98,7 @@ def test_lazy_scale():
         assert row["spread_against_collapsed"] < row["spread_against_lazy_scale"]
 
 
+@pytest.mark.slow
 def test_ntk_curves():
     config = small(configs.ntk_curves_config())
     config.model.widths, config.seeds = (16, 128), 3
