@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 REQUIREMENTS ?= requirements.txt
 BIN = $(VENV)/bin
+SLURM_TESTS ?= slurm
 PYTEST_FLAGS ?= -n auto --dist loadfile
 
 .PHONY: demo test test-all test-slurm lint format bench results requirements clean
@@ -28,7 +29,7 @@ test-all: $(VENV)/.installed
 
 # The tests that need a running Slurm: .ci/slurm says how to have one.
 test-slurm: $(VENV)/.installed
-	$(BIN)/python -m pytest -m slurm
+	$(BIN)/python -m pytest -m "$(SLURM_TESTS)" tests/batch
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

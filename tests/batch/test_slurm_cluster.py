@@ -55,6 +55,7 @@ def test_a_signalled_job_is_requeued_and_ends_as_if_undisturbed(slurm, tmp_path)
         assert what_matters(disturbed) == what_matters(other)
 
 
+@pytest.mark.slow
 def test_a_preempted_job_goes_on_from_where_it_was_ended(slurm, tmp_path):
     if "urgent" not in slurm.partitions:
         pytest.skip("this Slurm has no partition that preempts")

@@ -51,6 +51,7 @@ def check(module, figures, result, shown):
     assert set(figures.draw(result.metrics)) == shown
 
 
+@pytest.mark.slow
 def test_lazy_width():
     config = small(configs.lazy_width_config())
     config.parameterizations = ("ntk", "mean_field")
@@ -167,6 +168,7 @@ def test_chizat_in_the_words_of_the_paper(key):
     np.testing.assert_allclose(tau * after["hidden_kernel"][0].T, b, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_single_neuron():
     config = small(configs.single_neuron_config())
     config.dims, config.model.widths = (3, 6), (32,)

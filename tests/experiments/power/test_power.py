@@ -122,6 +122,7 @@ def test_the_largest_coefficient_sets_the_norm():
     assert member.config.problem.norm == pytest.approx(4.0)
 
 
+@pytest.mark.slow
 def test_an_interrupted_study_goes_on_with_the_same_numbers():
     config = small_coupling()
     config.regimes, config.model.widths = ("hidden", "all"), (8,)
