@@ -6,7 +6,7 @@ VENV ?= .venv
 REQUIREMENTS ?= requirements.txt
 BIN = $(VENV)/bin
 SLURM_TESTS ?= slurm
-PYTEST_FLAGS ?= -n auto --dist loadfile
+PYTEST_FLAGS ?= -n auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test test-all test-slurm lint format bench results requirements clean
 

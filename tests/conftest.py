@@ -33,6 +33,20 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
 _MOST_PROGRAMS = 2000
 
 
+# Folders whose files take long come first, so that no worker is left alone with one at the end.
+_LONG = ("sweeps", "runs", "devices", "experiments", "docs")
+
+
+def pytest_collection_modifyitems(items):
+    """Orders files by how long they take."""
+
+    def place(item):
+        folders = item.path.parts
+        return next((i for i, name in enumerate(_LONG) if name in folders), len(_LONG))
+
+    items.sort(key=place)
+
+
 def pytest_sessionfinish():
     """Removes the session's compiled programs; a worker finds the directory and leaves it."""
     if _OWN_CACHE is not None:

@@ -9,7 +9,16 @@ import time
 
 ROOT = pathlib.Path(__file__).parents[2]
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["rf_limits.runs.session", "tests.runs.disturbed"])
+CONTEXT.set_forkserver_preload(
+    [
+        "rf_limits.runs.session",
+        "rf_limits.figures.training",
+        "matplotlib.backends.backend_agg",
+        "matplotlib.backends.backend_svg",
+        "pyarrow.parquet",
+        "tests.runs.disturbed",
+    ]
+)
 LOG = "log.txt"
 
 

@@ -166,8 +166,8 @@ def test_gradients_match_differences(key, activation):
     ("activation", "other"),
     [
         ("erf", "relu"),
-        ("erf", "gelu"),
-        ("gelu", "relu"),
+        pytest.param("erf", "gelu", marks=pytest.mark.slow),
+        pytest.param("gelu", "relu", marks=pytest.mark.slow),
         ("sin", "sin"),
         ("tanh", "tanh"),
     ],
