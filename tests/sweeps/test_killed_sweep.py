@@ -17,6 +17,7 @@ from rf_limits.sweeps.manifest import SweepStore
 from tests.experiments.test_resume import configured
 from tests.runs.disturbed import CONTEXT, ROOT, draw_one_figure
 from tests.sweeps.test_launch import CONFIG, assert_equal_tables, command, tables
+from tests.variants import kept
 
 KILLS = 20
 
@@ -58,7 +59,8 @@ def assert_tidy(path):
         assert names == expected
 
 
-def test_killed_at_random_moments(tmp_path):
+@pytest.mark.parametrize("number", kept([5, KILLS], [5]))
+def test_killed_at_random_moments(tmp_path, number):
     config, log = small(), tmp_path / "log.txt"
     for name in ("first", "undisturbed"):
         begin = time.monotonic()
@@ -66,7 +68,7 @@ def test_killed_at_random_moments(tmp_path):
         seconds = time.monotonic() - begin
     expected = tables(tmp_path / "undisturbed")
     random, kills, runs = np.random.default_rng(11), 0, 0
-    while kills < KILLS:
+    while kills < number:
         path = tmp_path / f"run{runs}"
         runs += 1
         while (code := carried_out(config, path, log, random.uniform(0.0, seconds))) != 0:

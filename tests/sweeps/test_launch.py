@@ -133,6 +133,7 @@ def test_a_cell_that_cannot_be_fails_alone(config, inline, tmp_path):
     assert "preparing" in text
 
 
+@pytest.mark.slow
 def test_a_dead_worker_fails_its_cell_not_the_sweep(config, inline, tmp_path):
     path = tmp_path / "sweep"
     arguments = (f"--config={config}", f"--workdir={path}", "--executor=local")
