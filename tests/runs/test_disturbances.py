@@ -49,10 +49,11 @@ def assert_the_same(path, undisturbed):
     assert names == {"config.json", "run.json", "metrics.parquet", "summary.json", "figures"}
 
 
-def test_killed_at_random_moments(config, undisturbed, tmp_path):
+@pytest.mark.parametrize("number", kept([8, KILLS], [8]))
+def test_killed_at_random_moments(config, undisturbed, tmp_path, number):
     random = np.random.default_rng(5)
     log, kills, runs = tmp_path / "log.txt", 0, 0
-    while kills < KILLS:
+    while kills < number:
         path = tmp_path / f"run{runs}"
         runs += 1
         while True:
