@@ -6,6 +6,9 @@ Every message names the field, states the requirement and gives the value receiv
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+USAGE_ERROR = 2
+"""Exit code of a request that cannot be carried out."""
+
 
 class RequirementError(ValueError):
     """A request that cannot be carried out as stated: one line, raised before work starts."""
@@ -33,10 +36,21 @@ def check_choice(value: object, choices: Iterable[str], field: str) -> None:
     The nearest valid name is offered.
     """
     names = sorted(choices)
-    if value in names:
-        return
-    near = get_close_matches(str(value), names, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise RequirementError(
-        f"{field} must be one of {', '.join(names)}, but received {value!r}.{hint}"
-    )
+    if value not in names:
+        hint = did_you_mean(str(value), names, "{!r}", cutoff=0.6)
+        raise RequirementError(
+            f"{field} must be one of {', '.join(names)}, but received {value!r}.{hint}"
+        )
+
+
+def did_you_mean(name: str, known: Iterable[str], form: str = "{}", *, cutoff: float = 0.5) -> str:
+    """``" Did you mean ...?"`` with the nearest known name, or nothing where none is near.
+
+    Args:
+      name: what was written.
+      known: names that would do.
+      form: how the name is shown.
+      cutoff: how alike they must be, from 0 to 1.
+    """
+    near = get_close_matches(name, list(known), n=1, cutoff=cutoff)
+    return f" Did you mean {form.format(near[0])}?" if near else ""

@@ -18,14 +18,13 @@ from typing import NamedTuple
 import jax
 
 from rf_limits.devices.processes import is_alone
-from rf_limits.errors import RequirementError, check
+from rf_limits.errors import USAGE_ERROR, RequirementError, check
 
 HEARTBEAT = 100
 """Seconds without a sign of life after which a process counts as dead."""
 CONNECT_TIMEOUT = 60
 """Seconds processes wait for each other at the start."""
 _LONGER = 30
-USAGE_ERROR = 2
 LOST = 75
 """Exit code where another process is gone (EX_TEMPFAIL): the same commands go on."""
 _GONE = ("gloo", "coordination", "another task", "connection", "heartbeat", "nccl", "unavailable")

@@ -14,9 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from rf_limits.devices.layout import put
+from rf_limits.devices.pace import Pace
 from rf_limits.devices.processes import on_host
 from rf_limits.experiments.keep import Keep, State, Stopped
-from rf_limits.experiments.pace import Pace
 from rf_limits.experiments.watch import Trained
 from rf_limits.experiments.width import Row, WidthRun
 from rf_limits.learning.training import Cell, TrainState, log_points

@@ -11,6 +11,8 @@ from rf_limits.experiments.certificate import certificate
 from rf_limits.measure.alignment import Alignment
 from rf_limits.measure.scaling import power_law
 
+CELL = "cell"
+"""Names the run a row is of, where tables of several are put together."""
 KEYS = ("method", "width", "lazy_scale", "seed", "step", "time")
 MEASUREMENTS = (
     "parameters",

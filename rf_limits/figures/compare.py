@@ -1,16 +1,17 @@
 """Finite width against infinite width, for every cell of a comparison."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from rf_limits.experiments.tables import final_rows
+from rf_limits.experiments.fields import short_names
+from rf_limits.experiments.tables import CELL, final_rows
 from rf_limits.figures.curves import as_floats, log_axes, spread_line
 from rf_limits.figures.style import COLOURS, MARKERS, NAMES, shade, style
 from rf_limits.measure.scaling import power_law
-from rf_limits.sweeps.compare import CELL, labels
 
 KERNELS = ("ntk", "nngp")
 LABELS = ("panel", CELL)
@@ -41,6 +42,22 @@ def draw(table: pd.DataFrame, differing: Sequence[str]) -> dict[str, Figure]:
         if table["method"].isin(KERNELS).any():
             figures["distance_to_infinite_width"] = _panels(table, _distances)
         return figures
+
+
+def labels(table: pd.DataFrame, fields: Sequence[str]) -> pd.Series:
+    """For every row the values of ``fields`` in words: ``dim = 5, noise = 0.1``."""
+    shorts = short_names(list(fields))
+    parts = [shorts[name] + " = " + table[name].map(_words) for name in fields]
+    if not parts:
+        return pd.Series("", index=table.index)
+    found = parts[0]
+    for part in parts[1:]:
+        found = found + ", " + part
+    return found
+
+
+def _words(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _panels(table: pd.DataFrame, one: Callable) -> Figure:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from rf_limits.learning.streamed.chunks import in_chunks
+from rf_limits.devices.pace import in_chunks
 from rf_limits.theory.angles import unit_vectors
 from rf_limits.theory.kernel_predictors import TILE_ROWS, KernelSeries, zonal_series
 

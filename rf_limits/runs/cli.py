@@ -1,19 +1,17 @@
 """Entry of every script: flags parsed, and mistakes answered in one line with exit code 2."""
 
-import difflib
 import re
 import runpy
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from absl import flags
-from ml_collections import ConfigDict
 
-from rf_limits.errors import RequirementError
+from rf_limits.errors import USAGE_ERROR, RequirementError, did_you_mean
+from rf_limits.experiments.fields import config_fields
 from rf_limits.runs.files import StorageError
 
-USAGE_ERROR = 2
 STORAGE_ERROR = 74  # EX_IOERR
 
 
@@ -75,15 +73,6 @@ def _one_line(text: str) -> str:
     return re.sub(r"\s+", " ", text).strip()
 
 
-def config_fields(config: ConfigDict, prefix: str = "") -> Iterator[str]:
-    """Dotted names of all fields of a config."""
-    for name, value in config.items():
-        if isinstance(value, ConfigDict):
-            yield from config_fields(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}"
-
-
 def _config_path(argv: list[str]) -> str | None:
     for i, word in enumerate(argv):
         if match := re.fullmatch(r"--?config=([^:]*)(:.*)?", word):
@@ -102,8 +91,7 @@ def _unknown_field(argv: list[str]) -> str:
         if match is None or match.group(1) in known:
             continue
         name = match.group(1)
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-        hint = f" Did you mean --config.{near[0]}?" if near else ""
+        hint = did_you_mean(name, known, "--config.{}")
         return (
             f"--config.{name} must be a field of the config, but there is none of that name.{hint}"
         )

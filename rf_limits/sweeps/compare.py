@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from rf_limits.errors import RequirementError, check
+from rf_limits.experiments.fields import config_fields
+from rf_limits.experiments.tables import CELL
 from rf_limits.runs.store import RunStore, plain
-from rf_limits.sweeps.grid import config_hash, short_names
+from rf_limits.sweeps.grid import config_hash
 from rf_limits.sweeps.manifest import SweepStore, config_from_json
 from rf_limits.sweeps.status import state_of
-
-CELL = "cell"
 
 
 class Compared(NamedTuple):
@@ -34,17 +34,6 @@ class _Found(NamedTuple):
     name: str
     store: RunStore
     fields: dict[str, Any]
-    hash: str
-
-
-def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in config.items():
-        if isinstance(value, dict):
-            found |= _flat(value, f"{prefix}{name}.")
-        else:
-            found[f"{prefix}{name}"] = value
-    return found
 
 
 def _runs(workdir: Path) -> list[tuple[str, RunStore]]:
@@ -90,7 +79,7 @@ def gather(workdirs: Sequence[str | Path]) -> Compared:
             config = store.read_json("config.json")
             digest = config_hash(config_from_json(config))
             if digest not in runs:
-                runs[digest] = _Found(name, store, _flat(config), digest)
+                runs[digest] = _Found(name, store, config_fields(config))
     check(len(runs) > 0, "--workdirs", "hold at least one finished run", left_out or list(workdirs))
     found = list(runs.values())
     names = {name for one in found for name in one.fields}
@@ -113,19 +102,3 @@ def _cell_value(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return ",".join(str(plain(one)) for one in value)
     return value
-
-
-def labels(table: pd.DataFrame, fields: Sequence[str]) -> pd.Series:
-    """For every row the values of ``fields`` in words: ``dim = 5, noise = 0.1``."""
-    shorts = short_names(list(fields))
-    parts = [shorts[name] + " = " + table[name].map(_words) for name in fields]
-    if not parts:
-        return pd.Series("", index=table.index)
-    found = parts[0]
-    for part in parts[1:]:
-        found = found + ", " + part
-    return found
-
-
-def _words(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

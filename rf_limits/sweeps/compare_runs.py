@@ -6,11 +6,11 @@ from pathlib import Path
 from rich.console import Console
 
 from rf_limits.errors import check
-from rf_limits.experiments.tables import final_rows
+from rf_limits.experiments.tables import CELL, final_rows
 from rf_limits.figures.compare import draw
 from rf_limits.runs.files import write_whole
 from rf_limits.runs.store import RunStore
-from rf_limits.sweeps.compare import CELL, gather
+from rf_limits.sweeps.compare import gather
 
 TABLE = "compared.parquet"
 FINAL = "compared_final.csv"

@@ -2,7 +2,6 @@
 
 import ast
 import copy
-import difflib
 import hashlib
 import itertools
 import json
@@ -12,8 +11,8 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from rf_limits.errors import RequirementError, check
-from rf_limits.runs.cli import config_fields
+from rf_limits.errors import RequirementError, check, did_you_mean
+from rf_limits.experiments.fields import config_fields, short_names
 from rf_limits.runs.store import plain
 
 Values = Mapping[str, Sequence[Any]]
@@ -102,13 +101,12 @@ def _axes(spec: Mapping[str, Any]) -> list[list[dict[str, Any]]]:
 
 
 def _check_fields(config: ConfigDict, names: Sequence[str]) -> None:
-    known = list(config_fields(config))
+    known = config_fields(config)
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-            hint = f" Did you mean {near[0]}?" if near else ""
             raise RequirementError(
-                f"sweep must name fields of the config, but received {name!r}.{hint}"
+                f"sweep must name fields of the config, but received {name!r}."
+                + did_you_mean(name, known)
             )
 
 
@@ -134,17 +132,6 @@ def config_hash(config: ConfigDict) -> str:
     """Eight hexadecimal digits that tell configs apart."""
     text = json.dumps(plain(config.to_dict()), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
-def short_names(names: Sequence[str]) -> dict[str, str]:
-    """The shortest endings of dotted names that tell them apart."""
-    found = {}
-    for name in names:
-        steps = name.split(".")
-        endings = (".".join(steps[-k:]) for k in range(1, len(steps) + 1))
-        clear = (e for e in endings if sum(f".{n}".endswith(f".{e}") for n in names) == 1)
-        found[name] = next(clear, name)
-    return found
 
 
 def _word(value: Any) -> str:

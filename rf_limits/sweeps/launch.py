@@ -52,7 +52,7 @@ def define_flags() -> Any:
     flags.DEFINE_string("constraint", None, "Slurm: features of nodes.")
     flags.DEFINE_string("qos", None, "Slurm: quality of service.")
     flags.DEFINE_integer("cpus", 1, "Slurm: CPU cores of a job.", 1)
-    flags.DEFINE_float("memory", None, "Slurm: GB of memory of a job.", 0.0)
+    flags.DEFINE_float("memory", None, "Slurm: GB of memory of a job.", 0.001)
     flags.DEFINE_integer("signal_before", 90, "Slurm: seconds of warning before the end.", 10)
     flags.DEFINE_multi_string("setup", [], "Slurm: shell commands of a job before it starts.")
     return config
@@ -99,9 +99,11 @@ class Executor(Protocol):
 
     Attributes:
       jobs: how many groups it runs at once.
+      split: into how many groups cells that could all train together are split.
     """
 
     jobs: int
+    split: int
 
     def run(self, groups: Sequence[Sequence[SweepCell]], stop: Stop) -> None:
         """Carries out groups; raises Stopped when asked to stop."""
@@ -144,7 +146,7 @@ def launch(
     failed = {one.cell.name for one in found if one.state == "failed"}
     todo = missing(found, retry_failed=retry_failed)
     fresh = [cell for cell in todo if cell.name not in failed]
-    groups = groups_of(fresh, executor.jobs) if group else [[cell] for cell in fresh]
+    groups = groups_of(fresh, executor.split) if group else [[cell] for cell in fresh]
     groups += [[cell] for cell in todo if cell.name in failed]
     stop = Stop()
 
@@ -181,6 +183,7 @@ def _executor(store: SweepStore, console: Console) -> Executor:
         console,
         given.save_every,
         jobs=given.jobs or _AT_ONCE,
+        split=given.jobs or 1,
         minutes=given.time,
         parameters=_slurm_parameters(),
     )

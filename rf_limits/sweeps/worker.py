@@ -1,6 +1,6 @@
 """Carries out some cells of a sweep in this process, together where they share shapes.
 
-python -m rf_limits.sweeps.worker --workdir=results/sweep --cells=name,name
+python -m rf_limits.sweeps.worker --workdir=results/sweep --cells=NAMES, with a line per name.
 """
 
 import os

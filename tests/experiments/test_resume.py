@@ -5,8 +5,8 @@ import json
 import pandas as pd
 import pytest
 
+from rf_limits.devices.pace import Pace
 from rf_limits.experiments import training
-from rf_limits.experiments.pace import Pace
 from tests.experiments.conftest import small_config
 from tests.keeping import MemoryKeep, run_in_pieces
 from tests.variants import kept
@@ -53,7 +53,7 @@ def test_stopped_at_every_opportunity(case, monkeypatch):
     config = configured(case)
     prepared = training.prepare(config)
     whole = prepared.run()
-    monkeypatch.setattr("rf_limits.experiments.pace._GROWTH", 1.5)  # short chunks
+    monkeypatch.setattr("rf_limits.devices.pace._GROWTH", 1.5)  # short chunks
     result, stops = run_in_pieces(prepared, 1)
     assert stops > 5
     pd.testing.assert_frame_equal(result.metrics, whole.metrics, check_exact=True)
@@ -71,7 +71,7 @@ def test_saving_changes_nothing():
 
 def test_chunks_take_about_the_time_asked_for(monkeypatch):
     pace, sizes, clock = Pace(seconds=0.2), [], [0.0]
-    monkeypatch.setattr("rf_limits.experiments.pace.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("rf_limits.devices.pace.time.monotonic", lambda: clock[0])
 
     def work(size):
         clock[0] += 5.0 if not sizes else size * 1e-3  # the first call compiles

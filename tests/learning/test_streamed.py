@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from rf_limits.devices.pace import in_chunks
 from rf_limits.errors import RequirementError
 from rf_limits.learning.regression import feature_regression, kernel_regression
-from rf_limits.learning.streamed.chunks import in_chunks
 from rf_limits.learning.streamed.feature_data import FeatureData
 from rf_limits.learning.streamed.feature_fits import (
     fit_features_directly,
@@ -92,7 +92,8 @@ def test_gram_sums_equal_one_product():
     assert tiles_of(37) == 1
 
 
-def test_sums_go_on_where_they_were_saved():
+def test_sums_go_on_where_they_were_saved(monkeypatch):
+    monkeypatch.setattr("rf_limits.devices.pace.SECONDS", 0.0)  # block by block
     data, saved = features_of(), []
     keep = lambda sums, blocks: saved.append((jax.tree.map(np.array, sums), blocks))
     whole = gram_sums(data, after_chunk=keep)

@@ -6,7 +6,8 @@ import pytest
 
 from rf_limits.errors import RequirementError
 from rf_limits.experiments.defaults import default_config
-from rf_limits.sweeps.grid import cells_of, parse_axis, short_names, sweep
+from rf_limits.experiments.fields import short_names
+from rf_limits.sweeps.grid import cells_of, parse_axis, sweep
 
 
 def config_with(**arguments):

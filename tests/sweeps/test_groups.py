@@ -4,12 +4,16 @@ import copy
 
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from rf_limits.experiments import training
 from rf_limits.experiments.keep import Stopped
 from rf_limits.learning.training import Trainer
+from rf_limits.sweeps.executors.slurm import SlurmExecutor
 from rf_limits.sweeps.grid import cells_of, sweep
 from rf_limits.sweeps.groups import groups_of
+from rf_limits.sweeps.launch import launch
+from rf_limits.sweeps.manifest import SweepStore
 from tests.experiments.test_resume import configured
 from tests.keeping import MemoryKeep
 
@@ -33,6 +37,30 @@ def test_groups_share_what_compiles():
     assert [len(g) for g in groups_of(cells(**FIELDS), at_least=2)] == [2, 2]
     assert [len(g) for g in groups_of(cells("stream"))] == [1, 1, 1, 1]  # data is in the program
     assert [len(g) for g in groups_of(cells(**{"training.steps": (10, 20)}))] == [1, 1]
+
+
+class Recorder:
+    """Runs nothing."""
+
+    jobs = 1000  # elements of an array at once
+
+    def __init__(self, split):
+        self.split = split
+
+    def run(self, groups, stop):
+        self.sizes = [len(group) for group in groups]
+
+
+@pytest.mark.parametrize(("split", "sizes"), [(1, [4]), (2, [2, 2])])
+def test_groups_are_split_as_the_executor_says(split, sizes, tmp_path):
+    config = configured("alongside")
+    with config.unlocked():
+        config.sweep = sweep(grid=FIELDS)
+    executor = Recorder(split)
+    assert launch(config, SweepStore(tmp_path), executor, Console(quiet=True)) == 0
+    assert executor.sizes == sizes
+    nowhere = {"save_every": 1.0, "minutes": 1, "parameters": {}}
+    assert SlurmExecutor(SweepStore(tmp_path), Console(), jobs=1000, **nowhere).split == 1
 
 
 def test_groups_fit_in_memory(monkeypatch):

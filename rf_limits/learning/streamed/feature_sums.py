@@ -23,7 +23,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
 from rf_limits.devices.mesh import spread
-from rf_limits.learning.streamed.chunks import in_chunks
+from rf_limits.devices.pace import in_chunks
 from rf_limits.learning.streamed.feature_data import FeatureData
 from rf_limits.learning.streamed.stream import SampleStream
 from rf_limits.models.features import random_features

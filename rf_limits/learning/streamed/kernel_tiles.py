@@ -12,7 +12,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
 from rf_limits.devices.mesh import spread
-from rf_limits.learning.streamed.chunks import in_chunks
+from rf_limits.devices.pace import in_chunks
 from rf_limits.models.infinite_width import infinite_width_kernels
 from rf_limits.models.network import OneHiddenLayer
 

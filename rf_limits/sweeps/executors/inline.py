@@ -20,7 +20,7 @@ class InlineExecutor:
       save_every: seconds between saved states.
     """
 
-    jobs = 1
+    jobs = split = 1
 
     def __init__(self, sweep: SweepStore, console: Console, save_every: float = SAVE_EVERY):
         self.sweep, self.console, self.save_every = sweep, console, save_every

@@ -94,7 +94,7 @@ class LocalExecutor:
     ):
         self.sweep, self.console, self.save_every = sweep, console, save_every
         self.cores, self.cache, self.devices = cores, cache, visible_devices()
-        self.jobs = jobs or max(1, len(self.devices))
+        self.jobs = self.split = jobs or max(1, len(self.devices))
 
     def run(self, groups: Sequence[Sequence[SweepCell]], stop: Stop) -> None:
         """Carries out every group.
@@ -156,14 +156,13 @@ class LocalExecutor:
     def _end(self, worker: _Worker) -> None:
         code = worker.process.returncode
         for cell in worker.cells:
-            state, detail = state_of(self.sweep.run(cell.name))
+            state, _ = state_of(self.sweep.run(cell.name))
             if code < 0 and state in ("pending", "interrupted"):
                 name = signal.Signals(-code).name
                 fail(self.sweep, cell, f"its process ended by {name}; see {worker.log}")
-                state, detail = state_of(self.sweep.run(cell.name))
             elif code not in (0, 1) and state == "pending":
                 fail(self.sweep, cell, _last_line(worker.log) or f"exit code {code}")
-                state, detail = state_of(self.sweep.run(cell.name))
+            state, detail = state_of(self.sweep.run(cell.name))
             self._say(f"{state} {cell.name}{f': {detail}' if detail else ''}")
 
 

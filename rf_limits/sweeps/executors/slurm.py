@@ -79,6 +79,7 @@ class SlurmExecutor:
       console: where to print.
       save_every: seconds between saved states.
       jobs: most elements that run at once.
+      split: into how many groups cells that could all train together are split.
       minutes: time limit of one start; requeued jobs have it anew.
       parameters: of submitit's executor: ``slurm_partition``, ``slurm_account``, ``slurm_gres``,
         ``slurm_constraint``, ``cpus_per_task``, ``mem_gb``, ``slurm_signal_delay_s`` and so on.
@@ -91,11 +92,13 @@ class SlurmExecutor:
         save_every: float,
         *,
         jobs: int,
+        split: int = 1,
         minutes: int,
         parameters: Mapping[str, Any],
     ):
         self.sweep, self.console, self.save_every = sweep, console, save_every
-        self.jobs, self.minutes, self.parameters = jobs, minutes, dict(parameters)
+        self.jobs, self.split, self.minutes = jobs, split, minutes
+        self.parameters = dict(parameters)
 
     def run(self, groups: Sequence[Sequence[SweepCell]], stop: Stop) -> None:
         """Submits every group.

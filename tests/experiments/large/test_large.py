@@ -227,7 +227,7 @@ def test_every_column_is_documented():
 @pytest.mark.parametrize("solver", kept(["cholesky", "cg"], ["cholesky"]))
 def test_stopped_at_every_opportunity(solver, monkeypatch):
     """Sums over blocks and iterations go on from where they were, to the last bit."""
-    monkeypatch.setattr("rf_limits.learning.streamed.chunks.SECONDS", 0.0)
+    monkeypatch.setattr("rf_limits.devices.pace.SECONDS", 0.0)
     fields = {"solver": solver, "methods": ("random_features", "ntk"), "preconditioner": "sample"}
     prepared = large.prepare(small_config(**fields))
     whole = prepared.run()
