@@ -1,36 +1,47 @@
-"""Medians of repeats after warm-up, two commands in turn."""
+"""Medians of repeats after warm-up, functions in turn."""
 
 import time
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
 
 import jax
 import numpy as np
 
-
-class Ratio(NamedTuple):
-    """Outcome of timing two functions in turn.
-
-    Attributes:
-      ours: median seconds of the first.
-      theirs: median seconds of the second.
-      ratio: median over pairs of theirs over ours: how many times as fast ours is.
-    """
-
-    ours: float
-    theirs: float
-    ratio: float
+REPEATS = 5
+Work = Callable[[], object]
 
 
-def _seconds(function: Callable[[], object]) -> float:
+def seconds(work: Work) -> float:
+    """How long one call takes, until everything it returns is there."""
     started = time.perf_counter()
-    jax.block_until_ready(function())
+    jax.block_until_ready(work())
     return time.perf_counter() - started
 
 
-def compare(ours: Callable[[], object], theirs: Callable[[], object], repeats: int = 7) -> Ratio:
-    """Times ``ours`` and ``theirs`` in turn, after one warm-up of each (compilation)."""
-    _seconds(ours), _seconds(theirs)
-    pairs = np.array([(_seconds(ours), _seconds(theirs)) for _ in range(repeats)])
-    medians = np.median(pairs, axis=0)
-    return Ratio(*medians.tolist(), float(np.median(pairs[:, 1] / pairs[:, 0])))
+class Times:
+    """Seconds of several functions called in turn, so that each meets the same machine."""
+
+    def __init__(self, measured: Mapping[str, list[float]]):
+        self._measured = {name: np.array(values) for name, values in measured.items()}
+
+    def median(self, name: str) -> float:
+        """Median seconds of one function."""
+        return float(np.median(self._measured[name]))
+
+    def ratio(self, over: str, under: str) -> float:
+        """Median over rounds of the time of one function over that of another."""
+        return float(np.median(self._measured[over] / self._measured[under]))
+
+    def fastest(self, names: list[str]) -> str:
+        """The one with the least median."""
+        return min(names, key=self.median)
+
+
+def in_turn(repeats: int = REPEATS, **works: Work) -> Times:
+    """Calls every function once to compile and warm up, then all in turn ``repeats`` times."""
+    for work in works.values():
+        seconds(work)
+    measured: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(repeats):
+        for name, work in works.items():
+            measured[name].append(seconds(work))
+    return Times(measured)

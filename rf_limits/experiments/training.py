@@ -36,7 +36,7 @@ from rf_limits.experiments.tables import (
 )
 from rf_limits.experiments.validation import validate
 from rf_limits.experiments.width import Row, WidthRun
-from rf_limits.learning.training import choose_ensemble, log_points
+from rf_limits.learning.training import log_points
 from rf_limits.measure.kernel_risk import ExactKernelRisk, exact_kernel_risk
 from rf_limits.measure.neuron_risk import Exact
 from rf_limits.measure.risk import degree_columns
@@ -101,7 +101,9 @@ class Training:
         widest = self.widths[-1]
         return {
             "mesh": dict(self.config.mesh),
-            "ensemble": choose_ensemble(self.config.training.ensemble),
+            "networks_at_once": {
+                str(one.network.width): one.at_once or "all" for one in self.widths
+            },
             "linearization": "closed form" if widest.closed_form else "trained alongside",
             "learning_rate": {
                 str(one.network.width): np.asarray(one.learning_rates).tolist()

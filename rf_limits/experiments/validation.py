@@ -9,9 +9,9 @@ from ml_collections import ConfigDict
 from rf_limits.devices.mesh import check_mesh
 from rf_limits.errors import RequirementError, check, check_choice
 from rf_limits.experiments.defaults import METHODS, OPTIONAL_METHODS
+from rf_limits.learning.ensemble import ENSEMBLES
 from rf_limits.learning.optimizers import parse_optimizer
 from rf_limits.learning.step_size import check_auto, parse_learning_rates
-from rf_limits.learning.training import ENSEMBLES
 from rf_limits.measure.neuron_risk import CLOSED
 from rf_limits.models.network import TRAINABLE, make_network
 from rf_limits.problem import INPUTS

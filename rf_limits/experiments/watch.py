@@ -12,8 +12,9 @@ from jaxtyping import Array
 
 from rf_limits.devices.layout import everywhere, lead, place
 from rf_limits.experiments.setting import Setting
+from rf_limits.learning.ensemble import over_cells
 from rf_limits.learning.infinite_width import InfiniteWidth, predicted_change
-from rf_limits.learning.training import Cell, over_cells, to_float64
+from rf_limits.learning.training import Cell, to_float64
 from rf_limits.measure.alignment import alignment
 from rf_limits.measure.kernel import (
     effective_rank,
@@ -169,7 +170,7 @@ class Watcher:
             return self._one(_View(*to_float64(mine), *of_seed(known, i)), steps)
 
         specs = (lead(self.mesh, known.targets.shape[0]), PartitionSpec())
-        found = over_cells(one, "map", self.mesh, specs)((known, steps), trees, which)
+        found = over_cells(one, 1, self.mesh, specs)((known, steps), trees, which)
         return everywhere(self.mesh, found)
 
     def _one(self, view: _View, steps: Array) -> dict[str, Columns]:

@@ -20,10 +20,11 @@ from rf_limits.experiments.step_sizes import curvatures_at_start, step_sizes
 from rf_limits.experiments.tables import TRAINED
 from rf_limits.experiments.validation import network_from_config
 from rf_limits.experiments.watch import Options, Watcher, of_seed
+from rf_limits.learning.ensemble import networks_at_once, over_cells
 from rf_limits.learning.infinite_width import InfiniteWidth, infinite_width
 from rf_limits.learning.linearized import Spectrum, linearized_params, spectrum
 from rf_limits.learning.optimizers import parse_optimizer
-from rf_limits.learning.training import Cell, Trainer, choose_ensemble, over_cells
+from rf_limits.learning.training import Cell, Trainer
 from rf_limits.measure.movement import count_parameters
 from rf_limits.measure.neuron_risk import Exact, exact_risk
 from rf_limits.models import OneHiddenLayer, Params, ScaledOutput, init_params, tangent_kernel
@@ -75,7 +76,7 @@ def _spectra(
     def one(_: None, init: Params, x: jax.Array) -> Spectrum:
         return spectrum(tangent_kernel(network, init, x, layers=layers))
 
-    return over_cells(one, "map", mesh)(None, inits, x)
+    return over_cells(one, 1, mesh)(None, inits, x)
 
 
 @functools.partial(jax.jit, static_argnames=("output", "trainable", "flow", "mesh"))
@@ -108,7 +109,7 @@ def _closed_form(
 
     wide = (which, alphas.astype(jnp.float64), rates.astype(jnp.float64))
     specs = (lead(mesh, start.x_train.shape[0]), PartitionSpec())
-    return over_cells(one, "map", mesh, specs)((start, steps), *wide)
+    return over_cells(one, 1, mesh, specs)((start, steps), *wide)
 
 
 @functools.partial(jax.jit, static_argnames=("network", "num_probe", "trainable"))
@@ -142,6 +143,7 @@ class WidthRun:
             and config.training.batch_size is None
             and config.data.num_train <= _CLOSED_FORM_LIMIT
         )
+        self.at_once = self._at_once()
         self._prepare()
 
     def _prepare(self) -> None:
@@ -163,6 +165,19 @@ class WidthRun:
         )
         rates = step_sizes(config, self.network, self.setting, curvatures)
         self.learning_rates = agree_arrays(rates)
+
+    def _at_once(self) -> int | None:
+        """How many networks are stepped at once, None for all."""
+        config, width = self.config, self.network.width
+        parts = 1 if self.mesh is None else self.mesh.shape["seeds"]
+        cells = config.seeds * len(config.model.lazy_scales) // parts
+        rows = config.training.batch_size or config.data.num_train
+        held = float(jnp.dtype(config.precision).itemsize * width * rows)
+        if self.on_population:
+            held = 8.0 * width * width
+        if self.spec.is_gradient_flow:  # every network takes its own number of steps
+            held = math.inf
+        return networks_at_once(config.training.ensemble, cells, held)
 
     def _spectra(self, x: jax.Array) -> Spectrum:
         """Spectra of every seed's tangent kernel; seeds spread on the mesh if it divides them."""
@@ -237,7 +252,7 @@ class WidthRun:
             sample,
             linearized="linearized" in self.methods and not self.closed_form,
             population=self._training_risk(),
-            ensemble=choose_ensemble(config.training.ensemble),
+            at_once=self.at_once,
             mesh=self.mesh,
         )
 

@@ -16,16 +16,16 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int, Key
 
 from rf_limits.devices.layout import batch_rows, stay
-from rf_limits.errors import check, check_choice
+from rf_limits.errors import check
+from rf_limits.learning.ensemble import over_cells
 from rf_limits.learning.flow import gradient_flow
 from rf_limits.learning.optimizers import OptimizerSpec, make_optimizer, trainable_mask
 from rf_limits.models.network import Params, ScaledOutput
 
-ENSEMBLES = ("auto", "map", "vmap")
 _EPSILON_RATIO = float(jnp.finfo(jnp.float64).eps / jnp.finfo(jnp.float32).eps)
 Loss = Callable[[Params], Array]
 
@@ -95,56 +95,6 @@ class TrainState(NamedTuple):
     step: Int[Array, "*s"]
 
 
-def choose_ensemble(mode: str, backend: str | None = None) -> str:
-    """How an ensemble is compiled: ``"map"`` (in sequence) on CPU, else ``"vmap"``.
-
-    In sequence, memory holds one network's activations at a time; accelerators want the
-    batch. Which is faster on a CPU depends on the width (``make bench``).
-
-    Raises:
-      RequirementError: unknown ``mode``.
-    """
-    check_choice(mode, ENSEMBLES, "training.ensemble")
-    if mode != "auto":
-        return mode
-    return "map" if (backend or jax.default_backend()) == "cpu" else "vmap"
-
-
-def over_cells(
-    function: Callable, mode: str, mesh: Mesh | None = None, shared_spec: Any = None
-) -> Callable:
-    """Lifts ``function(shared, *cell)`` to arguments with a leading axis of cells.
-
-    On a mesh the cells are cut along its "seeds", and every part is mapped by its own devices,
-    on its own clock (shard_map): loops take each its number of steps, and a network's numbers
-    do not depend on how many parts there are. Within a part XLA partitions along the other axes.
-
-    Args:
-      function: of what all cells share, and of one cell.
-      mode: ``"map"`` or ``"vmap"``.
-      mesh: over which the cells are spread, or None.
-      shared_spec: tree of partition specs, a prefix of ``shared``; None: every part has all.
-    """
-
-    def mapped(shared: Any, *arguments: Any) -> Any:
-        if mode == "vmap":
-            return jax.vmap(partial(function, shared))(*arguments)
-        return jax.lax.map(lambda one: function(shared, *one), arguments)
-
-    def cut(shared: Any, *arguments: Any) -> Any:
-        own, copied = PartitionSpec("seeds"), PartitionSpec()
-        return jax.shard_map(
-            mapped,
-            mesh=mesh,
-            in_specs=(copied if shared_spec is None else shared_spec, *[own] * len(arguments)),
-            out_specs=own,
-            axis_names={"seeds"},
-            check_vma=False,
-        )(shared, *arguments)
-
-    return mapped if mesh is None else cut
-
-
 @dataclasses.dataclass(frozen=True)
 class Trainer:
     """A compiled training loop for one architecture.
@@ -159,7 +109,8 @@ class Trainer:
         once (one-pass).
       linearized: whether the linearized network is trained alongside, on the same batches.
       population: exact risks to train on in place of data (infinite data, no sampling noise).
-      ensemble: ``"map"`` or ``"vmap"`` (:func:`choose_ensemble`).
+      at_once: networks stepped at once, None for all
+        (:func:`~rf_limits.learning.ensemble.networks_at_once`).
       mesh: over which the ensemble is spread (:mod:`rf_limits.devices.layout`), or None.
     """
 
@@ -170,7 +121,7 @@ class Trainer:
     sample: Callable[[Array, int], tuple[Array, Array]] | None = None
     linearized: bool = False
     population: PopulationRisks | None = None
-    ensemble: str = "map"
+    at_once: int | None = 1
     mesh: Mesh | None = None
 
     def __post_init__(self):
@@ -222,7 +173,7 @@ class Trainer:
                 return self._flow(state, cell, num_steps)
             return jax.lax.fori_loop(0, num_steps, lambda _, s: self._step(s, cell), state)
 
-        after = over_cells(one, self.ensemble, self.mesh)(num_steps, state, cells)
+        after = over_cells(one, self.at_once, self.mesh)(num_steps, state, cells)
         return stay(self.mesh, after)
 
     def rounding_error(self, state: TrainState, cells: Cell) -> Float[Array, "*s"]:
@@ -258,7 +209,7 @@ class Trainer:
             error = jnp.linalg.norm(rounded - exact) / jnp.where(size > 0.0, size, 1.0)
             return error * (1.0 if cell.x.dtype == jnp.float32 else _EPSILON_RATIO)
 
-        return over_cells(one, self.ensemble, self.mesh)(None, state, cells)
+        return over_cells(one, 1, self.mesh)(None, state, cells)
 
     def _batch(self, state: TrainState, cell: Cell) -> tuple[Array, Array, Array | None]:
         """Inputs and labels of the next step, and the permutation in force."""

@@ -29,6 +29,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from rf_limits.errors import check, check_choice
+from rf_limits.models.relu_output import relu_output
 from rf_limits.theory.relu_moments import ReluSum
 from rf_limits.types import Scalar
 
@@ -136,18 +137,23 @@ class OneHiddenLayer(nn.Module):
         bias_init = self._mirrored(nn.initializers.normal(1.0 / self.bias_scale), 1.0)
         output_init = self._mirrored(self._output_init, -1.0)
         kernel = self.param("hidden_kernel", kernel_init, (dim, self.width), jnp.float64)
-        h = (x * self.input_scale(dim)) @ kernel
+        x = x * self.input_scale(dim)
         if self.use_bias:
             bias = self.param("hidden_bias", bias_init, (self.width,), jnp.float64)
-            h = h + self.bias_scale * bias
+            x = jnp.concatenate([x, jnp.full_like(x[:, :1], self.bias_scale)], axis=1)
+            kernel = jnp.concatenate([kernel, bias[None, :]])
         u = self.param("output_kernel", output_init, (self.width,), jnp.float64)
-        features = ACTIVATIONS[self.activation](h)
-        if self.antisymmetric:
-            half = self.width // 2
-            value = features[..., :half] @ u[:half] + features[..., half:] @ u[half:]
-        else:
-            value = features @ u
-        return value * self.output_scale
+        if not self.antisymmetric:
+            return self._neurons(x, kernel, u) * self.output_scale
+        half = self.width // 2
+        first = self._neurons(x, kernel[:, :half], u[:half])
+        return (first + self._neurons(x, kernel[:, half:], u[half:])) * self.output_scale
+
+    def _neurons(self, x: Array, kernel: Array, u: Array) -> Array:
+        """sum_i u_i sigma(<kernel_i, x_a>)."""
+        if self.activation == "relu":
+            return relu_output(x, kernel, u)
+        return ACTIVATIONS[self.activation](x @ kernel) @ u
 
 
 def make_network(

@@ -148,7 +148,7 @@ def _facts(prepared):
 
 def _resumed(prepared):
     """The result of the run, stopped at every opportunity."""
-    from rf_limits.experiments import pace
+    from rf_limits.devices import pace
     from rf_limits.experiments.keep import Stopped
     from tests.keeping import MemoryKeep
 

@@ -7,9 +7,10 @@ import optax
 import pytest
 
 from rf_limits.errors import RequirementError
+from rf_limits.learning.ensemble import CACHE_BYTES, networks_at_once
 from rf_limits.learning.linearized import linearized_params, spectrum
 from rf_limits.learning.optimizers import parse_optimizer
-from rf_limits.learning.training import Cell, Trainer, choose_ensemble, log_points
+from rf_limits.learning.training import Cell, Trainer, log_points
 from rf_limits.models import ScaledOutput, init_params, make_network, tangent_kernel
 from tests.variants import kept
 
@@ -107,12 +108,14 @@ def test_linearized_training_matches_closed_form(key, trainable, centred, share)
             assert_close(one_cell(state.linear_params, i), expected, rtol=1e-9, atol=1e-10)
 
 
-@pytest.mark.parametrize("mode", ["map", "vmap"])
+@pytest.mark.parametrize("at_once", [1, 3])
 @pytest.mark.parametrize("batch_size", [None, 4])
-def test_ensemble_equals_members_alone(key, mode, batch_size):
+def test_ensemble_equals_members_alone(key, at_once, batch_size):
     network = make_network(WIDTH)
     options = {"batch_size": batch_size, "linearized": True}
-    trainer = Trainer(ScaledOutput(network, True), parse_optimizer("sgd"), ensemble=mode, **options)
+    trainer = Trainer(
+        ScaledOutput(network, True), parse_optimizer("sgd"), at_once=at_once, **options
+    )
     batch = cells(key, network)
     together = trainer.advance(trainer.start(batch), batch, 40)
     for i in range(3):
@@ -204,9 +207,13 @@ def test_log_points():
     np.testing.assert_allclose(ratios, ratios.mean(), rtol=0.2)
 
 
-def test_choose_ensemble():
-    assert choose_ensemble("auto", "cpu") == "map"
-    assert choose_ensemble("auto", "gpu") == "vmap"
-    assert choose_ensemble("vmap", "cpu") == "vmap"
+def test_networks_stepped_at_once():
+    assert networks_at_once("auto", 9, 10.0, "cpu") == 9
+    assert networks_at_once("auto", 9, CACHE_BYTES / 4, "cpu") == 3  # four would fit
+    assert networks_at_once("auto", 7, CACHE_BYTES / 4, "cpu") == 1
+    assert networks_at_once("auto", 9, np.inf, "cpu") == 1
+    assert networks_at_once("auto", 9, np.inf, "gpu") is None
+    assert networks_at_once("vmap", 9, np.inf, "cpu") is None
+    assert networks_at_once("map", 9, 10.0, "gpu") == 1
     with pytest.raises(RequirementError, match="training.ensemble"):
-        choose_ensemble("both")
+        networks_at_once("both", 1, 1.0)
