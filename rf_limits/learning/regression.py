@@ -21,7 +21,9 @@ A the matrix, s_1 its norm, s_r the least singular value kept and theta the solu
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
+from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Bool, Float
 
 from rf_limits.learning.backward_errors import (
@@ -37,6 +39,13 @@ MOST_RELATIVE_ERROR = 1e-4
 
 MOST_BACKWARD_ERROR = 1e-12
 """Fits with a larger ``backward_error`` are not solved."""
+
+
+DECOMPOSED = 1024
+"""Kernel systems up to this size are decomposed; larger ones factored first."""
+_BLOCK = 8  # vectors that estimate extreme eigenvalues; one more than ask for the smallest
+_POWERS = 4
+_INVERSE_POWERS = 1
 
 
 class Fit(NamedTuple):
@@ -142,7 +151,11 @@ def feature_regression(
 def kernel_regression(
     gram: Float[Array, "n n"], labels: Float[Array, "n"], ridge: Scalar = 0.0
 ) -> Fit:
-    """Coefficients c of the predictor sum_a c_a K(x_a, x), from an eigendecomposition.
+    """Coefficients c of the predictor sum_a c_a K(x_a, x).
+
+    Up to :data:`DECOMPOSED` points from an eigendecomposition. Beyond, from a Cholesky
+    factorization, twenty times as fast, unless it fails or leaves the solution in doubt: then
+    from an eigendecomposition too.
 
     Args:
       gram: (n, n) symmetric positive semidefinite kernel matrix, float64.
@@ -151,8 +164,73 @@ def kernel_regression(
 
     Returns:
       :class:`Fit` with (n,) coefficients. Eigenvalues of kernel + ridge below n eps times the
-      largest of the kernel are treated as zero.
+      largest of the kernel are treated as zero. Beyond :data:`DECOMPOSED` points the condition
+      number is an estimate from below, by Ritz values of block Krylov spaces.
     """
+    if gram.shape[0] <= DECOMPOSED:
+        return decomposed_kernel_regression(gram, labels, ridge)
+    gram = jax.lax.optimization_barrier(gram)  # or a product may compute it again
+    fit = factored_kernel_regression(gram, labels, ridge)
+    return jax.lax.cond(
+        fit.is_solved,
+        lambda: fit,
+        lambda: decomposed_kernel_regression(gram, labels, ridge),
+    )
+
+
+def factored_kernel_regression(
+    gram: Float[Array, "n n"], labels: Float[Array, "n"], ridge: Scalar = 0.0
+) -> Fit:
+    """:func:`kernel_regression` by a Cholesky factorization: no direction is ever dropped.
+
+    Where kernel + ridge is not positive definite in float64 the coefficients are NaN.
+    """
+    n = gram.shape[0]
+    # The transpose is the same matrix, laid out as LAPACK wants it.
+    factor = jnp.linalg.cholesky(gram.T + ridge * jnp.eye(n), symmetrize_input=False)
+
+    def solve(right: Array) -> Array:
+        half = solve_triangular(factor, right, lower=True)
+        return solve_triangular(factor, half, lower=True, trans=1)
+
+    start = jax.random.normal(jax.random.key(0), (n, _BLOCK - 1), gram.dtype)
+    solved = solve(jnp.concatenate([labels[:, None], start], axis=1))
+    coefficients, block = solved[:, 0], _orthonormal(solved[:, 1:])
+    for _ in range(_INVERSE_POWERS):
+        block = _orthonormal(solve(block))
+    smallest = 1.0 / _largest_ritz_value(block, solve(block))
+
+    block = _orthonormal(start)
+    for _ in range(_POWERS):
+        block = _orthonormal(gram @ block)
+    top = _largest_ritz_value(block, gram @ block)
+
+    residual = labels - gram @ coefficients - ridge * coefficients
+    cut = _Cut(jnp.ones(n, bool), top + ridge, smallest, jnp.finfo(gram.dtype).eps * (top + ridge))
+    return Fit(
+        coefficients,
+        cut.largest / cut.smallest,
+        jnp.asarray(n),
+        kernel_backward_error(residual, coefficients, labels, cut.largest),
+        _relative_error(cut, 1.0, cut.largest),
+        _ridge_needed(top),
+    )
+
+
+def _orthonormal(block: Array) -> Array:
+    return jnp.linalg.qr(block)[0]
+
+
+def _largest_ritz_value(block: Array, image: Array) -> Array:
+    """Of a symmetric matrix on the span of orthonormal columns, from their images."""
+    small = block.T @ image
+    return jnp.max(jnp.linalg.eigvalsh(0.5 * (small + small.T)))
+
+
+def decomposed_kernel_regression(
+    gram: Float[Array, "n n"], labels: Float[Array, "n"], ridge: Scalar = 0.0
+) -> Fit:
+    """:func:`kernel_regression` by an eigendecomposition, whatever the size."""
     eigenvalues, vectors = jnp.linalg.eigh(gram)
     top = jnp.max(jnp.abs(eigenvalues))
     values = eigenvalues + ridge

@@ -17,7 +17,8 @@ from rf_limits.theory.random_features_regression import (
     random_features_regression,
     random_features_risk,
 )
-from rf_limits.theory.relu_moments import ReluSum, relu_gram, relu_sum_product
+from rf_limits.theory.relu_gram import relu_gram
+from rf_limits.theory.relu_moments import ReluSum, relu_sum_product
 from rf_limits.theory.spectrum import ZonalSpectrum, zonal_spectrum
 
 __all__ = [

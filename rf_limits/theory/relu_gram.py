@@ -12,7 +12,7 @@ begin with. P alone has a kink there. It multiplies a vector that vanishes at pa
 once the gradient is written as P (v - gamma w) + Q w, gamma = <v, w>/|w|^2, Q = C + gamma P.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -49,11 +49,14 @@ def relu_gram(
 
 @jax.custom_jvp
 def _gram(w: Array, a: Array | None, v: Array, b: Array | None) -> Array:
-    pairs = gate_pairs(w, a, v, b)
+    return _value(gate_pairs(w, a, v, b), biased=not (a is None and b is None))
+
+
+def _value(pairs: GatePairs, *, biased: bool) -> Array:
     lengths = pairs.norms_w * pairs.norms_v
     c, s = pairs.angles.cosine, pairs.angles.sine
-    if a is None and b is None:
-        return lengths * (s + (jnp.pi - pairs.angles.theta) * c) / (2.0 * jnp.pi)
+    if not biased:
+        return lengths * (s / (2.0 * jnp.pi) + pairs.probability * c)
     edge_w, edge_v = pairs.edge_w, pairs.edge_v
     bias_w, bias_v = edge_v.other_bias, edge_w.other_bias
     return (
@@ -64,7 +67,7 @@ def _gram(w: Array, a: Array | None, v: Array, b: Array | None) -> Array:
     )
 
 
-class _Side(NamedTuple):
+class Side(NamedTuple):
     """gamma, Q and B of the module docstring, each (m, k)."""
 
     ratio: Array
@@ -72,12 +75,12 @@ class _Side(NamedTuple):
     opened: Array | None
 
 
-class _Slopes(NamedTuple):
+class Slopes(NamedTuple):
     """P, and the other coefficients of the gradient with respect to h and to g."""
 
     probability: Array
-    side_w: _Side
-    side_v: _Side
+    side_w: Side
+    side_v: Side
 
 
 def _opened(pairs: GatePairs, edge: Edge, other: Edge) -> Array:
@@ -92,22 +95,33 @@ def _ratio(edge: Edge) -> Array:
     return edge.angles.cosine * edge.other_norm * edge.inverse_norm
 
 
-def _side(pairs: GatePairs, edge: Edge, other: Edge, bias: Array | None) -> _Side:
+def _side(pairs: GatePairs, edge: Edge, other: Edge, bias: Array | None) -> Side:
     ratio = _ratio(edge)
     along = edge.inverse_norm * edge.mean_relu() + ratio * pairs.probability
-    return _Side(ratio, along, None if bias is None else _opened(pairs, edge, other))
+    return Side(ratio, along, None if bias is None else _opened(pairs, edge, other))
 
 
 @jax.custom_jvp
-def _slopes(w: Array, a: Array | None, v: Array, b: Array | None) -> _Slopes:
-    pairs = gate_pairs(w, a, v, b)
+def relu_gram_slopes(w: Array, a: Array | None, v: Array, b: Array | None) -> Slopes:
+    """P, and what multiplies the weights in the gradients: arguments of :func:`relu_gram`."""
+    return _gradients(gate_pairs(w, a, v, b), a, b)
+
+
+def _gradients(pairs: GatePairs, a: Array | None, b: Array | None) -> Slopes:
     edge_w, edge_v = pairs.edge_w, pairs.edge_v
     side_w, side_v = _side(pairs, edge_w, edge_v, a), _side(pairs, edge_v, edge_w, b)
-    return _Slopes(pairs.probability, side_w, side_v)
+    return Slopes(pairs.probability, side_w, side_v)
+
+
+@jax.custom_jvp
+def gram_and_slopes(w: Array, a: Array | None, v: Array, b: Array | None) -> tuple[Array, Slopes]:
+    """:func:`relu_gram` and :func:`relu_gram_slopes` from one set of angles."""
+    pairs = jax.lax.optimization_barrier(gate_pairs(w, a, v, b))  # or each result has its own
+    return _value(pairs, biased=not (a is None and b is None)), _gradients(pairs, a, b)
 
 
 def _contract(
-    probability: Array, side: _Side, cross: Array, own: Array, bias: Array | None
+    probability: Array, side: Side, cross: Array, own: Array, bias: Array | None
 ) -> Array:
     """<grad K, change> for one side, from <change, v>, <change, w> and the bias's change."""
     product = probability * (cross - side.ratio * own) + side.along * own
@@ -118,7 +132,7 @@ def _contract(
 def _gram_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     w, a, v, b = primals
     dw, da, dv, db = tangents
-    p, side_w, side_v = _slopes(w, a, v, b)
+    p, side_w, side_v = relu_gram_slopes(w, a, v, b)
     own_w, own_v = jnp.sum(dw * w, axis=1)[:, None], jnp.sum(dv * v, axis=1)[None, :]
     bias_w = None if a is None else da[:, None]
     bias_v = None if b is None else db[None, :]
@@ -165,8 +179,8 @@ def _tilt_change(edge: Edge, form: Form) -> Array:
     return edge.inverse_norm * edge.joint * edge.slope(form)
 
 
-@_slopes.defjvp
-def _slopes_jvp(primals: tuple, tangents: tuple) -> tuple[_Slopes, _Slopes]:
+@relu_gram_slopes.defjvp
+def _relu_gram_slopes_jvp(primals: tuple, tangents: tuple) -> tuple[Slopes, Slopes]:
     w, a, v, b = primals
     dw, da, dv, db = tangents
     pairs = gate_pairs(w, a, v, b)
@@ -177,8 +191,8 @@ def _slopes_jvp(primals: tuple, tangents: tuple) -> tuple[_Slopes, _Slopes]:
         for change in (_level_change, _tilt_change)
     )
 
-    def side(edge: Edge, other: Edge, own: Form, others: Form, bias: Array | None) -> _Side:
-        return _Side(
+    def side(edge: Edge, other: Edge, own: Form, others: Form, bias: Array | None) -> Side:
+        return Side(
             _ratio_change(edge, own, others),
             _along_change(pairs, edge, other, own, others),
             None if bias is None else _opened_change(pairs, edge, other, own, others),
@@ -186,4 +200,11 @@ def _slopes_jvp(primals: tuple, tangents: tuple) -> tuple[_Slopes, _Slopes]:
 
     side_w = side(pairs.edge_w, pairs.edge_v, own_w, own_v, a)
     side_v = side(pairs.edge_v, pairs.edge_w, own_v.flipped(), own_w.flipped(), b)
-    return _slopes(w, a, v, b), _Slopes(probability, side_w, side_v)
+    return relu_gram_slopes(w, a, v, b), Slopes(probability, side_w, side_v)
+
+
+@gram_and_slopes.defjvp
+def _gram_and_slopes_jvp(primals: tuple, tangents: tuple) -> tuple[Any, Any]:
+    gram, gram_change = jax.jvp(relu_gram, primals, tangents)
+    slopes, slopes_change = jax.jvp(relu_gram_slopes, primals, tangents)
+    return (gram, slopes), (gram_change, slopes_change)

@@ -25,7 +25,7 @@ from jaxtyping import Array, Float
 from rf_limits.theory.blocks import BLOCK_ENTRIES, sum_over_blocks
 from rf_limits.theory.gated_gram import gated_gram
 from rf_limits.theory.relu_degrees import relu_zonal_sum
-from rf_limits.theory.relu_gram import relu_gram
+from rf_limits.theory.relu_form import relu_form, relu_square
 from rf_limits.theory.zonal import Radii, ZonalSum
 
 
@@ -98,7 +98,9 @@ def _affine_parts(f: ReluSum) -> tuple[Array, Array | None]:
 
 def _plain_product(f: ReluSum, g: ReluSum) -> Array:
     """E f(x) g(x) for neurons alone."""
-    return f.amplitudes @ relu_gram(f.weights, f.biases, g.weights, g.biases) @ g.amplitudes
+    if f is g:
+        return relu_square(f.amplitudes, f.weights, f.biases)
+    return relu_form(f.amplitudes, f.weights, f.biases, g.amplitudes, g.weights, g.biases)
 
 
 def _gated_product(f: ReluSum, g: ReluSum) -> Array:
@@ -119,9 +121,9 @@ def relu_sum_product(
         many, in the derivatives too: peak memory is then O(block_entries + (m + k) d).
 
     Returns:
-      The expectation, at a cost of O(m k d). Sources: :func:`relu_gram`, and the truncated
-      moments in the module docstring. Differentiable like :func:`relu_gram` for sums of
-      neurons, and once with gradient features (:func:`gated_gram`).
+      The expectation, at a cost of O(m k d). Sources: :mod:`rf_limits.theory.relu_gram`, and the
+      truncated moments in the module docstring. Differentiable like those for sums of neurons,
+      and once with gradient features (:func:`gated_gram`).
     """
     plain = all(part is None for part in (f.slopes, f.offsets, g.slopes, g.offsets))
     product = _plain_product if plain else _gated_product

@@ -16,7 +16,7 @@ from rf_limits.theory import (
     zonal_spectrum,
 )
 from rf_limits.theory.best_features import best_risks
-from rf_limits.theory.relu_moments import relu_gram
+from rf_limits.theory.relu_gram import relu_gram
 
 TEST, SEEDS = 1000, 16
 

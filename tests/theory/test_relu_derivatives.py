@@ -10,6 +10,7 @@ import pytest
 
 from rf_limits.problem import Teacher
 from rf_limits.theory import gated_gram as gated
+from rf_limits.theory import relu_gram as relu_gram_function
 from rf_limits.theory import relu_moments
 from rf_limits.theory.population_risk import population_risk
 from rf_limits.theory.relu_moments import ReluSum
@@ -17,7 +18,7 @@ from tests.theory import reference
 from tests.variants import kept
 
 # compiled as a whole: operation by operation they take minutes
-relu_gram = jax.jit(relu_moments.relu_gram)
+relu_gram = jax.jit(relu_gram_function)
 relu_sum_product = jax.jit(relu_moments.relu_sum_product, static_argnames="block_entries")
 gated_gram = jax.jit(gated.gated_gram)
 

@@ -6,12 +6,13 @@ import mpmath
 import numpy as np
 import pytest
 
+from rf_limits.theory import relu_gram as relu_gram_function
 from rf_limits.theory import relu_moments
 from rf_limits.theory.relu_moments import ReluSum
 from tests.variants import kept
 
 # compiled as a whole: operation by operation they take minutes
-relu_gram = jax.jit(relu_moments.relu_gram)
+relu_gram = jax.jit(relu_gram_function)
 relu_sum_product = jax.jit(relu_moments.relu_sum_product, static_argnames="block_entries")
 _gated_product = jax.jit(relu_moments._gated_product)
 

@@ -10,7 +10,7 @@ import pytest
 from rf_limits.errors import RequirementError
 from rf_limits.theory.feature_kernels import feature_spectrum
 from rf_limits.theory.harmonics import multiplicity
-from rf_limits.theory.relu_moments import relu_gram
+from rf_limits.theory.relu_gram import relu_gram
 from rf_limits.theory.sgd_guarantee import sgd_guarantee, sgd_requirements
 
 DIM, DEGREES = 4, 20

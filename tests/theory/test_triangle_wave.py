@@ -11,6 +11,7 @@ from scipy import special
 
 from rf_limits.errors import RequirementError
 from rf_limits.problem.neurons import Teacher
+from rf_limits.theory import relu_gram as relu_gram_function
 from rf_limits.theory import relu_moments
 from rf_limits.theory.triangle_wave import (
     TriangleWave,
@@ -22,7 +23,7 @@ from rf_limits.theory.triangle_wave import (
 from rf_limits.theory.wave_correlation import log_rms_wave_correlation, log_wave_correlation
 
 # compiled as a whole: operation by operation they take minutes
-relu_gram = jax.jit(relu_moments.relu_gram)
+relu_gram = jax.jit(relu_gram_function)
 relu_sum_product = jax.jit(relu_moments.relu_sum_product)
 
 WAVES = [TriangleWave(0.3, 1), TriangleWave(1.5, 5), TriangleWave(2.0, 13), TriangleWave(4.0, 3)]
