@@ -4,6 +4,7 @@ For every dimension and seed, features are drawn once for the largest width and 
 width uses the first of them, so that risks fall along a seed's curve.
 """
 
+import functools
 from typing import Any
 
 import jax
@@ -24,6 +25,7 @@ from rf_limits.theory.best_features import (
     tangent_correlations,
     tangent_gram,
 )
+from rf_limits.theory.blocks import symmetric_matrix
 from rf_limits.theory.expectations import gaussian_gram
 from rf_limits.theory.fourier_moments import fourier_gram, fourier_relu_correlations
 from rf_limits.theory.lazy_limit import lazy_limit
@@ -69,6 +71,11 @@ def prepare(config: ConfigDict, report: Report = no_report) -> "Approximation":
     """Checks the config; the work is in ``run``."""
     validate(config)
     return Approximation(config)
+
+
+@functools.partial(jax.jit, static_argnums=2)
+def _own_gram(w: jax.Array, b: jax.Array | None, kind: str) -> jax.Array:
+    return symmetric_matrix(lambda f, g: gaussian_gram(*f, *g, kind, kind), (w, b))
 
 
 class Approximation:
@@ -144,7 +151,7 @@ class Approximation:
             return fourier_gram(w, b, w, b), products
         biases = b if features.bias else None
         kind = features.activation
-        gram = _gram(w, biases, w, biases, kind, kind)
+        gram = _own_gram(w, biases, kind)
         products = _gram(w, biases, direction[None, :], None, kind, "relu")
         return np.array(gram), np.array(products[:, 0])
 

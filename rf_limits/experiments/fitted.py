@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
+from rf_limits.learning.infinite_width import flow_means
 from rf_limits.learning.linearized import flow_coefficients, pull_back, spectrum
 from rf_limits.learning.regression import Fit, feature_regression, kernel_regression
 from rf_limits.measure.kernel_risk import ExactKernelRisk
@@ -20,7 +21,6 @@ from rf_limits.measure.risk import Risk, sampled_risk
 from rf_limits.models import (
     OneHiddenLayer,
     Params,
-    gradient_flow_ensemble,
     infinite_width_kernels,
     random_features,
     tangent_features,
@@ -172,14 +172,15 @@ def flow_risks(
     """Risks of the infinite-width ensemble means after each training time.
 
     Arguments as for :func:`fit_kernels`. On the test set the means are those of
-    neural-tangents; where risks are exact the same means are written in the kernel sections at
-    the training points, with coefficients (1 - exp(-(K + ridge) t/n))/(K + ridge) y.
+    :func:`~rf_limits.learning.infinite_width.flow_means`; where risks are exact the same means
+    are written in the kernel sections at the training points, with coefficients
+    (1 - exp(-(K + ridge) t/n))/(K + ridge) y.
 
     Returns:
       For "nngp" and "ntk", a :class:`~rf_limits.measure.risk.Risk` of (T,) arrays.
     """
+    grams = infinite_width_kernels(network, data.x_train, trainable=trainable)
     if exact is not None:
-        grams = infinite_width_kernels(network, data.x_train, trainable=trainable)
         shift = ridge * jnp.eye(data.y_train.size)
 
         def in_sections(method: str) -> Risk:
@@ -189,17 +190,11 @@ def flow_risks(
 
         return {method: in_sections(method) for method in ("nngp", "ntk")}
 
+    crosses = infinite_width_kernels(network, data.x_test, data.x_train, trainable)
+
     def sampled(method: str) -> Risk:
-        ensemble = gradient_flow_ensemble(
-            network,
-            data.x_train,
-            data.y_train,
-            data.x_test,
-            times,
-            method=method,
-            trainable=trainable,
-            ridge=ridge,
-        )
-        return jax.vmap(lambda mean: sampled_risk(mean, data.y_test))(ensemble.mean)
+        kernels = (getattr(grams, method), getattr(crosses, method))
+        means = flow_means(*kernels, data.y_train, times, ridge)
+        return jax.vmap(lambda mean: sampled_risk(mean, data.y_test))(means)
 
     return {method: sampled(method) for method in ("nngp", "ntk")}

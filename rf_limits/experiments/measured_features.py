@@ -10,12 +10,14 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rf_limits.theory.best_features import BestRisk, least_features
+from rf_limits.theory.blocks import symmetric_matrix
 from rf_limits.theory.frontier import least_bound
 from rf_limits.theory.relu_gram import relu_gram
 
 _START = 4
 _GAP = 1e-6  # certified gap of the frontier's risks, relative to the risk sought
 _gram = jax.jit(relu_gram)
+_own_gram = jax.jit(lambda w, b: symmetric_matrix(lambda f, g: relu_gram(*f, *g), (w, b)))
 
 
 def sphere_directions(seed: int, dim: int, count: int) -> Float[Array, "r d"]:
@@ -70,7 +72,7 @@ def _moments(
     w = jnp.asarray(w)
     own, target = (None, None) if bias == 0.0 else (jnp.full(len(w), bias), jnp.full(1, bias))
     v = direction[None, :]
-    gram, products = _gram(w, own, w, own), _gram(w, own, v, target)
+    gram, products = _own_gram(w, own), _gram(w, own, v, target)
     return np.array(gram), np.array(products[:, 0]), float(_gram(v, target, v, target)[0, 0])
 
 

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from rf_limits.learning.linearized import (
@@ -47,6 +49,33 @@ def infinite_width(
     train = infinite_width_kernels(network, x_train, trainable=trainable).ntk
     cross = infinite_width_kernels(network, x_test, x_train, trainable).ntk
     return InfiniteWidth(train[:num_probe, :num_probe], spectrum(train), cross)
+
+
+def flow_means(
+    gram: Float[Array, "n n"],
+    cross: Float[Array, "m n"],
+    labels: Float[Array, "n"],
+    times: Float[Array, "T"],
+    ridge: Scalar = 0.0,
+) -> Float[Array, "T m"]:
+    """Mean predictions of the infinite-width ensemble after each training time.
+
+    Those of :func:`rf_limits.models.gradient_flow_ensemble` without its covariance, at the cost
+    of one eigendecomposition and two products for all times.
+
+    Args:
+      gram: (n, n) kernel on the training inputs: NTK, or NNGP where the output layer trains.
+      cross: (m, n) kernel between test and training inputs.
+      labels: (n,) y.
+      times: (T,) learning rate times steps.
+      ridge: added to the diagonal of ``gram``.
+
+    Returns:
+      (T, m) Theta(x, X) Theta^{-1} (1 - exp(-Theta t/n)) y (Lee et al. 2019, equation 14).
+    """
+    kernel = spectrum(gram.T + ridge * jnp.eye(labels.size))  # .T: laid out as LAPACK wants it
+    coefficients = jax.vmap(lambda time: flow_coefficients(kernel, labels, time))(times)
+    return coefficients @ cross.T
 
 
 def predicted_change(

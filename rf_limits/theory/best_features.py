@@ -90,7 +90,7 @@ def least_features(
     """
     if risk >= second_moment:
         return BestRisk(0, second_moment, 0.0, 1.0), 0
-    factor, failed = scipy.linalg.lapack.dpotrf(gram, lower=1, overwrite_a=1)
+    factor, failed = _factor(gram)
     independent = failed - 1 if failed > 0 else len(gram)
     if independent == 0:
         return None, 0
@@ -127,19 +127,27 @@ def best_risks(
         ridge of the size the message gives makes it regular).
     """
     check(max(sizes) <= len(gram), "widths", f"be at most {len(gram)} features", max(sizes))
-    norms = np.abs(gram).sum(axis=0).max()
+    trace = float(np.trace(gram))
     diagonal = np.arange(len(gram))
     gram[diagonal, diagonal] += ridge
-    try:
-        factor = scipy.linalg.cholesky(gram, lower=True, overwrite_a=True, check_finite=False)
-    except np.linalg.LinAlgError as error:
-        enough = len(gram) * np.finfo(float).eps * norms
+    factor, failed = _factor(gram)
+    if failed:
+        enough = len(gram) * np.finfo(float).eps * trace
         raise RequirementError(
             f"ridge must make the Gram matrix of {len(gram)} features positive "
             f"definite in float64 (about {enough:.1e} would), but received {ridge:g}."
-        ) from error
+        )
     z = scipy.linalg.solve_triangular(factor, correlations, lower=True, check_finite=False)
     return [_leading(factor, z, second_moment, size, ridge) for size in sizes]
+
+
+def _factor(gram: np.ndarray) -> tuple[np.ndarray, int]:
+    """Lower Cholesky factor, in place, and where it failed (1, ..., p) or 0.
+
+    The transpose is the same matrix, laid out as LAPACK wants it; above the diagonal of the
+    factor stands what stood there.
+    """
+    return scipy.linalg.lapack.dpotrf(gram.T, lower=1, overwrite_a=1, clean=0)
 
 
 def _leading(

@@ -1,4 +1,4 @@
-"""Sums over all pairs of rows in bounded memory."""
+"""All pairs of rows: their sums in bounded memory, their symmetric matrices in tiles."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -9,8 +9,45 @@ from jaxtyping import Array
 
 Rows = TypeVar("Rows")
 
+_TILE = 512
+"""Rows of a tile: its few float64 intermediates stay in the caches of a CPU."""
 BLOCK_ENTRIES = 2**21
 """Pairs held at a time: about 16 MiB for each intermediate float64 matrix."""
+
+
+def symmetric_matrix(
+    function: Callable[[Rows, Rows], Array], rows: Rows, *, tile: int = _TILE
+) -> Array:
+    """function(rows, rows) for a matrix over pairs of rows that is symmetric; not differentiable.
+
+    Tiles of one triangle are computed and written twice: half the work of the whole, and no
+    intermediate of its size.
+
+    Args:
+      function: of two trees of rows, m and k, giving (m, k).
+      rows: a tree of arrays with n rows each.
+      tile: rows of a tile.
+
+    Returns:
+      (n, n), exactly symmetric where n > ``tile``.
+    """
+    num = jax.tree.leaves(rows)[0].shape[0]
+    if num <= tile:
+        return function(rows, rows)
+    starts = [min(i * tile, num - tile) for i in range(-(-num // tile))]
+    pairs = jnp.array([(i, j) for i in starts for j in starts if j <= i])
+
+    def cut(start: Array) -> Rows:
+        return jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, tile), rows)
+
+    def step(k: Array, matrix: Array) -> Array:
+        i, j = pairs[k, 0], pairs[k, 1]
+        found = function(cut(i), cut(j))
+        matrix = jax.lax.dynamic_update_slice(matrix, found.T, (j, i))
+        return jax.lax.dynamic_update_slice(matrix, found, (i, j))
+
+    kind = jax.eval_shape(function, rows, rows)
+    return jax.lax.fori_loop(0, len(pairs), step, jnp.zeros(kind.shape, kind.dtype))
 
 
 def sum_over_blocks(

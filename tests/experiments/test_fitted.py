@@ -11,6 +11,7 @@ from rf_limits.experiments.fitted import (
     fit_tangent_features,
     flow_risks,
 )
+from rf_limits.learning.infinite_width import flow_means
 from rf_limits.learning.linearized import flow_coefficients, pull_back, spectrum
 from rf_limits.learning.regression import kernel_regression
 from rf_limits.measure.kernel_risk import exact_kernel_risk
@@ -163,6 +164,8 @@ def test_flow_in_kernel_sections_is_that_of_neural_tangents(data, method, ridge)
         network, data.x_train, data.y_train, data.x_test, times, method=method, ridge=ridge
     ).mean
     np.testing.assert_allclose(jnp.stack(found), expected, rtol=1e-8, atol=1e-9)
+    means = flow_means(gram, cross, data.y_train, times, ridge)
+    np.testing.assert_allclose(means, expected, rtol=1e-8, atol=1e-9)
 
 
 def test_where_kernel_risks_are_exact(key):
