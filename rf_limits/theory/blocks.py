@@ -1,7 +1,7 @@
 """All pairs of rows: their sums in bounded memory, their symmetric matrices in tiles."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -11,8 +11,40 @@ Rows = TypeVar("Rows")
 
 _TILE = 512
 """Rows of a tile: its few float64 intermediates stay in the caches of a CPU."""
-BLOCK_ENTRIES = 2**21
-"""Pairs held at a time: about 16 MiB for each intermediate float64 matrix."""
+BLOCK_ENTRIES = 2**18
+"""Pairs held at a time: 2 MiB for each intermediate float64 matrix, so that they stay in the
+caches of a CPU; eight times as many take up to four times as long."""
+
+
+def map_blocks(function: Callable[[Rows], Any], rows: Rows, others: int, block_entries: int) -> Any:
+    """function(rows) for a function of every row by itself, each against ``others`` rows.
+
+    Args:
+      function: of a tree of rows, giving a tree with as many rows.
+      rows: a tree of arrays with m rows each.
+      others: k.
+      block_entries: pairs evaluated at a time, where m k is larger than four times as many.
+
+    Returns:
+      The tree; derivatives compute each block again (jax.checkpoint).
+    """
+    num = jax.tree.leaves(rows)[0].shape[0]
+    if num * others <= 4 * block_entries:
+        return function(rows)
+    blocks = _cut(rows, min(num, max(1, block_entries // others)))
+    found = jax.lax.map(jax.checkpoint(function), blocks)
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:num], found)
+
+
+def _cut(rows: Rows, size: int) -> Rows:
+    """Blocks of ``size`` rows, the last one padded with zeros."""
+
+    def cut(x: Array) -> Array:
+        blocks = -(-x.shape[0] // size)
+        padded = jnp.pad(x, [(0, blocks * size - x.shape[0])] + [(0, 0)] * (x.ndim - 1))
+        return padded.reshape(blocks, size, *x.shape[1:])
+
+    return jax.tree.map(cut, rows)
 
 
 def symmetric_matrix(
@@ -68,17 +100,12 @@ def sum_over_blocks(
     num, others = (jax.tree.leaves(tree)[0].shape[0] for tree in (f, g))
     if num * others <= 2 * block_entries:
         return function(f, g)
-    rows = min(num, max(1, block_entries // others))
-    blocks = -(-num // rows)
-
-    def cut(x: Array) -> Array:
-        padded = jnp.pad(x, [(0, blocks * rows - num)] + [(0, 0)] * (x.ndim - 1))
-        return padded.reshape(blocks, rows, *x.shape[1:])
+    blocks = _cut(f, min(num, max(1, block_entries // others)))
 
     @jax.checkpoint
     def step(total: Array, block: Rows) -> tuple[Array, None]:
         return total + function(block, g), None
 
     found = jax.eval_shape(function, f, g)
-    total, _ = jax.lax.scan(step, jnp.zeros(found.shape, found.dtype), jax.tree.map(cut, f))
+    total, _ = jax.lax.scan(step, jnp.zeros(found.shape, found.dtype), blocks)
     return total

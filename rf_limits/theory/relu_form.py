@@ -7,100 +7,120 @@ are products of (m, k) with (k, d) matrices. Differentiating the Gram matrix ins
 several (m, k) matrices back.
 """
 
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from rf_limits.theory.relu_gram import Side, gram_and_slopes, relu_gram
+from rf_limits.theory.blocks import BLOCK_ENTRIES, map_blocks
+from rf_limits.theory.relu_gram import gram_and_slopes, relu_gram
 
 
-def relu_form(
-    u: Float[Array, "m"],
-    w: Float[Array, "m d"],
-    a: Float[Array, "m"] | None,
-    z: Float[Array, "k"],
-    v: Float[Array, "k d"],
-    b: Float[Array, "k"] | None,
-) -> Float[Array, ""]:
-    """u^T K z with K = ``relu_gram(w, a, v, b)``, as often differentiable.
+class Neurons(NamedTuple):
+    """sum_i amplitudes_i relu(<weights_i, x> + biases_i).
+
+    Attributes:
+      amplitudes: (m,).
+      weights: (m, d).
+      biases: (m,), or None for none.
+    """
+
+    amplitudes: Float[Array, "m"]
+    weights: Float[Array, "m d"]
+    biases: Float[Array, "m"] | None
+
+
+def relu_form(f: Neurons, g: Neurons, *, block_entries: int = BLOCK_ENTRIES) -> Float[Array, ""]:
+    """E f(x) g(x), as often differentiable; cheaper where f is g, the same object.
 
     Args:
-      u: (m,) amplitudes of f.
-      w: (m, d) weights.
-      a: (m,) biases, or None for none.
-      z: (k,) amplitudes of g.
-      v: (k, d) weights.
-      b: (k,) biases, or None for none.
+      f: m neurons.
+      g: k neurons.
+      block_entries: pairs held at a time, in derivatives too.
     """
-    return _form((u, w, a), (z, v, b))
+    return _square(f, block_entries) if f is g else _form(f, g, block_entries)
 
 
-def relu_square(
-    u: Float[Array, "m"], w: Float[Array, "m d"], a: Float[Array, "m"] | None
-) -> Float[Array, ""]:
-    """``relu_form`` of a sum with itself, whose gradient has one side in place of two."""
-    return _square((u, w, a))
+class _Field(NamedTuple):
+    """What neurons h_i see of a function g.
+
+    Attributes:
+      value: (m,) E relu(h_i) g.
+      gradient: (m, d) E 1[h_i > 0] g x.
+      opened: (m,) E 1[h_i > 0] g, or None without biases.
+    """
+
+    value: Array
+    gradient: Array
+    opened: Array | None
 
 
-@jax.custom_jvp
-def _square(f: tuple) -> Array:
-    return _form(f, f)
+def _values(own: Neurons, other: Neurons, block_entries: int) -> Array:
+    def block(rows: tuple) -> Array:
+        return relu_gram(*rows, other.weights, other.biases) @ other.amplitudes
+
+    return map_blocks(block, (own.weights, own.biases), other.amplitudes.size, block_entries)
 
 
-@jax.custom_jvp
-def _form(f: tuple, g: tuple) -> Array:
-    return f[0] @ relu_gram(f[1], f[2], g[1], g[2]) @ g[0]
+def _field(own: Neurons, other: Neurons, block_entries: int) -> _Field:
+    scaled = other.amplitudes[:, None] * other.weights
+
+    def block(rows: tuple) -> _Field:
+        gram, slopes = gram_and_slopes(*rows, other.weights, other.biases)
+        side = slopes.side_w
+        along = (side.along - slopes.probability * side.ratio) @ other.amplitudes
+        gradient = slopes.probability @ scaled + along[:, None] * rows[0]
+        opened = None if side.opened is None else side.opened @ other.amplitudes
+        return _Field(gram @ other.amplitudes, gradient, opened)
+
+    return map_blocks(block, (own.weights, own.biases), other.amplitudes.size, block_entries)
 
 
 def _is_zero(tangent: Any) -> bool:
     return tangent is None or isinstance(tangent, jax.custom_derivatives.SymbolicZero)
 
 
-def _slope(own: tuple, other: tuple, change: tuple, probability: Array, side: Side) -> Array | None:
-    """Change of the form as the neurons of one sum move; (m, k) arrays have its neurons first."""
-    amplitudes, weights, _ = own
+def _change(own: Neurons, other: Neurons, tangent: Neurons, block_entries: int) -> list[Array]:
+    """Parts of the form's change as the neurons of one side move."""
     found = []
-    if not _is_zero(change[1]):
-        along = (side.along - probability * side.ratio) @ other[0]
-        gradient = probability @ (other[0][:, None] * other[1]) + along[:, None] * weights
-        found.append(amplitudes @ jnp.sum(gradient * change[1], axis=1))
-    if not _is_zero(change[2]):
-        found.append((amplitudes * (side.opened @ other[0])) @ change[2])
-    return sum(found) if found else None
+    if all(_is_zero(part) for part in tangent):
+        return found
+    field = _field(own, other, block_entries)
+    if not _is_zero(tangent.amplitudes):
+        found.append(tangent.amplitudes @ field.value)
+    if not _is_zero(tangent.weights):
+        found.append(own.amplitudes @ jnp.sum(field.gradient * tangent.weights, axis=1))
+    if not _is_zero(tangent.biases):
+        found.append((own.amplitudes * field.opened) @ tangent.biases)
+    return found
 
 
-def _flipped(side: Side) -> Side:
-    return Side(*(None if part is None else part.T for part in side))
+def _total(parts: list[Array], like: Array) -> Array:
+    return sum(parts) if parts else jnp.zeros_like(like)
 
 
-def _form_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+@partial(jax.custom_jvp, nondiff_argnums=(2,))
+def _form(f: Neurons, g: Neurons, block_entries: int) -> Array:
+    return f.amplitudes @ _values(f, g, block_entries)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _square(f: Neurons, block_entries: int) -> Array:
+    return f.amplitudes @ _values(f, f, block_entries)
+
+
+@partial(_form.defjvp, symbolic_zeros=True)
+def _form_jvp(block_entries: int, primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     (f, g), (df, dg) = primals, tangents
-    gram, slopes = gram_and_slopes(f[1], f[2], g[1], g[2])
-    right = gram @ g[0]
-    value, found = f[0] @ right, []
-    if not _is_zero(df[0]):
-        found.append(df[0] @ right)
-    if not _is_zero(dg[0]):
-        found.append(dg[0] @ (gram.T @ f[0]))
-    probability, side_f, side_g = slopes
-    found.append(_slope(f, g, df, probability, side_f))
-    found.append(_slope(g, f, dg, probability.T, _flipped(side_g)))
-    found = [part for part in found if part is not None]
-    return value, sum(found) if found else jnp.zeros_like(value)
+    value = _form(f, g, block_entries)
+    parts = _change(f, g, df, block_entries) + _change(g, f, dg, block_entries)
+    return value, _total(parts, value)
 
 
-def _square_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+@partial(_square.defjvp, symbolic_zeros=True)
+def _square_jvp(block_entries: int, primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     (f,), (df,) = primals, tangents
-    gram, (probability, side, _) = gram_and_slopes(f[1], f[2], f[1], f[2])
-    right = gram @ f[0]
-    found = [] if _is_zero(df[0]) else [df[0] @ right]
-    found.append(_slope(f, f, df, probability, side))
-    found = [part for part in found if part is not None]
-    value = f[0] @ right
-    return value, 2.0 * sum(found) if found else jnp.zeros_like(value)
-
-
-_form.defjvp(_form_jvp, symbolic_zeros=True)
-_square.defjvp(_square_jvp, symbolic_zeros=True)
+    value = _square(f, block_entries)
+    return value, 2.0 * _total(_change(f, f, df, block_entries), value)

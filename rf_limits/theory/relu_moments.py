@@ -25,7 +25,7 @@ from jaxtyping import Array, Float
 from rf_limits.theory.blocks import BLOCK_ENTRIES, sum_over_blocks
 from rf_limits.theory.gated_gram import gated_gram
 from rf_limits.theory.relu_degrees import relu_zonal_sum
-from rf_limits.theory.relu_form import relu_form, relu_square
+from rf_limits.theory.relu_form import Neurons, relu_form
 from rf_limits.theory.zonal import Radii, ZonalSum
 
 
@@ -96,11 +96,8 @@ def _affine_parts(f: ReluSum) -> tuple[Array, Array | None]:
     return p, q
 
 
-def _plain_product(f: ReluSum, g: ReluSum) -> Array:
-    """E f(x) g(x) for neurons alone."""
-    if f is g:
-        return relu_square(f.amplitudes, f.weights, f.biases)
-    return relu_form(f.amplitudes, f.weights, f.biases, g.amplitudes, g.weights, g.biases)
+def _neurons(f: ReluSum) -> Neurons:
+    return Neurons(f.amplitudes, f.weights, f.biases)
 
 
 def _gated_product(f: ReluSum, g: ReluSum) -> Array:
@@ -126,7 +123,9 @@ def relu_sum_product(
       and once with gradient features (:func:`gated_gram`).
     """
     plain = all(part is None for part in (f.slopes, f.offsets, g.slopes, g.offsets))
-    product = _plain_product if plain else _gated_product
+    if plain:
+        left = _neurons(f)
+        return relu_form(left, left if f is g else _neurons(g), block_entries=block_entries)
     if f.amplitudes.size < g.amplitudes.size:
         f, g = g, f
-    return sum_over_blocks(product, f, g, block_entries=block_entries)
+    return sum_over_blocks(_gated_product, f, g, block_entries=block_entries)
