@@ -16,6 +16,7 @@ from rf_limits.errors import check, check_choice
 from rf_limits.experiments.keep import Stopped
 from rf_limits.experiments.result import Report, Result
 from rf_limits.experiments.training import run_together
+from rf_limits.runs.compiled import compiling
 from rf_limits.runs.files import StorageError
 from rf_limits.runs.keep import KeepInStore
 from rf_limits.runs.provenance import provenance
@@ -70,7 +71,7 @@ class Run:
         self.store = RunStore(workdir)
         self.prepared: Any = None
         self.facts: dict[str, Any] = {}
-        self.started = time.monotonic()
+        self.started, self.compiled = time.monotonic(), compiling()
 
     def is_finished(self) -> bool:
         """Whether the directory holds the results of this config already.
@@ -91,7 +92,7 @@ class Run:
         """
         self.facts = provenance()
         self.facts["device"]["mesh"] = self.resolved.get("mesh")
-        self.started = time.monotonic()
+        self.started, self.compiled = time.monotonic(), compiling()
         self.prepared = self.experiment.prepare(self.config, report)
 
     @contextlib.contextmanager
@@ -150,7 +151,8 @@ class Run:
         if not is_writer():
             return
         wall = round(time.monotonic() - self.started, 3)
-        facts = {"status": status, **self.facts, **more, "wall_time_s": wall}
+        spent = {"wall_time_s": wall, "compiling": compiling().since(self.compiled)}
+        facts = {"status": status, **self.facts, **more, **spent}
         self.store.write_json("run.json", facts)
 
 

@@ -12,6 +12,7 @@ from rich.table import Table
 from rf_limits.devices.processes import is_writer
 from rf_limits.errors import RequirementError
 from rf_limits.experiments.keep import Stopped
+from rf_limits.runs.compiled import keep_compiled
 from rf_limits.runs.progress import progress
 from rf_limits.runs.run import SAVE_EVERY, Run, carry_out
 from rf_limits.runs.stopping import Stop, listening
@@ -20,9 +21,12 @@ from rf_limits.runs.stopping import Stop, listening
 def select_platform(platform: str | None) -> None:
     """Makes JAX use ``platform`` ("cpu", "gpu", "tpu"), or the best at hand for None.
 
+    What is compiled for it is kept (:func:`rf_limits.runs.compiled.keep_compiled`).
+
     Raises:
       RequirementError: no such device here.
     """
+    keep_compiled()
     if platform is None:
         return
     jax.config.update("jax_platforms", {"gpu": "cuda"}.get(platform, platform))

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from rf_limits.experiments.keep import Stopped
 from rf_limits.runs.cli import run_script
+from rf_limits.runs.compiled import keep_compiled
 from rf_limits.runs.progress import progress
 from rf_limits.runs.run import SAVE_EVERY, Run, carry_out
 from rf_limits.runs.stopping import Stop, listening
@@ -100,6 +101,7 @@ def _failed(sweep: SweepStore, cells: Sequence[SweepCell]) -> int:
 
 def main() -> int:
     """The worker's command line."""
+    keep_compiled()
     sweep = SweepStore(Path(flags.FLAGS.workdir))
     wanted = set(flags.FLAGS.cells.split(SEPARATOR))
     cells = [cell for cell in sweep.cells() if cell.name in wanted]

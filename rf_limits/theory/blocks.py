@@ -94,11 +94,11 @@ def sum_over_blocks(
       block_entries: pairs evaluated at a time, where m k is larger.
 
     Returns:
-      The sum, in one call where m k <= 2 block_entries, and otherwise block by block of f.
+      The sum, in one call where m k <= 4 block_entries, and otherwise block by block of f.
       Derivatives compute each block again (jax.checkpoint) and need no more memory.
     """
     num, others = (jax.tree.leaves(tree)[0].shape[0] for tree in (f, g))
-    if num * others <= 2 * block_entries:
+    if num * others <= 4 * block_entries:
         return function(f, g)
     blocks = _cut(f, min(num, max(1, block_entries // others)))
 

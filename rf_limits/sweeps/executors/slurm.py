@@ -17,6 +17,7 @@ from rich.console import Console
 
 from rf_limits.errors import RequirementError
 from rf_limits.experiments.keep import Stopped
+from rf_limits.runs.compiled import keep_compiled
 from rf_limits.runs.files import write_whole
 from rf_limits.runs.stopping import Stop, listening
 from rf_limits.sweeps.grid import SweepCell
@@ -53,6 +54,7 @@ class SlurmCells:
 
     def __call__(self) -> int:
         """Runs the cells; returns how many failed. A job to be requeued does not return."""
+        keep_compiled()
         ask = signal.Signals[f"SIG{submitit.JobEnvironment.USR_SIG}"]
         checkpoint_and_requeue = signal.getsignal(ask)
         sweep = SweepStore(self.workdir)
