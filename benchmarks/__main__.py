@@ -1,79 +1,137 @@
-"""``make bench``: prints how many times as fast rf_limits is as what one would write otherwise."""
+"""``make bench``: rf_limits beside what one would write otherwise, as ratios.
 
-import functools
+python -m benchmarks [--only=training,kernels] [--write]
 
-import jax
-import jax.numpy as jnp
+Every job runs in a process of its own. Ratios are compared with those of benchmarks/reference.json
+where the machine is the same kind; one that is worse by more than a fifth is a REGRESSION, and the
+exit code is 1. ``--write`` puts the ratios found there, and the table into benchmarks/README.md.
+"""
+
+import json
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+from absl import app, flags
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.timing import Ratio, compare
-from rf_limits.learning.optimizers import parse_optimizer
-from rf_limits.learning.training import Cell, Trainer
-from rf_limits.models import ScaledOutput, as_relu_sum, init_params, make_network, tangent_kernel
-from rf_limits.models._neural_tangents import nt
-from rf_limits.problem import SingleNeuron
-from rf_limits.theory.population_risk import population_risk
+from benchmarks.rows import MOST_LOST, Row, from_json, to_json
 
-DIM, NUM, WIDTH, SEEDS = 20, 512, 1024, 8
+JOBS = ("training", "measurements", "kernels", "exact", "sweep")
+HERE = Path(__file__).parent
+REFERENCE = HERE / "reference.json"
+README = HERE / "README.md"
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "neural-tangents", "numpy", "scipy")
+OTHERS = ("torch", "scikit-learn")
+COLUMNS = ("job", "against", "ours (s)", "other (s)", "ratio", "goal", "verdict", "change", "note")
 
-
-def _ensemble(dtype=jnp.float32) -> Cell:
-    """Eight seeds on their own data."""
-    network = make_network(WIDTH)
-    keys = jax.random.split(jax.random.key(0), SEEDS)
-    inits = jax.vmap(lambda k: init_params(network, k, DIM))(keys)
-    x = jax.random.normal(jax.random.key(1), (SEEDS, NUM, DIM), dtype)
-    ones = jnp.ones(SEEDS, dtype)
-    inits = jax.tree.map(lambda leaf: leaf.astype(dtype), inits)
-    return Cell(inits, ones, 0.1 * ones, x, jnp.maximum(x[..., 0], 0.0), keys)
+_ONLY = flags.DEFINE_list("only", list(JOBS), f"Jobs: {', '.join(JOBS)}.")
+_WRITE = flags.DEFINE_bool("write", False, "Replace the committed ratios and table.")
 
 
-def training_by_map() -> Ratio:
-    """Training 8 seeds in sequence inside one compiled call, against vmap over seeds."""
-    cells, output = _ensemble(), ScaledOutput(make_network(WIDTH), centred=False)
-
-    def train(mode):
-        trainer = Trainer(output, parse_optimizer("sgd"), ensemble=mode)
-        return trainer.advance(trainer.start(cells), cells, 100).params
-
-    return compare(functools.partial(train, "map"), functools.partial(train, "vmap"))
+def run_job(name: str) -> list[Row]:
+    """Rows of a job, carried out in a process of its own."""
+    command = [sys.executable, "-m", f"benchmarks.jobs.{name}"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=HERE.parent, check=True)
+    return from_json(done.stdout.strip().splitlines()[-1])
 
 
-def empirical_ntk() -> Ratio:
-    """Closed-form empirical NTK against neural-tangents' Jacobian contraction."""
-    network = make_network(WIDTH)
-    params = init_params(network, jax.random.key(0), DIM)
-    x = jax.random.normal(jax.random.key(1), (NUM, DIM))
-    contraction = nt.NtkImplementation.JACOBIAN_CONTRACTION
-    theirs = jax.jit(nt.empirical_ntk_fn(network.apply, (), implementation=contraction))
-    ours = jax.jit(lambda x, p: tangent_kernel(network, p, x))
-    return compare(lambda: ours(x, params), lambda: theirs(x, None, params), repeats=3)
+def machine() -> dict[str, str]:
+    """What the ratios were measured on, and with."""
+    import jax
+
+    device = jax.devices()[0]
+    cores = f"{jax.device_count()} x {device.device_kind}"
+    if device.platform == "cpu":
+        import os
+
+        cores = f"{len(os.sched_getaffinity(0))} CPU cores ({_processor()})"
+    versions = {name: metadata.version(name) for name in (*PACKAGES, *OTHERS)}
+    return {"device": cores, "python": platform.python_version(), **versions}
 
 
-def exact_risk() -> Ratio:
-    """Exact population risk against a test set with a relative standard error of 1%."""
-    network = make_network(WIDTH)
-    params = init_params(network, jax.random.key(0), DIM)
-    target = SingleNeuron.create(jnp.ones(DIM), 1.0, 0.0)
-    x = jax.random.normal(jax.random.key(1), (20_000, DIM))
-    y = target(x)
-    ours = jax.jit(lambda p: population_risk(as_relu_sum(network, p), target, 0.5))
-    theirs = jax.jit(lambda p: jnp.mean((network.apply(p, x) - y) ** 2))
-    return compare(lambda: ours(params), lambda: theirs(params))
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
 
 
-def main() -> None:
-    """Prints one row per benchmark."""
-    table = Table(title=f"d = {DIM}, n = {NUM}, N = {WIDTH}; {jax.devices()[0].device_kind}")
-    for name in ("job", "ours (ms)", "other (ms)", "times as fast"):
+def cells(row: Row, before: Row | None) -> list[str]:
+    """What the table shows of a row."""
+    sign = "≥" if row.larger_is_better else "≤"
+    seconds = ["" if value is None else f"{value:.3g}" for value in (row.ours, row.other)]
+    goal = "" if row.goal is None else f"{sign} {row.goal:g}"
+    return [
+        row.job,
+        row.against,
+        *seconds,
+        f"{row.ratio:.2f}",
+        goal,
+        row.verdict,
+        row.change(before),
+        row.note,
+    ]
+
+
+def markdown(rows: list[Row], facts: dict[str, str]) -> str:
+    """benchmarks/README.md."""
+    shown = [name for name in COLUMNS if name != "change"]
+    lines = [
+        "# Benchmarks",
+        "",
+        "`make bench` prints this table anew beside the committed ratios (reference.json), and",
+        "`make bench BENCH_FLAGS=--write` replaces both. Ratios are medians over rounds in which",
+        "both sides run in turn, after warm-up, compile time apart; seconds are medians too.",
+        "≥: times as fast as the other. ≤: times the time of the other, or a share.",
+        "",
+        "Measured on " + "; ".join(f"{name} {value}" for name, value in facts.items()) + ".",
+        "",
+        "| " + " | ".join(shown) + " |",
+        "|" + "---|" * len(shown),
+    ]
+    for row in rows:
+        values = dict(zip(COLUMNS, cells(row, None), strict=True))
+        lines.append("| " + " | ".join(values[name] for name in shown) + " |")
+    return "\n".join(lines) + "\n" + NOTES
+
+
+NOTES = (HERE / "notes.md").read_text()
+
+
+def main(argv: list[str]) -> int:
+    """Runs the jobs asked for and prints the table."""
+    del argv
+    facts = machine()
+    committed = json.loads(REFERENCE.read_text()) if REFERENCE.is_file() else None
+    comparable = committed is not None and committed["machine"]["device"] == facts["device"]
+    old = from_json(json.dumps(committed["rows"])) if committed else []
+    before = {row.name: row for row in old} if comparable else {}
+    table = Table(title=f"rf_limits on {facts['device']}", title_justify="left")
+    for name in COLUMNS:
         table.add_column(name)
-    for job in (training_by_map, empirical_ntk, exact_risk):
-        ours, theirs, ratio = job()
-        row = (f"{1e3 * ours:.1f}", f"{1e3 * theirs:.1f}", f"{ratio:.2f}")
-        table.add_row(job.__doc__.rstrip("."), *row)
-    Console(width=120).print(table)
+    found: list[Row] = []
+    for name in _ONLY.value:
+        print(f"{name} ...", file=sys.stderr, flush=True)
+        found += run_job(name)
+    for row in found:
+        table.add_row(*cells(row, before.get(row.name)))
+    Console(width=200).print(table)
+    if not comparable:
+        print("No ratios of this kind of machine are committed: nothing to compare with.")
+    lost = [row for row in found if row.name in before and row.lost(before[row.name]) > MOST_LOST]
+    if _WRITE.value:
+        fresh = {row.name for row in found}
+        kept = [row for row in old if row.name not in fresh] if comparable else []
+        rows = sorted([*kept, *found], key=lambda row: row.name)
+        text = {"machine": facts, "rows": json.loads(to_json(rows))}
+        REFERENCE.write_text(json.dumps(text, indent=1) + "\n")
+        README.write_text(markdown(rows, facts))
+        return 0
+    return int(bool(lost))
 
 
 if __name__ == "__main__":
-    main()
+    app.run(main)

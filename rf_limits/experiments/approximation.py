@@ -74,7 +74,8 @@ def prepare(config: ConfigDict, report: Report = no_report) -> "Approximation":
 
 
 @functools.partial(jax.jit, static_argnums=2)
-def _own_gram(w: jax.Array, b: jax.Array | None, kind: str) -> jax.Array:
+def random_features_gram(w: jax.Array, b: jax.Array | None, kind: str) -> jax.Array:
+    """E f_i f_j of the features sigma(<w_i, x> + b_i), compiled once per shape."""
     return symmetric_matrix(lambda f, g: gaussian_gram(*f, *g, kind, kind), (w, b))
 
 
@@ -151,7 +152,7 @@ class Approximation:
             return fourier_gram(w, b, w, b), products
         biases = b if features.bias else None
         kind = features.activation
-        gram = _own_gram(w, biases, kind)
+        gram = random_features_gram(w, biases, kind)
         products = _gram(w, biases, direction[None, :], None, kind, "relu")
         return np.array(gram), np.array(products[:, 0])
 

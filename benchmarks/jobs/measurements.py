@@ -1,0 +1,68 @@
+"""What measuring at 50 log-spaced points adds to training."""
+
+from benchmarks.jobs.ensemble import TITLE, prepared
+from benchmarks.rows import Row, hand_over
+from benchmarks.timing import in_turn
+from rf_limits.experiments.watch import Trained
+
+POINTS, CHUNK = 50, 400
+EVERYTHING = {
+    "predictors.methods": ("network", "linearized"),
+    "measure.kernels": True,
+    "measure.eigenvalues": 10,
+    "measure.infinite_width": True,
+    "measure.alignment": True,
+    "measure.test_loss": True,
+}
+DEFAULT = {"predictors.methods": ("network",)}
+
+
+def seconds(**fields) -> tuple[float, float]:
+    """Of a step of all networks, and of one measurement of all networks."""
+    run = prepared(**fields).widths[0]
+    (cells, which), trainer, watcher = run.cells(), run.trainer(), run.watcher()
+    known = watcher.known(run.setting, run.limits())
+    params = trainer.advance(trainer.start(cells), cells, 10).params
+    start = run.start() if run.closed_form else None
+
+    def measure():
+        linear = None
+        if "linearized" in run.methods:
+            linear = run.closed_form_params(start, cells, which, 10)
+        rounding = trainer.rounding_error(trainer.start(cells), cells)
+        return watcher(Trained(params, linear), cells, known, which, 10.0), rounding
+
+    times = in_turn(
+        train=lambda: trainer.advance(trainer.start(cells), cells, CHUNK).params, measure=measure
+    )
+    return times.median("train") / CHUNK, times.median("measure")
+
+
+def rows() -> list[Row]:
+    """Rows of the table."""
+    found = []
+    for what, fields, goal in (
+        ("every measurement", EVERYTHING, 1.25),
+        ("the risk", DEFAULT, None),
+    ):
+        step, measure = seconds(**fields)
+        for steps in (100_000, 20_000):
+            plain = steps * step
+            whole = plain + POINTS * measure
+            found.append(
+                Row(
+                    f"{TITLE}, {steps} steps, {what} at {POINTS} log-spaced points",
+                    "itself without",
+                    whole / plain,
+                    goal if steps == 100_000 else None,
+                    False,
+                    whole,
+                    plain,
+                    f"from a step of {1e3 * step:.2g} ms and a measurement of {measure:.2g} s",
+                )
+            )
+    return found
+
+
+if __name__ == "__main__":
+    hand_over(rows())

@@ -1,0 +1,126 @@
+"""Training an ensemble: against PyTorch, a plain Flax loop, and the products it contains."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import torch
+
+from benchmarks.jobs.ensemble import SEEDS, TITLE, WIDTH, arrays, prepared
+from benchmarks.rows import Row, hand_over
+from benchmarks.timing import Work, in_turn
+
+STEPS, RATE = 200, 1e-3
+
+
+def ours(mode: str) -> Work:
+    """The package's trainer."""
+    run = prepared(**{"training.ensemble": mode}).widths[0]
+    (cells, _), trainer = run.cells(), run.trainer()
+    return lambda: trainer.advance(trainer.start(cells), cells, STEPS).params
+
+
+def flax_loop() -> Work:
+    """What Flax's and Optax's examples do: a jitted step in a Python loop, seed by seed."""
+    _, _, x, y = arrays()
+
+    class Net(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            h = nn.relu(nn.Dense(WIDTH, use_bias=False, param_dtype=jnp.float32)(x))
+            return nn.Dense(1, use_bias=False, param_dtype=jnp.float32)(h)[:, 0]
+
+    net, optimizer = Net(), optax.sgd(RATE)
+
+    @jax.jit
+    def step(params, state, x, y):
+        loss = lambda p: jnp.mean((net.apply(p, x) - y) ** 2)
+        updates, state = optimizer.update(jax.grad(loss)(params), state, params)
+        return optax.apply_updates(params, updates), state
+
+    def train():
+        found = []
+        for seed in range(SEEDS):
+            params = net.init(jax.random.key(seed), x[seed])
+            state = optimizer.init(params)
+            for _ in range(STEPS):
+                params, state = step(params, state, x[seed], y[seed])
+            found.append(params)
+        return found
+
+    return train
+
+
+def torch_loop() -> Work:
+    """The same in PyTorch."""
+    x, y = (torch.tensor(np.array(values)) for values in arrays()[2:])
+
+    def train():
+        for seed in range(SEEDS):
+            torch.manual_seed(seed)
+            net = torch.nn.Sequential(
+                torch.nn.Linear(x.shape[-1], WIDTH, bias=False),
+                torch.nn.ReLU(),
+                torch.nn.Linear(WIDTH, 1, bias=False),
+            )
+            optimizer = torch.optim.SGD(net.parameters(), lr=RATE)
+            for _ in range(STEPS):
+                optimizer.zero_grad()
+                torch.nn.functional.mse_loss(net(x[seed])[:, 0], y[seed]).backward()
+                optimizer.step()
+
+    return train
+
+
+def products(vectorized: bool) -> Work:
+    """The matrix products of a step, and nothing else, in one compiled loop."""
+
+    def one(w, u, x):
+        def step(_, carry):
+            h, f, w, u = carry
+            h = x @ w
+            f = h @ u
+            return h, f, w + 1e-12 * (x.T @ h), u + 1e-12 * (f @ h)
+
+        empty = jnp.zeros((x.shape[0], WIDTH), x.dtype), jnp.zeros(x.shape[0], x.dtype)
+        return jax.lax.fori_loop(0, STEPS, step, (*empty, w, u))[2:]
+
+    @jax.jit
+    def run(w, u, x):
+        if vectorized:
+            return jax.vmap(one)(w, u, x)
+        return jax.lax.map(lambda cell: one(*cell), (w, u, x))
+
+    given = arrays()[:3]
+    return lambda: run(*given)
+
+
+def rows() -> list[Row]:
+    """Rows of the table."""
+    times = in_turn(
+        ours=ours("auto"),
+        in_sequence=ours("map"),
+        torch=torch_loop(),
+        flax=flax_loop(),
+        products_map=products(False),
+        products_vmap=products(True),
+    )
+    bare = times.fastest(["products_map", "products_vmap"])
+
+    def row(against: str, other: str, goal: float | None, note: str = "") -> Row:
+        seconds = (times.median("ours"), times.median(other))
+        return Row(TITLE, against, times.ratio(other, "ours"), goal, True, *seconds, note)
+
+    share = f"share of their rate, in their faster form ({bare.removeprefix('products_')})"
+    return [
+        row("PyTorch, a loop over seeds", "torch", 2.5),
+        row("Flax and Optax, a jitted step in a loop over seeds", "flax", 1.5),
+        row("the bare matrix products", bare, 0.85, share),
+        row("the bare matrix products, seed by seed", "products_map", None),
+        row("itself, networks in sequence", "in_sequence", None),
+    ]
+
+
+if __name__ == "__main__":
+    hand_over(rows())
