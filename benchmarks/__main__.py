@@ -4,7 +4,8 @@ python -m benchmarks [--only=training,kernels] [--write]
 
 Every job runs in a process of its own. Ratios are compared with those of benchmarks/reference.json
 where the machine is the same kind; one that is worse by more than a fifth is a REGRESSION, and the
-exit code is 1. ``--write`` puts the ratios found there, and the table into benchmarks/README.md.
+exit code is then 1, as it is where a job fails. ``--write`` puts the ratios found there, and the
+table into benchmarks/README.md.
 """
 
 import json
@@ -20,7 +21,7 @@ from rich.table import Table
 
 from benchmarks.rows import MOST_LOST, Row, from_json, to_json
 
-JOBS = ("training", "measurements", "kernels", "exact", "sweep")
+JOBS = ("training", "measurements", "kernels", "exact", "sweep", "growth")
 HERE = Path(__file__).parent
 REFERENCE = HERE / "reference.json"
 README = HERE / "README.md"
@@ -113,9 +114,14 @@ def main(argv: list[str]) -> int:
     for name in COLUMNS:
         table.add_column(name)
     found: list[Row] = []
+    failed: list[str] = []
     for name in _ONLY.value:
         print(f"{name} ...", file=sys.stderr, flush=True)
-        found += run_job(name)
+        try:
+            found += run_job(name)
+        except subprocess.CalledProcessError as error:
+            failed.append(name)
+            print(f"{name} failed with exit code {error.returncode}", file=sys.stderr)
     for row in found:
         table.add_row(*cells(row, before.get(row.name)))
     Console(width=200).print(table)
@@ -129,8 +135,8 @@ def main(argv: list[str]) -> int:
         text = {"machine": facts, "rows": json.loads(to_json(rows))}
         REFERENCE.write_text(json.dumps(text, indent=1) + "\n")
         README.write_text(markdown(rows, facts))
-        return 0
-    return int(bool(lost))
+        return int(bool(failed))
+    return int(bool(lost or failed))
 
 
 if __name__ == "__main__":

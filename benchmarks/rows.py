@@ -52,6 +52,8 @@ class Row:
 
     def lost(self, before: "Row") -> float:
         """Share by which the ratio is worse than it was; negative where it is better."""
+        if before.ratio == 0.0:
+            return 0.0 if self.ratio == 0.0 else float("inf")
         gained = self.ratio / before.ratio
         return 1.0 - gained if self.larger_is_better else gained - 1.0
 

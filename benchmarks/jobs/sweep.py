@@ -29,7 +29,7 @@ def run(folder: Path, name: str) -> dict:
     script = Path(__file__).parents[2] / "scripts" / "train.py"
     command = [sys.executable, str(script), f"--config={folder / 'config.py'}"]
     command += [f"--workdir={folder / name}"]
-    subprocess.run(command, env=environment, check=True, capture_output=True)
+    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
     return json.loads((folder / name / "run.json").read_text())
 
 

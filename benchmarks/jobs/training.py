@@ -35,7 +35,9 @@ def flax_loop() -> Work:
 
     @jax.jit
     def step(params, state, x, y):
-        loss = lambda p: jnp.mean((net.apply(p, x) - y) ** 2)
+        def loss(p):
+            return jnp.mean((net.apply(p, x) - y) ** 2)
+
         updates, state = optimizer.update(jax.grad(loss)(params), state, params)
         return optax.apply_updates(params, updates), state
 

@@ -9,6 +9,7 @@ from rf_limits.experiments.defaults import approximation_config
 from rf_limits.experiments.training import prepare, remarks
 from rf_limits.theory.lazy_limit import lazy_limit
 from tests.experiments.conftest import small_config
+from tests.variants import kept
 
 
 def row(method, width=8, parameters=48, step=10):
@@ -113,6 +114,7 @@ def check_against_limit(config):
     return len(groups)
 
 
+@pytest.mark.slow
 def test_no_mean_tangent_risk_is_below_the_limit():
     """24 settings more, of up to 12 neurons with all their tangent features."""
     config = small_approximation()
@@ -122,8 +124,8 @@ def test_no_mean_tangent_risk_is_below_the_limit():
     assert check_against_limit(config) >= 24
 
 
-@pytest.mark.parametrize("activation", ["relu", "erf", "fourier"])
-@pytest.mark.parametrize("weights", ["gaussian", "sphere"])
+@pytest.mark.parametrize("activation", kept(["relu", "erf", "fourier"], ["erf", "fourier"]))
+@pytest.mark.parametrize("weights", kept(["gaussian", "sphere"], ["sphere"]))
 def test_no_mean_risk_is_below_the_limit(activation, weights):
     """216 settings in all: 6 kinds of features x 3 dimensions x 12 sizes."""
     config = small_approximation()

@@ -76,7 +76,7 @@ def test_degrees_are_measured_for_every_method(result):
 @pytest.mark.parametrize(
     ("fields", "columns"),
     [
-        ({"measure.max_degree": -1}, []),
+        pytest.param({"measure.max_degree": -1}, [], marks=pytest.mark.slow),
         pytest.param(
             {"measure.max_degree": 0},
             ["risk_degree_0", "risk_degree_rest"],
@@ -194,6 +194,7 @@ BY_DEGREE = ("biases", "polynomial", "teacher", "not centred", "tanh on a test s
 
 SLOW = (
     *("erf population", "biases", "teacher", "float64 vmap", "sphere", "output layer"),
+    "adam minibatch",
     *("mean field", "polynomial", "flow", "biased target on a sphere", "not centred"),
 )
 """Variants left to ``make test-all``: others use the same code paths."""

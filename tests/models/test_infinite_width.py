@@ -51,6 +51,7 @@ def test_wide_network_converges_to_kernel(key, parameterization, activation, tra
     assert errors[0] / errors[1] > 2.0
 
 
+@pytest.mark.slow
 def test_network_covariance_is_the_nngp_kernel(key):
     network = make_network(512, use_bias=True)
     x = inputs(key, 3)

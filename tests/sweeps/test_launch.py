@@ -111,6 +111,7 @@ def test_local_workers_give_the_same_numbers(config, inline, tmp_path):
     assert len(list((path / "logs").iterdir())) == 2  # groups of two
 
 
+@pytest.mark.slow
 def test_a_cell_that_cannot_be_fails_alone(config, inline, tmp_path):
     """A momentum at which training must diverge is found out only when its data is there."""
     path = tmp_path / "sweep"

@@ -1,0 +1,60 @@
+"""E f g of two sums of neurons and its derivatives, against differentiating the Gram matrix."""
+
+import jax
+import numpy as np
+import pytest
+
+from rf_limits.theory.relu_form import Neurons, relu_form
+from rf_limits.theory.relu_gram import relu_gram
+
+DIM = 4
+
+
+def neurons(key, count, biased):
+    keys = jax.random.split(key, 3)
+    shapes = ((count,), (count, DIM), (count,))
+    u, w, b = (jax.random.normal(k, shape) for k, shape in zip(keys, shapes, strict=True))
+    return Neurons(u, w, b if biased else None)
+
+
+def by_gram(f, g):
+    return f.amplitudes @ relu_gram(*f[1:], *g[1:]) @ g.amplitudes
+
+
+def derivatives(function, at):
+    """Value, gradient and a Hessian-vector product."""
+    slope = jax.grad(function)
+    return function(at), slope(at), jax.jvp(slope, (at,), (at,))[1]
+
+
+def assert_close(ours, theirs):
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-11), ours, theirs
+    )
+
+
+@pytest.mark.parametrize("entries", [6, 10**6])
+@pytest.mark.parametrize("biased", [False, True])
+def test_against_the_gram_matrix(key, entries, biased):
+    f, g = (neurons(jax.random.fold_in(key, i), count, biased) for i, count in ((1, 7), (2, 5)))
+
+    def ours(pair):
+        return relu_form(*pair, block_entries=entries)
+
+    assert_close(derivatives(ours, (f, g)), derivatives(lambda pair: by_gram(*pair), (f, g)))
+
+
+@pytest.mark.parametrize("entries", [6, 10**6])
+def test_square(key, entries):
+    f = neurons(key, 7, False)
+    ours = derivatives(lambda f: relu_form(f, f, block_entries=entries), f)
+    assert_close(ours, derivatives(lambda f: by_gram(f, f), f))
+
+
+def test_what_stands_still_has_no_field(key):
+    """Derivatives by amplitudes alone, and by the weights of one side alone."""
+    f, g = neurons(key, 7, True), neurons(jax.random.fold_in(key, 1), 5, True)
+    for name in Neurons._fields:
+        ours = jax.grad(lambda part, name=name: relu_form(f._replace(**{name: part}), g))
+        theirs = jax.grad(lambda part, name=name: by_gram(f._replace(**{name: part}), g))
+        np.testing.assert_allclose(ours(getattr(f, name)), theirs(getattr(f, name)), rtol=1e-11)
