@@ -1,7 +1,7 @@
 """All pairs of rows: their sums in bounded memory, their symmetric matrices in tiles."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -16,24 +16,9 @@ BLOCK_ENTRIES = 2**18
 caches of a CPU; eight times as many take up to four times as long."""
 
 
-def map_blocks(function: Callable[[Rows], Any], rows: Rows, others: int, block_entries: int) -> Any:
-    """function(rows) for a function of every row by itself, each against ``others`` rows.
-
-    Args:
-      function: of a tree of rows, giving a tree with as many rows.
-      rows: a tree of arrays with m rows each.
-      others: k.
-      block_entries: pairs evaluated at a time, where m k is larger than four times as many.
-
-    Returns:
-      The tree; derivatives compute each block again (jax.checkpoint).
-    """
-    num = jax.tree.leaves(rows)[0].shape[0]
-    if num * others <= 4 * block_entries:
-        return function(rows)
-    blocks = _cut(rows, min(num, max(1, block_entries // others)))
-    found = jax.lax.map(jax.checkpoint(function), blocks)
-    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:num], found)
+def fits_one_block(num: int, others: int, block_entries: int) -> bool:
+    """Whether all pairs are taken at once: up to four blocks, which no longer pays to cut."""
+    return num * others <= 4 * block_entries
 
 
 def _cut(rows: Rows, size: int) -> Rows:
@@ -98,7 +83,7 @@ def sum_over_blocks(
       Derivatives compute each block again (jax.checkpoint) and need no more memory.
     """
     num, others = (jax.tree.leaves(tree)[0].shape[0] for tree in (f, g))
-    if num * others <= 4 * block_entries:
+    if fits_one_block(num, others, block_entries):
         return function(f, g)
     blocks = _cut(f, min(num, max(1, block_entries // others)))
 

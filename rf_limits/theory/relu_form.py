@@ -14,7 +14,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from rf_limits.theory.blocks import BLOCK_ENTRIES, map_blocks
 from rf_limits.theory.relu_gram import gram_and_slopes, relu_gram
 
 
@@ -32,15 +31,14 @@ class Neurons(NamedTuple):
     biases: Float[Array, "m"] | None
 
 
-def relu_form(f: Neurons, g: Neurons, *, block_entries: int = BLOCK_ENTRIES) -> Float[Array, ""]:
+def relu_form(f: Neurons, g: Neurons) -> Float[Array, ""]:
     """E f(x) g(x), as often differentiable; cheaper where f is g, the same object.
 
     Args:
       f: m neurons.
-      g: k neurons.
-      block_entries: pairs held at a time, in derivatives too.
+      g: k neurons; all m k pairs are held at once.
     """
-    return _square(f, block_entries) if f is g else _form(f, g, block_entries)
+    return _square(f) if f is g else _form(f, g)
 
 
 class _Field(NamedTuple):
@@ -57,37 +55,30 @@ class _Field(NamedTuple):
     opened: Array | None
 
 
-def _values(own: Neurons, other: Neurons, block_entries: int) -> Array:
-    def block(rows: tuple) -> Array:
-        return relu_gram(*rows, other.weights, other.biases) @ other.amplitudes
-
-    return map_blocks(block, (own.weights, own.biases), other.amplitudes.size, block_entries)
+def _values(own: Neurons, other: Neurons) -> Array:
+    return relu_gram(own.weights, own.biases, other.weights, other.biases) @ other.amplitudes
 
 
-def _field(own: Neurons, other: Neurons, block_entries: int) -> _Field:
-    scaled = other.amplitudes[:, None] * other.weights
-
-    def block(rows: tuple) -> _Field:
-        gram, slopes = gram_and_slopes(*rows, other.weights, other.biases)
-        side = slopes.side_w
-        along = (side.along - slopes.probability * side.ratio) @ other.amplitudes
-        gradient = slopes.probability @ scaled + along[:, None] * rows[0]
-        opened = None if side.opened is None else side.opened @ other.amplitudes
-        return _Field(gram @ other.amplitudes, gradient, opened)
-
-    return map_blocks(block, (own.weights, own.biases), other.amplitudes.size, block_entries)
+def _field(own: Neurons, other: Neurons) -> _Field:
+    weights = (own.weights, own.biases, other.weights, other.biases)
+    gram, (probability, side, _) = gram_and_slopes(*weights)
+    along = (side.along - probability * side.ratio) @ other.amplitudes
+    gradient = probability @ (other.amplitudes[:, None] * other.weights)
+    opened = None if side.opened is None else side.opened @ other.amplitudes
+    gradient = gradient + along[:, None] * own.weights
+    return _Field(gram @ other.amplitudes, gradient, opened)
 
 
 def _is_zero(tangent: Any) -> bool:
     return tangent is None or isinstance(tangent, jax.custom_derivatives.SymbolicZero)
 
 
-def _change(own: Neurons, other: Neurons, tangent: Neurons, block_entries: int) -> list[Array]:
+def _change(own: Neurons, other: Neurons, tangent: Neurons) -> list[Array]:
     """Parts of the form's change as the neurons of one side move."""
     found = []
     if all(_is_zero(part) for part in tangent):
         return found
-    field = _field(own, other, block_entries)
+    field = _field(own, other)
     if not _is_zero(tangent.amplitudes):
         found.append(tangent.amplitudes @ field.value)
     if not _is_zero(tangent.weights):
@@ -101,26 +92,26 @@ def _total(parts: list[Array], like: Array) -> Array:
     return sum(parts) if parts else jnp.zeros_like(like)
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(2,))
-def _form(f: Neurons, g: Neurons, block_entries: int) -> Array:
-    return f.amplitudes @ _values(f, g, block_entries)
+@jax.custom_jvp
+def _form(f: Neurons, g: Neurons) -> Array:
+    return f.amplitudes @ _values(f, g)
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(1,))
-def _square(f: Neurons, block_entries: int) -> Array:
-    return f.amplitudes @ _values(f, f, block_entries)
+@jax.custom_jvp
+def _square(f: Neurons) -> Array:
+    return f.amplitudes @ _values(f, f)
 
 
 @partial(_form.defjvp, symbolic_zeros=True)
-def _form_jvp(block_entries: int, primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+def _form_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     (f, g), (df, dg) = primals, tangents
-    value = _form(f, g, block_entries)
-    parts = _change(f, g, df, block_entries) + _change(g, f, dg, block_entries)
+    value = _form(f, g)
+    parts = _change(f, g, df) + _change(g, f, dg)
     return value, _total(parts, value)
 
 
 @partial(_square.defjvp, symbolic_zeros=True)
-def _square_jvp(block_entries: int, primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+def _square_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     (f,), (df,) = primals, tangents
-    value = _square(f, block_entries)
-    return value, 2.0 * _total(_change(f, f, df, block_entries), value)
+    value = _square(f)
+    return value, 2.0 * _total(_change(f, f, df), value)

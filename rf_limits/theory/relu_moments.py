@@ -22,10 +22,11 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from rf_limits.theory.blocks import BLOCK_ENTRIES, sum_over_blocks
+from rf_limits.theory.blocks import BLOCK_ENTRIES, fits_one_block, sum_over_blocks
 from rf_limits.theory.gated_gram import gated_gram
 from rf_limits.theory.relu_degrees import relu_zonal_sum
 from rf_limits.theory.relu_form import Neurons, relu_form
+from rf_limits.theory.relu_gram import relu_gram
 from rf_limits.theory.zonal import Radii, ZonalSum
 
 
@@ -100,6 +101,11 @@ def _neurons(f: ReluSum) -> Neurons:
     return Neurons(f.amplitudes, f.weights, f.biases)
 
 
+def _plain_product(f: ReluSum, g: ReluSum) -> Array:
+    """E f(x) g(x) for neurons alone, by their Gram matrix."""
+    return f.amplitudes @ relu_gram(f.weights, f.biases, g.weights, g.biases) @ g.amplitudes
+
+
 def _gated_product(f: ReluSum, g: ReluSum) -> Array:
     """E f(x) g(x) through the truncated moments: one (m, k) matrix, summed."""
     (p, q), (r, s) = _affine_parts(f), _affine_parts(g)
@@ -123,9 +129,10 @@ def relu_sum_product(
       and once with gradient features (:func:`gated_gram`).
     """
     plain = all(part is None for part in (f.slopes, f.offsets, g.slopes, g.offsets))
-    if plain:
+    if plain and fits_one_block(f.amplitudes.size, g.amplitudes.size, block_entries):
         left = _neurons(f)
-        return relu_form(left, left if f is g else _neurons(g), block_entries=block_entries)
+        return relu_form(left, left if f is g else _neurons(g))
     if f.amplitudes.size < g.amplitudes.size:
         f, g = g, f
-    return sum_over_blocks(_gated_product, f, g, block_entries=block_entries)
+    product = _plain_product if plain else _gated_product
+    return sum_over_blocks(product, f, g, block_entries=block_entries)
