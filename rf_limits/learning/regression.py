@@ -154,7 +154,7 @@ def kernel_regression(
     """Coefficients c of the predictor sum_a c_a K(x_a, x).
 
     Up to :data:`DECOMPOSED` points from an eigendecomposition. Beyond, from a Cholesky
-    factorization, twenty times as fast, unless it fails or leaves the solution in doubt: then
+    factorization, unless it fails or leaves the solution in doubt: then
     from an eigendecomposition too.
 
     Args:

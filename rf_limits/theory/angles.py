@@ -79,7 +79,7 @@ class Angles(NamedTuple):
 
 
 def _twice_arcsine(square: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """2 arcsin sqrt(t) for 0 <= t <= 1/2, five times as fast as arctan2 on CPU.
+    """2 arcsin sqrt(t) for 0 <= t <= 1/2, in multiplications, a division and two roots.
 
     With q = sin^2(phi/2) = t/(2 + 2 sqrt(1 - t)) for t = sin^2(phi), at most 0.147, the series of
     4 arcsin sqrt(q) is summed to rounding.

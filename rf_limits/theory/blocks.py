@@ -13,7 +13,7 @@ _TILE = 512
 """Rows of a tile: its few float64 intermediates stay in the caches of a CPU."""
 BLOCK_ENTRIES = 2**18
 """Pairs held at a time: 2 MiB for each intermediate float64 matrix, so that they stay in the
-caches of a CPU; eight times as many take up to four times as long."""
+caches of a CPU."""
 
 
 def fits_one_block(num: int, others: int, block_entries: int) -> bool:

@@ -1,4 +1,4 @@
-r"""E f(x) g(x) for two sums of ReLU neurons, with a gradient at little more than its cost.
+r"""E f(x) g(x) for two sums of ReLU neurons, with a gradient from the angles of its value.
 
 For f = sum_i u_i relu(h_i), g = sum_j z_j relu(g_j) and x ~ N(0, I_d), the gradient with respect
 to the neurons of f is u_i E 1[h_i > 0] g(x) x: sums over j with the weights P and C of
@@ -32,7 +32,7 @@ class Neurons(NamedTuple):
 
 
 def relu_form(f: Neurons, g: Neurons) -> Float[Array, ""]:
-    """E f(x) g(x), as often differentiable; cheaper where f is g, the same object.
+    """E f(x) g(x), differentiable like ``relu_gram``; cheaper where f is g, the same object.
 
     Args:
       f: m neurons.

@@ -30,7 +30,9 @@ def relu_gram(
     r"""K_ij = E relu(<w_i, x> + a_i) relu(<v_j, x> + b_j) for x ~ N(0, I_d).
 
     Twice differentiable in JAX, forward and reverse, with respect to every argument: also
-    where neurons coincide, are opposite or vanish. Vanishing neurons have relu'(0) = 0.
+    where neurons coincide, are opposite or vanish. Vanishing neurons have relu'(0) = 0. Inside
+    jax.lax.map and scan too; but a second derivative taken through one, forward over reverse,
+    can be NaN where neurons coincide.
 
     Args:
       w: (m, d) weights.
