@@ -28,6 +28,25 @@ def test_solves_and_products(size):
     assert factor.norm == one_norm(matrix)
 
 
+def test_the_condition_number_is_the_same_every_time():
+    """Whatever has been drawn from numpy's global random state, as estimates of norms do."""
+    found = set()
+    for seed in range(5):
+        np.random.seed(seed)  # noqa: NPY002
+        found.add(InPlaceCholesky(matrix_of(40)).condition_number)
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_condition_numbers_of_random_matrices(seed):
+    """Random spectra and directions: from below, and within a factor of 3."""
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(size=(60, 40)) * np.exp(rng.normal(size=40))
+    matrix = rows.T @ rows
+    true = np.linalg.cond(matrix, 1)
+    assert true / 3.0 <= InPlaceCholesky(matrix.copy()).condition_number <= true * (1.0 + 1e-9)
+
+
 def test_the_matrix_is_the_only_memory():
     matrix = matrix_of(600)
     upper = np.triu(matrix, 1)
