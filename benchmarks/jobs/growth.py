@@ -12,9 +12,8 @@ from benchmarks.rows import Row, hand_over
 from benchmarks.timing import seconds
 from rf_limits.learning.ensemble import networks_at_once
 from rf_limits.learning.optimizers import parse_optimizer
-from rf_limits.learning.regression import kernel_regression
+from rf_limits.learning.regression import DECOMPOSED, kernel_regression
 from rf_limits.learning.training import Cell, Trainer
-from rf_limits.measure.scaling import power_law
 from rf_limits.models import ScaledOutput, init_params, make_network, tangent_kernel
 from rf_limits.theory.relu_moments import ReluSum, relu_sum_product
 
@@ -88,6 +87,15 @@ def regression(*, num: int) -> Sample:
     return _compiled(kernel_regression, gram, x[:, 0], 1.0)
 
 
+def exponent(sizes: np.ndarray, values: np.ndarray, change: float | None) -> float:
+    """Of values that grow as a power of sizes, with a constant of its own beyond ``change``."""
+    x, y = np.log(sizes), np.log(values)
+    beyond = np.zeros(len(x), bool) if change is None else sizes > change
+    for side in filter(np.any, (beyond, ~beyond)):
+        x[side], y[side] = x[side] - x[side].mean(), y[side] - y[side].mean()
+    return float(x @ y / (x @ x))
+
+
 # what, its argument, sizes, exponents counted of time and memory
 CASES = (
     ("a training step", step, "width", SIZES, 1.0, 1.0),
@@ -119,12 +127,12 @@ def rows() -> Iterator[Row]:
             "memory": (np.array([one.memory for one in samples]), memory_count),
         }
         for kind, (values, count) in measured.items():
-            slope, _ = power_law(sizes.astype(float), values)
+            change = DECOMPOSED if make is regression else None
             last = np.log(values[-1] / values[-3]) / np.log(sizes[-1] / sizes[-3])
             yield Row(
                 f"growth: {kind} of {what} with {NAMES[name]}, {sizes[0]} to {sizes[-1]}",
                 f"operation count, exponent {count:g}",
-                float(slope),
+                exponent(sizes, values, change),
                 count + MORE[kind],
                 False,
                 note=f"over the last third {last:.2f}",

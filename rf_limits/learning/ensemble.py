@@ -15,7 +15,7 @@ from jax.sharding import Mesh, PartitionSpec
 from rf_limits.errors import check_choice
 
 ENSEMBLES = ("auto", "map", "vmap")
-CACHE_BYTES = 2**24
+CACHE_BYTES = 2**23
 """Of one intermediate of all networks that are stepped at once on a CPU."""
 
 

@@ -235,12 +235,15 @@ def decomposed_kernel_regression(
     top = jnp.max(jnp.abs(eigenvalues))
     values = eigenvalues + ridge
     cut = _cut(values, values > gram.shape[0] * jnp.finfo(values.dtype).eps * top)
-    known = jnp.where(cut.kept, vectors.T @ labels, 0.0)
-    coefficients = vectors @ (known / jnp.where(cut.kept, values, 1.0))
+
+    def along(vector: Array) -> Array:  # as a sum: a product copies the vectors into its layout
+        return jnp.where(cut.kept, jnp.sum(vectors * vector[:, None], axis=0), 0.0)
+
+    known = along(labels)
+    coefficients = jnp.sum(vectors * (known / jnp.where(cut.kept, values, 1.0)), axis=1)
 
     residual = labels - gram @ coefficients - ridge * coefficients
-    missing = jnp.where(cut.kept, vectors.T @ residual, 0.0)
-    backward = kernel_backward_error(missing, coefficients, known, cut.largest)
+    backward = kernel_backward_error(along(residual), coefficients, known, cut.largest)
     return Fit(
         coefficients,
         cut.largest / cut.smallest,
