@@ -17,12 +17,15 @@ and R = 1/(2 pi): the arc-cosine kernels of Cho and Saul (2009). In e_+, e_- no 
 where the two directions are (anti)parallel.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from rf_limits.theory.blocks import BLOCK_ENTRIES, fits_one_block, sum_over_blocks
+from rf_limits.theory.blocks import BLOCK_ENTRIES, fits_one_block, sum_over_blocks, symmetric_sum
 from rf_limits.theory.gated_gram import gated_gram
 from rf_limits.theory.relu_degrees import relu_zonal_sum
 from rf_limits.theory.relu_form import Neurons, relu_form
@@ -126,13 +129,48 @@ def relu_sum_product(
     Returns:
       The expectation, at a cost of O(m k d). Sources: :mod:`rf_limits.theory.relu_gram`, and the
       truncated moments in the module docstring. Differentiable like those for sums of neurons,
-      and once with gradient features (:func:`gated_gram`).
+      and once with gradient features (:func:`gated_gram`). Where g is f, the same object, the
+      value takes half the pairs.
     """
+    return _square(f, block_entries) if f is g else _product(f, g, block_entries)
+
+
+def _pairs(f: ReluSum, g: ReluSum) -> Callable[[ReluSum, ReluSum], Array]:
+    """How the product of two sums is summed over their pairs."""
     plain = all(part is None for part in (f.slopes, f.offsets, g.slopes, g.offsets))
-    if plain and fits_one_block(f.amplitudes.size, g.amplitudes.size, block_entries):
+    return _plain_product if plain else _gated_product
+
+
+def _product(f: ReluSum, g: ReluSum, block_entries: int) -> Array:
+    pairs = _pairs(f, g)
+    fits = fits_one_block(f.amplitudes.size, g.amplitudes.size, block_entries)
+    if pairs is _plain_product and fits:
         left = _neurons(f)
         return relu_form(left, left if f is g else _neurons(g))
     if f.amplitudes.size < g.amplitudes.size:
         f, g = g, f
-    product = _plain_product if plain else _gated_product
-    return sum_over_blocks(product, f, g, block_entries=block_entries)
+    return sum_over_blocks(pairs, f, g, block_entries=block_entries)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _square(f: ReluSum, block_entries: int) -> Array:
+    """E f(x)^2 from the pairs of one triangle."""
+    return symmetric_sum(_pairs(f, f), f, block_entries=block_entries)
+
+
+@partial(_square.defjvp, symbolic_zeros=True)
+def _square_jvp(block_entries: int, primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+    """That of all pairs, from which the value comes along; what stands still is a constant."""
+    leaves, tree = jax.tree.flatten(primals[0])
+    changes = tree.flatten_up_to(tangents[0])
+    still = [isinstance(t, jax.custom_derivatives.SymbolicZero) for t in changes]
+    moving = [i for i, fixed in enumerate(still) if not fixed]
+
+    def of(*moved: Array) -> Array:
+        parts = list(leaves)
+        for i, part in zip(moving, moved, strict=True):
+            parts[i] = part
+        f = jax.tree.unflatten(tree, parts)
+        return _product(f, f, block_entries)
+
+    return jax.jvp(of, [leaves[i] for i in moving], [changes[i] for i in moving])

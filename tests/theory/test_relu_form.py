@@ -69,3 +69,27 @@ def test_blocks_of_one_sum(key, entries):
         return relu_sum_product(both, both, block_entries=entries)
 
     assert_close(derivatives(ours, f), derivatives(lambda f: by_gram(f, f), f))
+
+
+@pytest.mark.parametrize("entries", [6, 64, 10**6])
+@pytest.mark.parametrize("biased", [False, True])
+def test_squares_with_gradient_features(key, biased, entries):
+    """Half the pairs give what all of them do; derivatives by every part, and by one alone."""
+    u, w, b = neurons(key, 7, True)
+    slopes = jax.random.normal(jax.random.fold_in(key, 1), (7, DIM))
+    f = ReluSum(w, b, u, slopes, b[::-1]) if biased else ReluSum(w, None, u, slopes)
+
+    def square(f):
+        return relu_sum_product(f, f, block_entries=entries)
+
+    def product(f):
+        return relu_sum_product(f, ReluSum(*f), block_entries=entries)
+
+    assert_close(square(f), product(f))
+    assert_close(jax.grad(square)(f), jax.grad(product)(f))
+    for name in ("weights", "amplitudes", "slopes"):
+
+        def slope(of, name=name):
+            return jax.grad(lambda part: of(f._replace(**{name: part})))(getattr(f, name))
+
+        assert_close(slope(square), slope(product))
