@@ -7,7 +7,7 @@ import numpy as np
 import optax
 import torch
 
-from benchmarks.jobs.ensemble import SEEDS, TITLE, WIDTH, arrays, prepared
+from benchmarks.jobs.ensemble import STANDARD, Ensemble
 from benchmarks.rows import Row, hand_over
 from benchmarks.timing import Work, in_turn
 
@@ -16,20 +16,20 @@ STEPS, RATE = 200, 1e-3
 
 def ours(mode: str) -> Work:
     """The package's trainer."""
-    run = prepared(**{"training.ensemble": mode}).widths[0]
+    run = STANDARD.prepared(**{"training.ensemble": mode}).widths[0]
     (cells, _), trainer = run.cells(), run.trainer()
     return lambda: trainer.advance(trainer.start(cells), cells, STEPS).params
 
 
-def flax_loop() -> Work:
+def flax_loop(of: Ensemble = STANDARD) -> Work:
     """What Flax's and Optax's examples do: a jitted step in a Python loop, seed by seed."""
-    _, _, x, y = arrays()
+    _, _, x, y = of.arrays()
 
     class Net(nn.Module):
         @nn.compact
         def __call__(self, x):
-            h = nn.relu(nn.Dense(WIDTH, use_bias=False, param_dtype=jnp.float32)(x))
-            return nn.Dense(1, use_bias=False, param_dtype=jnp.float32)(h)[:, 0]
+            h = nn.relu(nn.Dense(of.width, use_bias=False, param_dtype=x.dtype)(x))
+            return nn.Dense(1, use_bias=False, param_dtype=x.dtype)(h)[:, 0]
 
     net, optimizer = Net(), optax.sgd(RATE)
 
@@ -43,7 +43,7 @@ def flax_loop() -> Work:
 
     def train():
         found = []
-        for seed in range(SEEDS):
+        for seed in range(of.seeds):
             params = net.init(jax.random.key(seed), x[seed])
             state = optimizer.init(params)
             for _ in range(STEPS):
@@ -54,28 +54,30 @@ def flax_loop() -> Work:
     return train
 
 
-def torch_loop() -> Work:
-    """The same in PyTorch."""
-    x, y = (torch.tensor(np.array(values)) for values in arrays()[2:])
+def torch_loop(of: Ensemble = STANDARD, device: str = "cpu") -> Work:
+    """The same in PyTorch, on one of its devices."""
+    x, y = (torch.tensor(np.array(values)).to(device) for values in of.arrays()[2:])
 
     def train():
-        for seed in range(SEEDS):
+        for seed in range(of.seeds):
             torch.manual_seed(seed)
             net = torch.nn.Sequential(
-                torch.nn.Linear(x.shape[-1], WIDTH, bias=False),
+                torch.nn.Linear(x.shape[-1], of.width, bias=False),
                 torch.nn.ReLU(),
-                torch.nn.Linear(WIDTH, 1, bias=False),
-            )
+                torch.nn.Linear(of.width, 1, bias=False),
+            ).to(device, x.dtype)
             optimizer = torch.optim.SGD(net.parameters(), lr=RATE)
             for _ in range(STEPS):
                 optimizer.zero_grad()
                 torch.nn.functional.mse_loss(net(x[seed])[:, 0], y[seed]).backward()
                 optimizer.step()
+        if device != "cpu":
+            torch.cuda.synchronize()
 
     return train
 
 
-def products(vectorized: bool) -> Work:
+def products(vectorized: bool, of: Ensemble = STANDARD) -> Work:
     """The matrix products of a step, and nothing else, in one compiled loop."""
 
     def one(w, u, x):
@@ -85,7 +87,7 @@ def products(vectorized: bool) -> Work:
             f = h @ u
             return h, f, w + 1e-12 * (x.T @ h), u + 1e-12 * (f @ h)
 
-        empty = jnp.zeros((x.shape[0], WIDTH), x.dtype), jnp.zeros(x.shape[0], x.dtype)
+        empty = jnp.zeros((x.shape[0], of.width), x.dtype), jnp.zeros(x.shape[0], x.dtype)
         return jax.lax.fori_loop(0, STEPS, step, (*empty, w, u))[2:]
 
     @jax.jit
@@ -94,7 +96,7 @@ def products(vectorized: bool) -> Work:
             return jax.vmap(one)(w, u, x)
         return jax.lax.map(lambda cell: one(*cell), (w, u, x))
 
-    given = arrays()[:3]
+    given = of.arrays()[:3]
     return lambda: run(*given)
 
 
@@ -112,7 +114,7 @@ def rows() -> list[Row]:
 
     def row(against: str, other: str, goal: float | None, note: str = "") -> Row:
         seconds = (times.median("ours"), times.median(other))
-        return Row(TITLE, against, times.ratio(other, "ours"), goal, True, *seconds, note)
+        return Row(STANDARD.title, against, times.ratio(other, "ours"), goal, True, *seconds, note)
 
     share = f"share of their rate, in their faster form ({bare.removeprefix('products_')})"
     return [
