@@ -5,7 +5,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import torch
 
 from benchmarks.jobs.ensemble import STANDARD, Ensemble
 from benchmarks.rows import Row, hand_over
@@ -56,6 +55,8 @@ def flax_loop(of: Ensemble = STANDARD) -> Work:
 
 def torch_loop(of: Ensemble = STANDARD, device: str = "cpu") -> Work:
     """The same in PyTorch, on one of its devices."""
+    import torch  # here, so that it cannot come between JAX and a device before it is needed
+
     x, y = (torch.tensor(np.array(values)).to(device) for values in of.arrays()[2:])
 
     def train():
