@@ -28,7 +28,7 @@ class Sizes:
     """
 
     product: int = 8192
-    copy: int = 2**32
+    copy: int = 2**31
     ensemble: tuple[int, int, int] = (8, 1024, 512)
     large: tuple[int, int, int] = (64, 16384, 8192)
     large_steps: int = 5

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.device.bench import Bench, Timed, attempt, compared, say, timed
+from benchmarks.device.bench import Bench, Timed, attempt, compared, timed
 from benchmarks.jobs.ensemble import Ensemble
 from benchmarks.jobs.measurements import CHUNK, DEFAULT, EVERYTHING, measured
 from benchmarks.jobs.training import STEPS, flax_loop, products, torch_loop
@@ -102,43 +102,43 @@ def large_cells(of: Ensemble) -> tuple[Trainer, Cell]:
 
 
 def large(bench: Bench) -> Iterator[Row]:
-    """A large ensemble, in batches of several sizes, the package's choice last."""
+    """A large ensemble, in batches of several sizes and as the package does it."""
     seeds, width, num = bench.sizes.large
     of, steps = Ensemble(bench.sizes.dim, num, width, seeds), bench.sizes.large_steps
     each = float(jnp.dtype(of.precision).itemsize * width * num)
     plain, cells = large_cells(of)
-    chosen = networks_at_once("auto", seeds, each)
-    sizes = [size for size in bench.sizes.at_once if seeds % size == 0]
+    chosen = networks_at_once("auto", seeds, each) or seeds
+    count = np.asarray(steps)
 
-    def one(size: int | None, job: str) -> Iterator[Row]:
+    def one(size: int) -> Iterator[Row]:
         trainer = dataclasses.replace(plain, at_once=size)
         began = time.perf_counter()
-        count = np.asarray(steps)
-        lowered = Trainer._advance.lower(trainer, trainer.start(cells), cells, count)
-        program = lowered.compile()
+        program = Trainer._advance.lower(trainer, trainer.start(cells), cells, count).compile()
         compiling = time.perf_counter() - began
-        held = program.memory_analysis().temp_size_in_bytes
-        took = timed(lambda: program(trainer.start(cells), cells, count).params, 3)
-        took = Timed(compiling, took.median)
+
+        def work():
+            return program(trainer.start(cells), cells, count).params
+
+        took = Timed(compiling, timed(work, 3).median)
+        held, moved = program.memory_analysis().temp_size_in_bytes, _PASSES * each * seeds * steps
         stats = jax.local_devices()[0].memory_stats() or {}
-        moved = _PASSES * each * seeds * steps
         note = (
             f"{steps / took.median:.3g} steps/s; {moved / took.median / 1e12:.3g} TB/s at "
             f"{_PASSES} passes over (n, N); {held / GIB:.3g} GiB for intermediates, "
-            f"{held / each / (size or seeds):.2g} (n, N) arrays a network; most in use so far "
+            f"{held / each / size:.2g} (n, N) arrays a network; most in use so far "
             f"{stats.get('peak_bytes_in_use', 0) / GIB:.3g} of "
             f"{stats.get('bytes_limit', 0) / GIB:.3g} GiB"
         )
-        yield bench.share(job, of.precision, steps * of.operations, took, note)
-        if job == of.title:
-            work = lambda: program(trainer.start(cells), cells, count).params  # noqa: E731
+        amount = steps * of.operations
+        yield bench.share(f"{of.title}, {size} at once", of.precision, amount, took, note)
+        if size == chosen:
+            note = f"auto: {size} at once; {note}"
+            yield bench.share(of.title, of.precision, amount, took, note)
             bench.profiled("large-ensemble", work)
 
-    for size in sizes:
+    for size in sorted({chosen, *(size for size in bench.sizes.at_once if seeds % size == 0)}):
         job = f"{of.title}, {size} at once"
-        yield from attempt(job, "compiling", lambda size=size, job=job: one(size, job))
-    say(f"auto takes {chosen or 'all'} at once")
-    yield from attempt(of.title, "compiling", lambda: one(chosen, of.title))
+        yield from attempt(job, "compiling", lambda size=size: one(size))
 
 
 def measurements(bench: Bench) -> Iterator[Row]:

@@ -5,7 +5,7 @@ python -m benchmarks.jobs.accelerator [--pieces=ensemble,large] [--output=DIR] [
 
 Every piece that fails is a row that says why. ``--output`` has the rows in DIR/accelerators.json
 and accelerators.md, with those that are there, or committed, of other devices and pieces, written
-again after every piece. ``--profile`` has traces and, in profile.txt, what takes longest in them.
+again after every row. ``--profile`` has traces and, in profile.txt, what takes longest in them.
 ``--tiny`` tries everything out on any machine.
 """
 
@@ -19,7 +19,7 @@ from benchmarks.device import exact, kernels, sweep, training
 from benchmarks.device.bench import Bench, attempt, ceilings, say
 from benchmarks.device.sizes import FULL, TINY
 from benchmarks.machine import machine
-from benchmarks.rows import Row, hand_over
+from benchmarks.rows import hand_over
 from benchmarks.table import HERE, Record, markdown, measured_on
 
 PIECES = {
@@ -76,21 +76,21 @@ def main(argv: list[str]) -> None:
     profile = Path(_PROFILE.value) if _PROFILE.value else None
     if profile is not None:
         profile.mkdir(parents=True, exist_ok=True)
-    bench, record = Bench(sizes, profile), Record(HERE / "accelerators.json")
-    before = record.known(facts["device"])
-    found: list[Row] = []
-    for name, piece in {
-        "ceilings": ceilings,
-        **{one: PIECES[one] for one in _PIECES.value},
-    }.items():
+    bench, found = Bench(sizes, profile), []
+    committed = HERE / "accelerators.json"
+    record, before = Record(committed), Record(committed).known(facts["device"])
+    if _OUTPUT.value and (Path(_OUTPUT.value) / committed.name).is_file():
+        record = Record(Path(_OUTPUT.value) / committed.name)
+    for name in ("ceilings", *_PIECES.value):
+        piece = PIECES.get(name, ceilings)
         say(f"{name} ...")
         for row in attempt(name, "the piece", lambda piece=piece: piece(bench)):
             found.append(row)
             share = f"{row.ratio:.3g} ({row.change(before.get(row.name))})"
             say(f"  {row.job} | {row.against} | {share} | {row.note}")
-        if _OUTPUT.value:
-            record.put(facts, found, order="found")
-            write(Path(_OUTPUT.value), record)
+            if _OUTPUT.value:
+                record.put(facts, found, order="found")
+                write(Path(_OUTPUT.value), record)
     say("done")
     hand_over(found)
 
