@@ -1,85 +1,44 @@
 """``make bench``: rf_limits beside what one would write otherwise, as ratios.
 
-python -m benchmarks [--only=training,kernels] [--write]
+python -m benchmarks [--only=training,kernels] [--write | --output=DIR]
 
 Every job runs in a process of its own. Ratios are compared with those of benchmarks/reference.json
 where the machine is the same kind; one that is worse by more than a fifth is a REGRESSION, and the
 exit code is then 1, as it is where a job fails. ``--write`` puts the ratios found there, and the
-table into benchmarks/README.md.
+table into benchmarks/README.md; ``--output`` puts both elsewhere.
+
+Where JAX finds an accelerator the job ``accelerator`` runs in place of the others, and its ratios
+are those of accelerators.json and accelerators.md.
 """
 
 import json
-import platform
 import subprocess
 import sys
-from importlib import metadata
 from pathlib import Path
 
 from absl import app, flags
-from rich.console import Console
-from rich.table import Table
 
-from benchmarks.rows import MOST_LOST, Row, from_json, to_json
+from benchmarks.machine import ask
+from benchmarks.rows import Row, from_json
+from benchmarks.table import HERE, Record, lost, markdown, measured_on, show
 
 JOBS = ("training", "measurements", "kernels", "exact", "sweep", "growth")
-HERE = Path(__file__).parent
-REFERENCE = HERE / "reference.json"
-README = HERE / "README.md"
-PACKAGES = ("jax", "jaxlib", "flax", "optax", "neural-tangents", "numpy", "scipy")
-OTHERS = ("torch", "scikit-learn")
-COLUMNS = ("job", "against", "ours (s)", "other (s)", "ratio", "goal", "verdict", "change", "note")
+ACCELERATOR = "accelerator"
 
-_ONLY = flags.DEFINE_list("only", list(JOBS), f"Jobs: {', '.join(JOBS)}.")
+_ONLY = flags.DEFINE_list("only", None, f"Jobs: {', '.join((*JOBS, ACCELERATOR))}.")
 _WRITE = flags.DEFINE_bool("write", False, "Replace the committed ratios and table.")
+_OUTPUT = flags.DEFINE_string("output", None, "Write ratios and table into this folder.")
 
 
-def run_job(name: str) -> list[Row]:
+def run_job(name: str, *arguments: str) -> list[Row]:
     """Rows of a job, carried out in a process of its own."""
-    command = [sys.executable, "-m", f"benchmarks.jobs.{name}"]
+    command = [sys.executable, "-m", f"benchmarks.jobs.{name}", *arguments]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=HERE.parent, check=True)
     return from_json(done.stdout.strip().splitlines()[-1])
 
 
-def machine() -> dict[str, str]:
-    """What the ratios were measured on, and with."""
-    import jax
-
-    device = jax.devices()[0]
-    cores = f"{jax.device_count()} x {device.device_kind}"
-    if device.platform == "cpu":
-        import os
-
-        cores = f"{len(os.sched_getaffinity(0))} CPU cores ({_processor()})"
-    versions = {name: metadata.version(name) for name in (*PACKAGES, *OTHERS)}
-    return {"device": cores, "python": platform.python_version(), **versions}
-
-
-def _processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
-
-
-def cells(row: Row, before: Row | None) -> list[str]:
-    """What the table shows of a row."""
-    sign = "≥" if row.larger_is_better else "≤"
-    seconds = ["" if value is None else f"{value:.3g}" for value in (row.ours, row.other)]
-    goal = "" if row.goal is None else f"{sign} {row.goal:g}"
-    return [
-        row.job,
-        row.against,
-        *seconds,
-        f"{row.ratio:.2f}",
-        goal,
-        row.verdict,
-        row.change(before),
-        row.note,
-    ]
-
-
-def markdown(rows: list[Row], facts: dict[str, str]) -> str:
+def readme(rows: list[Row], facts: dict[str, str]) -> str:
     """benchmarks/README.md."""
-    shown = [name for name in COLUMNS if name != "change"]
     lines = [
         "# Benchmarks",
         "",
@@ -88,55 +47,50 @@ def markdown(rows: list[Row], facts: dict[str, str]) -> str:
         "both sides run in turn, after warm-up, compile time apart; seconds are medians too.",
         "≥: times as fast as the other. ≤: times the time of the other, or a share.",
         "",
-        "Measured on " + "; ".join(f"{name} {value}" for name, value in facts.items()) + ".",
+        measured_on(facts),
         "",
-        "| " + " | ".join(shown) + " |",
-        "|" + "---|" * len(shown),
+        *markdown(rows),
     ]
-    for row in rows:
-        values = dict(zip(COLUMNS, cells(row, None), strict=True))
-        lines.append("| " + " | ".join(values[name] for name in shown) + " |")
-    return "\n".join(lines) + "\n" + NOTES
+    return "\n".join(lines) + "\n" + (HERE / "notes.md").read_text()
 
 
-NOTES = (HERE / "notes.md").read_text()
+def write(folder: Path, facts: dict[str, str], found: list[Row]) -> None:
+    """Puts the ratios of jobs on CPU, and those kept of the same machine, into files."""
+    rows = Record(HERE / "reference.json").put(facts, found)
+    text = {"machine": facts, "rows": [vars(row) for row in rows]}
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "reference.json").write_text(json.dumps(text, indent=1) + "\n")
+    (folder / "README.md").write_text(readme(rows, facts))
 
 
 def main(argv: list[str]) -> int:
     """Runs the jobs asked for and prints the table."""
     del argv
-    facts = machine()
-    committed = json.loads(REFERENCE.read_text()) if REFERENCE.is_file() else None
-    comparable = committed is not None and committed["machine"]["device"] == facts["device"]
-    old = from_json(json.dumps(committed["rows"])) if committed else []
-    before = {row.name: row for row in old} if comparable else {}
-    table = Table(title=f"rf_limits on {facts['device']}", title_justify="left")
-    for name in COLUMNS:
-        table.add_column(name)
-    found: list[Row] = []
+    facts, backend = ask()
+    names = _ONLY.value or (JOBS if backend == "cpu" else (ACCELERATOR,))
+    folder = Path(_OUTPUT.value).resolve() if _OUTPUT.value else HERE if _WRITE.value else None
+    before = {}
+    for file in ("reference.json", "accelerators.json"):
+        before |= Record(HERE / file).known(facts["device"])
+    found: dict[str, list[Row]] = {}
     failed: list[str] = []
-    for name in _ONLY.value:
+    for name in names:
         print(f"{name} ...", file=sys.stderr, flush=True)
+        own = name == ACCELERATOR and folder is not None  # it writes as it goes
         try:
-            found += run_job(name)
+            found[name] = run_job(name, *([f"--output={folder}"] if own else []))
         except subprocess.CalledProcessError as error:
             failed.append(name)
             print(f"{name} failed with exit code {error.returncode}", file=sys.stderr)
-    for row in found:
-        table.add_row(*cells(row, before.get(row.name)))
-    Console(width=200).print(table)
-    if not comparable:
+    rows = [row for name in names for row in found.get(name, [])]
+    show(f"rf_limits on {facts['device']}", rows, before)
+    if not before:
         print("No ratios of this kind of machine are committed: nothing to compare with.")
-    lost = [row for row in found if row.name in before and row.lost(before[row.name]) > MOST_LOST]
-    if _WRITE.value:
-        fresh = {row.name for row in found}
-        kept = [row for row in old if row.name not in fresh] if comparable else []
-        rows = sorted([*kept, *found], key=lambda row: row.name)
-        text = {"machine": facts, "rows": json.loads(to_json(rows))}
-        REFERENCE.write_text(json.dumps(text, indent=1) + "\n")
-        README.write_text(markdown(rows, facts))
-        return int(bool(failed))
-    return int(bool(lost or failed))
+    failed += [row.job for row in rows if row.failed]
+    elsewhere = [row for name in found if name != ACCELERATOR for row in found[name]]
+    if folder is not None and elsewhere:
+        write(folder, facts, elsewhere)
+    return int(bool(failed or (folder is None and lost(rows, before))))
 
 
 if __name__ == "__main__":

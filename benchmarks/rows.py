@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import sys
 from collections.abc import Iterable
 
@@ -16,7 +17,8 @@ class Row:
     Attributes:
       job: what was done.
       against: what it is compared with.
-      ratio: how many times as fast, or how many times the time, as ``larger_is_better`` says.
+      ratio: how many times as fast, or how many times the time, as ``larger_is_better`` says;
+        NaN where the comparison failed.
       goal: what it should reach; None: it is reported only.
       larger_is_better: True for "times as fast", False for "times the time".
       ours: median seconds of the package, None where the ratio is no ratio of times.
@@ -46,8 +48,15 @@ class Row:
         return self.ratio >= self.goal if self.larger_is_better else self.ratio <= self.goal
 
     @property
+    def failed(self) -> bool:
+        """Whether there is no ratio: the note says why."""
+        return math.isnan(self.ratio)
+
+    @property
     def verdict(self) -> str:
         """The same in a word."""
+        if self.failed:
+            return "FAILED"
         return {None: "", True: "met", False: "MISSED"}[self.meets_goal]
 
     def lost(self, before: "Row") -> float:

@@ -20,7 +20,9 @@ def seconds(work: Work) -> float:
 class Times:
     """Seconds of several functions called in turn, so that each meets the same machine."""
 
-    def __init__(self, measured: Mapping[str, list[float]]):
+    def __init__(self, measured: Mapping[str, list[float]], first: Mapping[str, float]):
+        self.first = dict(first)
+        """Seconds of the first call of each, compiling included."""
         self._measured = {name: np.array(values) for name, values in measured.items()}
 
     def median(self, name: str) -> float:
@@ -38,10 +40,9 @@ class Times:
 
 def in_turn(repeats: int = REPEATS, **works: Work) -> Times:
     """Calls every function once to compile and warm up, then all in turn ``repeats`` times."""
-    for work in works.values():
-        seconds(work)
+    first = {name: seconds(work) for name, work in works.items()}
     measured: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(repeats):
         for name, work in works.items():
             measured[name].append(seconds(work))
-    return Times(measured)
+    return Times(measured, first)

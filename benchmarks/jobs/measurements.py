@@ -1,8 +1,8 @@
 """What measuring at 50 log-spaced points adds to training."""
 
-from benchmarks.jobs.ensemble import TITLE, prepared
+from benchmarks.jobs.ensemble import STANDARD, Ensemble
 from benchmarks.rows import Row, hand_over
-from benchmarks.timing import in_turn
+from benchmarks.timing import Times, in_turn
 from rf_limits.experiments.watch import Trained
 
 POINTS, CHUNK = 50, 400
@@ -17,9 +17,9 @@ EVERYTHING = {
 DEFAULT = {"predictors.methods": ("network",)}
 
 
-def seconds(**fields) -> tuple[float, float]:
-    """Of a step of all networks, and of one measurement of all networks."""
-    run = prepared(**fields).widths[0]
+def measured(of: Ensemble = STANDARD, **fields) -> Times:
+    """Times of ``train``, :data:`CHUNK` steps of all networks, and of ``measure``, once."""
+    run = of.prepared(**fields).widths[0]
     (cells, which), trainer, watcher = run.cells(), run.trainer(), run.watcher()
     known = watcher.known(run.setting, run.limits())
     params = trainer.advance(trainer.start(cells), cells, 10).params
@@ -32,10 +32,9 @@ def seconds(**fields) -> tuple[float, float]:
         rounding = trainer.rounding_error(trainer.start(cells), cells)
         return watcher(Trained(params, linear), cells, known, which, 10.0), rounding
 
-    times = in_turn(
+    return in_turn(
         train=lambda: trainer.advance(trainer.start(cells), cells, CHUNK).params, measure=measure
     )
-    return times.median("train") / CHUNK, times.median("measure")
 
 
 def rows() -> list[Row]:
@@ -45,13 +44,14 @@ def rows() -> list[Row]:
         ("every measurement", EVERYTHING, 1.25),
         ("the risk", DEFAULT, None),
     ):
-        step, measure = seconds(**fields)
+        times = measured(**fields)
+        step, measure = times.median("train") / CHUNK, times.median("measure")
         for steps in (100_000, 20_000):
             plain = steps * step
             whole = plain + POINTS * measure
             found.append(
                 Row(
-                    f"{TITLE}, {steps} steps, {what} at {POINTS} log-spaced points",
+                    f"{STANDARD.title}, {steps} steps, {what} at {POINTS} log-spaced points",
                     "itself without",
                     whole / plain,
                     goal if steps == 100_000 else None,

@@ -15,21 +15,25 @@ from rf_limits.experiments.defaults import default_config
 
 def get_config():
     config = default_config()
-    config.model.widths = (8, 16, 32, 64, 128, 256, 512, 1024)
+    config.model.widths = {widths}
     config.model.lazy_scales = (0.1, 1.0, 10.0)
-    config.training.steps = 4000
+    config.training.steps = {steps}
     return config
 """
+WIDTHS, STEPS = (8, 16, 32, 64, 128, 256, 512, 1024), 4000
 
 
-def run(folder: Path, name: str) -> dict:
-    """run.json of one process that shares its compiled programs with the others."""
-    environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache")}
+def run(
+    folder: Path, name: str, cache: str = "cache", timeout: float | None = None, **environment: str
+) -> dict:
+    """run.json of one process that shares its compiled programs with those of the same cache."""
+    environment = {**os.environ, "XDG_CACHE_HOME": str(folder / cache), **environment}
     environment.pop("JAX_COMPILATION_CACHE_DIR", None)
     script = Path(__file__).parents[2] / "scripts" / "train.py"
     command = [sys.executable, str(script), f"--config={folder / 'config.py'}"]
     command += [f"--workdir={folder / name}"]
-    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+    quiet = {"stdout": subprocess.DEVNULL, "timeout": timeout}
+    subprocess.run(command, env=environment, check=True, **quiet)
     return json.loads((folder / name / "run.json").read_text())
 
 
@@ -37,7 +41,7 @@ def rows() -> list[Row]:
     """Rows of the table."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "config.py").write_text(CONFIG)
+        (folder / "config.py").write_text(CONFIG.format(widths=WIDTHS, steps=STEPS))
         cold, warm = run(folder, "cold"), run(folder, "warm")
     job = "a sweep of 8 widths x 3 scales, n = 512, 3 seeds, 4000 steps"
     share = cold["compiling"]["seconds"] / cold["wall_time_s"]

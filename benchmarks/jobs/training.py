@@ -5,9 +5,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import torch
 
-from benchmarks.jobs.ensemble import SEEDS, TITLE, WIDTH, arrays, prepared
+from benchmarks.jobs.ensemble import STANDARD, Ensemble
 from benchmarks.rows import Row, hand_over
 from benchmarks.timing import Work, in_turn
 from rf_limits.learning.ensemble import over_cells
@@ -17,20 +16,20 @@ STEPS, RATE = 200, 1e-3
 
 def ours(mode: str) -> Work:
     """The package's trainer."""
-    run = prepared(**{"training.ensemble": mode}).widths[0]
+    run = STANDARD.prepared(**{"training.ensemble": mode}).widths[0]
     (cells, _), trainer = run.cells(), run.trainer()
     return lambda: trainer.advance(trainer.start(cells), cells, STEPS).params
 
 
-def flax_loop() -> Work:
+def flax_loop(of: Ensemble = STANDARD) -> Work:
     """What Flax's and Optax's examples do: a jitted step in a Python loop, seed by seed."""
-    _, _, x, y = arrays()
+    _, _, x, y = of.arrays()
 
     class Net(nn.Module):
         @nn.compact
         def __call__(self, x):
-            h = nn.relu(nn.Dense(WIDTH, use_bias=False, param_dtype=jnp.float32)(x))
-            return nn.Dense(1, use_bias=False, param_dtype=jnp.float32)(h)[:, 0]
+            h = nn.relu(nn.Dense(of.width, use_bias=False, param_dtype=x.dtype)(x))
+            return nn.Dense(1, use_bias=False, param_dtype=x.dtype)(h)[:, 0]
 
     net, optimizer = Net(), optax.sgd(RATE)
 
@@ -44,7 +43,7 @@ def flax_loop() -> Work:
 
     def train():
         found = []
-        for seed in range(SEEDS):
+        for seed in range(of.seeds):
             params = net.init(jax.random.key(seed), x[seed])
             state = optimizer.init(params)
             for _ in range(STEPS):
@@ -55,28 +54,32 @@ def flax_loop() -> Work:
     return train
 
 
-def torch_loop() -> Work:
-    """The same in PyTorch."""
-    x, y = (torch.tensor(np.array(values)) for values in arrays()[2:])
+def torch_loop(of: Ensemble = STANDARD, device: str = "cpu") -> Work:
+    """The same in PyTorch, on one of its devices."""
+    import torch  # here, so that it cannot come between JAX and a device before it is needed
+
+    x, y = (torch.tensor(np.array(values)).to(device) for values in of.arrays()[2:])
 
     def train():
-        for seed in range(SEEDS):
+        for seed in range(of.seeds):
             torch.manual_seed(seed)
             net = torch.nn.Sequential(
-                torch.nn.Linear(x.shape[-1], WIDTH, bias=False),
+                torch.nn.Linear(x.shape[-1], of.width, bias=False),
                 torch.nn.ReLU(),
-                torch.nn.Linear(WIDTH, 1, bias=False),
-            )
+                torch.nn.Linear(of.width, 1, bias=False),
+            ).to(device, x.dtype)
             optimizer = torch.optim.SGD(net.parameters(), lr=RATE)
             for _ in range(STEPS):
                 optimizer.zero_grad()
                 torch.nn.functional.mse_loss(net(x[seed])[:, 0], y[seed]).backward()
                 optimizer.step()
+        if device != "cpu":
+            torch.cuda.synchronize()
 
     return train
 
 
-def products(at_once: int) -> Work:
+def products(at_once: int | None, of: Ensemble = STANDARD) -> Work:
     """The matrix products of a step, and nothing else, in one compiled loop."""
 
     def one(w, u, x):
@@ -86,14 +89,14 @@ def products(at_once: int) -> Work:
             f = h @ u
             return h, f, w + 1e-12 * (x.T @ h), u + 1e-12 * (f @ h)
 
-        empty = jnp.zeros((x.shape[0], WIDTH), x.dtype), jnp.zeros(x.shape[0], x.dtype)
+        empty = jnp.zeros((x.shape[0], of.width), x.dtype), jnp.zeros(x.shape[0], x.dtype)
         return jax.lax.fori_loop(0, STEPS, step, (*empty, w, u))[2:]
 
     @jax.jit
     def run(w, u, x):
         return over_cells(lambda _, *cell: one(*cell), at_once)(None, w, u, x)
 
-    given = arrays()[:3]
+    given = of.arrays()[:3]
     return lambda: run(*given)
 
 
@@ -110,7 +113,7 @@ def rows() -> list[Row]:
 
     def row(against: str, other: str, goal: float | None, note: str = "") -> Row:
         seconds = (times.median("ours"), times.median(other))
-        return Row(TITLE, against, times.ratio(other, "ours"), goal, True, *seconds, note)
+        return Row(STANDARD.title, against, times.ratio(other, "ours"), goal, True, *seconds, note)
 
     share = f"share of their rate, in their fastest form ({bare.removeprefix('products_')} at once)"
     return [

@@ -99,7 +99,8 @@ class _Descent:
     def __init__(self, strands: Sequence[_Strand], report: Callable[[float], None]):
         self.strands, self.report = strands, report
         first = strands[0].run
-        self.trainer = first.trainer()
+        several = len(strands) > 1
+        self.trainer = first.trainer(sum(one.size for one in strands) if several else None)
         self.features = None
         if "rf_descent" in first.methods:
             self.features = dataclasses.replace(self.trainer, trainable="output", linearized=False)

@@ -166,18 +166,20 @@ class WidthRun:
         rates = step_sizes(config, self.network, self.setting, curvatures)
         self.learning_rates = agree_arrays(rates)
 
-    def _at_once(self) -> int | None:
-        """How many networks are stepped at once, None for all."""
+    def _at_once(self, together: int | None = None) -> int | None:
+        """How many networks are stepped at once, None for all; ``together``: of all runs."""
         config, width = self.config, self.network.width
-        parts = 1 if self.mesh is None else self.mesh.shape["seeds"]
-        cells = config.seeds * len(config.model.lazy_scales) // parts
+        spread = {} if self.mesh is None else dict(self.mesh.shape)
+        cells = config.seeds * len(config.model.lazy_scales) // spread.get("seeds", 1)
         rows = config.training.batch_size or config.data.num_train
-        held = float(jnp.dtype(config.precision).itemsize * width * rows)
+        flow = self.spec.is_gradient_flow
+        held = float((8 if flow else jnp.dtype(config.precision).itemsize) * width * rows)
         if self.on_population:
             held = 8.0 * width * width
-        if self.spec.is_gradient_flow:  # every network takes its own number of steps
-            held = math.inf
-        return networks_at_once(config.training.ensemble, cells, held)
+        held /= spread.get("data", 1) * spread.get("width", 1)
+        how = config.training.ensemble, cells, held
+        # In gradient flow every network takes its own number of steps.
+        return networks_at_once(*how, together=together, in_step=not flow)
 
     def _spectra(self, x: jax.Array) -> Spectrum:
         """Spectra of every seed's tangent kernel; seeds spread on the mesh if it divides them."""
@@ -233,8 +235,12 @@ class WidthRun:
         )
         return place(self.mesh, (cells, which))
 
-    def trainer(self) -> Trainer:
-        """What trains the networks of this width."""
+    def trainer(self, together: int | None = None) -> Trainer:
+        """What trains the networks of this width.
+
+        Args:
+          together: networks of all runs that train in one call, if there are others.
+        """
         config, setting = self.config, self.setting
         sample = None
         if config.data.kind == "stream":
@@ -252,7 +258,7 @@ class WidthRun:
             sample,
             linearized="linearized" in self.methods and not self.closed_form,
             population=self._training_risk(),
-            at_once=self.at_once,
+            at_once=self.at_once if together is None else self._at_once(together),
             mesh=self.mesh,
         )
 

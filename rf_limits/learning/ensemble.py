@@ -1,8 +1,8 @@
 """How the networks of an ensemble share the machine: in sequence, vectorized, or some at a time.
 
 On a CPU vectorizing pays while what the networks hold at once stays in the caches, and costs
-up to a factor of two beyond (docs/performance.md); accelerators want everything at once. So
-networks go in batches: of one ("map"), of all ("vmap"), or of as many as fit.
+up to a factor of two beyond (docs/performance.md); accelerators want as many at once as their
+memory holds. So networks go in batches: of one ("map"), of all ("vmap"), or of as many as fit.
 """
 
 from collections.abc import Callable
@@ -17,22 +17,44 @@ from rf_limits.errors import check_choice
 ENSEMBLES = ("auto", "map", "vmap")
 CACHE_BYTES = 2**23
 """Of one intermediate of all networks that are stepped at once on a CPU."""
+DEVICE_SHARE = 0.5
+"""Of an accelerator's memory, for the intermediates of all networks that are stepped at once."""
+LIVE = 4
+"""Intermediates of the largest size that a network's step is taken to hold on an accelerator."""
+
+
+def device_memory() -> float | None:
+    """Bytes that JAX may take of its first device here; None where the device does not tell."""
+    stats = jax.local_devices()[0].memory_stats() or {}
+    return stats.get("bytes_limit")
 
 
 def networks_at_once(
-    mode: str, cells: int, bytes_each: float, backend: str | None = None
+    mode: str,
+    cells: int,
+    bytes_each: float,
+    backend: str | None = None,
+    *,
+    together: int | None = None,
+    in_step: bool = True,
+    memory: float | None = None,
 ) -> int | None:
     """How many networks are stepped at once.
 
     Args:
-      mode: ``"map"``, ``"vmap"``, or ``"auto"``: all on accelerators; on a CPU as many as keep
-        ``bytes_each`` within :data:`CACHE_BYTES` and divide ``cells``, at least one.
+      mode: ``"map"``, ``"vmap"``, or ``"auto"``: on accelerators as many as keep :data:`LIVE`
+        times ``bytes_each`` within :data:`DEVICE_SHARE` of ``memory``; on a CPU as many as keep
+        ``bytes_each`` within :data:`CACHE_BYTES`. At least one, and a number that divides all.
       cells: networks of one run (of one device's part).
-      bytes_each: size of the largest intermediate of one network.
+      bytes_each: size of the largest intermediate of one network (of one device's part).
       backend: of JAX; the default one if None.
+      together: networks of all runs that train in one call, ``cells`` if None; on a CPU it makes
+        no difference, so that a network's numbers do not depend on what runs beside it.
+      in_step: False where every network takes its own number of steps: one by one on a CPU.
+      memory: bytes of the accelerator; what :func:`device_memory` says if None.
 
     Returns:
-      A number that divides ``cells``, or None for all, of however many runs.
+      A number that divides ``cells`` (``together`` on accelerators), or None for all.
 
     Raises:
       RequirementError: unknown ``mode``.
@@ -40,10 +62,22 @@ def networks_at_once(
     check_choice(mode, ENSEMBLES, "training.ensemble")
     if mode == "map":
         return 1
-    if mode == "vmap" or (backend or jax.default_backend()) != "cpu":
+    if mode == "vmap":
         return None
-    most = max(1, int(CACHE_BYTES // max(bytes_each, 1.0)))
-    return next(size for size in range(min(cells, most), 0, -1) if cells % size == 0)
+    if (backend or jax.default_backend()) == "cpu":
+        return _most_of(cells, CACHE_BYTES / max(bytes_each, 1.0) if in_step else 1.0)
+    memory = device_memory() if memory is None else memory
+    together = together or cells
+    if memory is None:
+        return None
+    found = _most_of(together, DEVICE_SHARE * memory / max(LIVE * bytes_each, 1.0))
+    return None if found == together else found
+
+
+def _most_of(cells: int, most: float) -> int:
+    """The largest number up to ``most`` that divides ``cells``; at least 1."""
+    largest = int(min(cells, max(1.0, most)))
+    return next(size for size in range(largest, 0, -1) if cells % size == 0)
 
 
 def over_cells(

@@ -1,5 +1,7 @@
 """The compiled trainer against plain Optax loops, closed forms, and itself alone."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,8 @@ import optax
 import pytest
 
 from rf_limits.errors import RequirementError
-from rf_limits.learning.ensemble import CACHE_BYTES, networks_at_once
+from rf_limits.learning import ensemble
+from rf_limits.learning.ensemble import CACHE_BYTES, DEVICE_SHARE, LIVE, networks_at_once
 from rf_limits.learning.linearized import linearized_params, spectrum
 from rf_limits.learning.optimizers import parse_optimizer
 from rf_limits.learning.training import Cell, Trainer, log_points
@@ -212,8 +215,27 @@ def test_networks_stepped_at_once():
     assert networks_at_once("auto", 9, CACHE_BYTES / 4, "cpu") == 3  # four would fit
     assert networks_at_once("auto", 7, CACHE_BYTES / 4, "cpu") == 1
     assert networks_at_once("auto", 9, np.inf, "cpu") == 1
-    assert networks_at_once("auto", 9, np.inf, "gpu") is None
+    assert networks_at_once("auto", 9, 10.0, "cpu", in_step=False) == 1
+    assert networks_at_once("auto", 9, CACHE_BYTES / 4, "cpu", together=90) == 3
     assert networks_at_once("vmap", 9, np.inf, "cpu") is None
     assert networks_at_once("map", 9, 10.0, "gpu") == 1
     with pytest.raises(RequirementError, match="training.ensemble"):
         networks_at_once("both", 1, 1.0)
+
+
+def test_networks_stepped_at_once_on_an_accelerator(monkeypatch):
+    each = 4.0 * 16384 * 8192
+    at_once = partial(networks_at_once, "auto", backend="gpu")
+    assert at_once(64, each, memory=60.0 * 2**30) == 8  # fifteen would fit
+    assert at_once(64, each, memory=4.0 * 2**30) == 1
+    assert at_once(64, each, memory=2.0**30) == 1  # not even one would: there is no less
+    assert at_once(8, 4.0 * 1024 * 512, memory=60.0 * 2**30) is None
+    assert at_once(8, each, memory=60.0 * 2**30, in_step=False) is None
+    assert at_once(8, each, memory=60.0 * 2**30, together=24) == 12
+    assert at_once(9, np.inf, memory=60.0 * 2**30) == 1
+    monkeypatch.setattr(ensemble, "device_memory", lambda: 60.0 * 2**30)
+    assert at_once(64, each) == 8
+    monkeypatch.setattr(ensemble, "device_memory", lambda: None)
+    assert at_once(64, each) is None
+    held = LIVE * each * at_once(64, each, memory=80e9)
+    assert held <= DEVICE_SHARE * 80e9
