@@ -1,5 +1,6 @@
 """Exact risks under Gaussian inputs on an accelerator."""
 
+import functools
 from collections.abc import Iterator
 
 import jax
@@ -69,9 +70,9 @@ def gradients(bench: Bench) -> Iterator[Row]:
         def risk(params):
             return population_risk(as_relu_sum(network, params), target, 0.5)
 
-        def at_once(params):
+        def at_once(params, entries=width**2):
             f = as_relu_sum(network, params)
-            square = relu_sum_product(f, f, block_entries=width**2)
+            square = relu_sum_product(f, f, block_entries=entries)
             return square - 2.0 * target.product(f) + 0.5
 
         ours, other = jax.jit(jax.grad(risk)), jax.jit(jax.grad(at_once))
@@ -85,6 +86,11 @@ def gradients(bench: Bench) -> Iterator[Row]:
         apart = max(float(jnp.max(jnp.abs(a - b)) / jnp.max(jnp.abs(a))) for a, b in leaves)
         note = f"largest difference {apart:.2g}"
         yield compared(job, "itself, all pairs at once", took.median, whole.median, note)
+        small = jax.jit(jax.grad(functools.partial(at_once, entries=2**16)))
+        blocks = timed(lambda: small(params), 3).median
+        yield compared(job, "itself, in blocks that suit a CPU", took.median, blocks)
+        value = timed(functools.partial(jax.jit(risk), params), 3).median
+        yield compared(job, "its value", took.median, value)
 
     for width in bench.sizes.gradients:
         job = f"population-risk gradient, N = {width}, d = {dim}"

@@ -38,7 +38,7 @@ class Sizes:
     flow: tuple[int, int] = (3000, 20)
     regression: int = 8192
     features: int = 8192
-    tiles: tuple[int, ...] = (1024, 2048)
+    tiles: tuple[int, ...] = (512, 1024, 4096)
     gradients: tuple[int, ...] = (2048, 8192)
     sweep: tuple[int, ...] = (32, 256, 1024)
     sweep_steps: int = 2000

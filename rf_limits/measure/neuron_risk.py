@@ -16,7 +16,7 @@ from rf_limits.measure.risk import ExactRisk, Risk, risk_is_exact
 from rf_limits.models.network import Params, ScaledOutput, hidden_weights
 from rf_limits.problem.neurons import Teacher
 from rf_limits.problem.target import Target
-from rf_limits.theory.blocks import BLOCK_ENTRIES, sum_over_blocks
+from rf_limits.theory.blocks import sum_over_blocks
 from rf_limits.theory.expectations import gaussian_gram
 
 CLOSED = ("erf", "gelu", "linear")
@@ -57,7 +57,7 @@ class ExactNeuronRisk:
         def block(f, g):
             return f[2] @ gaussian_gram(f[0], f[1], g[0], g[1], activation) @ g[2]
 
-        return sum_over_blocks(block, self._rows(p), self._rows(q), block_entries=BLOCK_ENTRIES)
+        return sum_over_blocks(block, self._rows(p), self._rows(q))
 
     def _cross(self, p: Params) -> Float[Array, ""]:
         """E g_p f*."""

@@ -10,16 +10,24 @@ from jaxtyping import Array
 
 Rows = TypeVar("Rows")
 
-_TILE = 512
-"""Rows of a tile: its few float64 intermediates stay in the caches of a CPU."""
-BLOCK_ENTRIES = 2**16
-"""Pairs held at a time: 512 KiB for each intermediate float64 matrix, so that they stay in the
-caches of a CPU."""
+
+def pairs_at_once() -> int:
+    """Pairs in a block, where nothing else is asked for.
+
+    An intermediate float64 matrix has 512 KiB on CPU, so that a few stay in a core's own cache,
+    and 32 MiB on accelerators, which want to be filled.
+    """
+    return 2**16 if jax.default_backend() == "cpu" else 2**22
 
 
-def fits_one_block(num: int, others: int, block_entries: int) -> bool:
+def _tile() -> int:
+    """Rows of a tile of a matrix; its few float64 intermediates stay in the caches of a CPU."""
+    return 512 if jax.default_backend() == "cpu" else 2048
+
+
+def fits_one_block(num: int, others: int, block_entries: int | None) -> bool:
     """Whether all pairs are taken at once: up to four blocks, which no longer pays to cut."""
-    return num * others <= 4 * block_entries
+    return num * others <= 4 * (block_entries or pairs_at_once())
 
 
 def _cut(rows: Rows, size: int) -> Rows:
@@ -34,7 +42,7 @@ def _cut(rows: Rows, size: int) -> Rows:
 
 
 def symmetric_matrix(
-    function: Callable[[Rows, Rows], Array], rows: Rows, *, tile: int = _TILE
+    function: Callable[[Rows, Rows], Array], rows: Rows, *, tile: int | None = None
 ) -> Array:
     """function(rows, rows) for a matrix over pairs of rows that is symmetric; not differentiable.
 
@@ -44,11 +52,12 @@ def symmetric_matrix(
     Args:
       function: of two trees of rows, m and k, giving (m, k).
       rows: a tree of arrays with n rows each.
-      tile: rows of a tile.
+      tile: rows of a tile, None for what suits the device.
 
     Returns:
       (n, n), exactly symmetric where n > ``tile``.
     """
+    tile = tile or _tile()
     num = jax.tree.leaves(rows)[0].shape[0]
     if num <= tile:
         return function(rows, rows)
@@ -69,7 +78,7 @@ def symmetric_matrix(
 
 
 def symmetric_sum(
-    function: Callable[[Rows, Rows], Array], rows: Rows, *, block_entries: int
+    function: Callable[[Rows, Rows], Array], rows: Rows, *, block_entries: int | None = None
 ) -> Array:
     """function(rows, rows) for a sum over pairs of rows that is symmetric; not differentiable.
 
@@ -80,10 +89,10 @@ def symmetric_sum(
       function: a number, the sum over pairs of a row of one tree and a row of another, that is 0
         for rows of zeros.
       rows: a tree of arrays with n rows each.
-      block_entries: pairs that four blocks hold together at most.
+      block_entries: pairs that four blocks hold together at most; :func:`pairs_at_once` if None.
     """
     num = jax.tree.leaves(rows)[0].shape[0]
-    most = max(1, math.isqrt(block_entries // 4))
+    most = max(1, math.isqrt((block_entries or pairs_at_once()) // 4))
     if num <= most:
         return function(rows, rows)
     count = -(-num // most)
@@ -99,7 +108,7 @@ def symmetric_sum(
 
 
 def sum_over_blocks(
-    function: Callable[[Rows, Rows], Array], f: Rows, g: Rows, *, block_entries: int
+    function: Callable[[Rows, Rows], Array], f: Rows, g: Rows, *, block_entries: int | None = None
 ) -> Array:
     """function(f, g) for a function that is a sum over pairs of a row of f and a row of g.
 
@@ -107,7 +116,7 @@ def sum_over_blocks(
       function: a sum over pairs, a number or an array, that is 0 for rows of zeros.
       f: a tree of arrays with m rows each.
       g: a tree of arrays with k rows each.
-      block_entries: pairs evaluated at a time, where m k is larger.
+      block_entries: pairs evaluated at a time, where m k is larger; :func:`pairs_at_once` if None.
 
     Returns:
       The sum, in one call where m k <= 4 block_entries, and otherwise block by block of f.
@@ -116,7 +125,8 @@ def sum_over_blocks(
     num, others = (jax.tree.leaves(tree)[0].shape[0] for tree in (f, g))
     if fits_one_block(num, others, block_entries):
         return function(f, g)
-    blocks = _cut(f, min(num, max(1, block_entries // others)))
+    entries = block_entries or pairs_at_once()
+    blocks = _cut(f, min(num, max(1, entries // others)))
 
     @jax.checkpoint
     def step(total: Array, block: Rows) -> tuple[Array, None]:

@@ -8,7 +8,7 @@ degree one.
 from jaxtyping import Array, Float
 
 from rf_limits.errors import check
-from rf_limits.theory.zonal import BLOCK_ENTRIES, ByDegree, joined, radial_rule, zonal_products
+from rf_limits.theory.zonal import ByDegree, joined, radial_rule, zonal_products
 
 
 def _parts(f: ByDegree | tuple[ByDegree, ...]) -> tuple[ByDegree, ...]:
@@ -21,7 +21,7 @@ def degree_products(
     max_degree: int,
     *,
     inputs: str = "gaussian",
-    block_entries: int = BLOCK_ENTRIES,
+    block_entries: int | None = None,
 ) -> Float[Array, "K"]:
     """E f_k g_k for k = 0 ... K.
 
@@ -33,7 +33,7 @@ def degree_products(
       g: the same.
       max_degree: largest degree K.
       inputs: ``"gaussian"``, x ~ N(0, I_d), or ``"sphere"``, of radius sqrt(d).
-      block_entries: pairs held at a time.
+      block_entries: pairs held at a time; None: what suits the device.
 
     Returns:
       (K + 1,) expectations; differentiable. Rounding error is a few 1e-16 of the root of
@@ -58,7 +58,7 @@ def degree_risks(
     max_degree: int,
     *,
     inputs: str = "gaussian",
-    block_entries: int = BLOCK_ENTRIES,
+    block_entries: int | None = None,
 ) -> Float[Array, "K"]:
     """E (f_k - f*_k)^2 for k = 0 ... K.
 
@@ -67,7 +67,7 @@ def degree_risks(
       target: f*.
       max_degree: largest degree K.
       inputs: ``"gaussian"``, x ~ N(0, I_d), or ``"sphere"``, of radius sqrt(d).
-      block_entries: pairs held at a time.
+      block_entries: pairs held at a time; None: what suits the device.
 
     Returns:
       (K + 1,) risks; what is missing to the risk of f belongs to higher degrees. Degrees 0

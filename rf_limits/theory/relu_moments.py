@@ -25,7 +25,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from rf_limits.theory.blocks import BLOCK_ENTRIES, fits_one_block, sum_over_blocks, symmetric_sum
+from rf_limits.theory.blocks import fits_one_block, sum_over_blocks, symmetric_sum
 from rf_limits.theory.gated_gram import gated_gram
 from rf_limits.theory.relu_degrees import relu_zonal_sum
 from rf_limits.theory.relu_form import Neurons, relu_form
@@ -116,7 +116,7 @@ def _gated_product(f: ReluSum, g: ReluSum) -> Array:
 
 
 def relu_sum_product(
-    f: ReluSum, g: ReluSum, *, block_entries: int = BLOCK_ENTRIES
+    f: ReluSum, g: ReluSum, *, block_entries: int | None = None
 ) -> Float[Array, ""]:
     """E f(x) g(x) for two sums of neurons and gradient features, x ~ N(0, I_d).
 
@@ -124,7 +124,8 @@ def relu_sum_product(
       f: first function, m gates in dimension d.
       g: second function, k gates in the same dimension.
       block_entries: where m k is larger, pairs are taken in blocks of rows of about this
-        many, in the derivatives too: peak memory is then O(block_entries + (m + k) d).
+        many, in the derivatives too: peak memory is then O(block_entries + (m + k) d). None: what
+        suits the device (:func:`~rf_limits.theory.blocks.pairs_at_once`).
 
     Returns:
       The expectation, at a cost of O(m k d). Sources: :mod:`rf_limits.theory.relu_gram`, and the
@@ -141,7 +142,7 @@ def _pairs(f: ReluSum, g: ReluSum) -> Callable[[ReluSum, ReluSum], Array]:
     return _plain_product if plain else _gated_product
 
 
-def _product(f: ReluSum, g: ReluSum, block_entries: int) -> Array:
+def _product(f: ReluSum, g: ReluSum, block_entries: int | None) -> Array:
     pairs = _pairs(f, g)
     fits = fits_one_block(f.amplitudes.size, g.amplitudes.size, block_entries)
     if pairs is _plain_product and fits:
@@ -153,13 +154,13 @@ def _product(f: ReluSum, g: ReluSum, block_entries: int) -> Array:
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
-def _square(f: ReluSum, block_entries: int) -> Array:
+def _square(f: ReluSum, block_entries: int | None) -> Array:
     """E f(x)^2 from the pairs of one triangle."""
     return symmetric_sum(_pairs(f, f), f, block_entries=block_entries)
 
 
 @partial(_square.defjvp, symbolic_zeros=True)
-def _square_jvp(block_entries: int, primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+def _square_jvp(block_entries: int | None, primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     """That of all pairs, from which the value comes along; what stands still is a constant."""
     leaves, tree = jax.tree.flatten(primals[0])
     changes = tree.flatten_up_to(tangents[0])

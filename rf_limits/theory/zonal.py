@@ -32,9 +32,6 @@ from rf_limits.types import Scalar
 INPUTS = ("gaussian", "sphere")
 """N(0, I_d), and uniform on the sphere of radius sqrt(d)."""
 
-BLOCK_ENTRIES = 2**16
-"""Pairs held at a time: half a MiB a matrix, which stays in the processor's cache."""
-
 _REACH = 8.5  # |x| is this far from sqrt(d) with probability below 1e-30
 
 
@@ -207,7 +204,7 @@ def _low_products(f: ZonalSum, g: ZonalSum, radii: Radii, max_degree: int) -> Ar
 
 
 def _pair_products(
-    f: ZonalSum, g: ZonalSum, radii: Radii, degrees: Sequence[int], block_entries: int
+    f: ZonalSum, g: ZonalSum, radii: Radii, degrees: Sequence[int], block_entries: int | None
 ) -> Array:
     """E f_k g_k for the ``degrees`` listed, by sums over all pairs of rows."""
     dim = f.directions.shape[1]
@@ -245,7 +242,7 @@ def zonal_products(
     radii: Radii,
     *,
     odd_degrees: bool = True,
-    block_entries: int = BLOCK_ENTRIES,
+    block_entries: int | None = None,
 ) -> Float[Array, "K"]:
     """E f_k g_k for every degree held.
 
@@ -254,7 +251,7 @@ def zonal_products(
       g: k rows, of the same dimension, degrees and radii.
       radii: the rule both were made for.
       odd_degrees: whether odd degrees k >= 3 are present on both sides; zero otherwise.
-      block_entries: pairs held at a time.
+      block_entries: pairs held at a time; None: what suits the device.
 
     Returns:
       (K + 1,) expectations. Degrees 0 to 2 have few harmonics and are held explicitly, at a
