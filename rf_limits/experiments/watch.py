@@ -34,7 +34,7 @@ from rf_limits.models import (
     hidden_state,
     kernel_from_states,
 )
-from rf_limits.problem import Dataset
+from rf_limits.problem import Dataset, Target
 
 Columns = dict[str, Array]
 
@@ -99,6 +99,12 @@ class Known(NamedTuple):
     limits: InfiniteWidth | None
 
 
+@partial(jax.jit, static_argnums=0)
+def _values(target: Target, x: Array) -> Array:
+    """f* at the inputs of every seed."""
+    return target(x.reshape(-1, x.shape[-1])).reshape(x.shape[:-1])
+
+
 def of_seed(tree: Any, i: Array) -> Any:
     """What seed ``i`` has in a tree of arrays by seed, of all seeds or of one part's.
 
@@ -139,8 +145,7 @@ class Watcher:
           limits: infinite-width kernels by seed, for ``options.infinite_width`` and the
             distances among ``options.kernels``.
         """
-        x = setting.data.x_train
-        targets = setting.target(x.reshape(-1, x.shape[-1])).reshape(x.shape[:-1])
+        targets = _values(setting.target, setting.data.x_train)
         return place(self.mesh, Known(setting.data, targets, limits))
 
     def __call__(

@@ -11,6 +11,7 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 from ml_collections import ConfigDict
 
+from rf_limits.devices.compiling import QUICKLY
 from rf_limits.devices.layout import lead, place
 from rf_limits.devices.mesh import make_mesh
 from rf_limits.devices.processes import agree_arrays, on_host
@@ -58,7 +59,7 @@ class Start(NamedTuple):
 _exact_risk = functools.lru_cache(maxsize=64)(exact_risk)
 
 
-@functools.partial(jax.jit, static_argnames=("network", "dim", "dtype"))
+@functools.partial(jax.jit, static_argnames=("network", "dim", "dtype"), compiler_options=QUICKLY)
 def _draw_inits(keys: jax.Array, network: OneHiddenLayer, dim: int, dtype: Any) -> Params:
     """Initial parameters of every seed; every method sees those that training sees."""
 
@@ -69,7 +70,7 @@ def _draw_inits(keys: jax.Array, network: OneHiddenLayer, dim: int, dtype: Any) 
     return jax.lax.map(one, keys)
 
 
-@functools.partial(jax.jit, static_argnames=("network", "layers", "mesh"))
+@functools.partial(jax.jit, static_argnames=("network", "layers", "mesh"), compiler_options=QUICKLY)
 def _spectra(
     inits: Params, x: jax.Array, network: OneHiddenLayer, layers: str, mesh: Mesh | None
 ) -> Spectrum:
@@ -203,10 +204,10 @@ class WidthRun:
             "tangent_features": fit_tangent_features,
         }
         rows = []
+        held = on_host((self.inits, self.setting.data))
         for method in sorted(self.methods & fits.keys()):
             for i, seed in enumerate(self.setting.seeds):
-                init = jax.tree.map(lambda leaf, i=i: leaf[i], self.inits)
-                data = jax.tree.map(lambda leaf, i=i: leaf[i], self.setting.data)
+                init, data = jax.tree.map(lambda leaf, i=i: leaf[i], held)
                 ridge = self.config.predictors.ridge
                 fit = fits[method](self.network, init, data, ridge, self.exact)
                 rows.append(self._row(method, seed, fitted_values(fit)))
@@ -217,21 +218,21 @@ class WidthRun:
 
         Both lie on the mesh, if there is one.
         """
-        scales = jnp.asarray(self.config.model.lazy_scales, jnp.float64)
-        count = len(self.setting.seeds)
-        which = jnp.repeat(jnp.arange(count), scales.size)
+        scales, count = self.config.model.lazy_scales, len(self.setting.seeds)
+        which = np.repeat(np.arange(count), len(scales))
         batch_keys = jnp.stack([streams(seed).batches for seed in self.setting.seeds])
         dtype = jnp.dtype(self.config.precision)
-        data = self.setting.data
-        cells = Cell(
-            jax.tree.map(lambda leaf: leaf[which].astype(dtype), self.inits),
-            jnp.tile(scales, count).astype(dtype),
-            jnp.asarray(self.learning_rates.reshape(-1), dtype),
-            data.x_train[which].astype(dtype),
-            data.y_train[which].astype(dtype),
-            batch_keys[which],
+        inits, data = on_host((self.inits, self.setting.data))  # nothing to compile
+        alphas, rates = np.tile(scales, count), self.learning_rates.reshape(-1)
+        cells = (
+            jax.tree.map(lambda leaf: leaf[which], inits),
+            alphas,
+            rates,
+            data.x_train[which],
+            data.y_train[which],
         )
-        return place(self.mesh, (cells, which))
+        cells = jax.tree.map(lambda leaf: jnp.asarray(leaf.astype(dtype)), cells)
+        return place(self.mesh, (Cell(*cells, batch_keys[which]), jnp.asarray(which)))
 
     def trainer(self) -> Trainer:
         """What trains the networks of this width."""
