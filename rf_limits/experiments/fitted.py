@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
-from rf_limits.devices.compiling import QUICKLY
+from rf_limits.devices.compiling import jit_quickly
 from rf_limits.devices.processes import on_host
 from rf_limits.learning.infinite_width import flow_means
 from rf_limits.learning.linearized import flow_coefficients, pull_back, spectrum
@@ -78,10 +78,10 @@ def _mean_square(error: Array) -> Array:
     return jnp.mean(error**2)
 
 
-_solve_kernel = jax.jit(kernel_regression, compiler_options=QUICKLY)
+_solve_kernel = jit_quickly(kernel_regression)
 
 
-@partial(jax.jit, static_argnums=(0, 4), compiler_options=QUICKLY)
+@partial(jit_quickly, static_argnums=(0, 4))
 def fit_random_features(
     network: OneHiddenLayer, init: Params, data: Dataset, ridge: Scalar, exact: Exact | None
 ) -> FittedRow:
@@ -120,11 +120,11 @@ def fit_tangent_features(
     return _tangent_row(network, init, data, fit, change, exact)
 
 
-_tangent_gram = jax.jit(tangent_kernel, static_argnums=0, compiler_options=QUICKLY)
-_pull_back = jax.jit(pull_back, static_argnums=0, compiler_options=QUICKLY)
+_tangent_gram = jit_quickly(tangent_kernel, static_argnums=0)
+_pull_back = jit_quickly(pull_back, static_argnums=0)
 
 
-@partial(jax.jit, static_argnums=0, compiler_options=QUICKLY)
+@partial(jit_quickly, static_argnums=0)
 def _solve_tangent_features(
     network: OneHiddenLayer, init: Params, data: Dataset, ridge: Scalar
 ) -> tuple[Fit, Params]:
@@ -135,7 +135,7 @@ def _solve_tangent_features(
     return fit, unravel(fit.coefficients)
 
 
-@partial(jax.jit, static_argnums=(0, 5), compiler_options=QUICKLY)
+@partial(jit_quickly, static_argnums=(0, 5))
 def _tangent_row(
     network: OneHiddenLayer,
     init: Params,
@@ -179,12 +179,12 @@ def fit_kernels(
     return _kernel_rows(network, data, grams, fits, trainable, exact)
 
 
-@partial(jax.jit, static_argnums=(0, 2), compiler_options=QUICKLY)
+@partial(jit_quickly, static_argnums=(0, 2))
 def _limit_grams(network: OneHiddenLayer, data: Dataset, trainable: str) -> Kernels:
     return infinite_width_kernels(network, data.x_train, trainable=trainable)
 
 
-@partial(jax.jit, static_argnums=(0, 4, 5), compiler_options=QUICKLY)
+@partial(jit_quickly, static_argnums=(0, 4, 5))
 def _kernel_rows(
     network: OneHiddenLayer,
     data: Dataset,
@@ -210,7 +210,7 @@ def _kernel_rows(
     return {method: one(method) for method in fits}
 
 
-@partial(jax.jit, static_argnums=(0, 4, 5), compiler_options=QUICKLY)
+@partial(jit_quickly, static_argnums=(0, 4, 5))
 def flow_risks(
     network: OneHiddenLayer,
     data: Dataset,

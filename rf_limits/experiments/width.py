@@ -11,7 +11,7 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 from ml_collections import ConfigDict
 
-from rf_limits.devices.compiling import QUICKLY
+from rf_limits.devices.compiling import jit_quickly
 from rf_limits.devices.layout import lead, place
 from rf_limits.devices.mesh import make_mesh
 from rf_limits.devices.processes import agree_arrays, on_host
@@ -59,7 +59,7 @@ class Start(NamedTuple):
 _exact_risk = functools.lru_cache(maxsize=64)(exact_risk)
 
 
-@functools.partial(jax.jit, static_argnames=("network", "dim", "dtype"), compiler_options=QUICKLY)
+@functools.partial(jit_quickly, static_argnames=("network", "dim", "dtype"))
 def _draw_inits(keys: jax.Array, network: OneHiddenLayer, dim: int, dtype: Any) -> Params:
     """Initial parameters of every seed; every method sees those that training sees."""
 
@@ -70,7 +70,7 @@ def _draw_inits(keys: jax.Array, network: OneHiddenLayer, dim: int, dtype: Any) 
     return jax.lax.map(one, keys)
 
 
-@functools.partial(jax.jit, static_argnames=("network", "layers", "mesh"), compiler_options=QUICKLY)
+@functools.partial(jit_quickly, static_argnames=("network", "layers", "mesh"))
 def _spectra(
     inits: Params, x: jax.Array, network: OneHiddenLayer, layers: str, mesh: Mesh | None
 ) -> Spectrum:
@@ -80,7 +80,7 @@ def _spectra(
     return over_cells(one, 1, mesh)(None, inits, x)
 
 
-@functools.partial(jax.jit, static_argnames=("output", "trainable", "flow", "mesh"))
+@functools.partial(jit_quickly, static_argnames=("output", "trainable", "flow", "mesh"))
 def _closed_form(
     start: Start,
     which: jax.Array,
@@ -113,7 +113,7 @@ def _closed_form(
     return over_cells(one, 1, mesh, specs)((start, steps), *wide)
 
 
-@functools.partial(jax.jit, static_argnames=("network", "num_probe", "trainable"))
+@functools.partial(jit_quickly, static_argnames=("network", "num_probe", "trainable"))
 def _limits(
     x_train: jax.Array, x_test: jax.Array, network: OneHiddenLayer, num_probe: int, trainable: str
 ) -> InfiniteWidth:
@@ -231,8 +231,8 @@ class WidthRun:
             data.x_train[which],
             data.y_train[which],
         )
-        cells = jax.tree.map(lambda leaf: jnp.asarray(leaf.astype(dtype)), cells)
-        return place(self.mesh, (Cell(*cells, batch_keys[which]), jnp.asarray(which)))
+        cells, which = jax.device_put((jax.tree.map(lambda leaf: leaf.astype(dtype), cells), which))
+        return place(self.mesh, (Cell(*cells, batch_keys[which]), which))
 
     def trainer(self) -> Trainer:
         """What trains the networks of this width."""
@@ -282,7 +282,7 @@ class WidthRun:
             weights = tuple(np.asarray(target.directions[0]).tolist())
         trainable, flow = config.model.trainable, self.spec.is_gradient_flow
         measured = (self.output, self.exact, trainable, options, self.methods, weights, flow)
-        return Watcher(*measured, self.mesh)
+        return Watcher(*measured, self.mesh, config.training.log_points)
 
     def limits(self) -> InfiniteWidth | None:
         """The infinite-width NTK on every seed's data, where a measurement asks for it."""
