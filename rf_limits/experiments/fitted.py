@@ -2,6 +2,9 @@
 
 A fit that is too ill-conditioned to be trusted (:class:`rf_limits.learning.regression.Fit`) is
 refused: its risk is NaN, its training loss and condition number stay.
+
+Kernel systems are solved by one compiled program for all kernels on as many points, whatever the
+width.
 """
 
 from functools import partial
@@ -12,6 +15,8 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
+from rf_limits.devices.compiling import jit_quickly
+from rf_limits.devices.processes import on_host
 from rf_limits.learning.infinite_width import flow_means
 from rf_limits.learning.linearized import flow_coefficients, pull_back, spectrum
 from rf_limits.learning.regression import Fit, feature_regression, kernel_regression
@@ -19,6 +24,7 @@ from rf_limits.measure.kernel_risk import ExactKernelRisk
 from rf_limits.measure.neuron_risk import Exact
 from rf_limits.measure.risk import Risk, sampled_risk
 from rf_limits.models import (
+    Kernels,
     OneHiddenLayer,
     Params,
     infinite_width_kernels,
@@ -50,6 +56,7 @@ class FittedRow(NamedTuple):
 
 def fitted_values(fit: FittedRow) -> dict[str, float]:
     """The columns of a fitted predictor."""
+    fit = on_host(fit)
     return {
         "train_loss": float(fit.train_loss),
         **{name: float(value) for name, value in fit.risk.columns().items()},
@@ -71,7 +78,10 @@ def _mean_square(error: Array) -> Array:
     return jnp.mean(error**2)
 
 
-@partial(jax.jit, static_argnums=(0, 4))
+_solve_kernel = jit_quickly(kernel_regression)
+
+
+@partial(jit_quickly, static_argnums=(0, 4))
 def fit_random_features(
     network: OneHiddenLayer, init: Params, data: Dataset, ridge: Scalar, exact: Exact | None
 ) -> FittedRow:
@@ -95,7 +105,6 @@ def fit_random_features(
     return _row(fit, train_loss, risk)
 
 
-@partial(jax.jit, static_argnums=(0, 4))
 def fit_tangent_features(
     network: OneHiddenLayer, init: Params, data: Dataset, ridge: Scalar, exact: Exact | None
 ) -> FittedRow:
@@ -103,16 +112,38 @@ def fit_tangent_features(
 
     With fewer features than samples the features are decomposed, otherwise their kernel.
     """
-    flat, unravel = ravel_pytree(init)
-    if flat.size <= data.x_train.shape[0]:
-        features = tangent_features(network, init, data.x_train)
-        fit = feature_regression(features, data.y_train, ridge)
-        change = unravel(fit.coefficients)
+    if sum(leaf.size for leaf in jax.tree.leaves(init)) <= data.x_train.shape[0]:
+        fit, change = _solve_tangent_features(network, init, data, ridge)
     else:
-        gram = tangent_kernel(network, init, data.x_train)
-        fit = kernel_regression(gram, data.y_train, ridge)
-        change = pull_back(network, init, data.x_train, fit.coefficients)
+        fit = _solve_kernel(_tangent_gram(network, init, data.x_train), data.y_train, ridge)
+        change = _pull_back(network, init, data.x_train, fit.coefficients)
+    return _tangent_row(network, init, data, fit, change, exact)
 
+
+_tangent_gram = jit_quickly(tangent_kernel, static_argnums=0)
+_pull_back = jit_quickly(pull_back, static_argnums=0)
+
+
+@partial(jit_quickly, static_argnums=0)
+def _solve_tangent_features(
+    network: OneHiddenLayer, init: Params, data: Dataset, ridge: Scalar
+) -> tuple[Fit, Params]:
+    """The fit to the features themselves, and the change of parameters it stands for."""
+    unravel = ravel_pytree(init)[1]
+    features = tangent_features(network, init, data.x_train)
+    fit = feature_regression(features, data.y_train, ridge)
+    return fit, unravel(fit.coefficients)
+
+
+@partial(jit_quickly, static_argnums=(0, 5))
+def _tangent_row(
+    network: OneHiddenLayer,
+    init: Params,
+    data: Dataset,
+    fit: Fit,
+    change: Params,
+    exact: Exact | None,
+) -> FittedRow:
     def predict(x):
         return jax.jvp(lambda p: network.apply(p, x), (init,), (change,))[1]
 
@@ -124,7 +155,6 @@ def fit_tangent_features(
     return _row(fit, train_loss, risk)
 
 
-@partial(jax.jit, static_argnums=(0, 3, 4))
 def fit_kernels(
     network: OneHiddenLayer,
     data: Dataset,
@@ -141,26 +171,46 @@ def fit_kernels(
       trainable: layers whose parameters move, for the NTK.
       exact: how to compute exact risks, or None to use the test set.
     """
-    grams = infinite_width_kernels(network, data.x_train, trainable=trainable)
+    grams = _limit_grams(network, data, trainable)
+    fits = {
+        method: _solve_kernel(getattr(grams, method), data.y_train, ridge)
+        for method in ("nngp", "ntk")
+    }
+    return _kernel_rows(network, data, grams, fits, trainable, exact)
+
+
+@partial(jit_quickly, static_argnums=(0, 2))
+def _limit_grams(network: OneHiddenLayer, data: Dataset, trainable: str) -> Kernels:
+    return infinite_width_kernels(network, data.x_train, trainable=trainable)
+
+
+@partial(jit_quickly, static_argnums=(0, 4, 5))
+def _kernel_rows(
+    network: OneHiddenLayer,
+    data: Dataset,
+    grams: Kernels,
+    fits: dict[str, Fit],
+    trainable: str,
+    exact: ExactKernelRisk | None,
+) -> dict[str, FittedRow]:
     crosses = None
     if exact is None:
         crosses = infinite_width_kernels(network, data.x_test, data.x_train, trainable)
 
     def one(method: str) -> FittedRow:
-        gram = getattr(grams, method)
-        fit = kernel_regression(gram, data.y_train, ridge)
-        train_loss = _mean_square(gram @ fit.coefficients - data.y_train)
+        coefficients = fits[method].coefficients
+        train_loss = _mean_square(getattr(grams, method) @ coefficients - data.y_train)
         if exact is not None:
-            risks = exact.of(method, data.x_train, fit.coefficients[None])
+            risks = exact.of(method, data.x_train, coefficients[None])
             risk = jax.tree.map(lambda leaf: leaf[0], risks)
         else:
-            risk = sampled_risk(getattr(crosses, method) @ fit.coefficients, data.y_test)
-        return _row(fit, train_loss, risk)
+            risk = sampled_risk(getattr(crosses, method) @ coefficients, data.y_test)
+        return _row(fits[method], train_loss, risk)
 
-    return {method: one(method) for method in ("nngp", "ntk")}
+    return {method: one(method) for method in fits}
 
 
-@partial(jax.jit, static_argnums=(0, 4, 5))
+@partial(jit_quickly, static_argnums=(0, 4, 5))
 def flow_risks(
     network: OneHiddenLayer,
     data: Dataset,

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Key
 from ml_collections import ConfigDict
 
+from rf_limits.devices.compiling import jit_quickly
 from rf_limits.problem import Dataset, Target, make_dataset, make_target
 from rf_limits.types import Scalar
 
@@ -56,7 +57,7 @@ def _target(seed: int, kind: str, **fields: Any) -> Target:
     return make_target(jax.random.key(seed), kind, **fields)
 
 
-@functools.partial(jax.jit, static_argnames=("target", "inputs", "num_train", "num_test"))
+@functools.partial(jit_quickly, static_argnames=("target", "inputs", "num_train", "num_test"))
 def _draw(
     keys: Key[Array, "s"],
     target: Target,

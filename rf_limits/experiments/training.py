@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from ml_collections import ConfigDict
 
+from rf_limits.devices.processes import on_host
 from rf_limits.experiments.certificate import add_lazy_limit
 from rf_limits.experiments.descent import descend, part_name
 from rf_limits.experiments.fitted import fit_kernels, fitted_values, flow_risks
@@ -73,7 +73,7 @@ class Training:
         # compiled as a whole: operation by operation it takes a second longer
         inputs = self.setting.inputs
         product = jax.jit(lambda: degree_products(target, target, exact.max_degree, inputs=inputs))
-        degrees = product()
+        degrees = np.asarray(product())
         columns = degree_columns("target", degrees, exact.second_moment)
         return {name: float(value) for name, value in columns.items()}
 
@@ -252,8 +252,9 @@ def _infinite_width_table(one: Training) -> pd.DataFrame:
         return pd.DataFrame(rows)
     trainable, ridge = config.model.trainable, config.predictors.ridge
     points = np.asarray(log_points(config.training.steps, config.training.log_points))
+    held = on_host(setting.data)
     for i, seed in enumerate(setting.seeds):
-        data = jax.tree.map(lambda leaf, i=i: leaf[i], setting.data)
+        data = jax.tree.map(lambda leaf, i=i: leaf[i], held)
         fits = fit_kernels(widest.network, data, ridge, trainable, exact)
         for method in wanted:
             rows.append(
@@ -262,9 +263,9 @@ def _infinite_width_table(one: Training) -> pd.DataFrame:
         if not widest.trains:
             continue
         times = points * float(np.max(widest.learning_rates[i]))
-        flows = flow_risks(widest.network, data, jnp.asarray(times), ridge, trainable, exact)
+        flows = on_host(flow_risks(widest.network, data, times, ridge, trainable, exact))
         for method in wanted:
-            columns = {k: np.asarray(v) for k, v in flows[method].columns().items()}
+            columns = flows[method].columns()
             for j, time in enumerate(times):
                 values = {name: float(column[j]) for name, column in columns.items()}
                 rows.append({"method": method, "seed": seed, "time": float(time), **values})

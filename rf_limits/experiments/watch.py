@@ -10,6 +10,7 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array
 
+from rf_limits.devices.compiling import jit_quickly
 from rf_limits.devices.layout import everywhere, lead, place
 from rf_limits.experiments.setting import Setting
 from rf_limits.learning.ensemble import over_cells
@@ -34,9 +35,12 @@ from rf_limits.models import (
     hidden_state,
     kernel_from_states,
 )
-from rf_limits.problem import Dataset
+from rf_limits.problem import Dataset, Target
 
 Columns = dict[str, Array]
+
+_FEW_PAIRS = 2**24
+"""Of neurons, in all that is measured: below, optimizing takes longer than it saves."""
 
 
 class Options(NamedTuple):
@@ -99,6 +103,12 @@ class Known(NamedTuple):
     limits: InfiniteWidth | None
 
 
+@partial(jit_quickly, static_argnums=0)
+def _values(target: Target, x: Array) -> Array:
+    """f* at the inputs of every seed."""
+    return target(x.reshape(-1, x.shape[-1])).reshape(x.shape[:-1])
+
+
 def of_seed(tree: Any, i: Array) -> Any:
     """What seed ``i`` has in a tree of arrays by seed, of all seeds or of one part's.
 
@@ -120,6 +130,7 @@ class Watcher:
       weights: (d,) w* of a single neuron, for ``options.alignment``; a tuple, to be hashed.
       flow: whether training is by gradient flow.
       mesh: over which the ensemble is spread, or None.
+      calls: how often it will be called, about.
     """
 
     output: ScaledOutput
@@ -130,6 +141,7 @@ class Watcher:
     weights: tuple[float, ...] = ()
     flow: bool = False
     mesh: Mesh | None = None
+    calls: int = dataclasses.field(default=1, compare=False)
 
     def known(self, setting: Setting, limits: InfiniteWidth | None = None) -> Known:
         """What measuring takes of every seed, on the mesh.
@@ -139,8 +151,7 @@ class Watcher:
           limits: infinite-width kernels by seed, for ``options.infinite_width`` and the
             distances among ``options.kernels``.
         """
-        x = setting.data.x_train
-        targets = setting.target(x.reshape(-1, x.shape[-1])).reshape(x.shape[:-1])
+        targets = _values(setting.target, setting.data.x_train)
         return place(self.mesh, Known(setting.data, targets, limits))
 
     def __call__(
@@ -159,10 +170,11 @@ class Watcher:
           By method, by column of the results table, an array over cells.
         """
         trees = (trained, cells.init, cells.alpha, cells.learning_rate)
-        return self._over(trees, which, known, np.asarray(steps))
+        pairs = self.calls * which.size * self.output.network.width**2
+        measure = _measure_quickly if pairs <= _FEW_PAIRS else _measure
+        return measure(self, trees, which, known, np.asarray(steps))
 
-    @partial(jax.jit, static_argnums=0)
-    def _over(self, trees: Any, which: Array, known: Known, steps: Array) -> dict[str, Columns]:
+    def over(self, trees: Any, which: Array, known: Known, steps: Array) -> dict[str, Columns]:
         """Maps :meth:`_one` over cells, in sequence: each already fills the machine."""
 
         def one(shared, mine, i):
@@ -271,3 +283,7 @@ class Watcher:
             **risk.columns(),
             **movement(params, view.init)._asdict(),
         }
+
+
+_measure = jax.jit(Watcher.over, static_argnums=0)
+_measure_quickly = jit_quickly(Watcher.over, static_argnums=0)

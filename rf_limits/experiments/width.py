@@ -11,6 +11,7 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 from ml_collections import ConfigDict
 
+from rf_limits.devices.compiling import jit_quickly
 from rf_limits.devices.layout import lead, place
 from rf_limits.devices.mesh import make_mesh
 from rf_limits.devices.processes import agree_arrays, on_host
@@ -58,7 +59,7 @@ class Start(NamedTuple):
 _exact_risk = functools.lru_cache(maxsize=64)(exact_risk)
 
 
-@functools.partial(jax.jit, static_argnames=("network", "dim", "dtype"))
+@functools.partial(jit_quickly, static_argnames=("network", "dim", "dtype"))
 def _draw_inits(keys: jax.Array, network: OneHiddenLayer, dim: int, dtype: Any) -> Params:
     """Initial parameters of every seed; every method sees those that training sees."""
 
@@ -69,7 +70,7 @@ def _draw_inits(keys: jax.Array, network: OneHiddenLayer, dim: int, dtype: Any) 
     return jax.lax.map(one, keys)
 
 
-@functools.partial(jax.jit, static_argnames=("network", "layers", "mesh"))
+@functools.partial(jit_quickly, static_argnames=("network", "layers", "mesh"))
 def _spectra(
     inits: Params, x: jax.Array, network: OneHiddenLayer, layers: str, mesh: Mesh | None
 ) -> Spectrum:
@@ -79,7 +80,7 @@ def _spectra(
     return over_cells(one, 1, mesh)(None, inits, x)
 
 
-@functools.partial(jax.jit, static_argnames=("output", "trainable", "flow", "mesh"))
+@functools.partial(jit_quickly, static_argnames=("output", "trainable", "flow", "mesh"))
 def _closed_form(
     start: Start,
     which: jax.Array,
@@ -112,7 +113,7 @@ def _closed_form(
     return over_cells(one, 1, mesh, specs)((start, steps), *wide)
 
 
-@functools.partial(jax.jit, static_argnames=("network", "num_probe", "trainable"))
+@functools.partial(jit_quickly, static_argnames=("network", "num_probe", "trainable"))
 def _limits(
     x_train: jax.Array, x_test: jax.Array, network: OneHiddenLayer, num_probe: int, trainable: str
 ) -> InfiniteWidth:
@@ -205,10 +206,10 @@ class WidthRun:
             "tangent_features": fit_tangent_features,
         }
         rows = []
+        held = on_host((self.inits, self.setting.data))
         for method in sorted(self.methods & fits.keys()):
             for i, seed in enumerate(self.setting.seeds):
-                init = jax.tree.map(lambda leaf, i=i: leaf[i], self.inits)
-                data = jax.tree.map(lambda leaf, i=i: leaf[i], self.setting.data)
+                init, data = jax.tree.map(lambda leaf, i=i: leaf[i], held)
                 ridge = self.config.predictors.ridge
                 fit = fits[method](self.network, init, data, ridge, self.exact)
                 rows.append(self._row(method, seed, fitted_values(fit)))
@@ -219,21 +220,21 @@ class WidthRun:
 
         Both lie on the mesh, if there is one.
         """
-        scales = jnp.asarray(self.config.model.lazy_scales, jnp.float64)
-        count = len(self.setting.seeds)
-        which = jnp.repeat(jnp.arange(count), scales.size)
+        scales, count = self.config.model.lazy_scales, len(self.setting.seeds)
+        which = np.repeat(np.arange(count), len(scales))
         batch_keys = jnp.stack([streams(seed).batches for seed in self.setting.seeds])
         dtype = jnp.dtype(self.config.precision)
-        data = self.setting.data
-        cells = Cell(
-            jax.tree.map(lambda leaf: leaf[which].astype(dtype), self.inits),
-            jnp.tile(scales, count).astype(dtype),
-            jnp.asarray(self.learning_rates.reshape(-1), dtype),
-            data.x_train[which].astype(dtype),
-            data.y_train[which].astype(dtype),
-            batch_keys[which],
+        inits, data = on_host((self.inits, self.setting.data))  # nothing to compile
+        alphas, rates = np.tile(scales, count), self.learning_rates.reshape(-1)
+        cells = (
+            jax.tree.map(lambda leaf: leaf[which], inits),
+            alphas,
+            rates,
+            data.x_train[which],
+            data.y_train[which],
         )
-        return place(self.mesh, (cells, which))
+        cells, which = jax.device_put((jax.tree.map(lambda leaf: leaf.astype(dtype), cells), which))
+        return place(self.mesh, (Cell(*cells, batch_keys[which]), which))
 
     def trainer(self, together: int | None = None) -> Trainer:
         """What trains the networks of this width.
@@ -287,7 +288,7 @@ class WidthRun:
             weights = tuple(np.asarray(target.directions[0]).tolist())
         trainable, flow = config.model.trainable, self.spec.is_gradient_flow
         measured = (self.output, self.exact, trainable, options, self.methods, weights, flow)
-        return Watcher(*measured, self.mesh)
+        return Watcher(*measured, self.mesh, config.training.log_points)
 
     def limits(self) -> InfiniteWidth | None:
         """The infinite-width NTK on every seed's data, where a measurement asks for it."""

@@ -19,6 +19,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int, Key
 
+from rf_limits.devices.compiling import jit_quickly
 from rf_limits.devices.layout import batch_rows, stay
 from rf_limits.errors import check
 from rf_limits.learning.ensemble import over_cells
@@ -146,7 +147,7 @@ class Trainer:
         """State of every cell before the first step."""
         return self._start(cells)
 
-    @partial(jax.jit, static_argnums=0)
+    @partial(jit_quickly, static_argnums=0)
     def _start(self, cells: Cell) -> TrainState:
         def one(cell: Cell) -> TrainState:
             state = None
@@ -193,7 +194,7 @@ class Trainer:
             return jnp.full(cells.alpha.shape, jnp.nan)
         return self._rounding_error(state, cells)
 
-    @partial(jax.jit, static_argnums=0)
+    @partial(jit_quickly, static_argnums=0)
     def _rounding_error(self, state: TrainState, cells: Cell) -> Array:
         def change(dtype, state: TrainState, cell: Cell) -> Array:
             state, cell = _floats_to(dtype, (state, cell))

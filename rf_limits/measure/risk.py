@@ -4,6 +4,7 @@ import dataclasses
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from rf_limits.models.network import (
@@ -37,7 +38,7 @@ class Risk(NamedTuple):
     standard_error: Float[Array, "*T"]
     degrees: Float[Array, "*T K"] | None = None
 
-    def columns(self) -> dict[str, Array]:
+    def columns(self) -> dict[str, Array | np.ndarray]:
         """The columns of the results table."""
         found = {"risk": self.risk, "risk_standard_error": self.standard_error}
         if self.degrees is not None:
@@ -45,10 +46,12 @@ class Risk(NamedTuple):
         return found
 
 
-def degree_columns(prefix: str, degrees: Array, total: Array | float) -> dict[str, Array]:
+def degree_columns(
+    prefix: str, degrees: Array | np.ndarray, total: Array | np.ndarray | float
+) -> dict[str, Array | np.ndarray]:
     """Columns ``prefix``_degree_0, ..., and _rest, what is missing to ``total``."""
     found = {f"{prefix}_degree_{k}": degrees[..., k] for k in range(degrees.shape[-1])}
-    return found | {f"{prefix}_degree_rest": total - jnp.sum(degrees, axis=-1)}
+    return found | {f"{prefix}_degree_rest": total - degrees.sum(axis=-1)}
 
 
 def sampled_risk(predictions: Float[Array, "m"], target: Float[Array, "m"]) -> Risk:

@@ -79,7 +79,9 @@ class Teacher:
     def degree_tails(self, max_degree: int) -> np.ndarray:
         """Tails of the neurons' spectra, added by the triangle inequality."""
         tails = np.zeros(max_degree + 1)
-        for norm, bias, size in zip(self.norm, self.biases, self.coefficients, strict=True):
+        norms = np.linalg.norm(np.asarray(self.directions), axis=1)
+        biases, sizes = np.asarray(self.biases), np.asarray(self.coefficients)
+        for norm, bias, size in zip(norms, biases, sizes, strict=True):
             # beyond 30 lengths of the weights a bias leaves nothing of degree 2 and more
             beta = min(max(float(bias / norm), -30.0), 30.0)
             spectrum = zonal_spectrum(self.dim, max_degree, bias=beta)
