@@ -6,13 +6,26 @@ decompositions are calls of libraries and stay what they are. The numbers are th
 rounding.
 """
 
+import contextlib
 import functools
 from collections.abc import Callable
 from typing import Any
 
 import jax
 
-_OPTIONS = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+_UNOPTIMIZED = {"xla_backend_optimization_level": 0}
+# The second option is gone from JAX 0.11.
+_CHOICES = ({**_UNOPTIMIZED, "xla_cpu_use_fusion_emitters": False}, _UNOPTIMIZED)
+
+
+@functools.cache
+def quick_options() -> dict[str, Any]:
+    """Compiler options of :func:`jit_quickly` on CPU: those that this version of JAX knows."""
+    for options in _CHOICES:
+        with contextlib.suppress(jax.errors.JaxRuntimeError):
+            jax.jit(lambda: 0.0, compiler_options=options).lower().compile()
+            return options
+    return {}
 
 
 def jit_quickly(function: Callable, **options: Any) -> Callable:
@@ -23,11 +36,14 @@ def jit_quickly(function: Callable, **options: Any) -> Callable:
       options: of ``jax.jit``.
     """
     optimized = jax.jit(function, **options)
-    quick = jax.jit(function, compiler_options=_OPTIONS, **options)
+
+    @functools.cache
+    def quick() -> Callable:
+        return jax.jit(function, compiler_options=quick_options(), **options)
 
     @functools.wraps(function)
     def call(*arguments: Any, **named: Any) -> Any:
-        chosen = quick if jax.default_backend() == "cpu" else optimized
+        chosen = quick() if jax.default_backend() == "cpu" else optimized
         return chosen(*arguments, **named)
 
     return call

@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rf_limits.devices.compiling import jit_quickly
+from rf_limits.devices import compiling
+from rf_limits.devices.compiling import jit_quickly, quick_options
 
 
 @partial(jit_quickly, static_argnums=0, static_argnames="power")
@@ -31,3 +32,15 @@ def test_static_arguments_compile_once_each():
     for size in (1, 2, 1, 2):
         count(size, jnp.ones(3))
     assert traced == [1, 2]
+
+
+def test_options_that_jax_does_not_know_are_left_out(monkeypatch):
+    """Their names come and go from one version of JAX to the next."""
+    known = {"xla_backend_optimization_level": 0}
+    monkeypatch.setattr(compiling, "_CHOICES", ({**known, "xla_cpu_no_such_option": 1}, known))
+    quick_options.cache_clear()
+    assert quick_options() == known
+    monkeypatch.setattr(compiling, "_CHOICES", ({"xla_cpu_no_such_option": 1},))
+    quick_options.cache_clear()
+    assert quick_options() == {}
+    quick_options.cache_clear()
