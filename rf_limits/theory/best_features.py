@@ -142,21 +142,12 @@ def best_risks(
 
 
 def _factor(gram: np.ndarray) -> tuple[np.ndarray, int]:
-    """Lower Cholesky factor, in place on CPU, and where it failed (1, ..., p) or 0.
+    """Lower Cholesky factor, in place, and where it failed (1, ..., p) or 0.
 
-    An accelerator says only that it failed: then the host says where. The transpose is the same
-    matrix, laid out as LAPACK wants it; above the diagonal of its factor stands what stood there.
+    The transpose is the same matrix, laid out as LAPACK wants it; above the diagonal of the
+    factor stands what stood there.
     """
-    if jax.default_backend() != "cpu":
-        factor = np.asarray(_upper_factor(gram)).T
-        if np.isfinite(factor[-1, -1]):
-            return factor, 0
     return scipy.linalg.lapack.dpotrf(gram.T, lower=1, overwrite_a=1, clean=0)
-
-
-@jax.jit
-def _upper_factor(gram: Float[Array, "p p"]) -> Float[Array, "p p"]:
-    return jnp.linalg.cholesky(gram, upper=True, symmetrize_input=False)
 
 
 def _leading(

@@ -9,7 +9,6 @@ from rf_limits.errors import RequirementError
 from rf_limits.problem import SingleNeuron
 from rf_limits.theory.best_features import (
     best_risks,
-    least_features,
     tangent_correlations,
     tangent_gram,
 )
@@ -67,23 +66,6 @@ def test_best_risk_is_the_risk_of_the_best_combination(key, kind, ridge):
         np.testing.assert_allclose(best.max_weight, np.abs(u).max(), rtol=1e-6)
         exact = np.linalg.cond(matrix)
         assert exact / 50 < best.condition_number < exact * 50  # an estimate of the order
-
-
-def test_factors_of_an_accelerator(key, monkeypatch):
-    """The same risks; where its factorization fails, the host says where."""
-    weights, v = setting(key, 9)
-    gram = np.array(relu_gram(weights, None, weights, None))
-    products = np.array(relu_gram(weights, None, v[None, :], None)[:, 0])
-    own = best_risks(gram.copy(), products, 15.0, [4, 9])
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    monkeypatch.setattr("scipy.linalg.lapack.dpotrf", None)
-    for found, expected in zip(best_risks(gram.copy(), products, 15.0, [4, 9]), own, strict=True):
-        np.testing.assert_allclose(found, expected, rtol=1e-9)
-    monkeypatch.undo()
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    gram[5] = gram[:, 5] = gram[4]
-    gram[5, 5] = gram[4, 4] * (1.0 - 1e-9)
-    assert least_features(gram, products, 15.0, 1e-9) == (None, 5)
 
 
 def test_reference_values():
