@@ -127,7 +127,7 @@ def rows() -> Iterator[Row]:
             "memory": (np.array([one.memory for one in samples]), memory_count),
         }
         for kind, (values, count) in measured.items():
-            change = DECOMPOSED if make is regression else None
+            change = DECOMPOSED if make is regression and kind == "memory" else None
             last = np.log(values[-1] / values[-3]) / np.log(sizes[-1] / sizes[-3])
             yield Row(
                 f"growth: {kind} of {what} with {NAMES[name]}, {sizes[0]} to {sizes[-1]}",

@@ -17,6 +17,7 @@ and R = 1/(2 pi): the arc-cosine kernels of Cho and Saul (2009). In e_+, e_- no 
 where the two directions are (anti)parallel.
 """
 
+import itertools
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
@@ -82,6 +83,11 @@ class ReluSum(NamedTuple):
         """Whether odd degrees k >= 3 are present: without biases they vanish."""
         return not self.is_homogeneous
 
+    def negative(self) -> "ReluSum":
+        """-f."""
+        parts = (self.amplitudes, self.slopes, self.offsets)
+        return ReluSum(self.weights, self.biases, *(None if x is None else -x for x in parts))
+
     def zonal_sum(self, max_degree: int, radii: Radii) -> ZonalSum:
         """The function by degree (:mod:`rf_limits.theory.zonal`)."""
         return relu_zonal_sum(*self, max_degree, radii)
@@ -133,7 +139,40 @@ def relu_sum_product(
       and once with gradient features (:func:`gated_gram`). Where g is f, the same object, the
       value takes half the pairs.
     """
-    return _square(f, block_entries) if f is g else _product(f, g, block_entries)
+    return _square((f,), block_entries) if f is g else _product(f, g, block_entries)
+
+
+def relu_sum_square(
+    parts: tuple[ReluSum, ...], *, block_entries: int | None = None
+) -> Float[Array, ""]:
+    """E f(x)^2 for f the sum of several sums of neurons and gradient features, x ~ N(0, I_d).
+
+    Args:
+      parts: sums in the same dimension.
+      block_entries: as in :func:`relu_sum_product`.
+
+    Returns:
+      The expectation, from half the pairs of all gates, in one loop; differentiable like
+      :func:`relu_sum_product`, part by part, so that parts that stand still cost no derivative.
+    """
+    return _square(parts, block_entries)
+
+
+def _joined(parts: tuple[ReluSum, ...]) -> ReluSum:
+    """One sum with the gates of all parts."""
+    if len(parts) == 1:
+        return parts[0]
+
+    def column(name: str) -> Array | None:
+        columns = [getattr(part, name) for part in parts]
+        if all(value is None for value in columns):
+            return None
+        like = "weights" if name == "slopes" else "amplitudes"
+        zeros = [jnp.zeros_like(getattr(part, like)) for part in parts]
+        pairs = zip(columns, zeros, strict=True)
+        return jnp.concatenate([zero if value is None else value for value, zero in pairs])
+
+    return ReluSum(*(column(name) for name in ReluSum._fields))
 
 
 def _pairs(f: ReluSum, g: ReluSum) -> Callable[[ReluSum, ReluSum], Array]:
@@ -154,8 +193,9 @@ def _product(f: ReluSum, g: ReluSum, block_entries: int | None) -> Array:
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
-def _square(f: ReluSum, block_entries: int | None) -> Array:
+def _square(parts: tuple[ReluSum, ...], block_entries: int | None) -> Array:
     """E f(x)^2 from the pairs of one triangle."""
+    f = _joined(parts)
     return symmetric_sum(_pairs(f, f), f, block_entries=block_entries)
 
 
@@ -168,10 +208,12 @@ def _square_jvp(block_entries: int | None, primals: tuple, tangents: tuple) -> t
     moving = [i for i, fixed in enumerate(still) if not fixed]
 
     def of(*moved: Array) -> Array:
-        parts = list(leaves)
-        for i, part in zip(moving, moved, strict=True):
-            parts[i] = part
-        f = jax.tree.unflatten(tree, parts)
-        return _product(f, f, block_entries)
+        whole = list(leaves)
+        for i, leaf in zip(moving, moved, strict=True):
+            whole[i] = leaf
+        parts = jax.tree.unflatten(tree, whole)
+        own = sum(_product(part, part, block_entries) for part in parts)
+        pairs = itertools.combinations(parts, 2)
+        return own + 2.0 * sum(_product(f, g, block_entries) for f, g in pairs)
 
     return jax.jvp(of, [leaves[i] for i in moving], [changes[i] for i in moving])

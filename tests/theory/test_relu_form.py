@@ -6,7 +6,7 @@ import pytest
 
 from rf_limits.theory.relu_form import Neurons, relu_form
 from rf_limits.theory.relu_gram import relu_gram
-from rf_limits.theory.relu_moments import ReluSum, relu_sum_product
+from rf_limits.theory.relu_moments import ReluSum, relu_sum_product, relu_sum_square
 
 DIM = 4
 
@@ -93,3 +93,24 @@ def test_squares_with_gradient_features(key, biased, entries):
             return jax.grad(lambda part: of(f._replace(**{name: part})))(getattr(f, name))
 
         assert_close(slope(square), slope(product))
+
+
+@pytest.mark.parametrize("entries", [6, 10**6])
+def test_squares_of_several_parts(key, entries):
+    """A network, and minus a linearization that stands still: pairs of pairs, and derivatives."""
+    first, second = (
+        neurons(jax.random.fold_in(key, i), count, True) for i, count in ((1, 7), (2, 5))
+    )
+    f = ReluSum(first.weights, first.biases, first.amplitudes)
+    slopes = jax.random.normal(key, (5, DIM))
+    g = ReluSum(second.weights, second.biases, second.amplitudes, slopes).negative()
+
+    def square(f):
+        return relu_sum_square((f, g), block_entries=entries)
+
+    def by_pairs(f):
+        products = [relu_sum_product(a, ReluSum(*b)) for a in (f, g) for b in (f, g)]
+        return sum(products)
+
+    assert_close(square(f), by_pairs(f))
+    assert_close(jax.grad(square)(f), jax.grad(by_pairs)(f))
