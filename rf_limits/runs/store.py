@@ -46,6 +46,17 @@ def plain(value: Any) -> Any:
     return value
 
 
+def check_takes_files(path: Path, field: str) -> None:
+    """Refuses a directory that cannot be written to, or made.
+
+    Raises:
+      RequirementError: naming ``field`` and what stands in the way.
+    """
+    place = next(place for place in (path, *path.absolute().parents) if place.exists())
+    good = place.is_dir() and os.access(place, os.W_OK | os.X_OK)
+    check(good, field, _WRITABLE, str(place))
+
+
 class InUseError(RequirementError):
     """Another process runs in the directory."""
 
@@ -54,6 +65,7 @@ class RunStore:
     """The files of one work directory."""
 
     def __init__(self, workdir: str | Path):
+        check(str(workdir) != "", "--workdir", "name a directory", workdir)
         self.path = Path(workdir)
 
     def open(self, config: dict[str, Any], *, overwrite: bool) -> str:
@@ -90,9 +102,7 @@ class RunStore:
                 f"--workdir must be empty or hold a run, but {self.path} holds other files; use "
                 "--overwrite to write beside them."
             )
-        places = (self.path, *self.path.absolute().parents)
-        place = next(place for place in places if place.exists())
-        check(os.access(place, os.W_OK | os.X_OK), "--workdir", _WRITABLE, str(place))
+        check_takes_files(self.path, "--workdir")
         return "new"
 
     def others(self) -> bool:
@@ -175,17 +185,20 @@ class RunStore:
         """Contents of a JSON file of the run, or None where there is none.
 
         Raises:
-          RequirementError: the file is there and is not JSON.
+          RequirementError: the file is there and is not JSON, or not of names and values.
         """
         path = self.path / name
         if not path.is_file():
             return None
         try:
-            return json.loads(path.read_text())
-        except json.JSONDecodeError as error:
+            found = json.loads(path.read_text())
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            reason = getattr(error, "msg", error.reason if hasattr(error, "reason") else "")
             raise RequirementError(
-                f"{path} must be JSON, but it is damaged ({error.msg}); use another --workdir."
+                f"{path} must be JSON, but it is damaged ({reason}); use another --workdir."
             ) from error
+        check(isinstance(found, dict), str(path), "hold names and values", found)
+        return found
 
     def write_json(self, name: str, value: Any) -> None:
         """Writes a JSON file, whole."""
