@@ -3,6 +3,7 @@
 import math
 import numbers
 
+import numpy as np
 import psutil
 from ml_collections import ConfigDict
 
@@ -20,6 +21,7 @@ from rf_limits.problem.targets import TARGETS
 
 DATA_KINDS = ("fixed", "stream", "population")
 PRECISIONS = ("float32", "float64")
+_RANGES = {name: (float(np.finfo(name).tiny), float(np.finfo(name).max)) for name in PRECISIONS}
 MOST_SEEDS = 10_000
 """Most draws where they are made one after the other."""
 MOST_DEGREES = 100
@@ -78,7 +80,6 @@ def validate(config: ConfigDict) -> None:
     check_whole(config.measure.num_probe, "measure.num_probe", 1)
     check_degree(config.measure.max_degree, "measure.max_degree", -1)
     _validate_measure(config)
-    check_choice(config.precision, PRECISIONS, "precision")
     check_whole(config.seeds, "seeds", 1)
     _validate_mesh(config)
     _validate_memory(config)
@@ -168,8 +169,12 @@ def _validate_model(config: ConfigDict) -> None:
         check_whole(width, "model.widths", 1)
         network_from_config(config, width)
     check_sequence(model.lazy_scales, "model.lazy_scales")
+    check_choice(config.precision, PRECISIONS, "precision")
+    least, most = (math.sqrt(x) for x in (_RANGES[config.precision]))
+    bounds = f"be between {least:.1g} and {most:.1g}, to be squared in {config.precision}"
     for scale in model.lazy_scales:
         check_real(scale, "model.lazy_scales", 0.0, strict=True)
+        check(least < scale < most, "model.lazy_scales", bounds, scale)
     check(isinstance(model.bias, bool), "model.bias", "be True or False", model.bias)
     check_choice(model.trainable, TRAINABLE, "model.trainable")
     check(
