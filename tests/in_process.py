@@ -8,7 +8,7 @@ import sys
 import warnings
 from typing import NamedTuple
 
-from absl import flags
+from absl import flags, logging  # noqa: F401  (logging has flags of its own)
 
 ROOT = pathlib.Path(__file__).parents[1]
 
