@@ -15,10 +15,15 @@ from ml_collections import ConfigDict
 
 from rf_limits.errors import check, check_choice
 from rf_limits.experiments.keep import NO_KEEP, Keep
-from rf_limits.experiments.memory import check_gram_memory
+from rf_limits.experiments.memory import check_array_memory, check_gram_memory
 from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.tables import short_number
-from rf_limits.experiments.validation import check_real, check_sequence, check_whole
+from rf_limits.experiments.validation import (
+    check_real,
+    check_seeds,
+    check_sequence,
+    check_whole,
+)
 from rf_limits.theory.best_features import (
     BestRisk,
     best_risks,
@@ -54,8 +59,9 @@ def validate(config: ConfigDict) -> None:
     check_sequence(config.methods, "methods")
     for method in config.methods:
         check_choice(method, METHODS, "methods")
-    for field in ("seeds", "tangent_seeds", "max_tangent_features"):
-        check_whole(config[field], field, 1)
+    for field in ("seeds", "tangent_seeds"):
+        check_seeds(config[field], field)
+    check_whole(config.max_tangent_features, "max_tangent_features", 1)
     check_choice(config.features.activation, FEATURES, "features.activation")
     check_choice(config.features.weights, WEIGHTS, "features.weights")
     check_real(config.features.scale, "features.scale", 0.0, strict=True)
@@ -63,6 +69,7 @@ def validate(config: ConfigDict) -> None:
     check(isinstance(biased, bool), "features.bias", "be True or False", biased)
     check_real(config.ridge, "ridge", 0.0)
     check_gram_memory(max(config.widths), "widths")
+    check_array_memory(max(config.widths) * max(config.dims), "dims", tuple(config.dims))
     if "tangent_features" in config.methods:
         check_gram_memory(config.max_tangent_features, "max_tangent_features")
 

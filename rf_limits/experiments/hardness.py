@@ -21,11 +21,16 @@ from rf_limits.experiments.measured_features import (
     measured_frontier,
     sphere_directions,
 )
-from rf_limits.experiments.memory import check_gram_memory
+from rf_limits.experiments.memory import check_array_memory, check_gram_memory
 from rf_limits.experiments.neuron_bias import TARGET_BIASES, biases_and_limits
 from rf_limits.experiments.neuron_descent import train_neurons
 from rf_limits.experiments.result import Report, Result, no_report
-from rf_limits.experiments.validation import check_real, check_sequence, check_whole
+from rf_limits.experiments.validation import (
+    check_real,
+    check_seeds,
+    check_sequence,
+    check_whole,
+)
 from rf_limits.theory.best_features import BestRisk
 from rf_limits.theory.hermite import second_moment
 from rf_limits.theory.lazy_limit import features_for_risk
@@ -72,15 +77,16 @@ def validate(config: ConfigDict) -> None:
     check(
         config.threshold >= _REACHABLE * largest,
         "threshold",
-        f"be at least {_REACHABLE * largest:.1e} to be resolved in float64 at |w*|^2 = {largest:g}",
+        f"be at least {_REACHABLE * largest:.1e} to be resolved in float64 at |w*|^2 = {largest:g} "
+        f"(dims up to {max(config.dims)})",
         config.threshold,
     )
     for field, names in (("biases", TARGET_BIASES), ("methods", METHODS)):
         check_sequence(config[field], field)
         for name in config[field]:
             check_choice(name, names, field)
-    for field in ("seeds", "max_features"):
-        check_whole(config[field], field, 1)
+    check_seeds(config.seeds, "seeds")
+    check_whole(config.max_features, "max_features", 1)
     for section, field in (("frontier", "widths"), ("descent", "widths")):
         check_sequence(config[section][field], f"{section}.{field}")
         for width in config[section][field]:
@@ -99,6 +105,8 @@ def validate(config: ConfigDict) -> None:
     check_whole(config.wave.draws, "wave.draws", 1)
     check_gram_memory(config.max_features, "max_features")
     check_gram_memory(max(config.frontier.widths), "frontier.widths")
+    check_gram_memory(max(config.descent.widths), "descent.widths")
+    check_array_memory(config.wave.draws * max(config.dims), "wave.draws", config.wave.draws)
 
 
 def prepare(config: ConfigDict, report: Report = no_report) -> "Hardness":

@@ -1,10 +1,10 @@
-"""Refusing Gram matrices that do not fit."""
+"""Refusing arrays and Gram matrices that do not fit."""
 
 import math
 
 import psutil
 
-from rf_limits.errors import RequirementError
+from rf_limits.errors import RequirementError, check
 
 _COPIES = 4  # the matrix, its factor, and what building it needs
 
@@ -20,3 +20,17 @@ def check_gram_memory(side: int, field: str) -> None:
             f"{needed / 2**30:.1f} GiB of {available / 2**30:.1f} GiB), but received {side}; "
             f"about {largest} would fit."
         )
+
+
+def check_array_memory(numbers: int, field: str, received: object) -> None:
+    """Raises unless so many float64 numbers fit into this machine's memory.
+
+    Args:
+      numbers: of the largest array that ``field`` sets the size of.
+      field: named in the error.
+      received: its value.
+    """
+    available = psutil.virtual_memory().total / 2**30
+    needed = 8 * _COPIES * numbers / 2**30
+    requirement = f"fit in memory (about {needed:.1f} GiB are needed of {available:.1f} GiB)"
+    check(needed <= 0.9 * available, field, requirement, received)

@@ -2,14 +2,17 @@
 
 import dataclasses
 import functools
+import math
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Key
 from ml_collections import ConfigDict
 
 from rf_limits.devices.compiling import jit_quickly
+from rf_limits.errors import check
 from rf_limits.problem import Dataset, Target, make_dataset, make_target
 from rf_limits.types import Scalar
 
@@ -71,8 +74,31 @@ def _draw(
     return jax.lax.map(lambda key: make_dataset(key, target, inputs, *sizes), keys)
 
 
+def _check_sizes(config: ConfigDict, moment: float, data: Dataset) -> None:
+    """Refuses targets and labels that are no numbers, or whose squares are none in training."""
+    known = all(bool(jnp.all(jnp.isfinite(y))) for y in (data.y_train, data.y_test))
+    check(
+        known and not math.isnan(moment),
+        "problem.target",
+        "be finite at every input",
+        math.nan,
+    )
+    numbers = np.finfo(config.precision)
+    least, most = math.sqrt(numbers.tiny), math.sqrt(numbers.max)
+    requirement = f"give a target with a root mean square between {least:.1g} and {most:.1g}, "
+    requirement += f"whose squares precision = {config.precision!r} can hold"
+    size = math.sqrt(moment)
+    check(least < size < most, "problem.norm and problem.bias", requirement, size)
+    largest = float(jnp.max(jnp.abs(data.y_train)))
+    check(largest < most, "problem.noise", f"give labels below {most:.1g}", largest)
+
+
 def make_setting(config: ConfigDict) -> Setting:
-    """Draws the target and every seed's data."""
+    """Draws the target and every seed's data.
+
+    Raises:
+      RequirementError: a target or labels that precision cannot hold, or no numbers at all.
+    """
     problem, sizes = config.problem, config.data
     fields = ("dim", "norm", "bias", "neurons", "degree", "polynomial")
     target = _target(problem.seed, problem.target, **{name: problem[name] for name in fields})
@@ -82,4 +108,5 @@ def make_setting(config: ConfigDict) -> Setting:
     counts = (sizes.num_train, sizes.num_test)
     stacked = _draw(keys, target, problem.inputs, *counts, problem.noise)
     moment = target.second_moment(problem.inputs)
+    _check_sizes(config, moment, stacked)
     return Setting(target, moment, problem.inputs, problem.noise, seeds, stacked)

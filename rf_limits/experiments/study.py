@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 from ml_collections import ConfigDict
 
+from rf_limits.errors import RequirementError
 from rf_limits.experiments import training
 from rf_limits.experiments.keep import NO_KEEP, Keep
 from rf_limits.experiments.result import Report, Result, no_report
@@ -26,10 +27,12 @@ class Member:
     Attributes:
       labels: what tells it from the others, by name of the table's column.
       config: a complete training config.
+      given: fields of the study's config by those of ``config`` that are taken from them.
     """
 
     labels: Mapping[str, Label]
     config: ConfigDict
+    given: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -37,29 +40,42 @@ class Member:
         return ".".join(f"{key}={value}" for key, value in self.labels.items())
 
 
-def member(base: ConfigDict, labels: Mapping[str, Label], **fields: Any) -> Member:
+def member(
+    base: ConfigDict,
+    labels: Mapping[str, Label],
+    given: Mapping[str, str] | None = None,
+    **fields: Any,
+) -> Member:
     """A member with the study's config, but for some fields.
 
     Args:
       base: config of the study.
       labels: of the member.
+      given: see :class:`Member`.
       **fields: dotted names of fields, with ``__`` for the dots, and their values.
     """
     config = copy.deepcopy(base)
     with config.unlocked():
         config.experiment = "training"
         config.update_from_flattened_dict({k.replace("__", "."): v for k, v in fields.items()})
-    return Member(dict(labels), config)
+    return Member(dict(labels), config, dict(given or {}))
 
 
 def validate_members(members: Sequence[Member]) -> None:
     """Checks the training config of every member.
 
     Raises:
-      RequirementError: as :func:`rf_limits.experiments.validation.validate`.
+      RequirementError: as :func:`rf_limits.experiments.validation.validate`, with the name of
+        the study's field where the value was taken from one.
     """
     for one in members:
-        validate(one.config)
+        try:
+            validate(one.config)
+        except RequirementError as error:
+            field, _, rest = str(error).partition(" ")  # the name of the field comes first
+            if field not in one.given:
+                raise
+            raise RequirementError(f"{one.given[field]} {rest}") from error
 
 
 class Study:

@@ -3,6 +3,7 @@
 import math
 import numbers
 
+import numpy as np
 import psutil
 from ml_collections import ConfigDict
 
@@ -20,12 +21,29 @@ from rf_limits.problem.targets import TARGETS
 
 DATA_KINDS = ("fixed", "stream", "population")
 PRECISIONS = ("float32", "float64")
+_RANGES = {name: (float(np.finfo(name).tiny), float(np.finfo(name).max)) for name in PRECISIONS}
+MOST_SEEDS = 10_000
+"""Most draws where they are made one after the other."""
+MOST_DEGREES = 100
+"""Largest degree by which risks are told apart: compiling takes a second for each ten."""
 
 
 def check_whole(value: object, field: str, least: int) -> None:
     """Raises unless ``value`` is a whole number of at least ``least``."""
     whole = isinstance(value, int) and not isinstance(value, bool)
     check(whole and value >= least, field, f"be a whole number of at least {least}", value)
+
+
+def check_degree(value: object, field: str, least: int) -> None:
+    """Raises unless ``value`` is a whole number from ``least`` to :data:`MOST_DEGREES`."""
+    check_whole(value, field, least)
+    check(value <= MOST_DEGREES, field, f"be at most {MOST_DEGREES}", value)
+
+
+def check_seeds(value: object, field: str) -> None:
+    """Raises unless ``value`` is a whole number from 1 to :data:`MOST_SEEDS`."""
+    check_whole(value, field, 1)
+    check(value <= MOST_SEEDS, field, f"be at most {MOST_SEEDS}", value)
 
 
 def check_real(value: object, field: str, least: float, *, strict: bool = False) -> None:
@@ -41,6 +59,8 @@ def check_sequence(value: object, field: str) -> None:
     """Raises unless ``value`` is a non-empty tuple of distinct values."""
     good = isinstance(value, (tuple, list)) and len(value) > 0
     check(good, field, 'be a non-empty tuple, as in "(32, 128)"', value)
+    plain = all(isinstance(one, (str, numbers.Real)) for one in value)
+    check(plain, field, "hold numbers or names", tuple(value))
     check(len(set(value)) == len(value), field, "hold each value once", tuple(value))
 
 
@@ -58,9 +78,8 @@ def validate(config: ConfigDict) -> None:
         check_choice(method, (*METHODS, *OPTIONAL_METHODS), "predictors.methods")
     check_real(config.predictors.ridge, "predictors.ridge", 0.0)
     check_whole(config.measure.num_probe, "measure.num_probe", 1)
-    check_whole(config.measure.max_degree, "measure.max_degree", -1)
+    check_degree(config.measure.max_degree, "measure.max_degree", -1)
     _validate_measure(config)
-    check_choice(config.precision, PRECISIONS, "precision")
     check_whole(config.seeds, "seeds", 1)
     _validate_mesh(config)
     _validate_memory(config)
@@ -150,8 +169,12 @@ def _validate_model(config: ConfigDict) -> None:
         check_whole(width, "model.widths", 1)
         network_from_config(config, width)
     check_sequence(model.lazy_scales, "model.lazy_scales")
+    check_choice(config.precision, PRECISIONS, "precision")
+    least, most = (math.sqrt(x) for x in (_RANGES[config.precision]))
+    bounds = f"be between {least:.1g} and {most:.1g}, to be squared in {config.precision}"
     for scale in model.lazy_scales:
         check_real(scale, "model.lazy_scales", 0.0, strict=True)
+        check(least < scale < most, "model.lazy_scales", bounds, scale)
     check(isinstance(model.bias, bool), "model.bias", "be True or False", model.bias)
     check_choice(model.trainable, TRAINABLE, "model.trainable")
     check(
@@ -231,38 +254,67 @@ def network_from_config(config: ConfigDict, width: int):
     )
 
 
+def _sizes(config: ConfigDict) -> dict[str, int]:
+    """By field, the sizes that memory depends on."""
+    problem, data = config.problem, config.data
+    return {
+        "data.num_train": data.num_train,
+        "data.num_test": data.num_test,
+        "model.widths": max(config.model.widths),
+        "problem.dim": problem.dim,
+        "seeds": config.seeds,
+        "problem.neurons": problem.neurons if problem.target == "teacher" else 1,
+        "training.batch_size": (config.training.batch_size or 1) if data.kind == "stream" else 1,
+    }
+
+
+def _bytes(sizes: dict[str, int], scales: int) -> dict[str, int]:
+    n, m, width, dim, seeds, neurons, batch = sizes.values()
+    cells = seeds * scales
+    return {
+        "data.num_train": 8 * (n * n * (9 + 2 * seeds) + seeds * n * dim),
+        "data.num_test": 8 * (3 * n * m + seeds * m * dim),
+        "model.widths": 8 * (8 * width * width + 4 * n * width + 6 * cells * width * (dim + 2)),
+        "problem.neurons": 8 * neurons * (dim + n + m + width + neurons),
+        "training.batch_size": 8 * batch * (dim + width),
+    }
+
+
 def estimate_bytes(config: ConfigDict) -> dict[str, int]:
     """Peak memory of the largest arrays alive at once, in bytes, by the field that sets it.
 
     Kernel matrices (the eigendecomposition holds about five n x n, the series of their exact
     risks four, per seed one stays),
     kernels against the test set, features, and the N x N Gram matrices of exact risks (about
-    eight at once), all float64.
+    eight at once), those of a teacher, and a batch of fresh samples, all float64.
     """
-    n, m, seeds = config.data.num_train, config.data.num_test, config.seeds
-    width, dim = max(config.model.widths), config.problem.dim
-    cells = seeds * len(config.model.lazy_scales)
-    return {
-        "data.num_train": 8 * (n * n * (9 + 2 * seeds) + seeds * n * dim),
-        "data.num_test": 8 * (3 * n * m + seeds * m * dim),
-        "model.widths": 8 * (8 * width * width + 4 * n * width + 6 * cells * width * (dim + 2)),
-    }
+    return _bytes(_sizes(config), len(config.model.lazy_scales))
 
 
 def _validate_memory(config: ConfigDict) -> None:
-    available = psutil.virtual_memory().total
-    needs = estimate_bytes(config)
-    field = max(needs, key=needs.get)
-    total = sum(needs.values())
-    if total > 0.9 * available:
-        value = {
-            "data.num_train": config.data.num_train,
-            "data.num_test": config.data.num_test,
-            "model.widths": max(config.model.widths),
-        }[field]
-        largest = int(value * math.sqrt(0.9 * available / total))
-        raise RequirementError(
-            f"{field} must fit in memory: about {total / 2**30:.1f} GiB are needed of "
-            f"{available / 2**30:.1f} GiB (float64 matrices of this side), but received {value}; "
-            f"about {largest} would fit."
-        )
+    """Refuses what does not fit; names the field that, made small, would change the most."""
+    available = 0.9 * psutil.virtual_memory().total
+    sizes, scales = _sizes(config), len(config.model.lazy_scales)
+
+    def total(**changed: int) -> int:
+        return sum(_bytes(sizes | changed, scales).values())
+
+    needed = total()
+    if needed <= available:
+        return
+    field = min(sizes, key=lambda name: total(**{name: 1}))
+    low, high = 0, sizes[field]
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if total(**{field: middle}) <= available else (low, middle)
+    raise RequirementError(
+        f"{field} must fit in memory: about {needed / 2**30:.1f} GiB are needed of "
+        f"{available / 2**30:.1f} GiB that may be used (float64), but received {sizes[field]}; "
+        f"{f'about {_two_digits(low)}' if low else 'no value'} would fit."
+    )
+
+
+def _two_digits(value: int) -> int:
+    """``value`` rounded down to two digits."""
+    unit = 10 ** max(len(str(value)) - 2, 0)
+    return value // unit * unit

@@ -15,6 +15,7 @@ from rf_limits.devices.compiling import jit_quickly
 from rf_limits.devices.layout import lead, place
 from rf_limits.devices.mesh import make_mesh
 from rf_limits.devices.processes import agree_arrays, on_host
+from rf_limits.errors import check
 from rf_limits.experiments.fitted import fit_random_features, fit_tangent_features, fitted_values
 from rf_limits.experiments.setting import Setting, streams
 from rf_limits.experiments.step_sizes import curvatures_at_start, step_sizes
@@ -28,6 +29,7 @@ from rf_limits.learning.optimizers import parse_optimizer
 from rf_limits.learning.training import Cell, Trainer
 from rf_limits.measure.movement import count_parameters
 from rf_limits.measure.neuron_risk import Exact, exact_risk
+from rf_limits.measure.risk import largest_exact_scale
 from rf_limits.models import OneHiddenLayer, Params, ScaledOutput, init_params, tangent_kernel
 from rf_limits.problem import sample_inputs
 from rf_limits.problem.data import noisy_labels
@@ -137,6 +139,8 @@ class WidthRun:
         degrees = config.measure.max_degree if setting.target.dim >= 2 else -1
         known = (self.output, setting.target, setting.second_moment, setting.inputs)
         self.exact = _exact_risk(*known, max_degree=degrees) if config.measure.exact else None
+        if self.exact is not None and self.trains:
+            self._check_scales()
         self.on_population = config.data.kind == "population"
         self.closed_form = (
             (self.spec.is_gradient_descent or self.spec.is_gradient_flow)
@@ -146,6 +150,15 @@ class WidthRun:
         )
         self.at_once = self._at_once()
         self._prepare()
+
+    def _check_scales(self) -> None:
+        """Refuses lazy scales at which exact risks of networks would be rounding."""
+        sizes = self.network, self.config.problem.dim, self.setting.second_moment
+        most = largest_exact_scale(*sizes)
+        requirement = f"be at most {most:.2g} here for exact risks, which are rounded beyond"
+        requirement += " (--config.measure.exact=False measures on a test set)"
+        for scale in self.config.model.lazy_scales:
+            check(scale <= most, "model.lazy_scales", requirement, scale)
 
     def _prepare(self) -> None:
         """Draws initializations and resolves learning rates, seed by seed."""

@@ -65,9 +65,11 @@ def _features(axis, metrics: pd.DataFrame) -> None:
 
 
 def _trained(axis, metrics: pd.DataFrame, column: str) -> None:
-    """Networks trained by gradient descent, by width."""
+    """Networks trained by gradient descent, by width, where every seed got there."""
     part = metrics[metrics["method"].isin(["neuron", "network"])]
-    part = part[(part["target_bias"] == "zero") & (part["reached"] == 1.0)]
+    part = part[part["target_bias"] == "zero"]
+    by = part.groupby(["num_features", "dim"])["reached"]
+    part = part[by.transform(lambda reached: (reached == 1.0).all()).astype(bool)]
     for i, (width, rows) in enumerate(part.groupby("num_features")):
         means = rows.groupby("dim", as_index=False)[column].median()
         steps = rows["steps"].astype(float)

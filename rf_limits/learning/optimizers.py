@@ -6,7 +6,10 @@ there is ``"gradient_flow"`` (arguments rtol, atol), the continuous-time limit o
 """
 
 import ast
+import functools
 import inspect
+import math
+import numbers
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -101,7 +104,38 @@ def parse_optimizer(text: str) -> OptimizerSpec:
         accepted = {"rtol", "atol"}
     for argument in arguments:
         check_choice(argument, accepted, f"{_FIELD}: in {text!r}, arguments of {name}")
-    return OptimizerSpec(name, tuple(sorted(arguments.items())))
+        _check_argument(text, argument, arguments[argument], signature.get(argument))
+    spec = OptimizerSpec(name, tuple(sorted(arguments.items())))
+    if not spec.is_gradient_flow:
+        _check_step(spec, text)
+    return spec
+
+
+@functools.lru_cache(maxsize=256)
+def _check_step(spec: OptimizerSpec, text: str) -> None:
+    """Refuses what optax does not accept, or what needs more than a gradient in a step."""
+
+    def step(params):
+        transform = _optimizers()[spec.name](0.1, **spec.arguments)
+        return transform.update(params, transform.init(params), params)
+
+    shapes = {"hidden": (2, 3), "output": (3,)}
+    try:
+        jax.eval_shape(step, {k: jax.ShapeDtypeStruct(v, float) for k, v in shapes.items()})
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        requirement = f"be accepted by optax, for steps along a gradient ({reason})"
+        raise RequirementError(f"{_FIELD} must {requirement}, but received {text!r}.") from error
+
+
+def _check_argument(text: str, name: str, value: Any, parameter: inspect.Parameter | None) -> None:
+    """Refuses what is no finite number where optax takes one."""
+    default = None if parameter is None else parameter.default
+    number = parameter is None or isinstance(default, float) or "float" in str(parameter.annotation)
+    if isinstance(default, bool) or not number or (value is None and default is None):
+        return
+    good = isinstance(value, numbers.Real) and math.isfinite(value)
+    check(good, f"{_FIELD}: in {text!r}, {name}", "be a finite number", value)
 
 
 def make_optimizer(

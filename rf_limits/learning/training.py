@@ -9,6 +9,7 @@ every scale.
 """
 
 import dataclasses
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -282,5 +283,7 @@ def log_points(steps: int, count: int) -> list[int]:
     check(count >= 2, "training.log_points", "be at least 2", count)
     if count == 2:
         return [0, steps]
+    if count - 2 > steps * (1.0 + math.log(steps)):  # no step is left out
+        return list(range(steps + 1))
     ratio = steps ** (1.0 / (count - 2))
     return sorted({0, *(round(ratio**k) for k in range(count - 2)), steps})

@@ -1,6 +1,7 @@
 """Risk of a predictor: exact where Gaussian integrals allow it, else on a test set."""
 
 import dataclasses
+import math
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -23,6 +24,8 @@ from rf_limits.theory.population_risk import (
     mean_square_difference,
     population_risk,
 )
+
+_ROUNDED = 1e-6
 
 
 class Risk(NamedTuple):
@@ -70,6 +73,22 @@ def risk_is_exact(network: OneHiddenLayer, target: Target, inputs: str) -> bool:
     if network.activation != "relu":
         return False
     return inputs == "gaussian" or (target.is_homogeneous and not network.use_bias)
+
+
+def largest_exact_scale(network: OneHiddenLayer, dim: int, second_moment: float) -> float:
+    """Lazy scale alpha up to which exact risks of f = alpha (g - g_0) are resolved in float64.
+
+    The exact risk is put together from products of neurons, of size alpha^2 E g_0^2, which
+    cancel: what is left is rounded by 2e-16 of them. That is a millionth of E f*^2 at the scale
+    returned; from a thousand times it on the risk would be noise, of either sign.
+
+    Args:
+      network: g.
+      dim: input dimension d.
+      second_moment: E f*^2.
+    """
+    square = network.aligned_size(dim) ** 2 / network.width
+    return math.sqrt(_ROUNDED * second_moment / (float(jnp.finfo(jnp.float64).eps) * square))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,6 +11,8 @@ from scipy import special
 from rf_limits.errors import check, check_choice
 from rf_limits.problem.polynomials import Gegenbauer, Polynomial
 
+MOST_DEGREE = 100
+"""Largest degree of a polynomial target."""
 MOST_FACTORS = 10
 """Largest degree of a monomial target: it is made of 2^(k - 1) single-index polynomials."""
 
@@ -81,6 +83,7 @@ def check_polynomial(kind: str, degree: int, dim: int) -> None:
     """
     check_choice(kind, POLYNOMIALS, "problem.polynomial")
     check(degree >= 0, "problem.degree", "be at least 0", degree)
+    check(degree <= MOST_DEGREE, "problem.degree", f"be at most {MOST_DEGREE}", degree)
     if kind == "monomial":
         requirement = f"be from 1 to {MOST_FACTORS} for a monomial"
         check(1 <= degree <= MOST_FACTORS, "problem.degree", requirement, degree)

@@ -1,18 +1,24 @@
 """Entry of every script: flags parsed, and mistakes answered in one line with exit code 2."""
 
+import contextlib
+import math
 import re
 import runpy
 import sys
-from collections.abc import Callable, Mapping
+import traceback
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from absl import flags
+from absl import flags, logging
+from ml_collections import ConfigDict
 
-from rf_limits.errors import USAGE_ERROR, RequirementError, did_you_mean
+from rf_limits.errors import USAGE_ERROR, RequirementError, check, did_you_mean
 from rf_limits.experiments.fields import config_fields
 from rf_limits.runs.files import StorageError
 
 STORAGE_ERROR = 74  # EX_IOERR
+_CONFIG = "be a file whose get_config() returns a ConfigDict with a field experiment"
 
 
 def run_script(
@@ -31,13 +37,21 @@ def run_script(
     error; 74 where the disk is full or cannot be written to; whatever ``main`` returns.
     """
     argv = sys.argv if argv is None else argv
-    try:
+    with answering(argv):
         if commands and argv[1:2] and argv[1] in commands:
             main, argv = commands[argv[1]], [argv[0], *argv[2:]]
         _parse(argv)
         code = main()
-    except RequirementError as error:
-        print(f"{Path(argv[0]).name}: {error}", file=sys.stderr)
+    sys.exit(code)
+
+
+@contextlib.contextmanager
+def answering(argv: list[str]) -> Iterator[None]:
+    """Answers what goes wrong inside in one line on standard error, and exits."""
+    try:
+        yield
+    except (RequirementError, flags.Error) as error:  # flags.Error: while flags are defined
+        print(f"{Path(argv[0]).name}: {_one_line(str(error))}", file=sys.stderr)
         sys.exit(USAGE_ERROR)
     except StorageError as error:
         print(
@@ -45,7 +59,6 @@ def run_script(
             file=sys.stderr,
         )
         sys.exit(STORAGE_ERROR)
-    sys.exit(code)
 
 
 def _parse(argv: list[str]) -> None:
@@ -53,41 +66,120 @@ def _parse(argv: list[str]) -> None:
         print(sys.modules["__main__"].__doc__)
         print(flags.FLAGS.get_help())
         sys.exit(0)
+    logging.set_verbosity(logging.ERROR)  # what is wrong with a config is said once, below
     try:
         rest = flags.FLAGS(argv)
         if "config" in flags.FLAGS and flags.FLAGS["config"].present:
-            _ = flags.FLAGS.config.experiment  # a file that cannot be loaded says so only here
+            _check_config(flags.FLAGS.config)
+        _check_numbers()
+    except flags.IllegalFlagValueError as error:
+        raise RequirementError(_illegal_value(argv, error)) from error
     except flags.Error as error:
         raise RequirementError(_one_line(str(error))) from error
-    except (AttributeError, KeyError) as error:
-        raise RequirementError(_unknown_field(argv)) from error
-    except (TypeError, ValueError, OSError, SyntaxError, ImportError) as error:
-        raise RequirementError(_one_line(f"--config could not be used: {error}")) from error
+    except RequirementError:
+        raise
+    except Exception as error:  # raised by the user's file, or by what is looked for in it
+        raise RequirementError(_config_mistake(argv, error)) from error
     if len(rest) > 1:
         raise RequirementError(
             f"arguments must be flags, --name=value, but received {' '.join(rest[1:])!r}."
         )
 
 
+def _check_numbers() -> None:
+    """Refuses NaN, which no bound of a flag refuses; fields of configs have checks of their own."""
+    for name, value in flags.FLAGS.flag_values_dict().items():
+        missing = isinstance(value, float) and math.isnan(value) and "." not in name
+        check(not missing, f"--{name}", "be a number", value)
+
+
+def _check_config(config: Any) -> None:
+    """Refuses what a config file gave that is no config; raises its error if it had one."""
+    _ = getattr(config, "experiment", None)  # a file that cannot be loaded says so only here
+    good = isinstance(config, ConfigDict) and isinstance(config.get("experiment"), str)
+    check(good, "--config", _CONFIG, _shortened(config))
+
+
+def _shortened(value: Any) -> Any:
+    """The value itself, or its type where it would not fit into a line."""
+    return value if len(repr(value)) <= 60 and "\n" not in repr(value) else type(value)
+
+
+def _illegal_value(argv: list[str], error: flags.IllegalFlagValueError) -> str:
+    """What a flag must be, and the value received."""
+    text = str(error)
+    match = re.match(r"flag --([\w.]+)=(.*)", text, re.DOTALL)
+    if match is None:
+        return _one_line(text)
+    name, rest = match.groups()
+    if name == "config" and _config_path(argv) is not None:
+        return _config_mistake(argv, error)
+    value, _, reason = rest.rpartition(": ")
+    if error.__context__ is not None and rest.endswith(f": {error.__context__}"):
+        reason = str(error.__context__)
+        value = rest.removesuffix(f": {reason}")
+    if "must have a value other than None" in reason:
+        return f"--{name} must be given."
+    parser = flags.FLAGS[name].parser if name in flags.FLAGS else None
+    requirement = _requirement(parser) or f"be usable ({_one_line(reason)})"
+    return f"--{name} must {requirement}, but received {value!r}."
+
+
+def _requirement(parser: Any) -> str | None:
+    if isinstance(parser, flags.BooleanParser):
+        return "be True or False"
+    if isinstance(parser, flags.EnumParser):
+        return f"be one of {', '.join(parser.enum_values)}"
+    return f"be {parser.syntactic_help}" if getattr(parser, "syntactic_help", "") else None
+
+
 def _one_line(text: str) -> str:
     return re.sub(r"\s+", " ", text).strip()
 
 
-def _config_path(argv: list[str]) -> str | None:
+def _config_path(argv: list[str]) -> tuple[str, list[str]] | None:
+    """File of the config on the command line, and what is passed to its get_config."""
     for i, word in enumerate(argv):
-        if match := re.fullmatch(r"--?config=([^:]*)(:.*)?", word):
-            return match.group(1)
-        if word in ("--config", "-config") and i + 1 < len(argv):
-            return argv[i + 1].split(":")[0]
+        name, equals, value = word.partition("=")
+        if name not in ("--config", "-config"):
+            continue
+        value = value if equals else "".join(argv[i + 1 : i + 2])
+        path, colon, variant = value.partition(":")
+        return path, [variant] if colon else []
     return None
 
 
-def _unknown_field(argv: list[str]) -> str:
+def _config_mistake(argv: list[str], error: Exception) -> str:
+    """Says what is wrong with the config file, or which override is no field of it."""
+    path, variant = _config_path(argv) or ("", [])
+    try:
+        config = runpy.run_path(path)["get_config"](*variant)
+        _check_config(config)
+        return _unknown_field(argv, config) or _one_line(f"--config could not be used: {error}")
+    except RequirementError as found:
+        return str(found)
+    except KeyError as found:
+        if found.args == ("get_config",):
+            return f"--config must be a file that defines get_config(), but received {path!r}."
+        reason: Exception = found
+    except Exception as found:
+        reason = found
+    if isinstance(reason, OSError) and reason.filename == path:
+        return (
+            f"--config must be a file that can be read, but received {path!r} ({reason.strerror})."
+        )
+    frames = [one for one in traceback.extract_tb(reason.__traceback__) if one.filename == path]
+    where = f", line {frames[-1].lineno}" if frames else ""
+    words = f"{type(reason).__name__}: {str(reason).strip().partition(chr(10))[0]}"
+    words = re.sub(r" Other fields present: .*}[\"']?\.?", "", words)  # ml_collections lists all
+    return _one_line(f"--config must {_CONFIG}, but {path!r}{where} raises {words}")
+
+
+def _unknown_field(argv: list[str], config: ConfigDict) -> str | None:
     """Names the override that is no field of the config, and the nearest one that is."""
-    path = _config_path(argv)
-    known = list(config_fields(runpy.run_path(path)["get_config"]())) if path else []
+    known = list(config_fields(config))
     for word in argv:
-        match = re.match(r"--?config\.([\w.]+)", word)
+        match = re.match(r"--?(?:no)?config\.([\w.]+)", word)
         if match is None or match.group(1) in known:
             continue
         name = match.group(1)
@@ -95,4 +187,4 @@ def _unknown_field(argv: list[str]) -> str:
         return (
             f"--config.{name} must be a field of the config, but there is none of that name.{hint}"
         )
-    return "--config must define every field it is asked for."
+    return None

@@ -11,7 +11,7 @@ from rf_limits.experiments.keep import Keep, State, Stopped
 from rf_limits.runs.checkpoints import Checkpoints, dump_arrays, load_arrays
 from rf_limits.runs.files import StorageError
 from rf_limits.runs.stopping import Stop
-from rf_limits.runs.store import RunStore
+from rf_limits.runs.store import RunStore, read_table
 
 
 class KeepInStore(Keep):
@@ -48,7 +48,7 @@ class KeepInStore(Keep):
     def get(self, name: str) -> pd.DataFrame | None:
         """The part's table, if it is there."""
         held = agree_bytes(self._store.read_part(self._prefix + name) if is_writer() else None)
-        return None if held is None else pd.read_parquet(io.BytesIO(held))
+        return None if held is None else read_table(io.BytesIO(held))
 
     def put(self, name: str, table: pd.DataFrame) -> None:
         """Writes the part's table; its states are forgotten."""

@@ -13,6 +13,7 @@ from ml_collections import ConfigDict
 
 from rf_limits.devices.processes import agree, is_writer, writer_first
 from rf_limits.errors import check, check_choice
+from rf_limits.experiments.fields import check_fields
 from rf_limits.experiments.keep import Stopped
 from rf_limits.experiments.result import Report, Result
 from rf_limits.experiments.training import run_together
@@ -43,6 +44,22 @@ EXPERIMENTS = {
     name: (f"rf_limits.experiments.{folder}{name}", f"rf_limits.figures.{folder}{name}")
     for name, folder in _FOLDERS.items()
 }
+
+
+def default_of(experiment: str) -> ConfigDict:
+    """Every field of an experiment's config, with its default.
+
+    Args:
+      experiment: one of :data:`EXPERIMENTS`.
+    """
+    folder = _FOLDERS[experiment]
+    module = importlib.import_module(
+        f"rf_limits.experiments.{f'{folder}configs' if folder else 'defaults'}"
+    )
+    name = "default" if experiment == "training" else experiment
+    return getattr(module, f"{name}_config")()
+
+
 SAVE_EVERY = 300.0
 """Seconds between saved states."""
 
@@ -63,6 +80,7 @@ class Run:
         hint = "be one run: scripts/launch.py carries out the field sweep"
         check("sweep" not in config, "config", hint, "a sweep")
         check_choice(config.experiment, EXPERIMENTS, "experiment")
+        check_fields(config, default_of(config.experiment))
         modules = EXPERIMENTS[config.experiment]
         self.experiment, self.figures = (importlib.import_module(name) for name in modules)
         self.experiment.validate(config)

@@ -1,11 +1,13 @@
 """The flags and the body shared by scripts that run a config in a work directory."""
 
+import sys
+
 from absl import flags
 from ml_collections import config_flags
 
 from rf_limits.devices.connect import CONNECT_TIMEOUT, Address, connect, leaving_together
 from rf_limits.errors import check, check_choice
-from rf_limits.runs.cli import run_script
+from rf_limits.runs.cli import answering, run_script
 from rf_limits.runs.run import SAVE_EVERY
 from rf_limits.runs.session import run_in_workdir
 
@@ -18,7 +20,8 @@ def run_config_script(*experiments: str) -> None:
     Args:
       experiments: values of ``config.experiment`` the script is for.
     """
-    config = config_flags.DEFINE_config_file("config", None, "Config file.", lock_config=True)
+    with answering(sys.argv):
+        config = config_flags.DEFINE_config_file("config", None, "Config file.", lock_config=True)
     workdir = flags.DEFINE_string("workdir", None, "Directory for results; made if absent.")
     overwrite = flags.DEFINE_bool("overwrite", False, "Replace the results in workdir.")
     platforms = ["cpu", "gpu", "tpu"]

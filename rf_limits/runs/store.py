@@ -17,6 +17,7 @@ from typing import Any
 
 import filelock
 import pandas as pd
+import pyarrow.parquet
 
 from rf_limits.errors import RequirementError, check
 from rf_limits.runs.files import write_whole
@@ -46,6 +47,35 @@ def plain(value: Any) -> Any:
     return value
 
 
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Writes a parquet file, whole, with a checksum of every page."""
+    options = {"index": False, "write_page_checksum": True}
+    write_whole(path, lambda temporary: table.to_parquet(temporary, **options))
+
+
+def read_table(source: Path | io.BytesIO) -> pd.DataFrame:
+    """Reads a parquet file; a page whose bytes are not those that were written is an error.
+
+    Raises:
+      OSError, ValueError: the file is missing or damaged.
+    """
+    try:
+        return pd.read_parquet(source, page_checksum_verification=True)
+    except KeyError as error:  # what it says of itself is damaged
+        raise ValueError(f"no column {error}") from error
+
+
+def check_takes_files(path: Path, field: str) -> None:
+    """Refuses a directory that cannot be written to, or made.
+
+    Raises:
+      RequirementError: naming ``field`` and what stands in the way.
+    """
+    place = next(place for place in (path, *path.absolute().parents) if place.exists())
+    good = place.is_dir() and os.access(place, os.W_OK | os.X_OK)
+    check(good, field, _WRITABLE, str(place))
+
+
 class InUseError(RequirementError):
     """Another process runs in the directory."""
 
@@ -54,6 +84,7 @@ class RunStore:
     """The files of one work directory."""
 
     def __init__(self, workdir: str | Path):
+        check(str(workdir) != "", "--workdir", "name a directory", workdir)
         self.path = Path(workdir)
 
     def open(self, config: dict[str, Any], *, overwrite: bool) -> str:
@@ -78,6 +109,7 @@ class RunStore:
             if before == plain(config) and not overwrite:
                 status = (self.read_json("run.json") or {}).get("status")
                 if status in ("complete", "diverged"):
+                    self._check_results()
                     return "finished"
             elif not overwrite:
                 changed = ", ".join(_differences(before, plain(config)))
@@ -90,10 +122,19 @@ class RunStore:
                 f"--workdir must be empty or hold a run, but {self.path} holds other files; use "
                 "--overwrite to write beside them."
             )
-        places = (self.path, *self.path.absolute().parents)
-        place = next(place for place in places if place.exists())
-        check(os.access(place, os.W_OK | os.X_OK), "--workdir", _WRITABLE, str(place))
+        check_takes_files(self.path, "--workdir")
         return "new"
+
+    def _check_results(self) -> None:
+        """Refuses a finished run whose table is gone, or cut short."""
+        path = self.path / RESULTS[0]
+        try:
+            pyarrow.parquet.read_metadata(path)
+        except (OSError, ValueError) as error:
+            raise RequirementError(
+                f"{path} must be the table of the finished run, but it is missing or damaged; "
+                "--overwrite runs it again."
+            ) from error
 
     def others(self) -> bool:
         """Whether there is anything but what a run that was killed at its start leaves."""
@@ -175,17 +216,20 @@ class RunStore:
         """Contents of a JSON file of the run, or None where there is none.
 
         Raises:
-          RequirementError: the file is there and is not JSON.
+          RequirementError: the file is there and is not JSON, or not of names and values.
         """
         path = self.path / name
         if not path.is_file():
             return None
         try:
-            return json.loads(path.read_text())
-        except json.JSONDecodeError as error:
+            found = json.loads(path.read_text())
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            reason = getattr(error, "msg", error.reason if hasattr(error, "reason") else "")
             raise RequirementError(
-                f"{path} must be JSON, but it is damaged ({error.msg}); use another --workdir."
+                f"{path} must be JSON, but it is damaged ({reason}); use another --workdir."
             ) from error
+        check(isinstance(found, dict), str(path), "hold names and values", found)
+        return found
 
     def write_json(self, name: str, value: Any) -> None:
         """Writes a JSON file, whole."""
@@ -207,7 +251,7 @@ class RunStore:
         path = self._part(name)
         try:
             held = path.read_bytes()
-            pd.read_parquet(io.BytesIO(held))
+            read_table(io.BytesIO(held))
         except FileNotFoundError:
             return None
         except (OSError, ValueError):
@@ -222,8 +266,7 @@ class RunStore:
           name: of the part, made of letters, digits, spaces and ``-_.=^``.
           table: its rows.
         """
-        path = self._part(name)
-        write_whole(path, lambda temporary: table.to_parquet(temporary, index=False))
+        write_table(self._part(name), table)
 
     def _part(self, name: str) -> Path:
         check(re.fullmatch(r"[\w.=^ -]+", name) is not None, "name of a part", "be plain", name)
@@ -250,11 +293,11 @@ class RunStore:
 
     def write_metrics(self, metrics: pd.DataFrame) -> None:
         """Writes metrics.parquet, whole."""
-        write_whole(self.path / "metrics.parquet", lambda t: metrics.to_parquet(t, index=False))
+        write_table(self.path / RESULTS[0], metrics)
 
     def read_metrics(self) -> pd.DataFrame:
         """Reads metrics.parquet back, with the types of :func:`metrics_table`."""
-        return pd.read_parquet(self.path / "metrics.parquet")
+        return read_table(self.path / RESULTS[0])
 
     def write_figure(self, name: str, figure) -> list[Path]:
         """Writes a matplotlib figure as png and svg; returns the paths."""

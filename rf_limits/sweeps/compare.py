@@ -8,7 +8,7 @@ import pandas as pd
 
 from rf_limits.errors import RequirementError, check
 from rf_limits.experiments.fields import config_fields
-from rf_limits.experiments.tables import CELL
+from rf_limits.experiments.tables import CELL, KEYS
 from rf_limits.runs.store import RunStore, plain
 from rf_limits.sweeps.grid import config_hash
 from rf_limits.sweeps.manifest import SweepStore, config_from_json
@@ -51,12 +51,16 @@ def _runs(workdir: Path) -> list[tuple[str, RunStore]]:
 
 def _read(store: RunStore, found: _Found) -> pd.DataFrame:
     try:
-        return store.read_metrics()
+        table = store.read_metrics()
     except (OSError, ValueError) as error:
         raise RequirementError(
             f"{store.path}/metrics.parquet must be readable, but it is damaged; run the cell "
             f"{found.name} again with --overwrite."
         ) from error
+    missing = [name for name in (*KEYS, "risk", "relative_risk") if name not in table]
+    requirement = "have the columns of a training run's table"
+    check(not missing, f"{store.path}/metrics.parquet", requirement, f"none of {missing}")
+    return table
 
 
 def gather(workdirs: Sequence[str | Path]) -> Compared:
@@ -66,7 +70,8 @@ def gather(workdirs: Sequence[str | Path]) -> Compared:
       workdirs: of runs or sweeps. A config that is there twice counts once.
 
     Raises:
-      RequirementError: no work directory, or none with a finished run.
+      RequirementError: no work directory, none with a finished run, or one of another
+        experiment, whose tables have labels of their own.
     """
     runs: dict[str, _Found] = {}
     left_out = []
@@ -77,6 +82,9 @@ def gather(workdirs: Sequence[str | Path]) -> Compared:
                 left_out.append(f"{store.path}: {state}{f', {detail}' if detail else ''}")
                 continue
             config = store.read_json("config.json")
+            kind = (config or {}).get("experiment")
+            requirement = "hold training runs, of scripts/train.py or a sweep of them"
+            check(kind == "training", "--workdirs", requirement, f"{store.path}: {kind}")
             digest = config_hash(config_from_json(config))
             if digest not in runs:
                 runs[digest] = _Found(name, store, config_fields(config))

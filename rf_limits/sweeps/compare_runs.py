@@ -9,7 +9,7 @@ from rf_limits.errors import check
 from rf_limits.experiments.tables import CELL, final_rows
 from rf_limits.figures.compare import draw
 from rf_limits.runs.files import write_whole
-from rf_limits.runs.store import RunStore
+from rf_limits.runs.store import RunStore, check_takes_files, write_table
 from rf_limits.sweeps.compare import gather
 
 TABLE = "compared.parquet"
@@ -37,13 +37,15 @@ def compare(
     Raises:
       RequirementError: nothing to compare, or ``output`` holds something else.
     """
+    check(str(output) != "", "--output", "name a directory", output)
     console, path = console or Console(), Path(output)
     others = path.exists() and (not path.is_dir() or any(path.iterdir()))
     mine = (path / TABLE).is_file()
     requirement = "be empty or new" if not mine else "be new, or --overwrite be given"
     check(not others or (mine and overwrite), "--output", requirement, str(path))
+    check_takes_files(path, "--output")
     found = gather(workdirs)
-    write_whole(path / TABLE, lambda t: found.table.to_parquet(t, index=False))
+    write_table(path / TABLE, found.table)
     final = final_rows(found.table, (CELL, *found.differing))
     write_whole(path / FINAL, lambda t: final.to_csv(t, index=False))
     store, figures = RunStore(path), draw(found.table, found.differing)

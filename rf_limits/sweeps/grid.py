@@ -87,6 +87,10 @@ def _axes(spec: Mapping[str, Any]) -> list[list[dict[str, Any]]]:
     """For each axis of the grid, the settings it runs through."""
     unknown = sorted(set(spec) - {"grid", "zipped"})
     check(not unknown, "sweep", "have the fields grid and zipped only", unknown)
+    for pair in (*spec.get("grid", ()), *itertools.chain(*spec.get("zipped", ()))):
+        good = isinstance(pair, (tuple, list)) and len(pair) == 2 and isinstance(pair[0], str)
+        good = good and isinstance(pair[1], (tuple, list)) and len(pair[1]) > 0
+        check(good, "sweep", "hold pairs of a field's name and a non-empty tuple of values", pair)
     axes = [[{name: value} for value in values] for name, values in spec.get("grid", ())]
     for group in spec.get("zipped", ()):
         lengths = {name: len(values) for name, values in group}
@@ -130,7 +134,8 @@ def _with(base: ConfigDict, fields: Mapping[str, Any]) -> ConfigDict:
 
 def config_hash(config: ConfigDict) -> str:
     """Eight hexadecimal digits that tell configs apart."""
-    text = json.dumps(plain(config.to_dict()), sort_keys=True)
+    # default: a value that JSON has no form for is refused later, by its field's name
+    text = json.dumps(plain(config.to_dict()), sort_keys=True, default=repr)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
@@ -155,6 +160,8 @@ def cells_of(config: ConfigDict) -> list[SweepCell]:
     spec: Mapping[str, Any] = {}
     with base.unlocked():
         if "sweep" in base:
+            made = isinstance(base.sweep, ConfigDict)
+            check(made, "sweep", "be made by rf_limits.sweeps.sweep", base.sweep)
             spec = base.sweep.to_dict()
             del base.sweep
     axes = _axes(spec)

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from rf_limits.errors import RequirementError, check
 from rf_limits.experiments.keep import Stopped
-from rf_limits.runs.cli import run_script
+from rf_limits.runs.cli import answering, run_script
 from rf_limits.runs.run import SAVE_EVERY, Run
 from rf_limits.runs.session import select_platform
 from rf_limits.runs.stopping import Stop, listening
@@ -30,7 +30,8 @@ _AT_ONCE = 1000  # elements of a Slurm array
 
 def define_flags() -> Any:
     """The flags of scripts/launch.py; returns that of the config."""
-    config = config_flags.DEFINE_config_file("config", None, "Config file.", lock_config=True)
+    with answering(sys.argv):
+        config = config_flags.DEFINE_config_file("config", None, "Config file.", lock_config=True)
     flags.DEFINE_string("workdir", None, "Directory of the sweep; made if absent.")
     flags.DEFINE_multi_string("grid", [], 'One more axis: "problem.dim=(5,10)".')
     flags.DEFINE_multi_string(

@@ -53,10 +53,16 @@ class SweepStore:
                 f"--workdir must hold a sweep made by scripts/launch.py, but {self.path} has no "
                 f"{MANIFEST}."
             )
-        return [
-            SweepCell(one["name"], one["fields"], config_from_json(one["config"]))
-            for one in found["cells"]
-        ]
+        try:
+            return [
+                SweepCell(one["name"], one["fields"], config_from_json(one["config"]))
+                for one in found["cells"]
+            ]
+        except (KeyError, TypeError, AttributeError) as error:
+            raise RequirementError(
+                f"{self.path / MANIFEST} must list the cells of a sweep, with name, fields and "
+                "config, but it is damaged or of something else; use another --workdir."
+            ) from error
 
     def claim(self, cells: Sequence[SweepCell], *, extend: bool) -> list[SweepCell]:
         """Makes the directory this sweep's, or checks that it is.

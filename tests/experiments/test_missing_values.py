@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from rf_limits.experiments.tables import exponent_rows
+from rf_limits.figures import hardness
 from rf_limits.runs.run import EXPERIMENTS
 from rf_limits.runs.store import RunStore
 
 REFERENCE = pathlib.Path(__file__).parents[2] / "results" / "reference"
 IDENTITY = {"width", "seed", "step", "dim", "num_train", "lazy_scale", "time", "threshold"}
 LABELS = {"N", "scale", "params", "parameterization", "part", "point", "data", "student", "d", "n"}
-LABELS |= {"target"}
+LABELS |= {"target", "regime", "measurement"}
 TABLES = {
     "training": "quickstart",
     "lazy_scale": "lazy_scale",
@@ -23,6 +24,7 @@ TABLES = {
     "single_neuron": "single_neuron",
     "sample_complexity": "sample_complexity",
     "polynomials": "polynomials",
+    "coupling": "coupling",
 }
 
 
@@ -54,3 +56,21 @@ def test_exponents_leave_out_the_width_that_lost_a_seed():
     metrics = RunStore(REFERENCE / "quickstart").read_metrics()
     assert len(exponent_rows(metrics))
     assert not exponent_rows(lost_seed(metrics))
+
+
+def test_the_figure_of_hardness_leaves_out_where_a_seed_did_not_arrive():
+    metrics = RunStore(REFERENCE / "hardness").read_metrics()
+
+    def trained(table):
+        axis = hardness.draw(table)["hardness"].axes[0]
+        return [line for line in axis.lines if "trained by GD" in str(line.get_label())]
+
+    assert len(trained(metrics)) == 2
+    lost = metrics.copy()
+    network = (lost["method"] == "network") & (lost["seed"] == 0)
+    lost.loc[network & (lost["dim"] == lost["dim"].max()), "reached"] = 0.0
+    before, after = (
+        dict(zip(*trained(table)[1].get_data(), strict=True)) for table in (metrics, lost)
+    )
+    assert set(before) - set(after) == {float(metrics["dim"].max())}
+    assert all(after[dim] == before[dim] for dim in after)

@@ -63,9 +63,9 @@ MISTAKES = {
     "--config.problem.dimm=15": "--config.problem.dimm must be a field of the config, but there is "
     "none of that name. Did you mean --config.problem.dim?",
     "--config.modle.widths=(8,)": "Did you mean --config.model.widths?",
-    "--config.problem.dim=abc": "--config.problem.dim=abc",
-    "--config.problem.dim=2.5": "--config.problem.dim=2.5",
-    "--config.model.bias=maybe": "--config.model.bias=maybe",
+    "--config.problem.dim=abc": "--config.problem.dim must be an integer, but received 'abc'.",
+    "--config.problem.dim=2.5": "--config.problem.dim must be an integer, but received '2.5'.",
+    "--config.model.bias=maybe": "--config.model.bias must be True or False, but received 'maybe'.",
     "--config.model.lazy_scales=(1,x)": "model.lazy_scales must be finite",
     "--config.training.learning_rate=1e9": "training.learning_rate must be below",
     "--wrokdir=x": "wrokdir",

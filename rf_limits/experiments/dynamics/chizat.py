@@ -48,11 +48,16 @@ def _members(config: ConfigDict) -> list[Member]:
         "model__lazy_scales": tuple(scale_of(tau, student) for tau in taus),
         "training__learning_rate": ",".join(repr(rate_of(tau, student)) for tau in taus),
     }
+    given = {
+        "model.widths": "student",
+        "model.lazy_scales": "taus",
+        "training.batch_size": "batch_size",
+    }
     prefactors = {"m^-0.5": "ntk", "m^-1": "mean_field"}
     widths = {"training__learning_rate": "auto", "model__lazy_scales": (1.0,)}
     stream = {"data__kind": "stream", "training__batch_size": config.batch_size}
     members = {
-        "scale": [member(config, {"part": "scale", "prefactor": "1"}, **scales)],
+        "scale": [member(config, {"part": "scale", "prefactor": "1"}, given, **scales)],
         "width": [
             member(
                 config,
@@ -62,7 +67,7 @@ def _members(config: ConfigDict) -> list[Member]:
             )
             for name, parameterization in prefactors.items()
         ],
-        "stream": [member(config, {"part": "stream", "prefactor": "1"}, **scales, **stream)],
+        "stream": [member(config, {"part": "stream", "prefactor": "1"}, given, **scales, **stream)],
     }
     return [one for part in config.parts for one in members[part]]
 

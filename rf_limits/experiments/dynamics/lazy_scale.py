@@ -28,7 +28,8 @@ MEASURED = ("weight_movement", "kernel_drift")
 
 
 def _members(config: ConfigDict) -> list[Member]:
-    return [member(config, {"num_train": n}, data__num_train=n) for n in config.nums_train]
+    given = {"data.num_train": "nums_train"}
+    return [member(config, {"num_train": n}, given, data__num_train=n) for n in config.nums_train]
 
 
 def validate(config: ConfigDict) -> None:

@@ -24,7 +24,7 @@ from rf_limits.experiments.tables import (
     summary_rows,
 )
 from rf_limits.experiments.training import Training
-from rf_limits.experiments.validation import check_real, check_whole
+from rf_limits.experiments.validation import check_degree, check_real, check_whole
 from rf_limits.learning.optimizers import parse_optimizer
 from rf_limits.models.ensemble_loss import ensemble_loss
 from rf_limits.models.zonal_kernels import zonal_kernels
@@ -46,6 +46,12 @@ def _members(config: ConfigDict) -> list[Member]:
         member(
             config,
             {"part": "population"},
+            {
+                "problem.dim": "population.dim",
+                "model.widths": "population.widths",
+                "model.lazy_scales": "population.lazy_scale",
+                "seeds": "population.seeds",
+            },
             data__kind="population",
             problem__dim=population.dim,
             model__widths=tuple(population.widths),
@@ -68,7 +74,7 @@ def validate(config: ConfigDict) -> None:
     population = config.population
     check_whole(population.dim, "population.dim", 2)
     check_whole(population.seeds, "population.seeds", 1)
-    check_whole(population.max_degree, "population.max_degree", 0)
+    check_degree(population.max_degree, "population.max_degree", 0)
     check_real(population.lazy_scale, "population.lazy_scale", 0.0, strict=True)
     validate_members(_members(config))
 

@@ -29,6 +29,7 @@ _STUDENT = ["data", "student", "width", "lazy_scale"]
 
 def _members(config: ConfigDict) -> list[Member]:
     members = []
+    given = {"problem.dim": "dims", "data.num_train": "samples_per_dim x dims"}
     for dim in config.dims:
         for kind in config.kinds:
             fields = {
@@ -46,8 +47,10 @@ def _members(config: ConfigDict) -> list[Member]:
                 "model__output_init": "positive",
                 "model__centring": "none",
             }
-            members.append(member(config, {**labels, "student": "one neuron"}, **fields, **one))
-            members.append(member(config, {**labels, "student": "network"}, **fields))
+            members.append(
+                member(config, {**labels, "student": "one neuron"}, given, **fields, **one)
+            )
+            members.append(member(config, {**labels, "student": "network"}, given, **fields))
     return members
 
 

@@ -8,7 +8,13 @@ from rf_limits.experiments import validation
 from rf_limits.experiments.defaults import default_config
 from rf_limits.experiments.large.jobs import make_jobs
 from rf_limits.experiments.large.plan import PRECONDITIONERS, SOLVERS, preconditioner_of
-from rf_limits.experiments.validation import check_real, check_sequence, check_whole
+from rf_limits.experiments.memory import check_array_memory
+from rf_limits.experiments.validation import (
+    check_real,
+    check_seeds,
+    check_sequence,
+    check_whole,
+)
 from rf_limits.learning.streamed.preconditioners import has_population_gram
 from rf_limits.models.network import make_network
 
@@ -23,9 +29,12 @@ def _validate_sizes(config: ConfigDict) -> None:
     for field in ("widths", "nums_train"):
         for value in config[field]:
             check_whole(value, field, 1)
-    for field in ("max_iterations", "kernel_points", "block_size", "seeds"):
+    for field in ("max_iterations", "kernel_points", "block_size"):
         check_whole(config[field], field, 1)
+    check_seeds(config.seeds, "seeds")
     check_whole(config.num_test, "num_test", 2)
+    for field in ("block_size", "num_test"):
+        check_array_memory(config[field] * config.problem.dim, field, config[field])
     check_real(config.ridge, "ridge", 0.0)
     check_real(config.tolerance, "tolerance", 0.0, strict=True)
     underdetermined = "random_features" in config.methods and (

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from ml_collections import ConfigDict
 
-from rf_limits.errors import check, check_choice
+from rf_limits.errors import RequirementError, check, check_choice
 from rf_limits.experiments.fits import steps_to_threshold
 from rf_limits.experiments.power.regimes import COUPLED, REGIMES
 from rf_limits.experiments.result import Report, Result, no_report
@@ -55,7 +55,10 @@ def parse_target(name: str, dim: int) -> tuple[str, int]:
         return NEURON, 0
     kind, _, degree = str(name).rpartition("_")
     check(degree.isdigit(), "targets", 'hold entries like "harmonic_2" or "neuron"', name)
-    check_polynomial(kind, int(degree), dim)
+    try:
+        check_polynomial(kind, int(degree), dim)
+    except RequirementError as error:
+        raise RequirementError(f"targets: for {name!r} {error}") from error
     return kind, int(degree)
 
 
@@ -74,6 +77,7 @@ def _target_fields(config: ConfigDict, name: str) -> dict[str, Any]:
 def _members(config: ConfigDict) -> list[Member]:
     members = []
     most = max(config.nums_train)
+    given = {"data.num_train": "nums_train"}
     for name in config.targets:
         problem = _target_fields(config, name)
         for regime in config.regimes:
@@ -81,12 +85,12 @@ def _members(config: ConfigDict) -> list[Member]:
             methods = {"predictors__methods": ("network", COUPLED[regime][0])}
             fields = {**problem, **REGIMES[regime], **methods, "data__num_train": most}
             labels = {"target": name, "regime": regime, "num_train": most}
-            members.append(member(config, labels, **fields))
+            members.append(member(config, labels, given, **fields))
         for n in config.nums_train:
             fields = {**problem, "data__num_train": n, "predictors__methods": _FITTED_METHODS}
             fields["model__widths"] = (max(config.model.widths),)
             labels = {"target": name, "regime": FITTED, "num_train": n}
-            members.append(member(config, labels, **fields))
+            members.append(member(config, labels, given, **fields))
     return members
 
 
@@ -98,8 +102,10 @@ def validate(config: ConfigDict) -> None:
     """
     for name in ("targets", "regimes", "nums_train"):
         check_sequence(config[name], name)
-    for n in config.nums_train:
-        check_whole(n, "nums_train", 1)
+    check_sequence(config.model.widths, "model.widths")
+    for field, values in (("nums_train", config.nums_train), ("model.widths", config.model.widths)):
+        for value in values:
+            check_whole(value, field, 1)
     for name in config.regimes:
         check_choice(name, tuple(REGIMES), "regimes")
     check_whole(config.problem.dim, "problem.dim", 2)  # the guarantee is by harmonics

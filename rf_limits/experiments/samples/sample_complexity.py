@@ -41,6 +41,7 @@ def _members(config: ConfigDict) -> list[Member]:
         member(
             config,
             {"dim": dim, "num_train": n},
+            {"problem.dim": "dims", "data.num_train": "nums_train"},
             problem__dim=dim,
             data__num_train=n,
         )

@@ -1,0 +1,160 @@
+"""Configs at the edge of what numbers can hold: the right answer, or a refusal in one line."""
+
+import dataclasses
+import math
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rf_limits.errors import RequirementError
+from rf_limits.experiments import setting, training
+from rf_limits.experiments.tables import final_rows
+from rf_limits.experiments.validation import validate
+from rf_limits.measure.risk import largest_exact_scale
+from rf_limits.models.network import make_network
+from rf_limits.problem.neurons import SingleNeuron
+from tests.experiments.conftest import small_config
+
+
+def tiny(**fields):
+    """A small config of one width, one scale and one seed, with ``__`` for dots in names."""
+    config = small_config()
+    config.problem.dim, config.data.num_train, config.data.num_test = 3, 12, 40
+    config.model.widths, config.model.lazy_scales, config.seeds = (4,), (1.0,), 1
+    config.training.steps, config.training.log_points = 20, 2
+    config.measure.max_degree, config.precision = -1, "float64"
+    with config.unlocked():
+        config.update_from_flattened_dict({k.replace("__", "."): v for k, v in fields.items()})
+    return config
+
+
+def ends(config):
+    """Final rows of a run by method."""
+    metrics = training.prepare(config).run().metrics
+    return {row["method"]: row for row in final_rows(metrics).to_dict("records")}
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"problem__norm": 1e300}, "problem.norm and problem.bias must give a target .* inf"),
+        ({"problem__norm": 1e-300}, "problem.norm and problem.bias must give a target .* 0.0"),
+        ({"problem__bias": -60.0}, "problem.norm and problem.bias must give a target"),
+        ({"problem__noise": 1e200}, r"problem.noise must give labels below 1e\+154"),
+        ({"problem__noise": 1e20, "precision": "float32"}, "problem.noise must give labels"),
+        ({"problem__norm": 1e-25, "precision": "float32"}, "precision = 'float32' can hold"),
+    ],
+)
+def test_sizes_that_precision_cannot_hold(fields, message):
+    with pytest.raises(RequirementError, match=message):
+        setting.make_setting(tiny(**fields))
+
+
+@pytest.mark.parametrize(("scale", "precision"), [(1e300, "float64"), (1e-25, "float32")])
+def test_lazy_scales_that_precision_cannot_hold(scale, precision):
+    with pytest.raises(RequirementError, match="model.lazy_scales must be between"):
+        validate(tiny(model__lazy_scales=(scale,), precision=precision))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Undefined(SingleNeuron):
+    """A neuron that is no number at some inputs."""
+
+    def __call__(self, x):
+        return jnp.where(x[:, 0] > 1.0, jnp.nan, super().__call__(x))
+
+
+def test_a_target_that_is_no_number(monkeypatch):
+    bad = Undefined(**vars(SingleNeuron.create(jnp.ones(3), 1.0, 0.0)))
+    monkeypatch.setattr(setting, "_target", lambda *_, **__: bad)
+    with pytest.raises(RequirementError, match="problem.target must be finite at every input"):
+        setting.make_setting(tiny())
+
+
+@pytest.mark.parametrize("ridge", [0.0, 0.1])
+def test_duplicate_points_have_the_weighted_answer(ridge):
+    """On the sphere in one dimension all inputs are 1 or -1, and the NNGP tells just these apart.
+
+    K(x, x') = E relu(g x) relu(g x') is 1/2 for equal signs and 0 else, so that ridge regression
+    on n_+ copies of the input at which f* = 1 predicts n_+/(n_+ + 2 ridge) there and 0 at the
+    other.
+    """
+    config = tiny(problem__dim=1, problem__inputs="sphere", predictors__ridge=ridge)
+    config.predictors.methods = ("nngp", "random_features")
+    prepared = training.prepare(config)
+    metrics = prepared.run().metrics
+    rows = {row["method"]: row for row in final_rows(metrics).to_dict("records")}
+    data = prepared.setting.data
+    copies, share = (
+        float(f(y[0] > 0.5)) for f, y in [(np.sum, data.y_train), (np.mean, data.y_test)]
+    )
+    assert copies >= 2
+    error = 1.0 - copies / (copies + 2.0 * ridge)
+    np.testing.assert_allclose(rows["nngp"]["risk"], share * error**2, rtol=1e-7, atol=1e-25)
+    if ridge == 0.0:
+        assert rows["random_features"]["risk"] < 1e-20
+
+
+def test_more_points_than_a_singular_kernel_has_directions():
+    """A linear network has d directions, whatever n: ridge 0 is least squares."""
+    config = tiny(
+        model__activation="linear", problem__dim=2, data__num_train=60, problem__noise=0.5
+    )
+    config.predictors.methods = ("nngp", "ntk")
+    prepared = training.prepare(config)
+    rows = {row["method"]: row for row in final_rows(prepared.run().metrics).to_dict("records")}
+    x, y = (np.asarray(a)[0] for a in prepared.setting.data[:2])
+    expected = np.mean((x @ np.linalg.lstsq(x, y, rcond=None)[0] - y) ** 2)
+    for name in ("nngp", "ntk"):
+        np.testing.assert_allclose(rows[name]["train_loss"], expected, rtol=1e-10)
+        assert rows[name]["ridge_needed"] == 0.0
+
+
+def test_one_point_one_neuron():
+    """The linearization of one neuron fits one point it is on at."""
+    rows = ends(tiny(data__num_train=1, model__widths=(1,), data__num_test=2, problem__noise=1.0))
+    for row in rows.values():
+        assert row["risk"] >= 0.0
+        assert math.isfinite(row["train_loss"])
+    for name in ("nngp", "ntk"):
+        assert rows[name]["train_loss"] < 1e-25
+
+
+def test_the_edge_of_stability():
+    config = tiny(training__learning_rate="1e9", training__steps=3000)
+    config.predictors.methods = ("linearized",)
+    with pytest.raises(RequirementError, match="where the linearized network starts") as refused:
+        training.prepare(config)
+    limit = float(str(refused.value).split("below ")[1].split(",")[0])
+    config.training.learning_rate = repr(1.01 * limit)
+    with pytest.raises(RequirementError, match="must be below"):
+        training.prepare(config)
+    config.training.learning_rate = repr(0.99 * limit)
+    metrics = training.prepare(config).run().metrics.sort_values("step")
+    assert metrics["train_loss"].iloc[-1] < metrics["train_loss"].iloc[0]
+
+
+def test_exact_risks_at_the_largest_lazy_scale():
+    """There the network is its linearization, and its exact risk agrees to what is promised."""
+    network = make_network(4)
+    most = 0.99 * largest_exact_scale(network, 3, 0.5)
+    config = tiny(model__lazy_scales=(most,))
+    config.predictors.methods = ("network", "linearized")
+    rows = ends(config)
+    difference = rows["network"]["risk"] - rows["linearized"]["risk"]
+    assert abs(difference) < 1e-4 * 0.5
+    config.model.lazy_scales = (1.01 * most / 0.99,)
+    with pytest.raises(
+        RequirementError, match="model.lazy_scales must be at most .* here for exact"
+    ):
+        training.prepare(config)
+    config.measure.exact, config.model.lazy_scales = False, (1e8,)
+    rows = ends(config)
+    np.testing.assert_allclose(rows["network"]["risk"], rows["linearized"]["risk"], rtol=1e-5)
+
+
+def test_a_tiny_lazy_scale_learns_nothing_it_should_not():
+    rows = ends(tiny(model__lazy_scales=(1e-8,)))
+    assert 0.0 < rows["network"]["relative_risk"] <= 1.0
+    assert rows["network"]["train_loss"] > 0.0

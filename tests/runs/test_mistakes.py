@@ -1,0 +1,172 @@
+"""A thousand mistakes at the command line: one line, exit code 2, at once, nothing touched.
+
+The scripts run in this process (:mod:`tests.in_process`); a few of the same mistakes run in
+processes of their own, to the same answers.
+"""
+
+import os
+import random
+import subprocess
+import sys
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rf_limits.runs import session
+from rf_limits.runs.compiled import compiling
+from rf_limits.sweeps import launch
+from tests import in_process
+from tests.runs.mistakes import field_mistakes, with_config
+from tests.runs.more_mistakes import FILES, more_mistakes
+
+SECONDS = 5.0
+HARMLESS = ("--save_every=10", "--config.seeds=2", "--noextend")
+"""Arguments that are right, put before or after a mistake; the last for launch alone."""
+
+
+def _began(*_, **__):
+    raise AssertionError("work began")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Files to be mistaken about."""
+    path = tmp_path_factory.mktemp("mistakes")
+    for name, text in FILES.items():
+        (path / name).parent.mkdir(exist_ok=True)
+        (path / name).write_text(text)
+    return path
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_work():
+    """Work that begins is an error."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session, "carry_out", _began)
+        for executor in (launch.InlineExecutor, launch.LocalExecutor, launch.SlurmExecutor):
+            patch.setattr(executor, "run", _began)
+        yield
+
+
+def _filled(mistake, folder):
+    names = {"configs": in_process.ROOT / "configs", "files": folder, "new": folder / "new" / "run"}
+
+    def fill(text):
+        for name, value in names.items():
+            text = text.replace(f"{{{name}}}", str(value))
+        return text
+
+    return mistake._replace(arguments=tuple(fill(text) for text in mistake.arguments))
+
+
+def _tree(folder):
+    return {path: path.lstat().st_mtime_ns for path in (folder, *folder.rglob("*"))}
+
+
+def _check_line(mistake, code, err):
+    assert code == 2, (mistake, code, err)
+    lines = err.strip().splitlines()
+    assert len(lines) == 1, (mistake, err)
+    assert lines[0].startswith(f"{mistake.script}.py: "), (mistake, err)
+    assert len(lines[0]) < 600, (mistake, err)
+    missing = [text for text in mistake.named if text.lower() not in lines[0].lower()]
+    assert not missing, (mistake, missing, lines[0])
+
+
+def _refused(mistake, folder):
+    """Checks everything about the answer to a mistake."""
+    mistake = _filled(mistake, folder)
+    before, programs, started = _tree(folder), compiling().programs, time.process_time()
+    answer = in_process.run(mistake.script, *mistake.arguments)
+    assert time.process_time() - started < SECONDS, mistake
+    assert compiling().programs == programs, mistake
+    assert answer.out == "", (mistake, answer.out)
+    _check_line(mistake, answer.code, answer.err)
+    assert _tree(folder) == before, mistake
+
+
+def _varied(draw_from):
+    """A mistake, with harmless arguments around it and one of the ways to write a flag."""
+
+    @st.composite
+    def strategy(draw):
+        mistake = draw(draw_from)
+        first, workdir, *rest = mistake.arguments
+        harmless = draw(st.lists(st.sampled_from(HARMLESS[:2]), unique=True, max_size=2))
+        if any(text.startswith("--config.seeds") for text in rest):
+            harmless = [text for text in harmless if "seeds" not in text]
+        if draw(st.booleans()):
+            first = first.removeprefix("-")
+        rest = [*harmless, *rest] if draw(st.booleans()) else [*rest, *harmless]
+        return mistake._replace(arguments=(first, workdir, *rest))
+
+    return strategy()
+
+
+@pytest.mark.parametrize("count", [300, pytest.param(1000, marks=pytest.mark.slow)])
+def test_a_thousand_mistakes(folder, count):
+    """Wrong names and values of fields: drawn from several thousand, the same every time."""
+    tried = set()
+
+    @settings(max_examples=count + count // 10, deadline=None, derandomize=True, database=None)
+    @given(_varied(st.sampled_from(field_mistakes())))
+    def refused(mistake):
+        _refused(mistake, folder)
+        tried.add((mistake.script, mistake.arguments))
+
+    refused()
+    assert len(tried) >= count
+    assert {script for script, _ in tried} == {m.script for m in field_mistakes()}
+
+
+def test_other_mistakes(folder):
+    assert len(more_mistakes()) > 450
+    for mistake in more_mistakes():
+        _refused(mistake, folder)
+
+
+@pytest.mark.slow
+def test_every_mistake(folder):
+    assert len(field_mistakes()) > 5000
+    for mistake in field_mistakes():
+        _refused(mistake, folder)
+
+
+def test_the_base_of_every_mistake_is_none(folder):
+    """Without the mistake, work begins: it is the mistake that is refused."""
+    for script in sorted({m.script for m in field_mistakes()}):
+        base = next(m for m in field_mistakes() if m.script == script)
+        config = base.arguments[0].rpartition("/")[2].removesuffix(".py")
+        more = HARMLESS if script == "launch" else HARMLESS[:2]
+        right = _filled(with_config(script, config, *more, named=()), folder / script)
+        with pytest.raises(AssertionError, match="work began"):
+            in_process.run(script, *right.arguments)
+
+
+_ALONE = 12
+"""Mistakes that run in processes of their own, 2 s each; three by default."""
+
+
+@pytest.mark.parametrize(
+    "index", [i if i < 3 else pytest.param(i, marks=pytest.mark.slow) for i in range(_ALONE)]
+)
+def test_in_a_process_of_its_own(folder, index):
+    draw = random.Random(index)
+    mistake = _filled(draw.choice(more_mistakes() if index % 2 else field_mistakes()), folder)
+    before = _tree(folder)
+    path = str(in_process.ROOT / "scripts" / f"{mistake.script}.py")
+    environment = {**os.environ, "PYTHONPATH": str(in_process.ROOT)}
+    process = subprocess.Popen(
+        [sys.executable, path, *mistake.arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        text=True,
+    )
+    out, err = process.communicate()
+    assert out == ""
+    _check_line(mistake, process.returncode, err)
+    assert _tree(folder) == before
+    assert err == in_process.run(mistake.script, *mistake.arguments).err
