@@ -15,6 +15,7 @@ from rf_limits.devices.compiling import jit_quickly
 from rf_limits.devices.layout import lead, place
 from rf_limits.devices.mesh import make_mesh
 from rf_limits.devices.processes import agree_arrays, on_host
+from rf_limits.errors import check
 from rf_limits.experiments.fitted import fit_random_features, fit_tangent_features, fitted_values
 from rf_limits.experiments.setting import Setting, streams
 from rf_limits.experiments.step_sizes import curvatures_at_start, step_sizes
@@ -26,6 +27,7 @@ from rf_limits.learning.infinite_width import InfiniteWidth, infinite_width
 from rf_limits.learning.linearized import Spectrum, linearized_params, spectrum
 from rf_limits.learning.optimizers import parse_optimizer
 from rf_limits.learning.training import Cell, Trainer
+from rf_limits.measure.extra import EXTRA
 from rf_limits.measure.movement import count_parameters
 from rf_limits.measure.neuron_risk import Exact, exact_risk
 from rf_limits.models import OneHiddenLayer, Params, ScaledOutput, init_params, tangent_kernel
@@ -138,6 +140,9 @@ class WidthRun:
         known = (self.output, setting.target, setting.second_moment, setting.inputs)
         self.exact = _exact_risk(*known, max_degree=degrees) if config.measure.exact else None
         self.on_population = config.data.kind == "population"
+        known = self.exact is not None or not self.on_population
+        requirement = "have exact risks for data.kind = 'population'"
+        check(known, "problem.target", requirement, config.problem.target)
         self.closed_form = (
             (self.spec.is_gradient_descent or self.spec.is_gradient_flow)
             and not self.on_population
@@ -282,7 +287,9 @@ class WidthRun:
     def watcher(self) -> Watcher:
         """What measures them."""
         config, target = self.config, self.setting.target
-        options = Options(**{name: config.measure[name] for name in Options._fields})
+        fields = {name: config.measure[name] for name in Options._fields}
+        fields["extra"] = tuple((name, EXTRA[name]) for name in config.measure.extra)
+        options = Options(**fields)
         weights = ()
         if options.alignment:
             weights = tuple(np.asarray(target.directions[0]).tolist())
