@@ -8,7 +8,7 @@ BIN = $(VENV)/bin
 SLURM_TESTS ?= slurm
 PYTEST_FLAGS ?= -n auto --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-all test-slurm lint format bench results results-quick requirements clean
+.PHONY: demo test test-all test-slurm lint format bench results results-quick docs requirements clean
 
 $(VENV)/.installed: $(REQUIREMENTS) pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rf_limits needs Python >= 3.11, but $(PYTHON) is " + sys.version.split()[0] + "; try make PYTHON=python3.12")'
@@ -59,9 +59,20 @@ results: $(VENV)/.installed
 results-quick: $(VENV)/.installed
 	$(BIN)/python scripts/results.py --variant=quick $(RESULTS_FLAGS)
 
+# The documents as a site under build/docs: broken links and other warnings are errors.
+.venv-docs/.installed: requirements-docs.txt
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-docs.txt
+	@touch $@
+
+docs: .venv-docs/.installed
+	.venv-docs/bin/sphinx-build -q -W --keep-going -c docs . build/docs
+	cp build/docs/README.html build/docs/index.html
+	@echo "Site in build/docs: open build/docs/index.html"
+
 # Needs uv. The comments in the files say what each is for.
 requirements:
 	sh .ci/compile_requirements
 
 clean:
-	rm -rf $(VENV) .venv-latest .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-latest .venv-docs build .pytest_cache .ruff_cache

@@ -78,7 +78,7 @@ def differences(found: pd.DataFrame, kept: pd.DataFrame, precision: str = "float
     lines = []
     for column in kept:
         if not pd.api.types.is_numeric_dtype(kept[column]):
-            if not found[column].equals(kept[column]):
+            if not found[column].astype("string").equals(kept[column].astype("string")):
                 lines.append(f"{column}: not the same labels")
             continue
         new, old = (table[column].astype("float64").to_numpy() for table in (found, kept))

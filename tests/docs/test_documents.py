@@ -54,5 +54,5 @@ def test_requirements_hold_no_address_and_no_tensorflow():
         text = "\n".join(line for line in path.read_text().splitlines() if line[:1] != "#")
         assert "://" not in text
         assert not re.search(r"^(tensorflow|tf2jax)", text, re.M)
-        if "bench" not in path.name:  # that one comes on top
+        if not re.search("bench|docs", path.name):  # those come on top, or apart
             assert re.search(r"^neural-tangents==0\.6\.5", text, re.M)

@@ -2,14 +2,12 @@
 
 import pathlib
 import re
+import runpy
 
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[2]
-PAGES = sorted(
-    [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "results" / "README.md"]
-    + [*ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")]
-)
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("[rdb]*s/*.md")])  # results, docs, benchmarks
 _FENCED = re.compile(r"^(```|~~~).*?^\1", re.M | re.S)
 _LINK = re.compile(r"!?\[(?:[^\[\]]|\[[^\]]*\])*\]\(([^)\s]+)\)")
 
@@ -26,6 +24,13 @@ def headings(text):
     return found
 
 
+def _leads_to(place, anchor, text):
+    """Whether a file of the project (None: this page, ``text``) is there and has the heading."""
+    if place is not None and not (place.exists() and place.is_relative_to(ROOT)):
+        return False
+    return not anchor or anchor in headings(text if place is None else place.read_text())
+
+
 def broken(path, text):
     """Links of a page that lead nowhere."""
     found = []
@@ -34,10 +39,7 @@ def broken(path, text):
             continue
         name, _, anchor = target.partition("#")
         place = (path.parent / name).resolve()
-        if name and not (place.exists() and place.is_relative_to(ROOT)):
-            found.append(target)
-        elif anchor and anchor not in headings(place.read_text() if name else text):
-            found.append(target)
+        found += [target] * (not _leads_to(place if name else None, anchor, text))
     return found
 
 
@@ -55,7 +57,11 @@ def test_a_broken_link_is_seen(target):
     assert broken(ROOT / "docs" / "new.md", text) == [target]
 
 
-def test_every_page_is_linked_from_the_readme():
+def test_every_page_is_linked_from_the_readme_and_on_the_site():
     text = (ROOT / "README.md").read_text()
+    parts = runpy.run_path(str(ROOT / "docs" / "conf.py"))["PAGES"].values()
+    pages = [page for part in parts for page in part]
     for path in ROOT.glob("docs/*.md"):
         assert f"](docs/{path.name}" in text, path.name
+        assert f"docs/{path.stem}" in pages, path.name
+    assert all((ROOT / f"{page}.md").is_file() for page in pages)
