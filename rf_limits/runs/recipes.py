@@ -100,7 +100,7 @@ RECIPES = (
         "dynamics",
         {
             "parameterizations": ("ntk", "mup"),
-            "model.widths": (16, 64, 256),
+            "model.widths": (16, 64),
             "data.num_test": 200,
             "training.steps": 100,
             "training.log_points": 4,
@@ -112,7 +112,7 @@ RECIPES = (
         "dynamics",
         {
             "nums_train": (16, 64),
-            "model.widths": (16, 64, 256),
+            "model.widths": (16, 64),
             "model.lazy_scales": (0.01, 0.1, 1.0, 10.0, 100.0),
             "data.num_test": 200,
             "training.steps": 100,
@@ -166,7 +166,7 @@ RECIPES = (
         "samples",
         {
             "dims": (10,),
-            "nums_train": (16, 64, 256),
+            "nums_train": (16, 128),
             "model.widths": (64,),
             "training.steps": 200,
             "seeds": 3,
@@ -176,11 +176,11 @@ RECIPES = (
         "polynomials",
         "power",
         {
-            "targets": ("harmonic_1", "harmonic_2", "neuron"),
+            "targets": ("harmonic_2", "neuron"),
             "nums_train": (128,),
             "data.num_test": 1000,
             "model.widths": (32,),
-            "training.steps": 500,
+            "training.steps": 300,
             "training.log_points": 6,
             "seeds": 2,
         },
