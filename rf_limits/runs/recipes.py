@@ -189,7 +189,7 @@ RECIPES = (
         "coupling",
         "power",
         {
-            "model.widths": (16, 64, 256),
+            "model.widths": (16, 64),
             "training.steps": 100,
             "training.log_points": 6,
             "seeds": 2,
