@@ -8,7 +8,7 @@ BIN = $(VENV)/bin
 SLURM_TESTS ?= slurm
 PYTEST_FLAGS ?= -n auto --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-all test-slurm lint format bench results requirements clean
+.PHONY: demo test test-all test-slurm lint format bench results results-quick docs requirements clean
 
 $(VENV)/.installed: $(REQUIREMENTS) pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rf_limits needs Python >= 3.11, but $(PYTHON) is " + sys.version.split()[0] + "; try make PYTHON=python3.12")'
@@ -49,24 +49,30 @@ $(VENV)/.bench-installed: requirements-bench.txt $(VENV)/.installed
 bench: $(VENV)/.bench-installed
 	$(BIN)/python -m benchmarks $(BENCH_FLAGS)
 
-# The committed reference results, again from nothing: about 45 minutes on 2 cores, of which the
-# four trials of chizat take 9 (2 trials, its default: 5).
+# The committed results, again from nothing: rf_limits/runs/recipes.py has the commands.
+# Full: about 45 minutes on 2 cores, of which the four trials of chizat take 9. Quick: the same
+# experiments small, under 4 minutes. RESULTS_FLAGS="--output=results/again --only=hardness" keeps the
+# committed tables; then scripts/results.py check --variant=quick --output=results/again.
 results: $(VENV)/.installed
-	$(BIN)/python scripts/train.py --config=configs/quickstart.py --workdir=results/reference/quickstart --overwrite
-	$(BIN)/python scripts/limits.py --config=configs/approximation.py --workdir=results/reference/approximation --overwrite
-	$(BIN)/python scripts/limits.py --config=configs/hardness.py --workdir=results/reference/hardness --overwrite
-	$(BIN)/python scripts/dynamics.py --config=configs/lazy_width.py --workdir=results/reference/lazy_width --overwrite
-	$(BIN)/python scripts/dynamics.py --config=configs/lazy_scale.py --workdir=results/reference/lazy_scale --overwrite
-	$(BIN)/python scripts/dynamics.py --config=configs/ntk_curves.py --workdir=results/reference/ntk_curves --overwrite
-	$(BIN)/python scripts/dynamics.py --config=configs/single_neuron.py --workdir=results/reference/single_neuron --overwrite
-	$(BIN)/python scripts/dynamics.py --config=configs/chizat.py --workdir=results/reference/chizat --config.seeds=4 --overwrite
-	$(BIN)/python scripts/samples.py --config=configs/sample_complexity.py --workdir=results/reference/sample_complexity --overwrite
-	$(BIN)/python scripts/power.py --config=configs/polynomials.py --workdir=results/reference/polynomials --overwrite
-	$(BIN)/python scripts/power.py --config=configs/coupling.py --workdir=results/reference/coupling --overwrite
+	$(BIN)/python scripts/results.py --variant=full $(RESULTS_FLAGS)
+
+results-quick: $(VENV)/.installed
+	$(BIN)/python scripts/results.py --variant=quick $(RESULTS_FLAGS)
+
+# The documents as a site under build/docs: broken links and other warnings are errors.
+.venv-docs/.installed: requirements-docs.txt
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-docs.txt
+	@touch $@
+
+docs: .venv-docs/.installed
+	.venv-docs/bin/sphinx-build -q -W --keep-going -c docs . build/docs
+	cp build/docs/README.html build/docs/index.html
+	@echo "Site in build/docs: open build/docs/index.html"
 
 # Needs uv. The comments in the files say what each is for.
 requirements:
 	sh .ci/compile_requirements
 
 clean:
-	rm -rf $(VENV) .venv-latest .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-latest .venv-docs build .pytest_cache .ruff_cache

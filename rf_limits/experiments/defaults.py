@@ -73,6 +73,7 @@ def default_config() -> ConfigDict:
     measure.infinite_width = False  # distance from what the infinite-width NTK predicts
     measure.alignment = False  # angles between neurons and w*
     measure.test_loss = False  # mean squared error on the test set beside exact risks
+    measure.extra = ()  # names of measurements of one's own (docs/extending.md)
 
     # devices along networks (seeds x lazy scales), training points and hidden units: one network
     # per device is the fastest; the other two spread one network over several

@@ -87,6 +87,7 @@ def optional_columns(config: ConfigDict) -> list[str]:
     names += ["ntk_gap", "ntk_risk_gap"] if measure.infinite_width else []
     names += ["rf_gap"] if "rf_descent" in config.predictors.methods else []
     names += ["test_loss"] if measure.test_loss else []
+    names += list(measure.extra)
     names += list(ALIGNMENT_COLUMNS) if measure.alignment else []
     return names + degree_names(measure.max_degree if measure.exact else -1)
 

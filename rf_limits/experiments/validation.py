@@ -10,9 +10,11 @@ from ml_collections import ConfigDict
 from rf_limits.devices.mesh import check_mesh
 from rf_limits.errors import RequirementError, check, check_choice
 from rf_limits.experiments.defaults import METHODS, OPTIONAL_METHODS
+from rf_limits.experiments.tables import KEYS, MEASUREMENTS
 from rf_limits.learning.ensemble import ENSEMBLES
 from rf_limits.learning.optimizers import parse_optimizer
 from rf_limits.learning.step_size import check_auto, parse_learning_rates
+from rf_limits.measure.extra import EXTRA
 from rf_limits.measure.neuron_risk import CLOSED
 from rf_limits.models.network import TRAINABLE, make_network
 from rf_limits.problem import INPUTS
@@ -102,6 +104,12 @@ def _validate_mesh(config: ConfigDict) -> None:
 
 def _validate_measure(config: ConfigDict) -> None:
     measure = config.measure
+    named = isinstance(measure.extra, (tuple, list))
+    check(named, "measure.extra", "be a tuple of names, as in \"('norm',)\"", measure.extra)
+    for name in measure.extra:
+        new = name in EXTRA and name not in (*KEYS, *MEASUREMENTS)
+        requirement = "name measurements in rf_limits.measure.extra.EXTRA, and no other column"
+        check(new, "measure.extra", requirement, name)
     check_whole(measure.eigenvalues, "measure.eigenvalues", 0)
     most = min(measure.num_probe, config.data.num_train) if measure.kernels else 0
     requirement = f"be at most {most}, the number of probe inputs"

@@ -17,6 +17,7 @@ from rf_limits.learning.ensemble import over_cells
 from rf_limits.learning.infinite_width import InfiniteWidth, predicted_change
 from rf_limits.learning.training import Cell, to_float64
 from rf_limits.measure.alignment import alignment
+from rf_limits.measure.extra import Measurement, Seen
 from rf_limits.measure.kernel import (
     effective_rank,
     eigen,
@@ -53,6 +54,7 @@ class Options(NamedTuple):
       infinite_width: whether distances to the infinite-width NTK and its predictions are.
       alignment: whether angles between neurons and the target's are.
       test_loss: whether the mean squared error on the test set is.
+      extra: names and functions of further measurements.
     """
 
     num_probe: int
@@ -61,6 +63,7 @@ class Options(NamedTuple):
     infinite_width: bool = False
     alignment: bool = False
     test_loss: bool = False
+    extra: tuple[tuple[str, Measurement], ...] = ()
 
 
 class Trained(NamedTuple):
@@ -233,7 +236,13 @@ class Watcher:
                 jnp.asarray(self.weights),
                 centred=self.output.centred,
             )._asdict()
-        return columns
+        return columns | self._extra(view)
+
+    def _extra(self, view: _View) -> Columns:
+        """Measurements of the user's own."""
+        x, y = (a[: self.options.num_probe] for a in (view.data.x_train, view.target))
+        seen = Seen(self.output, view.trained.params, view.init, view.alpha, x, y)
+        return {name: measure(seen) for name, measure in self.options.extra}
 
     def _predicted(self, view: _View, steps: Array) -> Array:
         """The infinite-width NTK's prediction on the test set, from this network's start."""

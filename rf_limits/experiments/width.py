@@ -27,6 +27,7 @@ from rf_limits.learning.infinite_width import InfiniteWidth, infinite_width
 from rf_limits.learning.linearized import Spectrum, linearized_params, spectrum
 from rf_limits.learning.optimizers import parse_optimizer
 from rf_limits.learning.training import Cell, Trainer
+from rf_limits.measure.extra import EXTRA
 from rf_limits.measure.movement import count_parameters
 from rf_limits.measure.neuron_risk import Exact, exact_risk
 from rf_limits.measure.risk import largest_exact_scale
@@ -142,6 +143,9 @@ class WidthRun:
         if self.exact is not None and self.trains:
             self._check_scales()
         self.on_population = config.data.kind == "population"
+        known = self.exact is not None or not self.on_population
+        requirement = "have exact risks for data.kind = 'population'"
+        check(known, "problem.target", requirement, config.problem.target)
         self.closed_form = (
             (self.spec.is_gradient_descent or self.spec.is_gradient_flow)
             and not self.on_population
@@ -295,7 +299,9 @@ class WidthRun:
     def watcher(self) -> Watcher:
         """What measures them."""
         config, target = self.config, self.setting.target
-        options = Options(**{name: config.measure[name] for name in Options._fields})
+        fields = {name: config.measure[name] for name in Options._fields}
+        fields["extra"] = tuple((name, EXTRA[name]) for name in config.measure.extra)
+        options = Options(**fields)
         weights = ()
         if options.alignment:
             weights = tuple(np.asarray(target.directions[0]).tolist())

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 from rf_limits.measure.risk import Risk
 from rf_limits.models.network import OneHiddenLayer
 from rf_limits.models.zonal_kernels import has_zonal_kernels, zonal_kernels
+from rf_limits.problem.sampled import SampledTarget
 from rf_limits.problem.target import Target
 from rf_limits.theory.coefficients import sphere_tails
 from rf_limits.theory.degree_risks import degree_risks
@@ -68,9 +69,9 @@ def exact_kernel_risk(
 ) -> ExactKernelRisk | None:
     """Exact risks of the kernels of ``network``, or None where they are not known.
 
-    They are for relu without hidden biases if the dimension is at least 2, for every target and
-    both input distributions: kernel sections are homogeneous, and the target is asked only for
-    its degrees at the radii that inputs have.
+    They are for relu without hidden biases if the dimension is at least 2, for every target that
+    is known by degree and both input distributions: kernel sections are homogeneous, and the
+    target is asked only for its degrees at the radii that inputs have.
 
     Args:
       network: the architecture.
@@ -79,7 +80,7 @@ def exact_kernel_risk(
       trainable: layers whose parameters move, for the NTK.
       max_degree: largest degree whose risk is measured as well, or -1 for none.
     """
-    if not has_zonal_kernels(network) or target.dim < 2:
+    if not has_zonal_kernels(network) or target.dim < 2 or isinstance(target, SampledTarget):
         return None
     second_moment = target.second_moment(inputs)
     tails = target.degree_tails(MAX_DEGREE)

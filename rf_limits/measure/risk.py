@@ -16,6 +16,7 @@ from rf_limits.models.network import (
     linearized_relu_sum,
     tangent_relu_sum,
 )
+from rf_limits.problem.sampled import SampledTarget
 from rf_limits.problem.target import Target
 from rf_limits.theory.degree_risks import degree_risks
 from rf_limits.theory.population_risk import (
@@ -70,7 +71,7 @@ def risk_is_exact(network: OneHiddenLayer, target: Target, inputs: str) -> bool:
     if the target is a sum of neurons and neither side has biases
     (:mod:`rf_limits.theory.population_risk`).
     """
-    if network.activation != "relu":
+    if network.activation != "relu" or isinstance(target, SampledTarget):
         return False
     return inputs == "gaussian" or (target.is_homogeneous and not network.use_bias)
 

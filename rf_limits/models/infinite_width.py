@@ -12,6 +12,13 @@ from rf_limits.models.network import ACTIVATIONS, TRAINABLE, OneHiddenLayer
 from rf_limits.types import Scalar
 
 _QUADRATURE_DEGREE = 50
+_CLOSED = {
+    "relu": stax.Relu,
+    "erf": stax.Erf,
+    "gelu": stax.Gelu,
+    "sin": stax.Sin,
+    "linear": stax.Identity,
+}
 
 
 class Kernels(NamedTuple):
@@ -39,15 +46,8 @@ class Ensemble(NamedTuple):
 
 
 def _activation_layer(name: str):
-    exact = {
-        "relu": stax.Relu,
-        "erf": stax.Erf,
-        "gelu": stax.Gelu,
-        "sin": stax.Sin,
-        "linear": stax.Identity,
-    }
-    if name in exact:
-        return exact[name]()
+    if name in _CLOSED:
+        return _CLOSED[name]()
     with warnings.catch_warnings():  # it warns that quadrature is approximate, at every call
         warnings.simplefilter("ignore", UserWarning)
         return stax.ElementwiseNumerical(ACTIVATIONS[name], deg=_QUADRATURE_DEGREE)
@@ -89,8 +89,8 @@ def infinite_width_kernels(
         no part in the NTK.
 
     Returns:
-      :class:`Kernels`, float64. Activations without a closed form (tanh, sigmoid, softplus)
-      use Gauss-Hermite quadrature of degree 50.
+      :class:`Kernels`, float64. Activations without a closed form (tanh, sigmoid, softplus, any
+      that were added) use Gauss-Hermite quadrature of degree 50.
 
     Raises:
       RequirementError: unknown ``trainable``.
@@ -98,6 +98,9 @@ def infinite_width_kernels(
     check_choice(trainable, TRAINABLE, "model.trainable")
     both = _kernel_function(network)(x_left, x_right, ("nngp", "ntk"))
     nngp, ntk = both.nngp, both.ntk
+    if x_right is None and network.activation not in _CLOSED:
+        # the quadrature takes its two inputs differently: 1e-9 apart, too far to be solved
+        nngp, ntk = ((kernel + kernel.T) / 2.0 for kernel in (nngp, ntk))
     # d g / d u_i: the output layer's part of the NTK is the NNGP kernel, times N where the
     # output weights carry the 1/sqrt(N) themselves.
     output = network.width * nngp if _learns_weights_directly(network) else nngp

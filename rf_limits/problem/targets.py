@@ -1,5 +1,8 @@
 """Targets drawn by name."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Key
@@ -9,7 +12,41 @@ from rf_limits.problem.neurons import SingleNeuron, Teacher
 from rf_limits.problem.polynomial_kinds import check_polynomial, make_polynomial, polynomial_axes
 from rf_limits.problem.target import Target
 
-TARGETS = ("single_neuron", "teacher", "polynomial")
+Fields = Mapping[str, Any]
+
+
+def _single_neuron(key: Key[Array, ""], fields: Fields) -> Target:
+    direction = jax.random.normal(jax.random.split(key)[0], (fields["dim"],), jnp.float64)
+    return SingleNeuron.create(direction, fields["norm"], fields["bias"])
+
+
+def _polynomial(key: Key[Array, ""], fields: Fields) -> Target:
+    kind, degree, dim = fields["polynomial"], fields["degree"], fields["dim"]
+    check(fields["bias"] == 0.0, "problem.bias", "be 0 for a polynomial target", fields["bias"])
+    check_polynomial(kind, degree, dim)
+    size = (dim, polynomial_axes(kind, degree))
+    axes = jnp.linalg.qr(jax.random.normal(jax.random.split(key)[0], size, jnp.float64))[0].T
+    return make_polynomial(axes, kind, degree, fields["norm"])
+
+
+def _teacher(key: Key[Array, ""], fields: Fields) -> Target:
+    neurons = fields["neurons"]
+    check(neurons >= 1, "problem.neurons", "be at least 1", neurons)
+    directions_key, signs_key = jax.random.split(key)
+    directions = jax.random.normal(directions_key, (neurons, fields["dim"]), jnp.float64)
+    lengths = jnp.linalg.norm(directions, axis=1, keepdims=True)
+    signs = jax.random.rademacher(signs_key, (neurons,), jnp.float64)
+    biases = jnp.full(neurons, fields["bias"])
+    return Teacher(fields["norm"] * directions / lengths, biases, signs / jnp.sqrt(neurons))
+
+
+TARGETS: dict[str, Callable[[Key[Array, ""], Fields], Target]] = {
+    "single_neuron": _single_neuron,
+    "teacher": _teacher,
+    "polynomial": _polynomial,
+}
+"""By name, what draws a target from a key and the fields of :func:`make_target`; more can be put
+in (docs/extending.md)."""
 
 
 def make_target(
@@ -29,7 +66,8 @@ def make_target(
       key: typed PRNG key for directions (and the teacher's signs).
       kind: ``"single_neuron"``; ``"teacher"`` (``neurons`` weight vectors of length
         ``norm``, all with bias ``bias``, output weights random signs over sqrt(neurons));
-        ``"polynomial"`` (:func:`~rf_limits.problem.polynomial_kinds.make_polynomial`).
+        ``"polynomial"`` (:func:`~rf_limits.problem.polynomial_kinds.make_polynomial`); any other
+        key of :data:`TARGETS`.
       dim: input dimension d.
       norm: |w*|, or the polynomial's root mean square.
       bias: b*; must be zero for a polynomial.
@@ -46,18 +84,5 @@ def make_target(
     check_choice(kind, TARGETS, "problem.target")
     check(dim >= 1, "problem.dim", "be at least 1", dim)
     check(norm > 0.0, "problem.norm", "be positive", norm)
-    directions_key, signs_key = jax.random.split(key)
-    if kind == "single_neuron":
-        direction = jax.random.normal(directions_key, (dim,), jnp.float64)
-        return SingleNeuron.create(direction, norm, bias)
-    if kind == "polynomial":
-        check(bias == 0.0, "problem.bias", "be 0 for a polynomial target", bias)
-        check_polynomial(polynomial, degree, dim)
-        count = polynomial_axes(polynomial, degree)
-        axes = jnp.linalg.qr(jax.random.normal(directions_key, (dim, count), jnp.float64))[0].T
-        return make_polynomial(axes, polynomial, degree, norm)
-    check(neurons >= 1, "problem.neurons", "be at least 1", neurons)
-    directions = jax.random.normal(directions_key, (neurons, dim), jnp.float64)
-    directions = norm * directions / jnp.linalg.norm(directions, axis=1, keepdims=True)
-    signs = jax.random.rademacher(signs_key, (neurons,), jnp.float64)
-    return Teacher(directions, jnp.full(neurons, bias), signs / jnp.sqrt(neurons))
+    fields = {"dim": dim, "norm": norm, "bias": bias, "neurons": neurons, "degree": degree}
+    return TARGETS[kind](key, {**fields, "polynomial": polynomial})

@@ -25,7 +25,8 @@ from rf_limits.runs.stopping import Stop
 from rf_limits.runs.store import InUseError, RunStore, plain
 
 # By config.experiment: the module whose prepare(config) gives an object with run(report, keep),
-# and the module whose draw(metrics) gives figures by name.
+# and the module whose draw(metrics) gives figures by name. More can be put in: modules, their
+# names, or any objects with the same functions (docs/extending.md).
 _FOLDERS = {
     "training": "",
     "approximation": "",
@@ -40,7 +41,7 @@ _FOLDERS = {
     "polynomials": "power.",
     "large": "large.",
 }
-EXPERIMENTS = {
+EXPERIMENTS: dict[str, tuple[Any, Any]] = {
     name: (f"rf_limits.experiments.{folder}{name}", f"rf_limits.figures.{folder}{name}")
     for name, folder in _FOLDERS.items()
 }
@@ -64,6 +65,10 @@ SAVE_EVERY = 300.0
 """Seconds between saved states."""
 
 
+def _loaded(one: Any) -> Any:
+    return importlib.import_module(one) if isinstance(one, str) else one
+
+
 class Run:
     """A config and its work directory, with everything checked that costs nothing.
 
@@ -80,9 +85,9 @@ class Run:
         hint = "be one run: scripts/launch.py carries out the field sweep"
         check("sweep" not in config, "config", hint, "a sweep")
         check_choice(config.experiment, EXPERIMENTS, "experiment")
-        check_fields(config, default_of(config.experiment))
-        modules = EXPERIMENTS[config.experiment]
-        self.experiment, self.figures = (importlib.import_module(name) for name in modules)
+        if config.experiment in _FOLDERS:
+            check_fields(config, default_of(config.experiment))
+        self.experiment, self.figures = (_loaded(one) for one in EXPERIMENTS[config.experiment])
         self.experiment.validate(config)
         self.config, self.overwrite = config, overwrite
         self.resolved = plain(config.to_dict())

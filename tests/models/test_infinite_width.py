@@ -51,6 +51,14 @@ def test_wide_network_converges_to_kernel(key, parameterization, activation, tra
     assert errors[0] / errors[1] > 2.0
 
 
+def test_kernels_by_quadrature_are_symmetric(key):
+    """Apart by 1e-9, as the quadrature leaves them, their fits would be refused."""
+    kernels = infinite_width_kernels(make_network(8, activation="softplus"), inputs(key, 30))
+    for kernel in kernels:
+        np.testing.assert_array_equal(kernel, kernel.T)
+        assert kernel_regression(kernel, inputs(key, 30)[:, 0]).is_solved
+
+
 @pytest.mark.slow
 def test_network_covariance_is_the_nngp_kernel(key):
     network = make_network(512, use_bias=True)

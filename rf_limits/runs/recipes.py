@@ -1,0 +1,248 @@
+"""What the committed results are made of: for every experiment a script, a config and overrides.
+
+``full`` is results/reference, ``quick`` the same experiments small, results/quick. The Makefile,
+the tests and results/README.md take their commands from here.
+"""
+
+import copy
+import runpy
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ml_collections import ConfigDict
+
+from rf_limits.errors import check, check_choice
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = {"full": "results/reference", "quick": "results/quick"}
+"""By variant, where the committed tables are."""
+
+
+class Recipe(NamedTuple):
+    """One experiment of the committed results.
+
+    Attributes:
+      name: of its directory, and of its config under configs/.
+      script: under scripts/, without suffix.
+      quick: overrides by dotted field of the quick variant.
+      full: of the full one; None where there is no full variant.
+    """
+
+    name: str
+    script: str
+    quick: Mapping[str, Any]
+    full: Mapping[str, Any] | None = {}
+
+    def overrides(self, variant: str) -> Mapping[str, Any]:
+        """The fields in which a variant differs from the config."""
+        found = {"full": self.full, "quick": self.quick}[variant]
+        return {} if found is None else found
+
+    def config(self, variant: str) -> ConfigDict:
+        """The config of a variant, locked."""
+        found = copy.deepcopy(runpy.run_path(str(ROOT / f"configs/{self.name}.py"))["get_config"]())
+        found.update_from_flattened_dict(dict(self.overrides(variant)))
+        return found.lock()
+
+    def command(self, variant: str, workdir: str) -> list[str]:
+        """What makes it, as typed in the project's root."""
+        words = [f"scripts/{self.script}.py", f"--config=configs/{self.name}.py"]
+        words += [f"--workdir={workdir}", "--overwrite"]
+        return words + [
+            f"--config.{name}={value}" for name, value in self.overrides(variant).items()
+        ]
+
+
+RECIPES = (
+    Recipe(
+        "quickstart",
+        "train",
+        {
+            "problem.dim": 10,
+            "data.num_train": 128,
+            "model.widths": (16, 128),
+            "model.lazy_scales": (0.1, 10.0),
+            "training.steps": 300,
+            "training.log_points": 4,
+            "seeds": 2,
+        },
+    ),
+    Recipe(
+        "approximation",
+        "limits",
+        {
+            "dims": (5, 10),
+            "widths": (16, 64, 256, 1024),
+            "max_tangent_features": 1000,
+            "seeds": 2,
+        },
+    ),
+    Recipe(
+        "hardness",
+        "limits",
+        {
+            "dims": (2, 3, 6),
+            "biases": ("zero",),
+            "max_features": 64,
+            "frontier.widths": (16,),
+            "descent.widths": (1,),
+            "wave.biases": (0.0,),
+            "wave.draws": 50,
+            "seeds": 1,
+        },
+    ),
+    Recipe(
+        "lazy_width",
+        "dynamics",
+        {
+            "parameterizations": ("ntk", "mup"),
+            "model.widths": (16, 64),
+            "data.num_test": 200,
+            "training.steps": 100,
+            "training.log_points": 4,
+            "seeds": 3,
+        },
+    ),
+    Recipe(
+        "lazy_scale",
+        "dynamics",
+        {
+            "nums_train": (16, 64),
+            "model.widths": (16, 64),
+            "model.lazy_scales": (0.01, 0.1, 1.0, 10.0, 100.0),
+            "data.num_test": 200,
+            "training.steps": 100,
+            "seeds": 2,
+        },
+    ),
+    Recipe(
+        "ntk_curves",
+        "dynamics",
+        {
+            "model.widths": (16, 64),
+            "data.num_train": 16,
+            "data.num_test": 50,
+            "training.steps": 20,
+            "training.log_points": 3,
+            "seeds": 2,
+            "population.widths": (8, 16),
+            "population.max_degree": 2,
+            "population.seeds": 2,
+        },
+    ),
+    Recipe(
+        "single_neuron",
+        "dynamics",
+        {
+            "dims": (5, 10),
+            "model.widths": (16,),
+            "training.steps": 200,
+            "training.log_points": 12,
+            "seeds": 2,
+        },
+    ),
+    Recipe(
+        "chizat",
+        "dynamics",
+        {
+            "data.num_train": 100,
+            "data.num_test": 200,
+            "taus": (0.01, 1.0, 10.0),
+            "student": 10,
+            "model.widths": (2, 8),
+            "batch_size": 20,
+            "training.steps": 500,
+            "training.log_points": 8,
+            "seeds": 2,
+        },
+        full={"seeds": 4},
+    ),
+    Recipe(
+        "sample_complexity",
+        "samples",
+        {
+            "dims": (10,),
+            "nums_train": (16, 128),
+            "model.widths": (64,),
+            "training.steps": 200,
+            "seeds": 3,
+        },
+    ),
+    Recipe(
+        "polynomials",
+        "power",
+        {
+            "targets": ("harmonic_2", "neuron"),
+            "nums_train": (128,),
+            "data.num_test": 1000,
+            "model.widths": (32,),
+            "training.steps": 300,
+            "training.log_points": 6,
+            "seeds": 2,
+        },
+    ),
+    Recipe(
+        "coupling",
+        "power",
+        {
+            "model.widths": (16, 64),
+            "training.steps": 100,
+            "training.log_points": 6,
+            "seeds": 2,
+        },
+    ),
+    Recipe(
+        "large",
+        "large",
+        {
+            "widths": (100, 200),
+            "nums_train": (250, 1000),
+            "block_size": 250,
+            "seeds": 1,
+        },
+        full=None,
+    ),
+)
+
+
+def chosen(variant: str, names: Iterable[str] = ()) -> list[Recipe]:
+    """The recipes of a variant, or those named.
+
+    Raises:
+      RequirementError: no such variant, or an experiment it does not have.
+    """
+    check_choice(variant, FOLDERS, "--variant")
+    known = {one.name: one for one in RECIPES if variant != "full" or one.full is not None}
+    for name in names:
+        check_choice(name, known, "--only")
+    return [one for one in known.values() if not names or one.name in names]
+
+
+def make(variant: str, output: str | None = None, names: Iterable[str] = ()) -> int:
+    """Runs the commands of a variant, one after the other, each in a process of its own.
+
+    Args:
+      variant: ``"full"`` or ``"quick"``.
+      output: directory with a folder for every experiment; None: where the committed ones are.
+      names: experiments; empty: all.
+
+    Returns:
+      The exit code of the first command that failed, or 0.
+
+    Raises:
+      RequirementError: as :func:`chosen`; no checkout to run in.
+    """
+    recipes = chosen(variant, tuple(names))
+    check((ROOT / "scripts").is_dir(), "rf_limits", "run from a checkout, with scripts/", str(ROOT))
+    folder = FOLDERS[variant] if output is None else output
+    for one in recipes:
+        words = one.command(variant, f"{folder}/{one.name}")
+        print(shlex.join(["python", *words]), flush=True)
+        code = subprocess.run([sys.executable, *words], cwd=ROOT, check=False).returncode
+        if code:
+            return code
+    return 0

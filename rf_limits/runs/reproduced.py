@@ -1,0 +1,138 @@
+"""Whether a run again gave the numbers of a table: row by row, column by column.
+
+Tables are equal to the last bit on the same number of cores of the same kind of CPU with the same
+versions. Elsewhere sums are taken in another order, and what rounding leaves of a number depends
+on what it is: the tolerances below, the only ones there are, say how much.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from rf_limits.errors import check
+from rf_limits.experiments.tables import TRAINED as DESCENDED
+from rf_limits.runs.recipes import FOLDERS, ROOT, chosen
+from rf_limits.runs.store import RunStore
+
+
+class Tolerance(NamedTuple):
+    """Numbers a and b agree if |a - b| <= relative max(|a|, |b|) + absolute."""
+
+    relative: float
+    absolute: float = 0.0
+
+
+EXACT = Tolerance(1e-9, 1e-12)
+"""Theory and best risks: closed forms and quadrature in float64."""
+SOLVED = Tolerance(1e-6, 1e-10)
+"""Fits: one solve in float64, whose error grows with the condition number (up to 1e8 here)."""
+FLOAT64 = Tolerance(1e-5, 1e-10)
+"""Training in float64: rounding grows along the way, where features are learned most."""
+FLOAT32 = Tolerance(5e-2, 1e-5)
+"""Training in float32: 1e7 times the rounding, and some gates open a step earlier or later."""
+COLUMNS = {
+    "backward_error": Tolerance(0.0, 1e-12),
+    "rounding_error": Tolerance(0.0, 0.05),
+    "condition_number": Tolerance(0.01, 0.0),
+    "relative_residual": Tolerance(0.0, 1e-9),
+    "ridge_needed": Tolerance(0.5, 1e-12),
+}
+"""Whatever the method: columns that are rounding errors, or estimates made from them."""
+FITTED = ("random_features", "tangent_features", "nngp", "ntk")
+TRAINED = (*DESCENDED, "neuron")
+
+
+def tolerance(method: str, column: str, precision: str) -> Tolerance:
+    """What is allowed of one column in the rows of one method.
+
+    Args:
+      method: value of the table's column ``method``.
+      column: name of a column.
+      precision: in which networks were trained, ``"float32"`` or ``"float64"``.
+    """
+    if column in COLUMNS:
+        return COLUMNS[column]
+    if method in TRAINED:
+        return FLOAT32 if precision == "float32" else FLOAT64
+    return SOLVED if method in FITTED else EXACT
+
+
+def differences(found: pd.DataFrame, kept: pd.DataFrame, precision: str = "float64") -> list[str]:
+    """Where two tables of one experiment differ by more than :func:`tolerance` allows.
+
+    Args:
+      found: the new table.
+      kept: the committed one; rows in the same order.
+      precision: of training.
+
+    Returns:
+      A line for every column of every method that differs, with its worst row; empty if none does.
+    """
+    if list(found.columns) != list(kept.columns):
+        changed = sorted(set(found.columns) ^ set(kept.columns)) or "their order"
+        return [f"columns differ: {changed}"]
+    if len(found) != len(kept):
+        return [f"{len(found)} rows, where {len(kept)} are kept"]
+    lines = []
+    for column in kept:
+        if not pd.api.types.is_numeric_dtype(kept[column]):
+            if not found[column].astype("string").equals(kept[column].astype("string")):
+                lines.append(f"{column}: not the same labels")
+            continue
+        new, old = (table[column].astype("float64").to_numpy() for table in (found, kept))
+        for method in kept["method"].unique():
+            rows = np.flatnonzero(kept["method"] == method)
+            allowed = tolerance(method, column, precision)
+            lines += _worst(f"{method}, {column}", new[rows], old[rows], rows, allowed)
+    return lines
+
+
+def _worst(
+    name: str, new: np.ndarray, old: np.ndarray, rows: np.ndarray, allowed: Tolerance
+) -> list[str]:
+    """A line about the row that is furthest beyond the tolerance, if any is."""
+    same = (new == old) | (np.isnan(new) & np.isnan(old))
+    with np.errstate(invalid="ignore"):
+        bound = allowed.relative * np.maximum(np.abs(new), np.abs(old)) + allowed.absolute
+        excess = np.where(same, 0.0, np.abs(new - old) / np.maximum(bound, np.finfo(float).tiny))
+    excess = np.where(same, 0.0, np.where(np.isfinite(excess), excess, np.inf))
+    if not np.any(excess > 1.0):
+        return []
+    i = int(np.argmax(excess))
+    return [
+        f"{name}: {new[i]:.9g} in row {rows[i]}, where {old[i]:.9g} is kept "
+        f"({np.sum(excess > 1.0)} of {len(rows)} rows beyond {allowed.relative:g} relative + "
+        f"{allowed.absolute:g})"
+    ]
+
+
+def check_results(variant: str, output: str | None, names: Iterable[str] = ()) -> int:
+    """Compares the tables in ``output`` with the committed ones and prints what differs.
+
+    Args:
+      variant: ``"full"`` or ``"quick"``.
+      output: directory with a folder for every experiment.
+      names: experiments; empty: all.
+
+    Returns:
+      Exit code: 0, or 1 if anything differs.
+
+    Raises:
+      RequirementError: unknown names, or a table that is not there.
+    """
+    check(output is not None, "--output", "be given: the tables to check", output)
+    worst = 0
+    for one in chosen(variant, tuple(names)):
+        kept, found = (RunStore(ROOT / base / one.name) for base in (FOLDERS[variant], output))
+        for store in (kept, found):
+            here = (store.path / "metrics.parquet").is_file()
+            check(here, "--output", "hold every experiment asked for", str(store.path))
+        precision = (kept.read_json("config.json") or {}).get("precision", "float64")
+        lines = differences(found.read_metrics(), kept.read_metrics(), precision)
+        print(f"{one.name}: {'differs' if lines else 'reproduced'}")
+        for line in lines:
+            print(f"  {line}")
+        worst |= bool(lines)
+    return int(worst)
