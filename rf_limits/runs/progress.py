@@ -92,6 +92,8 @@ def progress(console: Console, tell: Tell = no_events) -> Iterator[Report]:
 class Lines:
     """A :data:`Report` that prints lines and tells events.
 
+    Iterations of one solve are one stage: its name ends before the word.
+
     Args:
       console: where to print.
       tell: what is told.
@@ -106,14 +108,14 @@ class Lines:
     ):
         self._console, self._tell, self._clock = console, tell, clock
         self._left, self._started = SecondsLeft(clock), clock()
-        self._stage = ""
+        self._stage = None
         self._printed = self._told = -float("inf")
 
     def __call__(self, stage: str, fraction: float) -> None:
         """Reports that ``fraction`` is done, and that ``stage`` is under way."""
         now, left = self._clock(), self._left(fraction)
-        new = stage != self._stage
-        self._stage = stage
+        name = stage.partition(" iteration ")[0]
+        new, self._stage = name != self._stage, name
         if new or now - self._told >= _EVENTS_EVERY:
             self._told = now
             rounded = None if left is None else round(left, 1)

@@ -78,6 +78,16 @@ def test_a_line_per_stage_and_one_every_half_minute():
     assert told[1][1] == {"stage": "width 8", "fraction": 0.0083, "elapsed": 1.0, "left": 119.0}
 
 
+def test_iterations_of_a_solve_are_one_stage():
+    clock, text = Clock(), io.StringIO()
+    report = Lines(Console(file=text, width=100), clock=clock)
+    for second in range(70):
+        clock.now = float(second)
+        report(f"NTK, seed 0: iteration {second}, residual 1.0e-03", second / 70.0)
+    lines = text.getvalue().splitlines()
+    assert [line.split("iteration ")[1].split(",")[0] for line in lines] == ["0", "30", "60"]
+
+
 def test_a_terminal_has_a_bar():
     from rf_limits.runs.progress import progress
 
