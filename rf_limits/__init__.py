@@ -11,7 +11,11 @@ The tree is the mathematics: :mod:`~rf_limits.problem` (what is learned),
 :mod:`~rf_limits.experiments` (config to tables), :mod:`~rf_limits.figures` (tables to
 figures) and :mod:`~rf_limits.runs` (results on disk, provenance, command line);
 :mod:`~rf_limits.devices` spreads one computation over several devices.
+:mod:`~rf_limits.api` is the way in from Python; its names can be imported from here, and are
+loaded when they are first asked for.
 """
+
+from typing import Any
 
 import jax
 
@@ -19,3 +23,18 @@ jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_default_matmul_precision", "highest")
 
 __version__ = "0.1.0"
+
+__all__ = ["RequirementError", "TrainingResult", "default_config", "plot", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    """The names of :mod:`rf_limits.api`, which imports pandas and what trains (PEP 562)."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from rf_limits import api
+
+    return getattr(api, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -69,8 +69,8 @@ class _Strand:
             (0, 0) if self.saved is None else (int(self.saved["measured"]), int(self.saved["step"]))
         )
 
-    def measure(self, trained: Trained, rounding: np.ndarray, step: int) -> None:
-        """Adds the rows of a log point.
+    def measure(self, trained: Trained, rounding: np.ndarray, step: int) -> Trained:
+        """Adds the rows of a log point, and returns ``trained`` with the linearizations.
 
         Args:
           trained: parameters of this run's networks.
@@ -84,12 +84,19 @@ class _Strand:
         values = self.watcher(trained, self.cells, self.known, self.which, float(step))
         if "network" in values:
             values["network"]["rounding_error"] = rounding
-        self.rows += run.measured_rows(values, self.cells, self.which, step)
+        rows = run.measured_rows(values, self.cells, self.which, step)
+        self.rows += rows
+        self.keep.measured(part_name(run), rows)
+        return trained
 
 
 def _strand(run: WidthRun, keep: Keep) -> _Strand:
     saved = keep.load(part_name(run))
-    rows = run.fitted_rows() if saved is None else json.loads(saved["rows"].tobytes())
+    if saved is None:
+        rows = run.fitted_rows()
+        keep.measured(part_name(run), rows)
+    else:
+        rows = json.loads(saved["rows"].tobytes())
     return _Strand(run, keep, *run.cells(), rows, saved)
 
 
@@ -168,7 +175,9 @@ class _Descent:
             mine = whole
             if len(self.strands) > 1:
                 mine = jax.tree.map(lambda leaf, place=place: leaf[place], whole)
-            strand.measure(mine, rounding[place], self.step)
+            mine = strand.measure(mine, rounding[place], self.step)
+            if self.measured == len(self.points) - 1:
+                strand.keep.trained(part_name(strand.run), mine)
         self.measured += 1
 
     def _places(self) -> Iterable[tuple[_Strand, slice]]:

@@ -45,6 +45,8 @@ class FittedRow(NamedTuple):
       condition_number: of the system solved.
       backward_error: with which it was solved.
       ridge_needed: where the fit is refused, a ridge with which it would not be; else 0.
+      solution: what the predictor is made of: (N,) output weights of RF, the change of all
+        parameters of NT, (n,) coefficients of kernel sections.
     """
 
     train_loss: Float[Array, ""]
@@ -52,11 +54,12 @@ class FittedRow(NamedTuple):
     condition_number: Float[Array, ""]
     backward_error: Float[Array, ""]
     ridge_needed: Float[Array, ""]
+    solution: Array | Params
 
 
 def fitted_values(fit: FittedRow) -> dict[str, float]:
     """The columns of a fitted predictor."""
-    fit = on_host(fit)
+    fit = on_host(fit._replace(solution=()))
     return {
         "train_loss": float(fit.train_loss),
         **{name: float(value) for name, value in fit.risk.columns().items()},
@@ -66,12 +69,12 @@ def fitted_values(fit: FittedRow) -> dict[str, float]:
     }
 
 
-def _row(fit: Fit, train_loss: Array, risk: Risk) -> FittedRow:
+def _row(fit: Fit, train_loss: Array, risk: Risk, solution: Array | Params) -> FittedRow:
     """A row of the fit, without a risk where it is refused."""
     solved = fit.is_solved
     risk = jax.tree.map(lambda value: jnp.where(solved, value, jnp.nan), risk)
     needed = jnp.where(solved, 0.0, fit.ridge_needed)
-    return FittedRow(train_loss, risk, fit.condition_number, fit.backward_error, needed)
+    return FittedRow(train_loss, risk, fit.condition_number, fit.backward_error, needed, solution)
 
 
 def _mean_square(error: Array) -> Array:
@@ -102,7 +105,7 @@ def fit_random_features(
         predictions = random_features(network, init, data.x_test) @ fit.coefficients
         risk = sampled_risk(predictions, data.y_test)
     train_loss = _mean_square(features @ fit.coefficients - data.y_train)
-    return _row(fit, train_loss, risk)
+    return _row(fit, train_loss, risk, fit.coefficients)
 
 
 def fit_tangent_features(
@@ -152,7 +155,7 @@ def _tangent_row(
     else:
         risk = sampled_risk(predict(data.x_test), data.y_test)
     train_loss = _mean_square(predict(data.x_train) - data.y_train)
-    return _row(fit, train_loss, risk)
+    return _row(fit, train_loss, risk, change)
 
 
 def fit_kernels(
@@ -171,7 +174,7 @@ def fit_kernels(
       trainable: layers whose parameters move, for the NTK.
       exact: how to compute exact risks, or None to use the test set.
     """
-    grams = _limit_grams(network, data, trainable)
+    grams = limit_kernels(network, data.x_train, None, trainable)
     fits = {
         method: _solve_kernel(getattr(grams, method), data.y_train, ridge)
         for method in ("nngp", "ntk")
@@ -179,9 +182,7 @@ def fit_kernels(
     return _kernel_rows(network, data, grams, fits, trainable, exact)
 
 
-@partial(jit_quickly, static_argnums=(0, 2))
-def _limit_grams(network: OneHiddenLayer, data: Dataset, trainable: str) -> Kernels:
-    return infinite_width_kernels(network, data.x_train, trainable=trainable)
+limit_kernels = jit_quickly(infinite_width_kernels, static_argnums=(0, 3))
 
 
 @partial(jit_quickly, static_argnums=(0, 4, 5))
@@ -205,7 +206,7 @@ def _kernel_rows(
             risk = jax.tree.map(lambda leaf: leaf[0], risks)
         else:
             risk = sampled_risk(getattr(crosses, method) @ coefficients, data.y_test)
-        return _row(fits[method], train_loss, risk)
+        return _row(fits[method], train_loss, risk, coefficients)
 
     return {method: one(method) for method in fits}
 

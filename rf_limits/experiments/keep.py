@@ -1,6 +1,7 @@
 """What an experiment keeps on disk while it runs, so that it can be interrupted and go on."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -62,6 +63,12 @@ class Keep:
         Raises:
           Stopped: the run was asked to stop; the state is saved.
         """
+
+    def measured(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Told of rows of the part ``name`` as soon as they are known, while it is under way."""
+
+    def trained(self, name: str, trained: Any) -> None:
+        """Told of the parameters with which the networks of the part ``name`` end."""
 
     def under(self, prefix: str) -> "Keep":
         """The same with ``prefix`` and a dot before every name."""

@@ -9,10 +9,15 @@ from rf_limits.errors import RequirementError, check
 _COPIES = 4  # the matrix, its factor, and what building it needs
 
 
+def gram_bytes(side: int) -> float:
+    """Memory that a float64 matrix of ``side`` rows takes, and what is computed with it."""
+    return 8.0 * _COPIES * side**2
+
+
 def check_gram_memory(side: int, field: str) -> None:
     """Raises unless float64 matrices of ``side`` rows fit into this machine's memory."""
     available = psutil.virtual_memory().total
-    needed = 8 * _COPIES * side**2
+    needed = gram_bytes(side)
     if needed > 0.9 * available:
         largest = math.isqrt(int(0.9 * available / (8 * _COPIES)))
         raise RequirementError(

@@ -42,6 +42,8 @@ from rf_limits.measure.neuron_risk import Exact
 from rf_limits.measure.risk import degree_columns
 from rf_limits.theory.degree_risks import degree_products
 
+INFINITE_WIDTH = "infinite-width"
+"""Name of the part that holds the rows of NNGP and NTK."""
 _exact_kernel_risk = functools.lru_cache(maxsize=64)(exact_kernel_risk)
 
 
@@ -78,10 +80,8 @@ class Training:
         return {name: float(value) for name, value in columns.items()}
 
     def cost(self) -> float:
-        """Rough cost relative to other trainings of the package, for progress bars."""
-        sizes = self.config.data.num_train * self.config.training.steps / 512e3
-        cells = self.config.seeds * len(self.config.model.lazy_scales) / 9
-        return sum(_cost(one.network.width) for one in self.widths) * (0.3 + sizes * cells)
+        """:func:`relative_cost` of the config."""
+        return relative_cost(self.config)
 
     def run(self, report: Report = no_report, keep: Keep = NO_KEEP) -> Result:
         """Trains, fits and measures everything; every width is a part, and infinite width."""
@@ -159,8 +159,8 @@ def run_together(
         done += cost
     report("infinite width", 1.0)
     for one, keep, own in zip(trainings, keeps, tables, strict=True):
-        compute = functools.partial(_infinite_width_table, one)
-        own.append(keep.part("infinite-width", compute))
+        compute = functools.partial(_infinite_width_table, one, keep)
+        own.append(keep.part(INFINITE_WIDTH, compute))
     return [one.result(own) for one, own in zip(trainings, tables, strict=True)]
 
 
@@ -238,18 +238,31 @@ def remarks(result: Result) -> list[str]:
     return lines
 
 
+def relative_cost(config: ConfigDict) -> float:
+    """Rough cost relative to other trainings of the package, for progress bars."""
+    sizes = config.data.num_train * config.training.steps / 512e3
+    cells = config.seeds * len(config.model.lazy_scales) / 9
+    return sum(_cost(width) for width in config.model.widths) * (0.3 + sizes * cells)
+
+
 def _cost(width: int) -> float:
     """Relative cost of a width, for the progress bar: a constant part, then linear."""
     return 200.0 + width
 
 
-def _infinite_width_table(one: Training) -> pd.DataFrame:
+def _infinite_width_table(one: Training, keep: Keep) -> pd.DataFrame:
     """NNGP and NTK: at the widest network's times, and at convergence (time infinite)."""
+    rows = _infinite_width_rows(one)
+    keep.measured(INFINITE_WIDTH, rows)
+    return pd.DataFrame(rows)
+
+
+def _infinite_width_rows(one: Training) -> list[Row]:
     config, setting, widest, exact = one.config, one.setting, one.widths[-1], one.exact_kernels
     wanted = [m for m in ("nngp", "ntk") if m in widest.methods]
     rows: list[Row] = []
     if not wanted:
-        return pd.DataFrame(rows)
+        return rows
     trainable, ridge = config.model.trainable, config.predictors.ridge
     points = np.asarray(log_points(config.training.steps, config.training.log_points))
     held = on_host(setting.data)
@@ -269,4 +282,4 @@ def _infinite_width_table(one: Training) -> pd.DataFrame:
             for j, time in enumerate(times):
                 values = {name: float(column[j]) for name, column in columns.items()}
                 rows.append({"method": method, "seed": seed, "time": float(time), **values})
-    return pd.DataFrame(rows)
+    return rows

@@ -16,7 +16,12 @@ from rf_limits.devices.layout import lead, place
 from rf_limits.devices.mesh import make_mesh
 from rf_limits.devices.processes import agree_arrays, on_host
 from rf_limits.errors import check
-from rf_limits.experiments.fitted import fit_random_features, fit_tangent_features, fitted_values
+from rf_limits.experiments.fitted import (
+    FittedRow,
+    fit_random_features,
+    fit_tangent_features,
+    fitted_values,
+)
 from rf_limits.experiments.setting import Setting, streams
 from rf_limits.experiments.step_sizes import curvatures_at_start, step_sizes
 from rf_limits.experiments.tables import TRAINED
@@ -32,11 +37,13 @@ from rf_limits.measure.movement import count_parameters
 from rf_limits.measure.neuron_risk import Exact, exact_risk
 from rf_limits.measure.risk import largest_exact_scale
 from rf_limits.models import OneHiddenLayer, Params, ScaledOutput, init_params, tangent_kernel
-from rf_limits.problem import sample_inputs
+from rf_limits.problem import Dataset, sample_inputs
 from rf_limits.problem.data import noisy_labels
 from rf_limits.types import Scalar
 
 Row = dict[str, Any]
+FITS = {"random_features": fit_random_features, "tangent_features": fit_tangent_features}
+"""Predictors that are fitted for every width."""
 
 # Beyond this many training points an eigendecomposition costs more than training alongside.
 _CLOSED_FORM_LIMIT = 4096
@@ -218,19 +225,19 @@ class WidthRun:
 
     def fitted_rows(self) -> list[Row]:
         """Rows of the RF and NT predictors of every seed."""
-        fits = {
-            "random_features": fit_random_features,
-            "tangent_features": fit_tangent_features,
-        }
         rows = []
         held = on_host((self.inits, self.setting.data))
-        for method in sorted(self.methods & fits.keys()):
+        for method in sorted(self.methods & FITS.keys()):
             for i, seed in enumerate(self.setting.seeds):
                 init, data = jax.tree.map(lambda leaf, i=i: leaf[i], held)
-                ridge = self.config.predictors.ridge
-                fit = fits[method](self.network, init, data, ridge, self.exact)
+                fit = self.fitted(method, init, data)
                 rows.append(self._row(method, seed, fitted_values(fit)))
         return rows
+
+    def fitted(self, method: str, init: Params, data: Dataset) -> FittedRow:
+        """The fit of one of :data:`FITS` to one seed's initialization and data."""
+        ridge = self.config.predictors.ridge
+        return FITS[method](self.network, init, data, ridge, self.exact)
 
     def cells(self) -> tuple[Cell, jax.Array]:
         """One cell per seed and lazy scale (scales vary fastest), and each cell's seed index.

@@ -2,13 +2,15 @@
 
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
 from rf_limits.devices.processes import agree, agree_bytes, is_alone, is_writer
 from rf_limits.experiments.keep import Keep, State, Stopped
 from rf_limits.runs.checkpoints import Checkpoints, dump_arrays, load_arrays
+from rf_limits.runs.events import Tell, no_events
 from rf_limits.runs.files import StorageError
 from rf_limits.runs.stopping import Stop
 from rf_limits.runs.store import RunStore, read_table
@@ -25,6 +27,7 @@ class KeepInStore(Keep):
       every: seconds between states.
       note: called with a line of text about what could not be saved or read.
       prefix: of every name.
+      tell: called with events: what is measured and saved.
     """
 
     def __init__(
@@ -34,16 +37,18 @@ class KeepInStore(Keep):
         every: float,
         note: Callable[[str], None],
         prefix: str = "",
+        tell: Tell = no_events,
     ):
         self._store, self._stop, self._every, self._note = store, stop, every, note
-        self._prefix = prefix
+        self._prefix, self._tell = prefix, tell
         self._states = Checkpoints(store.states, note)
         self._saved = time.monotonic()
 
     def under(self, prefix: str) -> "KeepInStore":
         """The same with ``prefix`` and a dot before every name."""
         longer = f"{self._prefix}{prefix}."
-        return KeepInStore(self._store, self._stop, self._every, self._note, longer)
+        how = (self._store, self._stop, self._every, self._note)
+        return KeepInStore(*how, longer, self._tell)
 
     def get(self, name: str) -> pd.DataFrame | None:
         """The part's table, if it is there."""
@@ -55,12 +60,18 @@ class KeepInStore(Keep):
         if is_writer():
             self._store.write_part(self._prefix + name, table)
             self._states.forget(self._prefix + name)
+            self._tell("saved", what="part", name=self._prefix + name)
         self._saved = time.monotonic()
 
     def go_on(self) -> None:
         """Raises :class:`Stopped` if the run was asked to stop."""
         if self._stop.requested():
             raise Stopped
+
+    def measured(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Tells of rows of a part under way."""
+        if is_writer() and rows:
+            self._tell("measurement", part=self._prefix + name, rows=list(rows))
 
     def load(self, name: str) -> State | None:
         """The last whole state."""
@@ -84,6 +95,7 @@ class KeepInStore(Keep):
         if is_writer():
             try:
                 self._states.save(self._prefix + name, state)
+                self._tell("saved", what="state", name=self._prefix + name)
             except StorageError as error:
                 self._note(f"{error} The run goes on; the state before is kept.")
         self._saved = time.monotonic()

@@ -1,19 +1,79 @@
-"""Progress of a run: a bar on a terminal, a line per stage elsewhere."""
+"""Progress of a run: a bar on a terminal, lines elsewhere, events for programs that listen."""
 
 import contextlib
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-Report = Callable[[str, float], None]
+from rf_limits.experiments.result import Report
+from rf_limits.runs.events import Tell, no_events
+
+EVERY = 30.0
+"""Seconds between lines on the same stage."""
+_EVENTS_EVERY = 1.0  # the same of events
+_MEMORY = 30.0  # seconds; or half of what has passed, if that is longer
+_SURE = 0.5  # seconds before which nothing is said about those that are left
+
+
+class SecondsLeft:
+    """Seconds until the fraction is 1, at the speed of late.
+
+    What was done before, and is counted all at once when a run goes on, is forgotten as the run
+    does: the speed is that of the last half of the time, and of at least half a minute.
+
+    Args:
+      clock: seconds, ascending.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic):
+        self._clock = clock
+        self._seen: deque[tuple[float, float]] = deque([(clock(), 0.0)])
+        self._started = self._seen[0][0]
+
+    def __call__(self, fraction: float) -> float | None:
+        """Seconds left where ``fraction`` is done; None while that cannot be said."""
+        now = self._clock()
+        if now > self._seen[-1][0]:
+            self._seen.append((now, fraction))
+        oldest = now - max(_MEMORY, 0.5 * (now - self._started))
+        while len(self._seen) > 2 and self._seen[1][0] <= oldest:
+            self._seen.popleft()
+        since, before = self._seen[0]
+        if now - self._started < _SURE or fraction <= before:
+            return None
+        return (now - since) * (1.0 - fraction) / (fraction - before)
+
+
+def short_time(seconds: float) -> str:
+    """``"8 s"``, ``"3 min"``, ``"2 h 5 min"``, ``"3 d 4 h"``."""
+    if seconds < 1.0:
+        return "1 s"
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours = round(minutes / 60) if minutes >= 24 * 60 else minutes // 60
+    if hours < 24:
+        return f"{hours} h {minutes % 60} min"
+    return f"{hours // 24} d {hours % 24} h"
 
 
 @contextlib.contextmanager
-def progress(console: Console) -> Iterator[Report]:
-    """Yields ``report(stage, fraction)``; fraction is the share of all work done."""
-    if console.is_terminal:
+def progress(console: Console, tell: Tell = no_events) -> Iterator[Report]:
+    """Yields ``report(stage, fraction)``; fraction is the share of all work done.
+
+    Elsewhere than on a terminal a line is printed when a new stage begins, and every
+    :data:`EVERY` seconds of a long one.
+
+    Args:
+      console: where to draw or print.
+      tell: called with ``"progress"`` events, a second apart on the same stage.
+    """
+    if console.is_terminal and not console.quiet:
         columns = (
             TextColumn("{task.description:>16}"),
             BarColumn(),
@@ -26,12 +86,44 @@ def progress(console: Console) -> Iterator[Report]:
             task = bar.add_task("starting", total=1.0)
             yield lambda stage, fraction: bar.update(task, description=stage, completed=fraction)
         return
-    started, last = time.monotonic(), [""]
+    yield Lines(console, tell)
 
-    def report(stage: str, fraction: float) -> None:
-        if stage != last[0]:
-            last[0] = stage
-            elapsed = time.monotonic() - started
-            console.print(f"[{elapsed:6.1f} s, {100 * fraction:3.0f}%] {stage}", highlight=False)
 
-    yield report
+class Lines:
+    """A :data:`Report` that prints lines and tells events.
+
+    Iterations of one solve are one stage: its name ends before the word.
+
+    Args:
+      console: where to print.
+      tell: what is told.
+      clock: seconds, ascending.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        tell: Tell = no_events,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self._console, self._tell, self._clock = console, tell, clock
+        self._left, self._started = SecondsLeft(clock), clock()
+        self._stage = None
+        self._printed = self._told = -float("inf")
+
+    def __call__(self, stage: str, fraction: float) -> None:
+        """Reports that ``fraction`` is done, and that ``stage`` is under way."""
+        now, left = self._clock(), self._left(fraction)
+        name = stage.partition(" iteration ")[0]
+        new, self._stage = name != self._stage, name
+        if new or now - self._told >= _EVENTS_EVERY:
+            self._told = now
+            rounded = None if left is None else round(left, 1)
+            about = {"stage": stage, "fraction": round(fraction, 4)}
+            self._tell("progress", **about, elapsed=round(now - self._started, 3), left=rounded)
+        if new or now - self._printed >= EVERY:
+            self._printed = now
+            more = "" if not left else f", {short_time(left)} left"
+            elapsed = now - self._started
+            line = f"[{elapsed:6.1f} s, {100 * fraction:3.0f}%{more}] {stage}"
+            self._console.print(line, highlight=False, markup=False)

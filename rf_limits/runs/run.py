@@ -18,6 +18,7 @@ from rf_limits.experiments.keep import Stopped
 from rf_limits.experiments.result import Report, Result
 from rf_limits.experiments.training import run_together
 from rf_limits.runs.compiled import compiling
+from rf_limits.runs.events import Tell, no_events
 from rf_limits.runs.files import StorageError
 from rf_limits.runs.keep import KeepInStore
 from rf_limits.runs.provenance import provenance
@@ -185,15 +186,19 @@ def carry_out(
     note: Callable[[str], None],
     stop: Stop,
     save_every: float = SAVE_EVERY,
+    tell: Tell = no_events,
+    warn: Callable[[str], None] | None = None,
 ) -> list[tuple[Result, list[Path]]]:
     """Prepares, claims, computes and writes one run, or several training runs together.
 
     Args:
       runs: of several, all are training runs that share their shapes.
       report: progress callback.
-      note: called with lines about what is kept, or damaged.
+      note: called with lines about what is kept.
       stop: whether to stop.
       save_every: seconds between saved states.
+      tell: called with events: what is measured and saved.
+      warn: called with lines about what is damaged, or cannot be saved; ``note`` if None.
 
     Returns:
       For each its result and the paths of its figures.
@@ -211,9 +216,14 @@ def carry_out(
     with contextlib.ExitStack() as stack:
         for run in runs:
             stack.enter_context(run.claim(note))
-        keeps = [KeepInStore(run.store, stop, save_every, note) for run in runs]
+        warn = warn or note
+        keeps = [KeepInStore(run.store, stop, save_every, warn, tell=tell) for run in runs]
         if len(runs) == 1:
             results = [runs[0].prepared.run(report, keeps[0])]
         else:
             results = run_together([run.prepared for run in runs], report, keeps)
-        return [(result, run.write(result)) for run, result in zip(runs, results, strict=True)]
+        written = []
+        for run, result in zip(runs, results, strict=True):
+            written.append((result, run.write(result)))
+            tell("saved", what="results", name=str(run.store.path))
+        return written

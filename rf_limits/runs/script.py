@@ -4,13 +4,18 @@ import sys
 
 from absl import flags
 from ml_collections import config_flags
+from rich.console import Console
 
 from rf_limits.devices.connect import CONNECT_TIMEOUT, Address, connect, leaving_together
 from rf_limits.errors import check, check_choice
 from rf_limits.runs.cli import answering, run_script
+from rf_limits.runs.dry_run import dry_run
+from rf_limits.runs.events import JsonLines, to_all
 from rf_limits.runs.run import SAVE_EVERY
 from rf_limits.runs.session import run_in_workdir
+from rf_limits.runs.tensorboard import TensorBoard
 
+LOGS = ("text", "json")
 _WITH = "be given with --distributed only"
 
 
@@ -26,6 +31,9 @@ def run_config_script(*experiments: str) -> None:
     overwrite = flags.DEFINE_bool("overwrite", False, "Replace the results in workdir.")
     platforms = ["cpu", "gpu", "tpu"]
     platform = flags.DEFINE_enum("platform", None, platforms, "Device; default: best.")
+    dry = flags.DEFINE_bool("dry_run", False, "Say what the run would be and take; write nothing.")
+    log = flags.DEFINE_enum("log", "text", LOGS, "What goes to standard output.")
+    board = flags.DEFINE_bool("tensorboard", False, "Write event files to workdir/tensorboard.")
     save_every = flags.DEFINE_float("save_every", SAVE_EVERY, "Seconds between saved states.", 0.0)
     timeout = "Seconds to wait for the other processes."
     distributed = flags.DEFINE_bool("distributed", False, "One run in several processes.")
@@ -45,13 +53,19 @@ def run_config_script(*experiments: str) -> None:
             check(
                 not given, "--coordinator, --num_processes and --process_id", _WITH, tuple(address)
             )
+        asked = (config.value, workdir.value, overwrite.value, platform.value)
+        listeners = []
+        if board.value:
+            listeners.append(TensorBoard(workdir.value))
+        if dry.value:
+            check(log.value == "text", "--log", "be text with --dry_run", log.value)
+            return dry_run(*asked)
+        console = None
+        if log.value == "json":
+            listeners.append(JsonLines(sys.stdout))
+            console = Console(quiet=True)
         with leaving_together():
-            return run_in_workdir(
-                config.value,
-                workdir.value,
-                overwrite.value,
-                platform.value,
-                save_every=save_every.value,
-            )
+            tell = to_all(*listeners)
+            return run_in_workdir(*asked, console, save_every=save_every.value, tell=tell)
 
     run_script(main)

@@ -1,7 +1,11 @@
 """One run from the command line or Python: refused in a line, or carried out and printed."""
 
+import os
+import shlex
+import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import jax
 from ml_collections import ConfigDict
@@ -12,21 +16,27 @@ from rich.table import Table
 from rf_limits.devices.processes import is_writer
 from rf_limits.errors import RequirementError
 from rf_limits.experiments.keep import Stopped
+from rf_limits.experiments.result import Result
 from rf_limits.runs.compiled import keep_compiled
+from rf_limits.runs.events import Tell, no_events
 from rf_limits.runs.progress import progress
 from rf_limits.runs.run import SAVE_EVERY, Run, carry_out
 from rf_limits.runs.stopping import Stop, listening
 
 
-def select_platform(platform: str | None) -> None:
+def select_platform(platform: str | None, *, keep: bool = True) -> None:
     """Makes JAX use ``platform`` ("cpu", "gpu", "tpu"), or the best at hand for None.
 
-    What is compiled for it is kept (:func:`rf_limits.runs.compiled.keep_compiled`).
+    Args:
+      platform: see above.
+      keep: whether what is compiled for it is kept
+        (:func:`rf_limits.runs.compiled.keep_compiled`).
 
     Raises:
       RequirementError: no such device here.
     """
-    keep_compiled()
+    if keep:
+        keep_compiled()
     if platform is None:
         return
     jax.config.update("jax_platforms", {"gpu": "cuda"}.get(platform, platform))
@@ -45,6 +55,7 @@ def run_in_workdir(
     platform: str | None = None,
     console: Console | None = None,
     save_every: float = SAVE_EVERY,
+    tell: Tell = no_events,
 ) -> int:
     """Runs the experiment of ``config`` and writes its results into ``workdir``.
 
@@ -59,6 +70,7 @@ def run_in_workdir(
       platform: see :func:`select_platform`.
       console: where to print.
       save_every: seconds between saved states of training.
+      tell: called with the events of docs/live.md.
 
     Returns:
       Exit code: 0, 1 if a network diverged, 128 + the number of the signal that stopped it.
@@ -69,36 +81,99 @@ def run_in_workdir(
     """
     select_platform(platform)
     console = console or Console(quiet=not is_writer())
+    tell = tell if is_writer() else no_events
     run = Run(config, workdir, overwrite)
-    if run.is_finished():
-        console.print(
-            f"{run.store.path} holds the results of this config already; nothing to do "
-            "(--overwrite runs it again).",
-            highlight=False,
-            soft_wrap=True,
-        )
-        _print_figures(console, sorted((run.store.path / "figures").glob("*.png")))
-        return 0
-    started = time.monotonic()
-
-    def say(text: str) -> None:
-        console.print(text, highlight=False, soft_wrap=True)
-
-    stop = Stop()
+    session = _Session(run, console, save_every, tell)
+    tell("start", workdir=str(run.store.path), experiment=config.experiment, process=os.getpid())
     try:
-        with listening(stop, say), progress(console) as report:
-            ((result, paths),) = carry_out([run], report, say, stop, save_every)
-    except (KeyboardInterrupt, Stopped):
-        kept = bool(run.store.parts()) or any(run.store.states.glob("*.state"))
-        again = "goes on from what is saved" if kept and not overwrite else "starts again"
-        say(f"Interrupted; the same command {again}.")
-        return stop.exit_code
-    console.print(_rich_table(run.experiment.printed_table(result.metrics), console.width))
-    for line in run.experiment.remarks(result):
-        say(line)
-    say(f"Results in {run.store.path} ({time.monotonic() - started:.0f} s).")
-    _print_figures(console, paths)
-    return 1 if result.diverged else 0
+        return session.carry_out()
+    except BaseException as error:
+        refused = isinstance(error, RequirementError)
+        status = "refused" if refused else "failed"
+        tell("end", status=status, error=f"{type(error).__name__}: {error}", paths=[])
+        raise
+
+
+class _Session:
+    """One run, and what is said of it."""
+
+    def __init__(self, run: Run, console: Console, save_every: float, tell: Tell):
+        self.run, self.console, self.save_every, self.tell = run, console, save_every, tell
+        self.started = time.monotonic()
+
+    def _say(self, text: str) -> None:
+        self.console.print(text, highlight=False, soft_wrap=True)
+
+    def _note(self, text: str) -> None:
+        self._say(text)
+        self.tell("note", text=text)
+
+    def _warn(self, text: str) -> None:
+        self._say(text)
+        self.tell("warning", text=text)
+
+    def _end(self, code: int, status: str, **more: Any) -> int:
+        store = self.run.store
+        files = [store.path / name for name in ("metrics.parquet", "summary.json")]
+        files += sorted((store.path / "figures").glob("*.png"))
+        paths = [str(path) for path in files if path.exists()]
+        seconds = round(time.monotonic() - self.started, 3)
+        self.tell("end", status=status, exit_code=code, seconds=seconds, paths=paths, **more)
+        return code
+
+    def carry_out(self) -> int:
+        """Runs it, unless it is finished; the exit code."""
+        run = self.run
+        if run.is_finished():
+            path = run.store.path
+            self._note(
+                f"{path} holds the results of this config already; nothing to do "
+                "(--overwrite runs it again)."
+            )
+            _print_figures(self.console, sorted((path / "figures").glob("*.png")))
+            return self._end(0, "finished")
+        stop = Stop()
+        try:
+            with listening(stop, self._note), progress(self.console, self.tell) as report:
+                how = (report, self._note, stop, self.save_every, self.tell, self._warn)
+                ((result, paths),) = carry_out([run], *how)
+        except (KeyboardInterrupt, Stopped):
+            return self._stopped(stop)
+        self._print(result, paths)
+        return self._end(int(result.diverged), "diverged" if result.diverged else "complete")
+
+    def _stopped(self, stop: Stop) -> int:
+        """Says how the run goes on; the exit code."""
+        store = self.run.store
+        kept = bool(store.parts()) or any(store.states.glob("*.state"))
+        again = "goes on from what is saved" if kept else "starts again"
+        command = resume_command(sys.argv, kept=kept)
+        without = "without --overwrite " if kept and self.run.overwrite else ""
+        self._say(f"Interrupted; {without}the same command {again}: {command}")
+        code = stop.exit_code
+        self.tell("stopped", signal=code - 128, again=again, resume=command)
+        return self._end(code, "interrupted")
+
+    def _print(self, result: Result, paths: list[Path]) -> None:
+        experiment, console = self.run.experiment, self.console
+        console.print(_rich_table(experiment.printed_table(result.metrics), console.width))
+        for line in experiment.remarks(result):
+            alarming = line.split(":")[0].isupper()
+            (self._warn if alarming else self._note)(line)
+        seconds = time.monotonic() - self.started
+        self._say(f"Results in {self.run.store.path} ({seconds:.0f} s).")
+        _print_figures(console, paths)
+
+
+def resume_command(argv: list[str], *, kept: bool = True) -> str:
+    """The command line that goes on with a run.
+
+    Args:
+      argv: with which it was started.
+      kept: whether there is something to go on from, which --overwrite would throw away.
+    """
+    left = [w for w in argv if not (kept and w.lstrip("-").split("=")[0] == "overwrite")]
+    return shlex.join(["python", *left] if argv[0].endswith(".py") else left)
 
 
 def _print_figures(console: Console, paths: list[Path]) -> None:

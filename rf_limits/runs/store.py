@@ -26,6 +26,7 @@ RESULTS = ("metrics.parquet", "summary.json")
 FIGURES = "figures"
 PARTS = "parts"
 STATES = "states"
+TENSORBOARD = "tensorboard"
 LOCK = ".lock"
 SAME_FOR_PARTS = ("git_revision", "versions", "device")
 """What of run.json must agree for parts of an unfinished run to be kept."""
@@ -200,6 +201,8 @@ class RunStore:
         lost = not kept and resume and (bool(self.parts()) or any(self.states.glob("*.state")))
         if not kept:
             self.forget_progress()
+            for curves in (self.path / TENSORBOARD).glob("*/events.out.tfevents.*"):
+                curves.unlink()
         if before is None:
             self.write_json("config.json", config)
         self.write_json("run.json", run)

@@ -9,19 +9,21 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 from rich.console import Console
 
-from rf_limits.errors import RequirementError, check
+from rf_limits.errors import check
 from rf_limits.experiments.keep import Stopped
 from rf_limits.runs.cli import answering, run_script
-from rf_limits.runs.run import SAVE_EVERY, Run
-from rf_limits.runs.session import select_platform
+from rf_limits.runs.run import SAVE_EVERY
+from rf_limits.runs.session import resume_command, select_platform
 from rf_limits.runs.stopping import Stop, listening
+from rf_limits.sweeps.checks import check_cells
+from rf_limits.sweeps.dry_sweep import dry_sweep
 from rf_limits.sweeps.executors.inline import InlineExecutor
 from rf_limits.sweeps.executors.local import LocalExecutor
 from rf_limits.sweeps.executors.slurm import SlurmExecutor, slurm_states
 from rf_limits.sweeps.grid import SweepCell, cells_of, parse_axis, sweep
 from rf_limits.sweeps.groups import groups_of
 from rf_limits.sweeps.manifest import SweepStore
-from rf_limits.sweeps.status import CellStatus, status_lines, statuses
+from rf_limits.sweeps.status import missing, status_lines, statuses
 
 EXECUTORS = ("inline", "local", "slurm")
 CACHE = "compiled"
@@ -40,6 +42,7 @@ def define_flags() -> Any:
     flags.DEFINE_enum("executor", "local", EXECUTORS, "Where cells run.")
     flags.DEFINE_integer("jobs", 0, "Cells, or groups, at once; default: one per GPU, or one.", 0)
     flags.DEFINE_integer("cores_per_job", 0, "CPU cores of a local worker; default: all.", 0)
+    flags.DEFINE_bool("dry_run", False, "Say what the sweep would be and take; write nothing.")
     flags.DEFINE_bool("retry_failed", False, "Run failed cells again, each by itself.")
     flags.DEFINE_bool("group", True, "Train cells that share shapes in one compiled call.")
     flags.DEFINE_bool("extend", False, "Add cells to the sweep that is in workdir.")
@@ -76,22 +79,6 @@ def with_axes(config: ConfigDict, grid: Sequence[str], zipped: Sequence[str]) ->
             }
         )
     return config
-
-
-def _check_all(store: SweepStore, cells: Sequence[SweepCell]) -> None:
-    """Refuses the whole sweep where one cell's config cannot be, before anything runs."""
-    for cell in cells:
-        try:
-            Run(cell.config, store.run(cell.name).path)
-        except RequirementError as error:
-            where = ", ".join(f"{name} = {value!r}" for name, value in cell.fields.items())
-            raise RequirementError(f"{error} (cell {where})" if where else str(error)) from error
-
-
-def missing(found: Sequence[CellStatus], *, retry_failed: bool) -> list[SweepCell]:
-    """The cells that are to be run: neither done nor under way, and not failed unless asked."""
-    wanted = {"pending", "interrupted"} | ({"failed"} if retry_failed else set())
-    return [one.cell for one in found if one.state in wanted]
 
 
 @runtime_checkable
@@ -138,7 +125,7 @@ def launch(
       RequirementError: the sweep cannot be run as asked; nothing has been touched.
     """
     cells = cells_of(config)
-    _check_all(store, cells)
+    check_cells(store, cells)
     cells = store.claim(cells, extend=extend)
     found = statuses(store, cells, slurm_states(store))
     for one in found:
@@ -159,7 +146,8 @@ def launch(
             if groups:
                 executor.run(groups, stop)
     except (KeyboardInterrupt, Stopped):
-        say("Interrupted; the same command goes on with what is missing.")
+        command = resume_command(sys.argv)
+        say(f"Interrupted; the same command goes on with what is missing: {command}")
         return stop.exit_code
     finally:
         found = statuses(store, cells, slurm_states(store))
@@ -227,8 +215,12 @@ def run_launch_script() -> None:
             check(flags.FLAGS[name].present > 0, f"--{name}", "be given", None)
         given, console = flags.FLAGS, Console()
         store = SweepStore(given.workdir)
+        whole = with_axes(config.value, given.grid, given.zip)
+        if given.dry_run:
+            select_platform(given.platform, keep=False)
+            return dry_sweep(whole, store, console, extend=given.extend)
         return launch(
-            with_axes(config.value, given.grid, given.zip),
+            whole,
             store,
             _executor(store, console),
             console,

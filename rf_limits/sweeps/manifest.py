@@ -64,8 +64,8 @@ class SweepStore:
                 "config, but it is damaged or of something else; use another --workdir."
             ) from error
 
-    def claim(self, cells: Sequence[SweepCell], *, extend: bool) -> list[SweepCell]:
-        """Makes the directory this sweep's, or checks that it is.
+    def joined(self, cells: Sequence[SweepCell], *, extend: bool) -> list[SweepCell]:
+        """Cells of a sweep with those that its directory holds; nothing is written.
 
         Args:
           cells: of the sweep.
@@ -95,15 +95,18 @@ class SweepStore:
             raise RequirementError(
                 f"--workdir must be empty or hold a sweep, but {path} holds other files."
             )
-        known = {cell.name: cell for cell in (*before, *cells)}
-        if not before or len(known) > len(before):
+        return list({cell.name: cell for cell in (*before, *cells)}.values())
+
+    def claim(self, cells: Sequence[SweepCell], *, extend: bool) -> list[SweepCell]:
+        """Makes the directory this sweep's, or checks that it is; the rest as :meth:`joined`."""
+        known = self.joined(cells, extend=extend)
+        if not self.exists() or len(known) > len(self.cells()):
             found = [
-                {"name": c.name, "fields": c.fields, "config": c.config.to_dict()}
-                for c in known.values()
+                {"name": c.name, "fields": c.fields, "config": c.config.to_dict()} for c in known
             ]
             with self._files.locked():
                 self._files.write_json(MANIFEST, {"cells": plain(found)})
-        return list(known.values())
+        return known
 
     @contextlib.contextmanager
     def record(self, cell: SweepCell) -> Iterator[dict[str, Any]]:

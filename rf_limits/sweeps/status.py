@@ -59,6 +59,12 @@ def statuses(
     return found
 
 
+def missing(found: Sequence[CellStatus], *, retry_failed: bool) -> list[SweepCell]:
+    """The cells that are to be run: neither done nor under way, and not failed unless asked."""
+    wanted = {"pending", "interrupted"} | ({"failed"} if retry_failed else set())
+    return [one.cell for one in found if one.state in wanted]
+
+
 def status_lines(found: Sequence[CellStatus]) -> list[str]:
     """The count of every state, and a line for every failure."""
     counts = [sum(one.state == state for one in found) for state in STATES]

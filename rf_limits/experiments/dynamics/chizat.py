@@ -41,7 +41,8 @@ def rate_of(tau: float, width: int) -> float:
     return min(10.0, 0.1 / tau**2) * tau**2 * width
 
 
-def _members(config: ConfigDict) -> list[Member]:
+def study_members(config: ConfigDict) -> list[Member]:
+    """The training runs of the study."""
     student, taus = config.student, tuple(config.taus)
     scales = {
         "model__widths": (student,),
@@ -87,7 +88,7 @@ def validate(config: ConfigDict) -> None:
     check_whole(config.student, "student", 2)
     check(config.student % 2 == 0, "student", "be even, for antisymmetric pairs", config.student)
     check_whole(config.batch_size, "batch_size", 1)
-    validate_members(_members(config))
+    validate_members(study_members(config))
 
 
 def prepare(config: ConfigDict, report: Report = no_report) -> Study:
@@ -97,7 +98,7 @@ def prepare(config: ConfigDict, report: Report = no_report) -> Study:
       RequirementError: a config that cannot be run.
     """
     validate(config)
-    return Study(_members(config), report)
+    return Study(study_members(config), report)
 
 
 def ends(metrics: pd.DataFrame) -> pd.DataFrame:

@@ -27,7 +27,8 @@ LABELS = ("num_train",)
 MEASURED = ("weight_movement", "kernel_drift")
 
 
-def _members(config: ConfigDict) -> list[Member]:
+def study_members(config: ConfigDict) -> list[Member]:
+    """The training runs of the study."""
     given = {"data.num_train": "nums_train"}
     return [member(config, {"num_train": n}, given, data__num_train=n) for n in config.nums_train]
 
@@ -42,7 +43,7 @@ def validate(config: ConfigDict) -> None:
     for n in config.nums_train:
         check_whole(n, "nums_train", 1)
     check_real(config.threshold, "threshold", 0.0, strict=True)
-    validate_members(_members(config))
+    validate_members(study_members(config))
 
 
 def prepare(config: ConfigDict, report: Report = no_report) -> Study:
@@ -52,7 +53,7 @@ def prepare(config: ConfigDict, report: Report = no_report) -> Study:
       RequirementError: a config that cannot be run.
     """
     validate(config)
-    return Study(_members(config), report, constants={"threshold": config.threshold})
+    return Study(study_members(config), report, constants={"threshold": config.threshold})
 
 
 def networks_at_the_end(metrics: pd.DataFrame) -> pd.DataFrame:

@@ -54,7 +54,8 @@ def _proved_of_neurons(group: pd.DataFrame) -> float:
     return -0.5 + 1.0 / (int(row["parameters"]) / int(row["width"]) - 1.0)
 
 
-def _members(config: ConfigDict) -> list[Member]:
+def study_members(config: ConfigDict) -> list[Member]:
+    """The training runs of the study."""
     return [
         member(config, {"parameterization": name}, model__parameterization=name)
         for name in config.parameterizations
@@ -70,7 +71,7 @@ def validate(config: ConfigDict) -> None:
     check_sequence(config.parameterizations, "parameterizations")
     for name in config.parameterizations:
         check_choice(name, PARAMETERIZATIONS, "parameterizations")
-    validate_members(_members(config))
+    validate_members(study_members(config))
 
 
 def prepare(config: ConfigDict, report: Report = no_report) -> Study:
@@ -80,7 +81,7 @@ def prepare(config: ConfigDict, report: Report = no_report) -> Study:
       RequirementError: a config that cannot be run.
     """
     validate(config)
-    return Study(_members(config), report)
+    return Study(study_members(config), report)
 
 
 def fits(metrics: pd.DataFrame, least: float = 0.0) -> list[dict[str, Any]]:

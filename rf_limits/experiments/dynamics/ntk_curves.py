@@ -38,7 +38,8 @@ _FINE = 4  # theory is given at this many times per log point
 _THEORY_DEGREES = 200
 
 
-def _members(config: ConfigDict) -> list[Member]:
+def study_members(config: ConfigDict) -> list[Member]:
+    """The training runs of the study."""
     population = config.population
     return [
         member(config, {"part": "ntk"}),
@@ -76,7 +77,7 @@ def validate(config: ConfigDict) -> None:
     check_whole(population.seeds, "population.seeds", 1)
     check_degree(population.max_degree, "population.max_degree", 0)
     check_real(population.lazy_scale, "population.lazy_scale", 0.0, strict=True)
-    validate_members(_members(config))
+    validate_members(study_members(config))
 
 
 def _theory(one: Member, prepared: Training) -> pd.DataFrame:
@@ -132,7 +133,7 @@ def prepare(config: ConfigDict, report: Report = no_report) -> Study:
       RequirementError: a config that cannot be run.
     """
     validate(config)
-    return Study(_members(config), report, _theory)
+    return Study(study_members(config), report, _theory)
 
 
 def population_distance(metrics: pd.DataFrame) -> pd.DataFrame:

@@ -27,7 +27,8 @@ KINDS = ("population", "fixed")
 _STUDENT = ["data", "student", "width", "lazy_scale"]
 
 
-def _members(config: ConfigDict) -> list[Member]:
+def study_members(config: ConfigDict) -> list[Member]:
+    """The training runs of the study."""
     members = []
     given = {"problem.dim": "dims", "data.num_train": "samples_per_dim x dims"}
     for dim in config.dims:
@@ -69,7 +70,7 @@ def validate(config: ConfigDict) -> None:
     check_whole(config.samples_per_dim, "samples_per_dim", 1)
     check_real(config.threshold, "threshold", 0.0, strict=True)
     check_choice(config.problem.target, ("single_neuron",), "problem.target")
-    validate_members(_members(config))
+    validate_members(study_members(config))
 
 
 def prepare(config: ConfigDict, report: Report = no_report) -> Study:
@@ -79,7 +80,7 @@ def prepare(config: ConfigDict, report: Report = no_report) -> Study:
       RequirementError: a config that cannot be run.
     """
     validate(config)
-    return Study(_members(config), report, constants={"threshold": config.threshold})
+    return Study(study_members(config), report, constants={"threshold": config.threshold})
 
 
 def fits(metrics: pd.DataFrame, threshold: float) -> list[dict[str, Any]]:

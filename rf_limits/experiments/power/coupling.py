@@ -28,7 +28,8 @@ SUPREMA = ("coupled_gap", "linearization_gap", "weight_movement", "output_moveme
 """Largest values over the log points: the first is the distance to the random-features run."""
 
 
-def _members(config: ConfigDict) -> list[Member]:
+def study_members(config: ConfigDict) -> list[Member]:
+    """The training runs of the study."""
     return [member(config, {"regime": name}, **REGIMES[name]) for name in config.regimes]
 
 
@@ -51,7 +52,7 @@ def validate(config: ConfigDict) -> None:
         "be subtract or antisymmetric: both runs start at 0",
         model.centring,
     )
-    validate_members(_members(config))
+    validate_members(study_members(config))
 
 
 def prepare(config: ConfigDict, report: Report = no_report) -> Study:
@@ -62,7 +63,7 @@ def prepare(config: ConfigDict, report: Report = no_report) -> Study:
     """
     validate(config)
     constants = {"dim": config.problem.dim, "noise": config.problem.noise}
-    return Study(_members(config), report, constants={**constants, "bias": config.model.bias})
+    return Study(study_members(config), report, constants={**constants, "bias": config.model.bias})
 
 
 def suprema(metrics: pd.DataFrame) -> pd.DataFrame:

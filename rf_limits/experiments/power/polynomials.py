@@ -74,7 +74,8 @@ def _target_fields(config: ConfigDict, name: str) -> dict[str, Any]:
     return {f"problem__{key}": value for key, value in fields.items()}
 
 
-def _members(config: ConfigDict) -> list[Member]:
+def study_members(config: ConfigDict) -> list[Member]:
+    """The training runs of the study."""
     members = []
     most = max(config.nums_train)
     given = {"data.num_train": "nums_train"}
@@ -115,7 +116,7 @@ def validate(config: ConfigDict) -> None:
     check_choice(config.data.kind, ("stream",), "data.kind")
     check_choice(config.model.activation, ("relu",), "model.activation")
     check_choice(config.model.parameterization, ("ntk",), "model.parameterization")
-    validate_members(_members(config))
+    validate_members(study_members(config))
 
 
 @functools.cache
@@ -177,7 +178,7 @@ def prepare(config: ConfigDict, report: Report = no_report) -> Study:
     """
     validate(config)
     constants = {"batch_size": config.training.batch_size, "accuracy": config.accuracy}
-    return Study(_members(config), report, _guarantee, constants)
+    return Study(study_members(config), report, _guarantee, constants)
 
 
 def practice(metrics: pd.DataFrame) -> pd.DataFrame:

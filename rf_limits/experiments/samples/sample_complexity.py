@@ -36,7 +36,8 @@ _DEGREES = 400
 _BETWEEN = 4  # numbers of samples of theory rows, from one n to twice it
 
 
-def _members(config: ConfigDict) -> list[Member]:
+def study_members(config: ConfigDict) -> list[Member]:
+    """The training runs of the study."""
     return [
         member(
             config,
@@ -62,7 +63,7 @@ def validate(config: ConfigDict) -> None:
         check_whole(dim, "dims", 2)
     for n in config.nums_train:
         check_whole(n, "nums_train", 1)
-    validate_members(_members(config))
+    validate_members(study_members(config))
 
 
 def _theory(one: Member, prepared: Training) -> pd.DataFrame:
@@ -115,7 +116,7 @@ def prepare(config: ConfigDict, report: Report = no_report) -> Study:
       RequirementError: a config that cannot be run.
     """
     validate(config)
-    return Study(_members(config), report, _theory)
+    return Study(study_members(config), report, _theory)
 
 
 def agreement(metrics: pd.DataFrame, methods: Sequence[str] = KERNELS) -> pd.DataFrame:

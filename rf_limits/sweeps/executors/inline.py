@@ -8,6 +8,7 @@ from rf_limits.runs.run import SAVE_EVERY
 from rf_limits.runs.stopping import Stop
 from rf_limits.sweeps.grid import SweepCell
 from rf_limits.sweeps.manifest import SweepStore
+from rf_limits.sweeps.tally import Tally
 from rf_limits.sweeps.worker import run_cells
 
 
@@ -31,8 +32,12 @@ class InlineExecutor:
         Raises:
           Stopped: asked to stop; what is finished is kept.
         """
+        tally = Tally(sum(len(group) for group in groups))
         for i, group in enumerate(groups):
             names = ", ".join(cell.name for cell in group)
-            line = f"[{i + 1}/{len(groups)}] {names}"
-            self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+            self._say(f"[{i + 1}/{len(groups)}] {names}")
             run_cells(self.sweep, group, stop, self.console, self.save_every)
+            self._say(tally.ended(len(group)))
+
+    def _say(self, text: str) -> None:
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)

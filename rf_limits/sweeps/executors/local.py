@@ -22,6 +22,7 @@ from rf_limits.runs.stopping import Stop
 from rf_limits.sweeps.grid import SweepCell
 from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.status import state_of
+from rf_limits.sweeps.tally import Tally
 from rf_limits.sweeps.worker import SEPARATOR, fail
 
 LOGS = "logs"
@@ -104,6 +105,7 @@ class LocalExecutor:
         """
         waiting, workers = list(groups), list[_Worker]()
         total, asked = len(waiting), False
+        tally = Tally(sum(len(group) for group in groups))
         while waiting or workers:
             if stop.signal is not None and not asked:
                 asked = True
@@ -117,6 +119,7 @@ class LocalExecutor:
             for worker in ended:
                 workers.remove(worker)
                 self._end(worker)
+                self._say(tally.ended(len(worker.cells)))
             if asked and not workers:
                 raise Stopped
             if not ended:

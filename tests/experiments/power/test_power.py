@@ -117,7 +117,7 @@ def test_the_largest_coefficient_sets_the_norm():
     config = small_polynomials()
     with config.unlocked():
         config.largest_coefficient = 2.0
-    (member, *_) = polynomials._members(config)
+    (member, *_) = polynomials.study_members(config)
     # Re (z_1 + i z_2)^2 = z_1^2 - z_2^2 has norm 2: its largest coefficient at norm 1 is 1/2
     assert member.config.problem.norm == pytest.approx(4.0)
 

@@ -1,0 +1,157 @@
+"""Train, predict and plot from Python: no files, no command line (docs/python.md).
+
+The names here are those of ``from rf_limits import ...``; they are loaded when first asked for.
+"""
+
+import copy
+import dataclasses
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from jaxtyping import Array, Float
+from ml_collections import ConfigDict
+from rich.console import Console
+
+from rf_limits.errors import RequirementError, check_choice
+from rf_limits.experiments.defaults import default_config
+from rf_limits.experiments.descent import part_name
+from rf_limits.experiments.predictors import Inputs, KeepTrained, Predictor, Predictors
+from rf_limits.experiments.result import Result, no_report
+from rf_limits.experiments.tables import overview
+from rf_limits.experiments.training import prepare, remarks
+from rf_limits.models import Params
+from rf_limits.problem import Dataset
+from rf_limits.runs.progress import progress
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["RequirementError", "TrainingResult", "default_config", "plot", "train"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingResult(Result):
+    """Outcome of :func:`train`: tables, parameters, predictors.
+
+    ``metrics`` is the table that docs/results.md describes, ``choices`` what "auto" settings
+    resolved to, ``diverged`` whether any network has no finite risk.
+
+    Attributes:
+      config: that was run.
+      predictors: what :meth:`predictor` looks up.
+    """
+
+    config: ConfigDict
+    predictors: Predictors
+
+    def table(self) -> pd.DataFrame:
+        """Final risks, movement and drift by width and lazy scale: the table a run prints."""
+        return overview(self.metrics)
+
+    def remarks(self) -> list[str]:
+        """Units, certificates and warnings: the lines a run prints under its table."""
+        return remarks(self)
+
+    def data(self, seed: int = 0) -> Dataset:
+        """Training set and test set of one seed: ``x_train``, ``y_train``, ``x_test``, ``y_test``.
+
+        Raises:
+          RequirementError: there is no such seed.
+        """
+        return self.predictors.data(seed)
+
+    def params(
+        self,
+        method: str = "network",
+        *,
+        width: int | None = None,
+        lazy_scale: float | None = None,
+        seed: int = 0,
+    ) -> tuple[Params, Params]:
+        """Flax parameters of one network, float64.
+
+        Args:
+          method: ``"network"``, ``"linearized"`` or ``"rf_descent"``.
+          width: N; may be left out if there is one.
+          lazy_scale: alpha; may be left out if there is one.
+          seed: which draw.
+
+        Returns:
+          The parameters after training, and those at initialization.
+
+        Raises:
+          RequirementError: there is no such network.
+        """
+        return self.predictors.params(method, width, lazy_scale, seed)
+
+    def predictor(
+        self,
+        method: str = "network",
+        *,
+        width: int | None = None,
+        lazy_scale: float | None = None,
+        seed: int = 0,
+    ) -> Predictor:
+        """A predictor at the end of training: (m, d) inputs to (m,) predictions, float64.
+
+        Args:
+          method: one of ``config.predictors.methods``.
+          width: N; may be left out if there is one, and for ``"nngp"`` and ``"ntk"``.
+          lazy_scale: alpha; the same, and for fitted predictors.
+          seed: which draw of data and initialization.
+
+        Raises:
+          RequirementError: there is no such predictor, or its fit was refused.
+        """
+        return self.predictors(method, width, lazy_scale, seed)
+
+    def predict(
+        self,
+        x: Inputs,
+        method: str = "network",
+        *,
+        width: int | None = None,
+        lazy_scale: float | None = None,
+        seed: int = 0,
+    ) -> Float[Array, "m"]:
+        """Predictions at the rows of ``x``; for the rest see :meth:`predictor`."""
+        return self.predictors(method, width, lazy_scale, seed)(x)
+
+
+def train(config: ConfigDict, *, show_progress: bool = False) -> TrainingResult:
+    """Trains networks beside all predictors that a training config asks for.
+
+    The numbers are those of scripts/train.py with the same config.
+
+    Args:
+      config: from :func:`default_config`.
+      show_progress: whether a bar is drawn on standard error.
+
+    Raises:
+      RequirementError: a config that cannot be run, before any work.
+    """
+    check_choice(config.experiment, ["training"], "experiment")
+    config, keep = copy.deepcopy(config), KeepTrained()
+    if show_progress:
+        with progress(Console(stderr=True)) as report:
+            training = prepare(config, report)
+            result = training.run(report, keep)
+    else:
+        training = prepare(config)
+        result = training.run(no_report, keep)
+    trained = {
+        run.network.width: keep.found[part_name(run)] for run in training.widths if run.trains
+    }
+    held = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
+    return TrainingResult(**held, config=config, predictors=Predictors(training, trained))
+
+
+def plot(result: Result) -> "dict[str, Figure]":
+    """The figures of a training run by name, as matplotlib figures.
+
+    Args:
+      result: from :func:`train`, or anything with its ``metrics``.
+    """
+    from rf_limits.figures.training import draw
+
+    return draw(result.metrics)

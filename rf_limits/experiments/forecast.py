@@ -1,0 +1,142 @@
+"""What a config would take, before it is run: sizes, memory, time."""
+
+import time
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+
+from rf_limits.experiments.large.jobs import make_jobs
+from rf_limits.experiments.memory import gram_bytes
+from rf_limits.experiments.training import relative_cost
+from rf_limits.experiments.trial import Estimate, estimate_seconds
+from rf_limits.experiments.validation import estimate_bytes
+from rf_limits.learning.training import log_points
+
+_SIDE = 1500  # of the matrices whose product is timed
+
+
+class Forecast(NamedTuple):
+    """What is known of a run before it begins.
+
+    Attributes:
+      sizes: names and values of what sets its cost.
+      bytes: of memory it takes at most, about; None where that is not known.
+      trainings: training configs it consists of, with that of largest cost first.
+    """
+
+    sizes: dict[str, Any]
+    bytes: float | None
+    trainings: list[ConfigDict]
+
+
+def forecast(experiment: ModuleType, config: ConfigDict) -> Forecast:
+    """Sizes and memory of a config that was checked.
+
+    Args:
+      experiment: the module of ``config.experiment``.
+      config: that can be run.
+    """
+    if config.experiment == "large":
+        return _of_large(config)
+    members = getattr(experiment, "study_members", None)
+    if members is None and config.experiment != "training":
+        sides = _gram_sides(config)
+        sizes = {"largest Gram matrix": f"{max(sides)} rows", "seeds": config.seeds}
+        return Forecast(sizes, gram_bytes(max(sides)), [])
+    trainings = [one.config for one in members(config)] if members else [config]
+    trainings = sorted(trainings, key=relative_cost, reverse=True)
+    bytes_needed = float(max(sum(estimate_bytes(one).values()) for one in trainings))
+    sizes = {"training runs": len(trainings)} if members else {}
+    if members:
+        sizes["networks in all"] = sum(_networks(one) for one in trainings)
+        sizes["of the largest run"] = ""
+    return Forecast(sizes | _training_sizes(trainings[0]), bytes_needed, trainings)
+
+
+def _networks(config: ConfigDict) -> int:
+    return len(config.model.widths) * len(config.model.lazy_scales) * config.seeds
+
+
+def _training_sizes(config: ConfigDict) -> dict[str, Any]:
+    """Of one training run, in the letters of docs/notation.md."""
+    model, dim = config.model, config.problem.dim
+    widths = sorted(model.widths)
+    parameters = [width * (dim + 1 + int(model.bias)) for width in widths]
+    return {
+        "dimension d": dim,
+        "training samples n": config.data.num_train,
+        "test samples": config.data.num_test,
+        "widths N": _listed(widths),
+        "parameters": _listed(parameters),
+        "networks": f"{_networks(config)} ({len(widths)} widths x {len(model.lazy_scales)} lazy "
+        f"scales x {config.seeds} seeds)",
+        "steps": config.training.steps,
+        "log points": len(log_points(config.training.steps, config.training.log_points)),
+        "methods": _listed(config.predictors.methods),
+    }
+
+
+def _listed(values: Any) -> str:
+    return ", ".join(str(value) for value in values)
+
+
+def _gram_sides(config: ConfigDict) -> list[int]:
+    """Rows of the Gram matrices of the experiments of scripts/limits.py."""
+    if config.experiment == "hardness":
+        return [config.max_features, *config.frontier.widths]
+    tangent = "tangent_features" in config.methods
+    return [*config.widths, *([config.max_tangent_features] if tangent else [])]
+
+
+def _of_large(config: ConfigDict) -> Forecast:
+    jobs = make_jobs(config)
+    needed = [sum(job.plan.host.values()) + sum(job.plan.device.values()) for job in jobs]
+    sizes = {
+        "fits": len(jobs),
+        "dimension d": config.problem.dim,
+        "largest fit": max(jobs, key=lambda job: job.plan.operations).name,
+        "operations": f"{sum(job.plan.operations for job in jobs):.1e}",
+    }
+    return Forecast(sizes, max(needed), [])
+
+
+def estimated_time(config: ConfigDict, trainings: list[ConfigDict]) -> Estimate | None:
+    """Seconds of the run, measured on this machine; None where there is no way to know.
+
+    Of several training runs the largest is tried, and the others are taken to cost in proportion
+    to :func:`~rf_limits.experiments.training.relative_cost`. A large job is its operations over
+    the measured speed of matrix products.
+
+    Args:
+      config: of the run.
+      trainings: of its forecast.
+
+    Raises:
+      RequirementError: what only trying finds out cannot be.
+    """
+    if config.experiment == "large":
+        operations = sum(job.plan.operations for job in make_jobs(config))
+        speed = matrix_speed()
+        return Estimate(0.0, operations / speed, f"at {speed / 1e9:.0f} Gflop/s, measured")
+    if not trainings:
+        return None
+    found = estimate_seconds(trainings[0])
+    if len(trainings) == 1:
+        return found
+    share = sum(map(relative_cost, trainings)) / relative_cost(trainings[0])
+    tried = f"{found.tried}, of the largest of {len(trainings)} runs"
+    return Estimate(found.compiling * len(trainings), found.computing * share, tried)
+
+
+def matrix_speed() -> float:
+    """Floating-point operations per second in float64 products of matrices."""
+    product = jax.jit(jnp.matmul)
+    a = jnp.ones((_SIDE, _SIDE))
+    jax.block_until_ready(product(a, a))
+    started = time.monotonic()
+    for _ in range(3):
+        jax.block_until_ready(product(a, a))
+    return 3 * 2.0 * _SIDE**3 / (time.monotonic() - started)

@@ -1,0 +1,106 @@
+"""What a run would do: its resolved config, sizes, memory and time. Nothing is written."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import psutil
+from ml_collections import ConfigDict
+from rich.console import Console
+
+from rf_limits.errors import RequirementError
+from rf_limits.experiments.fields import config_fields
+from rf_limits.experiments.forecast import estimated_time, forecast
+from rf_limits.experiments.trial import Estimate
+from rf_limits.runs.progress import short_time
+from rf_limits.runs.run import Run
+from rf_limits.runs.session import select_platform
+
+
+def dry_run(
+    config: ConfigDict,
+    workdir: str | Path,
+    overwrite: bool = False,
+    platform: str | None = None,
+    console: Console | None = None,
+) -> int:
+    """Prints what :func:`rf_limits.runs.session.run_in_workdir` would do, and does none of it.
+
+    The time is measured by short runs of the same program (:mod:`rf_limits.experiments.trial`),
+    which take some ten seconds.
+
+    Args:
+      config: an experiment's config.
+      workdir: directory for results.
+      overwrite: whether another config's results may be replaced.
+      platform: see :func:`~rf_limits.runs.session.select_platform`.
+      console: where to print.
+
+    Returns:
+      Exit code 0.
+
+    Raises:
+      RequirementError: the run would be refused.
+    """
+    select_platform(platform, keep=False)
+    console = console or Console()
+    run = Run(config, workdir, overwrite)
+    state = _state(run)
+
+    def say(text: str) -> None:
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    for line in config_lines(run.resolved):
+        say(line)
+    say("")
+    found = forecast(run.experiment, config)
+    for name, value in found.sizes.items():
+        say(f"{name}: {value}".rstrip(" "))
+    say(memory_line(found.bytes))
+    say(f"workdir: {state}")
+    say(time_line(estimated_time(config, found.trainings)))
+    return 0
+
+
+def config_lines(resolved: dict[str, Any]) -> list[str]:
+    """Every field, in YAML: dotted name, as --config takes it, and value."""
+    return [f"{name}: {json.dumps(value)}" for name, value in config_fields(resolved).items()]
+
+
+def memory_line(needed: float | None) -> str:
+    """Memory that is needed, of what there is."""
+    there = psutil.virtual_memory().total / 2**30
+    if needed is None:
+        return f"memory: not estimated for this experiment, of {there:.1f} GiB"
+    return f"memory: about {needed / 2**30:.2g} GiB at most, of {there:.1f} GiB"
+
+
+def time_line(estimate: Estimate | None) -> str:
+    """Seconds that are expected, and how they were found."""
+    if estimate is None:
+        return "time: not estimated for this experiment"
+    compiling = ""
+    if estimate.compiling > 0.0:
+        compiling = f" (of it {short_time(estimate.compiling)} compiling, less where it is kept)"
+    return f"time: about {short_time(estimate.seconds)}{compiling}, {estimate.tried}"
+
+
+def _state(run: Run) -> str:
+    """What the run would find in its directory.
+
+    Raises:
+      RequirementError: it holds something else, or is in use.
+    """
+    path, store = run.store.path, run.store
+    if store.open(run.resolved, overwrite=run.overwrite) == "finished":
+        return f"{path} holds the results of this config already: there would be nothing to do"
+    if store.is_locked():
+        raise RequirementError(
+            f"--workdir must be used by one process at a time, but {path} is in use."
+        )
+    if not path.exists():
+        return f"{path}, which would be made"
+    parts = len(store.parts())
+    if run.overwrite:
+        return f"{path}, whose results would be replaced"
+    return f"{path}, of which {parts} finished parts would be kept" if parts else str(path)

@@ -1,0 +1,150 @@
+"""--dry_run: what a run would be and take; nothing is made, and what is refused is refused."""
+
+import io
+import time
+
+import pytest
+from rich.console import Console
+
+from rf_limits.errors import RequirementError
+from rf_limits.experiments import trial
+from rf_limits.experiments.defaults import approximation_config, hardness_config
+from rf_limits.experiments.dynamics.configs import lazy_width_config
+from rf_limits.experiments.fields import config_fields
+from rf_limits.experiments.large.configs import large_config
+from rf_limits.experiments.training import prepare
+from rf_limits.experiments.trial import Estimate, WidthSeconds, estimate_seconds
+from rf_limits.runs.dry_run import dry_run
+from rf_limits.runs.session import run_in_workdir
+from tests.runs.test_session import contents, tiny_config
+
+
+def printed(config, path, **options):
+    """Exit code and lines."""
+    text = io.StringIO()
+    code = dry_run(config, path, console=Console(file=text, width=60), **options)
+    return code, text.getvalue().splitlines()
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """No trial: what is tried is tested by itself."""
+    found = Estimate(2.0, 58.0, "from nothing")
+    monkeypatch.setattr("rf_limits.experiments.forecast.estimate_seconds", lambda config: found)
+
+
+def test_everything_is_said_and_nothing_made(tmp_path, quick):
+    config = tiny_config()
+    code, lines = printed(config, tmp_path / "run")
+    assert code == 0
+    assert not any(tmp_path.iterdir())
+    for name in config_fields(config):
+        assert any(line.startswith(f"{name}: ") for line in lines), name
+    assert "model.widths: [4, 8]" in lines
+    assert "parameters: 28, 56" in lines  # N (d + 1), plus N with biases
+    assert "networks: 2 (2 widths x 1 lazy scales x 1 seeds)" in lines
+    assert "steps: 4" in lines
+    assert "time: about 60 s (of it 2 s compiling, less where it is kept), from nothing" in lines
+    assert any(line.startswith("memory: about ") and "GiB at most" in line for line in lines)
+    assert f"workdir: {tmp_path / 'run'}, which would be made" in lines
+
+
+def test_a_finished_directory_stays_as_it_is(tmp_path, quick, monkeypatch):
+    monkeypatch.setattr("rf_limits.figures.training.draw", lambda metrics: {})
+    config = tiny_config()
+    config.predictors.methods = ("network",)
+    run_in_workdir(config, tmp_path / "run", console=Console(quiet=True))
+    before = contents(tmp_path)
+    _, lines = printed(config, tmp_path / "run")
+    assert any("there would be nothing to do" in line for line in lines)
+    config.problem.dim = 4
+    with pytest.raises(RequirementError, match=r"differing in problem\.dim"):
+        printed(config, tmp_path / "run")
+    _, lines = printed(config, tmp_path / "run", overwrite=True)
+    assert any("whose results would be replaced" in line for line in lines)
+    assert contents(tmp_path) == before
+
+
+def test_refused_configs_are_refused(tmp_path):
+    config = tiny_config()
+    config.training.steps = 0
+    with pytest.raises(RequirementError, match=r"training\.steps"):
+        printed(config, tmp_path / "run")
+    config = tiny_config()
+    config.training.learning_rate = "1e9"  # only trying finds out
+    with pytest.raises(RequirementError, match=r"training\.learning_rate"):
+        printed(config, tmp_path / "run")
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (approximation_config, ["largest Gram matrix: 10000 rows", "time: not estimated"]),
+        (hardness_config, ["largest Gram matrix: 4096 rows", "time: not estimated"]),
+        (large_config, ["largest fit: ", "Gflop/s, measured"]),
+        (lazy_width_config, ["training runs: 4", "of the largest of 4 runs"]),
+    ],
+)
+def test_other_experiments(tmp_path, quick, make, expected):
+    code, lines = printed(make(), tmp_path / "run")
+    assert code == 0
+    text = "\n".join(lines)
+    for part in (*expected, "memory: about "):
+        assert part in text
+    assert not any(tmp_path.iterdir())
+
+
+def test_the_parts_of_an_estimate(monkeypatch):
+    """Interpolated in width; seeds, steps and log points multiply what they multiply."""
+    config = tiny_config()
+    config.model.widths, config.seeds = (10, 100, 1000), 3
+    config.training.steps, config.training.log_points = 200, 2
+    config.predictors.methods = ("network",)
+    parts = {10: WidthSeconds(1.0, 0.1, 0.01, 0.2), 1000: WidthSeconds(4.0, 10.0, 1.0, 20.0)}
+    monkeypatch.setattr(trial, "_try_width", lambda small: parts[small.model.widths[0]])
+    found = estimate_seconds(config)
+    assert found.compiling == pytest.approx(1.0 + 2.0 + 4.0)
+    each = [0.1 + 200 * 0.01 + 2 * 0.2, 1.0 + 200 * 0.1 + 2 * 2.0, 10.0 + 200 + 2 * 20.0]
+    assert found.computing == pytest.approx(3 * sum(each))
+    assert "N = 10 and N = 1000" in found.tried
+
+
+def test_beyond_what_is_tried(monkeypatch):
+    config = tiny_config()
+    config.model.widths, config.data.num_train = (2048,), 1024
+    config.training.steps, config.training.log_points = 10, 2
+    config.predictors.methods = ("network",)
+    asked = []
+
+    def try_width(small):
+        asked.append((small.model.widths, small.data.num_train, small.seeds))
+        return WidthSeconds(1.0, 1.0, 1.0, 1.0)
+
+    monkeypatch.setattr(trial, "_try_width", try_width)
+    found = estimate_seconds(config)
+    assert asked == [((1024,), 512, 1)]
+    assert found.computing == pytest.approx(2**2 * 2**3 + 10 * 2 * 2 + 2 * 2**2 * 2)
+
+
+def run_seconds(config):
+    started = time.monotonic()
+    prepare(config).run()
+    return time.monotonic() - started
+
+
+def timed_config():
+    """Seconds of steps, and less of all else once it is compiled."""
+    config = tiny_config()
+    config.model.widths, config.seeds, config.data.num_train = (32, 128), 2, 128
+    config.training.steps = 4000
+    config.predictors.methods = ("network", "random_features")
+    return config
+
+
+@pytest.mark.slow
+def test_the_estimate_is_right_within_a_factor_of_three():
+    config = timed_config()
+    found = estimate_seconds(config)
+    seconds = run_seconds(config)
+    assert found.seconds / 3.0 < seconds < 3.0 * found.seconds
