@@ -36,8 +36,16 @@ class _Found(NamedTuple):
     fields: dict[str, Any]
 
 
-def _runs(workdir: Path) -> list[tuple[str, RunStore]]:
-    """Names and directories of the runs in a work directory: itself, or the cells of a sweep."""
+def runs_in(workdir: Path, flag: str = "--workdirs") -> list[tuple[str, RunStore]]:
+    """Names and directories of the runs in a work directory: itself, or the cells of a sweep.
+
+    Args:
+      workdir: of a run or a sweep.
+      flag: by which the user named it.
+
+    Raises:
+      RequirementError: it holds neither.
+    """
     sweep = SweepStore(workdir)
     if sweep.exists():
         return [(cell.name, sweep.run(cell.name)) for cell in sweep.cells()]
@@ -45,7 +53,7 @@ def _runs(workdir: Path) -> list[tuple[str, RunStore]]:
     if store.read_json("config.json") is not None:
         return [(workdir.name, store)]
     raise RequirementError(
-        f"--workdirs must name directories of runs or sweeps, but received {workdir}."
+        f"{flag} must name directories of runs or sweeps, but received {workdir}."
     )
 
 
@@ -71,7 +79,7 @@ def gather(workdirs: Sequence[str | Path]) -> Compared:
     runs: dict[str, _Found] = {}
     left_out = []
     for workdir in workdirs:
-        for name, store in _runs(Path(workdir)):
+        for name, store in runs_in(Path(workdir)):
             state, detail = state_of(store)
             if state != "done":
                 left_out.append(f"{store.path}: {state}{f', {detail}' if detail else ''}")
