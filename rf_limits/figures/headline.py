@@ -94,6 +94,27 @@ def _limit(axis, limit: pd.DataFrame, samples: float) -> None:
         axis.text(samples, 0.02, rf" $n={samples:g}$", **place)
 
 
+def _means(table: pd.DataFrame, columns: Sequence[str], labels: Sequence[str]) -> pd.DataFrame:
+    """Means over seeds at the end, of every method, width, scale and run; NaN if one diverged."""
+    final = final_rows(table, labels)
+    keys = [*labels, "method", "width", "lazy_scale"]
+    return final.groupby(keys, dropna=False)[list(columns)].mean(skipna=False).reset_index()
+
+
+def _cloud(figure: Figure, axis, means: pd.DataFrame, x: str) -> None:
+    """A point for every mean, by method."""
+    for i, method in enumerate((*_FIXED, "network")):
+        part = means[means["method"] == method]
+        if len(part):
+            points = (part[name].to_numpy(float) for name in (x, "relative_risk"))
+            line = {"color": COLOURS[method], "marker": MARKERS[i % len(MARKERS)]}
+            axis.plot(*points, ls="none", alpha=0.8, label=NAMES[method], **line)
+    figure.legend(loc="outside upper left", ncols=2, columnspacing=1.0)
+
+
+_RELATIVE = r"relative risk $E(f-f^*)^2/E f^{*2}$"
+
+
 def against_limit(table: pd.DataFrame, labels: Sequence[str] = (CELL,)) -> Figure:
     """Relative risk at the end over the lazy limit of the same features and samples, many runs.
 
@@ -101,24 +122,38 @@ def against_limit(table: pd.DataFrame, labels: Sequence[str] = (CELL,)) -> Figur
       table: of :func:`rf_limits.sweeps.compare.gather`, with known lazy limits.
       labels: columns that tell its runs apart.
     """
-    final = final_rows(table, labels)
-    final = final[(final["lazy_limit"] > 0) & (final["risk"] > 0)]
-    keys = [*labels, "method", "width", "lazy_scale"]
-    moment = final["risk"] / final["relative_risk"]
-    final = final.assign(relative_limit=final["lazy_limit"] / moment)
-    columns = ["relative_limit", "relative_risk"]
-    means = final.groupby(keys, dropna=False)[columns].mean().reset_index()
+    known = table[table["lazy_limit"] > 0]
+    share = known["lazy_limit"] * known["relative_risk"] / known["risk"]
+    known = known.assign(relative_limit=share)
+    means = _means(known, ("relative_limit", "relative_risk"), labels)
     with style():
         figure, (axis,) = new_figure(1, height=4.3, width=4.0)
         ends = means["relative_limit"].min() / 2, min(2 * means["relative_limit"].max(), 1.0)
         axis.plot(ends, ends, color=COLOURS["lazy_limit"], ls="-.", label=NAMES["lazy_limit"])
-        for i, method in enumerate((*_FIXED, "network")):
-            part = means[means["method"] == method]
-            if len(part):
-                x, y = (part[name].to_numpy(float) for name in columns)
-                line = {"color": COLOURS[method], "marker": MARKERS[i % len(MARKERS)]}
-                axis.plot(x, y, ls="none", alpha=0.8, label=NAMES[method], **line)
-        x = r"lazy limit $R^*(\min(p,n))/E f^{*2}$"
-        log_axes(axis, x=x, y=r"relative risk $E(f-f^*)^2/E f^{*2}$")
-        figure.legend(loc="outside upper left", ncols=2, columnspacing=1.0)
+        _cloud(figure, axis, means, "relative_limit")
+        log_axes(axis, x=r"lazy limit $R^*(\min(p,n))/E f^{*2}$", y=_RELATIVE)
+    return figure
+
+
+def against_functions(
+    table: pd.DataFrame, limits: Sequence[pd.DataFrame], labels: Sequence[str] = (CELL,)
+) -> Figure:
+    """Relative risk at the end against the number of fixed functions, many runs.
+
+    Args:
+      table: of :func:`rf_limits.sweeps.compare.gather`, with a column ``fixed_functions``:
+        the smaller of features and samples.
+      limits: of every problem, ``num_features`` and the relative risk ``risk`` of its limit.
+      labels: columns that tell its runs apart.
+    """
+    means = _means(table, ("fixed_functions", "relative_risk"), labels)
+    with style():
+        figure, (axis,) = new_figure(1, height=4.3, width=4.0)
+        for i, limit in enumerate(limits):
+            line = {"color": COLOURS["lazy_limit"], "linestyle": "-.", "lw": 1.0}
+            label = {"label": NAMES["lazy_limit"]} if i == 0 else {}
+            x, y = (limit[name].to_numpy(float) for name in ("num_features", "risk"))
+            axis.plot(x, y, **line, **label)
+        _cloud(figure, axis, means, "fixed_functions")
+        log_axes(axis, x=r"features or samples, $\min(p,n)$", y=_RELATIVE)
     return figure

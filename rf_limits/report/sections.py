@@ -5,6 +5,7 @@ import inspect
 import math
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -14,11 +15,12 @@ from rf_limits.experiments.certificate import limit_curve
 from rf_limits.experiments.result import Result
 from rf_limits.experiments.tables import CELL, diverged_rows
 from rf_limits.figures import compare as comparing
-from rf_limits.figures.headline import against_limit, headline
+from rf_limits.figures.headline import against_functions, against_limit, headline
 from rf_limits.figures.training import movement_and_drift
 from rf_limits.report import tables
 from rf_limits.report.configuration import Field, fields, shared, words
 from rf_limits.report.curves import finite_and_infinite
+from rf_limits.report.limits import with_limits
 from rf_limits.report.pictures import Picture, picture
 from rf_limits.report.sources import Source
 from rf_limits.report.tables import Table
@@ -134,6 +136,11 @@ def _state(source: Source) -> list[str]:
         found.append("CHANGED CODE: files differed from the revision that is named below.")
     if source.config.get("seeds") == 1:
         found.append("ONE SEED: there are no standard errors.")
+    elif (source.config.get("data") or {}).get("seed") is not None:
+        found.append(
+            "SHARED DATA: all seeds have the same training set, so standard errors are over "
+            "initializations alone."
+        )
     return found
 
 
@@ -234,11 +241,11 @@ def comparison_section(sources: Sequence[Source], found: Compared, key: str) -> 
     changed, same = fields({"experiment": "training", **common})
     return Section(
         key=key,
-        title=", ".join(dict.fromkeys(str(_root(source)) for source in sources)),
+        title=", ".join(dict.fromkeys(_root(source).name for source in sources)),
         about=f"{len(done)} training runs; they differ in {', '.join(differing) or 'nothing'}.",
         verdict=verdict_of_many(tables.means(table, ("run",)), len(done), len(sources)),
         warnings=warnings,
-        headline=_limit_figures(table, key),
+        headline=_limit_figures(table, done, key),
         curves=curves[:_MOST_CURVES],
         figures=_drawn_comparison(table.drop(columns="run"), differing, key),
         tables=[
@@ -252,21 +259,34 @@ def comparison_section(sources: Sequence[Source], found: Compared, key: str) -> 
     )
 
 
-def _root(source: Source) -> Any:
+def _root(source: Source) -> Path:
     """The directory a user names: the sweep's, or the run's own."""
     inside = source.path.parent.name == "cells"
     return source.path.parent.parent if inside else source.path
 
 
-def _limit_figures(table: pd.DataFrame, key: str) -> list[Picture]:
+def _limit_figures(table: pd.DataFrame, done: Sequence[Source], key: str) -> list[Picture]:
+    """All runs over the lazy limit: against the number of functions, and against the limit."""
     if not (table["lazy_limit"] > 0).any():
         return []
-    caption = (
-        "Every run, width and scale, at the end of training: means over seeds. Right of and below "
-        "the line is what no fixed features reach; networks there have learned features."
-    )
-    figure = against_limit(table)
-    return [picture(f"{key}-limit", figure, "Risk against the lazy limit", caption)]
+    counted, limits = with_limits(table, {source.name: source.config for source in done})
+    return [
+        picture(
+            f"{key}-functions",
+            against_functions(counted, limits),
+            "Risk against the number of features or samples",
+            "Every run, width and scale, at the end of training: means over seeds. Below the line "
+            "of its problem a network has learned features; random features have p = N, networks "
+            "and tangent features as many as parameters, kernels n.",
+        ),
+        picture(
+            f"{key}-limit",
+            against_limit(table),
+            "Risk against the lazy limit",
+            "The same points, each at the limit of its own problem, features and samples: what no "
+            "fixed features reach is below the diagonal.",
+        ),
+    ]
 
 
 def _drawn_comparison(table: pd.DataFrame, differing: list[str], key: str) -> list[Picture]:

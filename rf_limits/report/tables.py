@@ -56,8 +56,8 @@ def printed(table: tuple[str, list[str], list[list[str]]]) -> Table:
 
 
 def number(value: Any, digits: int = 3) -> Cell:
-    """A number in words, a dash for null."""
-    if value is None or pd.isna(value):
+    """A number in words; a dash where there is none, "nan" where it was lost."""
+    if value is None:
         return Cell("\N{EN DASH}")
     value = float(value)
     if value.is_integer() and abs(value) < 1e15:

@@ -20,7 +20,7 @@ def _name(method: str) -> str:
 
 
 def _where(row: dict[str, Any]) -> str:
-    return f"N = {row['width']}, alpha = {row['lazy_scale']:g}"
+    return f"N = {int(row['width'])}, alpha = {row['lazy_scale']:g}"
 
 
 def _between(values: list[float], form=short_number) -> str:
@@ -46,7 +46,7 @@ def against_fixed(rows: list[dict[str, Any]]) -> str:
     if not fixed or best["risk"] <= 0.0:
         return f"{text}."
     other = min(fixed, key=lambda row: row["risk"])
-    width = "" if other.get("width") is None else f" at N = {other['width']}"
+    width = "" if other.get("width") is None else f" at N = {int(other['width'])}"
     reached = f"{_name(other['method'])}{width}: {short_number(other['risk'])}"
     ratio = other["risk"] / best["risk"]
     if ratio >= 1.0:
