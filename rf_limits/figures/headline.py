@@ -102,13 +102,21 @@ def _means(table: pd.DataFrame, columns: Sequence[str], labels: Sequence[str]) -
 
 
 def _cloud(figure: Figure, axis, means: pd.DataFrame, x: str) -> None:
-    """A point for every mean, by method."""
-    for i, method in enumerate((*_FIXED, "network")):
-        part = means[means["method"] == method]
+    """A point for every mean, by method; networks by lazy scale, dark to light."""
+    drawn = [
+        (means[means["method"] == method], COLOURS[method], MARKERS[i % 7], NAMES[method])
+        for i, method in enumerate(_FIXED)
+    ]
+    networks = means[means["method"] == "network"]
+    scales = sorted(networks["lazy_scale"].unique())
+    for i, scale in enumerate(scales):
+        colour = shade(COLOURS["network"], i / max(len(scales) - 1, 1))
+        label = rf"{NAMES['network']}, $\alpha={scale:g}$"
+        drawn.append((networks[networks["lazy_scale"] == scale], colour, MARKERS[i % 7], label))
+    for part, colour, marker, label in drawn:
         if len(part):
             points = (part[name].to_numpy(float) for name in (x, "relative_risk"))
-            line = {"color": COLOURS[method], "marker": MARKERS[i % len(MARKERS)]}
-            axis.plot(*points, ls="none", alpha=0.8, label=NAMES[method], **line)
+            axis.plot(*points, marker, color=colour, alpha=0.8, label=label)
     figure.legend(loc="outside upper left", ncols=2, columnspacing=1.0)
 
 

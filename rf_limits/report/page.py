@@ -11,7 +11,8 @@ from rich.console import Console
 import rf_limits
 from rf_limits.errors import check
 from rf_limits.figures.style import COLOURS
-from rf_limits.report.sections import Section, comparison_section, run_section
+from rf_limits.report.comparison import comparison_section
+from rf_limits.report.sections import Section, run_section
 from rf_limits.report.sources import Source, find
 from rf_limits.runs.files import write_whole
 from rf_limits.sweeps.compare import gather

@@ -1,11 +1,9 @@
-"""Parts of a page: one run, or training runs side by side."""
+"""What a page shows, and what it shows of one run."""
 
 import importlib
 import inspect
 import math
 import re
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -13,26 +11,21 @@ import pandas as pd
 from rf_limits.errors import RequirementError
 from rf_limits.experiments.certificate import limit_curve
 from rf_limits.experiments.result import Result
-from rf_limits.experiments.tables import CELL, diverged_rows
-from rf_limits.figures import compare as comparing
-from rf_limits.figures.headline import against_functions, against_limit, headline
+from rf_limits.figures.headline import headline
 from rf_limits.figures.training import movement_and_drift
 from rf_limits.report import tables
-from rf_limits.report.configuration import Field, fields, shared, words
+from rf_limits.report.configuration import Field, fields, words
 from rf_limits.report.curves import finite_and_infinite
-from rf_limits.report.limits import with_limits
 from rf_limits.report.pictures import Picture, picture
 from rf_limits.report.sources import Source
 from rf_limits.report.tables import Table
-from rf_limits.report.verdict import verdict, verdict_of_many, verdict_of_study
+from rf_limits.report.verdict import verdict, verdict_of_study
 from rf_limits.runs.run import EXPERIMENTS
-from rf_limits.sweeps.compare import Compared
 from rf_limits.sweeps.manifest import config_from_json
 
 _WARNING = re.compile(r"[A-Z][A-Z ]+: ")
 _SAID = "Below the lazy limit"
 """How a remark begins that the verdict makes too."""
-_MOST_CURVES = 60
 
 
 class Section(NamedTuple):
@@ -213,110 +206,3 @@ def _provenance(source: Source) -> list[tuple[str, str]]:
     if "resumed_parts" in facts:
         found.append(("resumed", f"{len(facts['resumed_parts'])} parts"))
     return found
-
-
-def comparison_section(sources: Sequence[Source], found: Compared, key: str) -> Section:
-    """The section of several training runs.
-
-    Args:
-      sources: all of them, finished or not.
-      found: the table of the finished ones.
-      key: prefix of ids.
-    """
-    table, differing = found.table, list(found.differing)
-    done = [source for source in sources if source.state == "done"]
-    table = table.assign(run=comparing.labels(table, differing) if differing else table[CELL])
-    warnings = [f"LEFT OUT: {line}." for line in found.left_out]
-    bad = diverged_rows(table.assign(seed=table[CELL] + " " + table["seed"].astype(str)))
-    if len(bad):
-        runs = ", ".join(sorted(bad["run"].unique()))
-        warnings.append(f"DIVERGED: {len(bad)} trained networks have no finite risk ({runs}).")
-    curves: list[dict[str, Any]] = []
-    for name, rows in table.groupby("run", sort=False):
-        curves += finite_and_infinite(rows, str(name))
-        warnings += [f"{line} ({name})" for line in tables.warnings(rows)]
-    if len(curves) > _MOST_CURVES:
-        warnings.append(f"The curves over time are those of the first {_MOST_CURVES} runs.")
-    common = shared([source.config for source in done])
-    changed, same = fields({"experiment": "training", **common})
-    return Section(
-        key=key,
-        title=", ".join(dict.fromkeys(_root(source).name for source in sources)),
-        about=f"{len(done)} training runs; they differ in {', '.join(differing) or 'nothing'}.",
-        verdict=verdict_of_many(tables.means(table, ("run",)), len(done), len(sources)),
-        warnings=warnings,
-        headline=_limit_figures(table, done, key),
-        curves=curves[:_MOST_CURVES],
-        figures=_drawn_comparison(table.drop(columns="run"), differing, key),
-        tables=[
-            tables.ends(table[table["method"] == "network"], ("run",), ("run",)),
-            tables.ends(table[table["method"] != "network"], ("run",), ("run",)),
-        ],
-        differing=changed,
-        same=same,
-        provenance=_provenances(sources),
-        sources=list(sources),
-    )
-
-
-def _root(source: Source) -> Path:
-    """The directory a user names: the sweep's, or the run's own."""
-    inside = source.path.parent.name == "cells"
-    return source.path.parent.parent if inside else source.path
-
-
-def _limit_figures(table: pd.DataFrame, done: Sequence[Source], key: str) -> list[Picture]:
-    """All runs over the lazy limit: against the number of functions, and against the limit."""
-    if not (table["lazy_limit"] > 0).any():
-        return []
-    counted, limits = with_limits(table, {source.name: source.config for source in done})
-    return [
-        picture(
-            f"{key}-functions",
-            against_functions(counted, limits),
-            "Risk against the number of features or samples",
-            "Every run, width and scale, at the end of training: means over seeds. Below the line "
-            "of its problem a network has learned features; random features have p = N, networks "
-            "and tangent features as many as parameters, kernels n.",
-        ),
-        picture(
-            f"{key}-limit",
-            against_limit(table),
-            "Risk against the lazy limit",
-            "The same points, each at the limit of its own problem, features and samples: what no "
-            "fixed features reach is below the diagonal.",
-        ),
-    ]
-
-
-def _drawn_comparison(table: pd.DataFrame, differing: list[str], key: str) -> list[Picture]:
-    words_of = {
-        "risk_against_width": "Networks of finite width beside the infinite-width kernels.",
-        "risk_against_time": "Risk over time, beside the kernels' gradient flow.",
-        "distance_to_infinite_width": "Distance to the NTK's flow at the end, with exponents.",
-    }
-    return [
-        picture(f"{key}-{name}", figure, name.replace("_", " "), words_of.get(name, ""))
-        for name, figure in comparing.draw(table, differing).items()
-    ]
-
-
-def _provenances(sources: Sequence[Source]) -> Table:
-    """A row for every run."""
-    heads = ["run", "state", "revision", "device", "JAX", "started", "wall time (s)"]
-    rows = []
-    for source in sources:
-        facts = source.facts
-        state = f"{source.state} {source.detail}".strip()
-        device = (facts.get("device") or {}).get("kind", "")
-        version = (facts.get("versions") or {}).get("jax") or ""
-        texts = (state, str(facts.get("git_revision", ""))[:10], device, version)
-        rows.append(
-            [
-                tables.Cell(source.name),
-                *(tables.Cell(str(text)) for text in texts),
-                tables.Cell(str(facts.get("started", ""))),
-                tables.number(facts.get("wall_time_s")),
-            ]
-        )
-    return Table("Where the numbers come from", [(head, "") for head in heads], rows)

@@ -130,7 +130,7 @@ def test_a_sweep_shows_all_its_runs(sweep_page):
     text = plain_text(sweep_page)
     assert "3 of 4 runs are finished." in text
     assert "differ in model.lazy_scales, problem.noise" in text
-    assert "DIVERGED: 1 trained networks have no finite risk (lazy_scales = 0.5, noise = 0)" in text
+    assert "DIVERGED: networks without a finite risk: 1, in lazy_scales = 0.5, noise = 0." in text
     assert "LEFT OUT" in text
     assert "failed, Boom: <b>a reason</b>" in text
     assert "<b>" not in sweep_page.read_text()
