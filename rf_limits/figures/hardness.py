@@ -39,7 +39,7 @@ def hardness(metrics: pd.DataFrame) -> Figure:
         if axis.get_legend_handles_labels()[1]:
             axis.legend(loc="upper left" if axis is not wave else "best")
         if axis is not wave:  # room for the legend above the steepest line
-            axis.set_ylim(top=1.6 * axis.get_ylim()[1])
+            axis.set_ylim(top=2.0 * axis.get_ylim()[1])
     return figure
 
 

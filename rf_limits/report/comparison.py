@@ -45,15 +45,16 @@ def comparison_section(sources: Sequence[Source], found: Compared, key: str) -> 
         warnings += [f"{line} ({name})" for line in tables.warnings(rows)]
     if len(curves) > _MOST_CURVES:
         warnings.append(f"The curves over time are those of the first {_MOST_CURVES} runs.")
-    common = shared([source.config for source in done])
+    common = shared(list(found.configs.values()))
+    names = ", ".join(differing) or "nothing"
     changed, same = fields({"experiment": "training", **common})
     return Section(
         key=key,
         title=", ".join(dict.fromkeys(_root(source).name for source in sources)),
-        about=f"{len(done)} training runs; they differ in {', '.join(differing) or 'nothing'}.",
+        about=f"{len(found.configs)} training runs; they differ in {names}.",
         verdict=verdict_of_many(tables.means(table, ("run",)), len(done), len(sources)),
         warnings=warnings,
-        headline=_limit_figures(table, done, key),
+        headline=_limit_figures(table, found, key),
         curves=curves[:_MOST_CURVES],
         figures=_drawn_comparison(table.drop(columns="run"), differing, key),
         tables=[
@@ -73,11 +74,11 @@ def _root(source: Source) -> Path:
     return source.path.parent.parent if inside else source.path
 
 
-def _limit_figures(table: pd.DataFrame, done: Sequence[Source], key: str) -> list[Picture]:
+def _limit_figures(table: pd.DataFrame, found: Compared, key: str) -> list[Picture]:
     """All runs over the lazy limit: against the number of functions, and against the limit."""
     if not (table["lazy_limit"] > 0).any():
         return []
-    counted, limits = with_limits(table, {source.name: source.config for source in done})
+    counted, limits = with_limits(table, found.configs)
     return [
         picture(
             f"{key}-functions",

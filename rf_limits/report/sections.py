@@ -19,7 +19,7 @@ from rf_limits.report.curves import finite_and_infinite
 from rf_limits.report.pictures import Picture, picture
 from rf_limits.report.sources import Source
 from rf_limits.report.tables import Table
-from rf_limits.report.verdict import verdict, verdict_of_study
+from rf_limits.report.verdict import verdict, verdict_of_features, verdict_of_study
 from rf_limits.runs.run import EXPERIMENTS
 from rf_limits.sweeps.manifest import config_from_json
 
@@ -84,6 +84,8 @@ def run_section(source: Source, key: str) -> Section:
             sentences, curves = verdict(metrics), finite_and_infinite(metrics)
             lines = [line for line in lines if not line.startswith(_SAID)]
             found.append(tables.ends(metrics))
+        elif source.experiment == "approximation":
+            sentences = verdict_of_features(experiment.means(metrics))
         elif {"width", "lazy_scale", "risk", "time"} <= set(metrics):
             sentences = verdict_of_study(metrics, experiment.LABELS)
     except (KeyError, AttributeError) as error:

@@ -170,3 +170,23 @@ def verdict_of_study(metrics: pd.DataFrame, labels: Sequence[str]) -> list[str]:
     if any(row.get("below_lazy_limit") is not None for row in rows):
         found.append(against_limit(rows, "networks"))
     return found
+
+
+def verdict_of_features(means: pd.DataFrame) -> list[str]:
+    """Sentences about the best risks of fixed features.
+
+    Args:
+      means: of :func:`rf_limits.experiments.approximation.means`.
+    """
+    found = []
+    for method, rows in means[means["lazy_limit"] > 0].groupby("method", sort=False):
+        ratios = (rows["mean"] / rows["lazy_limit"]).to_numpy(float)
+        ratios = ratios[np.isfinite(ratios)]
+        if len(ratios):
+            below = int((ratios < 1.0).sum())
+            times = _between(list(ratios), _times)
+            found.append(
+                f"{_name(method)}: {times} times the lazy limit R* of as many features; "
+                f"{below or 'none'} of {len(ratios)} below it."
+            )
+    return found

@@ -23,16 +23,19 @@ class Compared(NamedTuple):
         for every field in which the configs differ, by its dotted name (tuples as text).
       differing: those fields.
       left_out: directories that are not finished, and why.
+      configs: contents of config.json by the name in column ``cell``.
     """
 
     table: pd.DataFrame
     differing: tuple[str, ...]
     left_out: list[str]
+    configs: dict[str, dict[str, Any]]
 
 
 class _Found(NamedTuple):
     name: str
     store: RunStore
+    config: dict[str, Any]
     fields: dict[str, Any]
 
 
@@ -87,7 +90,9 @@ def gather(workdirs: Sequence[str | Path]) -> Compared:
             config = store.read_json("config.json")
             digest = config_hash(config_from_json(config))
             if digest not in runs:
-                runs[digest] = _Found(name, store, config_fields(config))
+                taken = any(one.name == name for one in runs.values())
+                own = str(store.path) if taken else name
+                runs[digest] = _Found(own, store, config, config_fields(config))
     check(len(runs) > 0, "--workdirs", "hold at least one finished run", left_out or list(workdirs))
     found = list(runs.values())
     names = {name for one in found for name in one.fields}
@@ -102,7 +107,8 @@ def gather(workdirs: Sequence[str | Path]) -> Compared:
         tables.append(table.assign(**values))
     whole = pd.concat([table.dropna(axis=1, how="all") for table in tables], ignore_index=True)
     columns = [CELL, *differing, *(c for c in whole if c not in (CELL, *differing))]
-    return Compared(whole[columns], differing, left_out)
+    configs = {one.name: one.config for one in found}
+    return Compared(whole[columns], differing, left_out, configs)
 
 
 def _cell_value(value: Any) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from rf_limits.errors import RequirementError
+from rf_limits.experiments.approximation import means as approximation_means
 from rf_limits.experiments.tables import summary_rows
 from rf_limits.report import verdict
 from rf_limits.report.configuration import DEFAULTS, fields
@@ -59,6 +60,18 @@ def test_networks_that_gain_nothing_are_said_to():
     assert "2.0 times above the best that keeps" in verdict.against_fixed(rows)
     rows[0]["risk"] = float("nan")
     assert "No network was trained to a finite risk" in verdict.against_fixed(rows)
+
+
+def test_fixed_features_beside_their_limit(approximation):
+    means = approximation_means(RunStore(REFERENCE / "approximation").read_metrics())
+    ratios = means["mean"] / means["lazy_limit"]
+    worst = ratios[means["method"] == "random_features"].max()
+    text = plain_text(approximation)
+    assert re.search(
+        rf"random features \(RF\): [\d.]+ to {worst:.1f} times the lazy limit R\*", text
+    )
+    assert (ratios >= 1.0).all()
+    assert text.count(" features; none of ") == 2
 
 
 def test_configuration_provenance_and_data(quickstart):
