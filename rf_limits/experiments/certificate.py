@@ -67,6 +67,25 @@ def add_lazy_limit(metrics: pd.DataFrame, config: ConfigDict) -> pd.DataFrame:
     return metrics
 
 
+def limit_curve(config: ConfigDict, most: int, points: int = 120) -> pd.DataFrame:
+    """R*(p) against the number p of fixed functions; no rows where no bound is known.
+
+    Args:
+      config: of a training run.
+      most: the largest p.
+      points: how many p, evenly on a logarithmic axis.
+
+    Returns:
+      Columns ``num_features`` and ``risk``.
+    """
+    counts = np.unique(np.geomspace(1, max(most, 2), points).astype(int))
+    if not has_lazy_limit(config):
+        counts = counts[:0]
+    problem = config.problem
+    risks = lazy_limit(counts, problem.dim, norm=problem.norm, bias=problem.bias)
+    return pd.DataFrame({"num_features": counts, "risk": risks})
+
+
 def certificate(row: dict[str, Any]) -> dict[str, Any]:
     """What a summary row says of the bound: below it or not, and by how many standard errors.
 

@@ -7,7 +7,7 @@ import pandas as pd
 def spread_line(axis, x, table: pd.DataFrame, by: str, column: str, **line) -> None:
     """Mean over seeds against ``by``, with a band from the smallest to the largest seed.
 
-    A mean over seeds of which one diverged is not drawn.
+    Neither is drawn where one of the seeds diverged.
 
     Args:
       axis: to draw on.
@@ -19,7 +19,7 @@ def spread_line(axis, x, table: pd.DataFrame, by: str, column: str, **line) -> N
     """
     groups = table.groupby(by)[column]
     mean = groups.mean(skipna=False)
-    low, high = groups.min(), groups.max()
+    low, high = (ends.where(mean.notna()) for ends in (groups.min(), groups.max()))
     axis.plot(x(mean.index), mean.to_numpy(float), **line)
     colour = line["color"]
     axis.fill_between(

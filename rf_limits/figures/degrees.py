@@ -54,7 +54,8 @@ def unlearned_by_degree(metrics: pd.DataFrame) -> Figure:
             label = rf"{NAMES['network']}, $\alpha={scale:g}$"
             mean = share.mean(skipna=False).to_numpy(float)
             (handles[label],) = axis.plot(times, mean, color=colour)
-            spread = (share.min().to_numpy(float), share.max().to_numpy(float))
+            ends = (share.min().to_numpy(float), share.max().to_numpy(float))
+            spread = [np.where(np.isnan(mean), np.nan, end) for end in ends]
             axis.fill_between(times, *spread, color=colour, alpha=0.15, lw=0)
             last = max(last, times.max())
         _end_values(axis, final, end, last, handles)

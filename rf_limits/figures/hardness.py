@@ -16,7 +16,6 @@ _MEASURED = {
     "random_features": ("o", "random features, measured"),
     "lattice_features": ("s", "lattice features, measured"),
 }
-_FIXED = {"lattice_features": "#56B4E9"}
 
 
 def draw(metrics: pd.DataFrame) -> dict[str, Figure]:
@@ -40,7 +39,7 @@ def hardness(metrics: pd.DataFrame) -> Figure:
         if axis.get_legend_handles_labels()[1]:
             axis.legend(loc="upper left" if axis is not wave else "best")
         if axis is not wave:  # room for the legend above the steepest line
-            axis.set_ylim(top=1.6 * axis.get_ylim()[1])
+            axis.set_ylim(top=2.0 * axis.get_ylim()[1])
     return figure
 
 
@@ -57,8 +56,7 @@ def _features(axis, metrics: pd.DataFrame) -> None:
         _line(axis, part, column, shape, color=COLOURS["lazy_limit"], label=label)
     for method, (marker, label) in _MEASURED.items():
         part = metrics[(metrics["method"] == method) & (metrics["target_bias"] == "zero")]
-        colour = COLOURS.get(method, _FIXED.get(method))
-        _line(axis, part, column, marker, color=colour, alpha=0.7, label=label)
+        _line(axis, part, column, marker, color=COLOURS[method], alpha=0.7, label=label)
     _trained(axis, metrics, column)
     axis.set_ylabel(r"$\log_{10}$ features for risk 1/50 at $|w^*|=d^2$")
     axis.set_title("features", loc="left", fontsize=8)

@@ -1,12 +1,20 @@
 """One style for every figure: colour-blind safe, one colour per method everywhere."""
 
 import contextlib
+import io
 from collections.abc import Iterator
+from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
-# Okabe and Ito's palette, and a grey.
+TEXT_WIDTH = 7.0
+"""Inches: text of a page of two columns (one column: 3.4), to which wider figures are scaled."""
+LEAST_SIZE = 5.0
+"""Points: the smallest text of a figure at the size at which it is printed."""
+
+# Okabe and Ito's palette, a grey and a brown.
 COLOURS = {
     "network": "#0072B2",
     "linearized": "#4D4D4D",
@@ -15,6 +23,7 @@ COLOURS = {
     "tangent_features": "#E69F00",
     "nngp": "#CC79A7",
     "ntk": "#009E73",
+    "lattice_features": "#661100",
     "lazy_limit": "#000000",
 }
 NAMES = {
@@ -25,6 +34,7 @@ NAMES = {
     "tangent_features": "tangent features (NT)",
     "nngp": "NNGP, infinite width",
     "ntk": "NTK, infinite width",
+    "lattice_features": "lattice features",
     "lazy_limit": "lazy limit $R^*$",
 }
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -43,7 +53,11 @@ _PARAMETERS = {
     "lines.markersize": 4,
     "legend.frameon": False,
     "svg.hashsalt": "rf_limits",
+    "pdf.fonttype": 42,  # TrueType: many publishers take no Type 3
 }
+_UNDATED = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+FORMATS = ("png", "svg", "pdf")
+"""In which every figure is written."""
 
 
 @contextlib.contextmanager
@@ -70,3 +84,32 @@ def new_figure(
     figure = Figure(figsize=(width * panels, height), layout="constrained")
     axes = figure.subplots(1, panels, squeeze=False, sharey=sharey)[0]
     return figure, list(axes)
+
+
+def legible(figure: Figure) -> None:
+    """Enlarges text that would be smaller than :data:`LEAST_SIZE` in print, in place.
+
+    A figure wider than :data:`TEXT_WIDTH` is scaled down to it in print, and its text with it.
+    """
+    least = LEAST_SIZE * max(1.0, figure.get_figwidth() / TEXT_WIDTH)
+    for text in figure.findobj(Text):
+        text.set_fontsize(max(least, text.get_fontsize()))
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):  # ticks that are made only when drawn
+            sizes = [label.get_fontsize() for label in axis.get_ticklabels(which="both")]
+            if sizes and min(sizes) <= least:
+                axis.set_tick_params(which="both", labelsize=least)
+
+
+def save(figure: Figure, file: Path | io.BytesIO, form: str) -> None:
+    """Writes a figure; the same figure gives the same file, whenever it is written.
+
+    Args:
+      figure: to write; its text is made legible, and its layout is that of the first writing.
+      file: path, or a file in memory.
+      form: one of :data:`FORMATS`.
+    """
+    with style():
+        legible(figure)
+        figure.savefig(file, format=form, dpi=200, metadata=_UNDATED.get(form))
+        figure.set_layout_engine("none")  # found once: finding it is half the work

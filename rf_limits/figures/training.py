@@ -43,10 +43,20 @@ def _shade(scales: list[float], scale: float, method: str):
 def risk_against_width(metrics: pd.DataFrame) -> Figure:
     """Final risk of all methods against width; weight movement and NTK drift beside it."""
     final = final_rows(metrics)
-    figure, axes = new_figure(3)
+    figure, axes = new_figure(3, height=3.3)
     _risk_panel(axes[0], final)
     for axis, column in zip(axes[1:], _SCALING_LABELS, strict=True):
         _scaling_panel(axis, final, column)
+    return figure
+
+
+def movement_and_drift(metrics: pd.DataFrame) -> Figure:
+    """Weight movement and NTK drift of trained networks at the end, against width."""
+    final = final_rows(metrics)
+    with style():
+        figure, axes = new_figure(2, height=3.4, width=3.1)
+        for axis, column in zip(axes, _SCALING_LABELS, strict=True):
+            _scaling_panel(axis, final, column)
     return figure
 
 
@@ -146,5 +156,5 @@ def risk_against_time(metrics: pd.DataFrame) -> Figure:
     log_axes(axis, x="time: learning rate x steps", y=r"population risk $E(f-f^*)^2$")
     width = int(widest["width"].iloc[0]) if len(widest) else 0
     axis.set_title(f"width {width}", fontsize=8)
-    axis.legend(loc="lower left")
+    axis.legend(loc="best")
     return figure

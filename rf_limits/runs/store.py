@@ -6,6 +6,7 @@ run went; ``metrics.parquet`` and ``summary.json`` hold the numbers; ``figures/`
 """
 
 import contextlib
+import functools
 import io
 import json
 import math
@@ -20,6 +21,7 @@ import pandas as pd
 import pyarrow.parquet
 
 from rf_limits.errors import RequirementError, check
+from rf_limits.figures.style import FORMATS, save
 from rf_limits.runs.files import write_whole
 
 RESULTS = ("metrics.parquet", "summary.json")
@@ -209,7 +211,7 @@ class RunStore:
         for name in RESULTS:
             (self.path / name).unlink(missing_ok=True)
         for figure in (self.path / FIGURES).glob("*.*"):
-            if figure.suffix in (".png", ".svg"):
+            if figure.suffix[1:] in FORMATS:
                 figure.unlink()
         if before is not None:
             self.write_json("config.json", config)
@@ -303,10 +305,10 @@ class RunStore:
         return read_table(self.path / RESULTS[0])
 
     def write_figure(self, name: str, figure) -> list[Path]:
-        """Writes a matplotlib figure as png and svg; returns the paths."""
-        paths = [self.path / FIGURES / f"{name}.{suffix}" for suffix in ("png", "svg")]
-        for path in paths:
-            write_whole(path, lambda temporary: figure.savefig(temporary, dpi=200))
+        """Writes a matplotlib figure as png, svg and pdf; returns the paths."""
+        paths = [self.path / FIGURES / f"{name}.{form}" for form in FORMATS]
+        for path, form in zip(paths, FORMATS, strict=True):
+            write_whole(path, functools.partial(save, figure, form=form))
         return paths
 
 

@@ -23,21 +23,32 @@ class Compared(NamedTuple):
         for every field in which the configs differ, by its dotted name (tuples as text).
       differing: those fields.
       left_out: directories that are not finished, and why.
+      configs: contents of config.json by the name in column ``cell``.
     """
 
     table: pd.DataFrame
     differing: tuple[str, ...]
     left_out: list[str]
+    configs: dict[str, dict[str, Any]]
 
 
 class _Found(NamedTuple):
     name: str
     store: RunStore
+    config: dict[str, Any]
     fields: dict[str, Any]
 
 
-def _runs(workdir: Path) -> list[tuple[str, RunStore]]:
-    """Names and directories of the runs in a work directory: itself, or the cells of a sweep."""
+def runs_in(workdir: Path, flag: str = "--workdirs") -> list[tuple[str, RunStore]]:
+    """Names and directories of the runs in a work directory: itself, or the cells of a sweep.
+
+    Args:
+      workdir: of a run or a sweep.
+      flag: by which the user named it.
+
+    Raises:
+      RequirementError: it holds neither.
+    """
     sweep = SweepStore(workdir)
     if sweep.exists():
         return [(cell.name, sweep.run(cell.name)) for cell in sweep.cells()]
@@ -45,7 +56,7 @@ def _runs(workdir: Path) -> list[tuple[str, RunStore]]:
     if store.read_json("config.json") is not None:
         return [(workdir.name, store)]
     raise RequirementError(
-        f"--workdirs must name directories of runs or sweeps, but received {workdir}."
+        f"{flag} must name directories of runs or sweeps, but received {workdir}."
     )
 
 
@@ -76,7 +87,7 @@ def gather(workdirs: Sequence[str | Path]) -> Compared:
     runs: dict[str, _Found] = {}
     left_out = []
     for workdir in workdirs:
-        for name, store in _runs(Path(workdir)):
+        for name, store in runs_in(Path(workdir)):
             state, detail = state_of(store)
             if state != "done":
                 left_out.append(f"{store.path}: {state}{f', {detail}' if detail else ''}")
@@ -87,7 +98,9 @@ def gather(workdirs: Sequence[str | Path]) -> Compared:
             check(kind == "training", "--workdirs", requirement, f"{store.path}: {kind}")
             digest = config_hash(config_from_json(config))
             if digest not in runs:
-                runs[digest] = _Found(name, store, config_fields(config))
+                taken = any(one.name == name for one in runs.values())
+                own = str(store.path) if taken else name
+                runs[digest] = _Found(own, store, config, config_fields(config))
     check(len(runs) > 0, "--workdirs", "hold at least one finished run", left_out or list(workdirs))
     found = list(runs.values())
     names = {name for one in found for name in one.fields}
@@ -102,7 +115,8 @@ def gather(workdirs: Sequence[str | Path]) -> Compared:
         tables.append(table.assign(**values))
     whole = pd.concat([table.dropna(axis=1, how="all") for table in tables], ignore_index=True)
     columns = [CELL, *differing, *(c for c in whole if c not in (CELL, *differing))]
-    return Compared(whole[columns], differing, left_out)
+    configs = {one.name: one.config for one in found}
+    return Compared(whole[columns], differing, left_out, configs)
 
 
 def _cell_value(value: Any) -> Any:

@@ -14,6 +14,7 @@ CONTEXT.set_forkserver_preload(
         "rf_limits.runs.session",
         "rf_limits.figures.training",
         "matplotlib.backends.backend_agg",
+        "matplotlib.backends.backend_pdf",
         "matplotlib.backends.backend_svg",
         "pyarrow.parquet",
         "tests.runs.disturbed",

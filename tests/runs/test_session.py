@@ -60,6 +60,7 @@ def test_files_and_facts(finished):
         "summary.json",
         "risk_against_width.png",
         "risk_against_width.svg",
+        "risk_against_width.pdf",
     } <= set(contents(path))
     facts = json.loads((path / "run.json").read_text())
     assert facts["status"] == "complete"

@@ -94,7 +94,7 @@ def test_begin_removes_the_earlier_run_only(tmp_path):
     store = begun(tmp_path)
     store.write_metrics(pd.DataFrame({"risk": [1.0]}))
     (store.path / "figures").mkdir()
-    for name in ("old.png", "old.svg", "notes.txt"):
+    for name in ("old.png", "old.svg", "old.pdf", "notes.txt"):
         (store.path / "figures" / name).write_text("x")
     store.begin(CONFIG, {"status": "running"})
     assert not (store.path / "metrics.parquet").exists()

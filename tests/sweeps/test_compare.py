@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -51,6 +52,17 @@ def test_one_table_with_the_fields_that_differ(workdir):
         own = RunStore(workdir / "cells" / name).read_metrics()
         assert len(own) == len(rows)
         np.testing.assert_array_equal(own["risk"], rows["risk"])
+
+
+def test_runs_of_one_name_are_kept_apart(workdir, tmp_path):
+    cells = sorted((workdir / "cells").iterdir())[:2]
+    runs = [tmp_path / place / "run" for place in ("one", "two")]
+    for cell, run in zip(cells, runs, strict=True):
+        shutil.copytree(cell, run)
+    found = gather(runs)
+    assert list(found.configs) == ["run", str(runs[1])] == list(found.table["cell"].unique())
+    for run, (_, rows) in zip(runs, found.table.groupby("cell", sort=False), strict=True):
+        np.testing.assert_array_equal(RunStore(run).read_metrics()["risk"], rows["risk"])
 
 
 def test_the_same_config_counts_once(workdir, tmp_path):

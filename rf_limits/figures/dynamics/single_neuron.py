@@ -59,7 +59,7 @@ def single_neuron(metrics: pd.DataFrame) -> Figure:
     kinds = list(networks["data"].unique())
     first, final = networks[networks["data"] == kinds[0]], final_rows(networks, LABELS)
     times = steps_to_threshold(networks, threshold, LABELS)
-    figure, axes = new_figure(5, height=3.0, width=2.3)
+    figure, axes = new_figure(5, height=3.6, width=2.3)
     largest = first["dim"].max()
     for student, scale, line in _students(networks):
         part = _of(first[(first["dim"] == largest) & (first["step"] > 0)], student, scale)

@@ -1,0 +1,167 @@
+"""What fixed features can do and what trained networks did, against the number of features."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from rf_limits.experiments.tables import CELL, final_rows
+from rf_limits.figures.curves import as_floats, log_axes
+from rf_limits.figures.style import COLOURS, MARKERS, NAMES, new_figure, shade, style
+
+_FEATURES = {
+    "random_features": "width",
+    "tangent_features": "parameters",
+    "linearized": "parameters",
+}
+_FIXED = (*_FEATURES, "nngp", "ntk")
+
+
+def headline(metrics: pd.DataFrame, limit: pd.DataFrame, samples: float) -> Figure:
+    """Risk at the end against the number of features, over the lazy limit R*(min(p, n)).
+
+    Points are means over seeds with bars from the smallest to the largest; p is N for random
+    features and the number of parameters for tangent features, networks and linearizations.
+
+    Args:
+      metrics: table of a training run.
+      limit: of :func:`rf_limits.experiments.certificate.limit_curve`.
+      samples: n; infinite without a training set.
+    """
+    final = final_rows(metrics)
+    with style():
+        figure, (axis,) = new_figure(1, height=4.3, width=4.0)
+        for i, (method, by) in enumerate(_FEATURES.items()):
+            rows = final[final["method"] == method]
+            if method == "linearized":  # the scales differ little: the lazy one
+                rows = rows[rows["lazy_scale"] == rows["lazy_scale"].max()]
+            line = {"color": COLOURS[method], "marker": MARKERS[4 + i % 3], "ls": "--", "lw": 0.8}
+            _points(axis, rows, by, label=NAMES[method], **line)
+        for method in ("nngp", "ntk"):
+            risks = final[final["method"] == method]["risk"].to_numpy(float)
+            if len(risks):
+                line = {"color": COLOURS[method], "linestyle": ":", "label": NAMES[method]}
+                axis.axhline(risks.mean(), **line)
+        networks = final[final["method"] == "network"]
+        scales = sorted(networks["lazy_scale"].unique())
+        for i, scale in enumerate(scales):
+            colour = shade(COLOURS["network"], i / max(len(scales) - 1, 1))
+            label = rf"{NAMES['network']}, $\alpha={scale:g}$"
+            rows = networks[networks["lazy_scale"] == scale]
+            line = {"color": colour, "marker": MARKERS[i % 4], "ls": "-", "ms": 5.5}
+            _points(axis, rows, "parameters", label=label, **line)
+        _limit(axis, limit, samples)
+        log_axes(axis, x="number of features $p$", y=r"population risk $E(f-f^*)^2$")
+        figure.legend(loc="outside upper left", ncols=2, columnspacing=1.0)
+    return figure
+
+
+def _points(axis, rows: pd.DataFrame, by: str, **line) -> None:
+    groups = rows.groupby(by)["risk"]
+    mean = groups.mean(skipna=False)
+    if not len(mean):
+        return
+    reach = np.stack([mean - groups.min(), groups.max() - mean]).astype(float)
+    axis.errorbar(as_floats(mean.index), as_floats(mean), reach, elinewidth=0.8, **line)
+
+
+def _heights(axis) -> list[float]:
+    """Where points and the ends of their bars are."""
+    ends = [segment[:, 1] for bars in axis.collections for segment in bars.get_segments()]
+    points = [np.asarray(line.get_ydata(), float) for line in axis.lines]
+    return [float(v) for values in (*ends, *points) for v in values if np.isfinite(v)]
+
+
+def _limit(axis, limit: pd.DataFrame, samples: float) -> None:
+    """R*(min(p, n)) as a line over the ground that no fixed features reach."""
+    x, y = (limit[name].to_numpy(float) for name in ("num_features", "risk"))
+    good = y > 0
+    if not good.any():
+        return
+    x, y = x[good], y[good]
+    finite = np.isfinite(samples) and samples < x[-1]
+    if finite:
+        y = np.where(x > samples, np.exp(np.interp(np.log(samples), np.log(x), np.log(y))), y)
+    label = NAMES["lazy_limit"] + (r"$(\min(p,n))$" if finite else "$(p)$")
+    axis.plot(x, y, color=COLOURS["lazy_limit"], linestyle="-.", label=label, zorder=1)
+    low = min([y.min() / 10, *(v / 2 for v in _heights(axis) if v > 0)])
+    axis.fill_between(x, y, low, color="0.5", alpha=0.12, lw=0)
+    axis.set_ylim(bottom=low)
+    if finite:
+        axis.axvline(samples, color="0.6", lw=0.6, linestyle=":")
+        place = {"transform": axis.get_xaxis_transform(), "fontsize": 6.5, "color": "0.3"}
+        axis.text(samples, 0.02, rf" $n={samples:g}$", **place)
+
+
+def _means(table: pd.DataFrame, columns: Sequence[str], labels: Sequence[str]) -> pd.DataFrame:
+    """Means over seeds at the end, of every method, width, scale and run; NaN if one diverged."""
+    final = final_rows(table, labels)
+    keys = [*labels, "method", "width", "lazy_scale"]
+    return final.groupby(keys, dropna=False)[list(columns)].mean(skipna=False).reset_index()
+
+
+def _cloud(figure: Figure, axis, means: pd.DataFrame, x: str) -> None:
+    """A point for every mean, by method; networks by lazy scale, dark to light."""
+    drawn = [
+        (means[means["method"] == method], COLOURS[method], MARKERS[i % 7], NAMES[method])
+        for i, method in enumerate(_FIXED)
+    ]
+    networks = means[means["method"] == "network"]
+    scales = sorted(networks["lazy_scale"].unique())
+    for i, scale in enumerate(scales):
+        colour = shade(COLOURS["network"], i / max(len(scales) - 1, 1))
+        label = rf"{NAMES['network']}, $\alpha={scale:g}$"
+        drawn.append((networks[networks["lazy_scale"] == scale], colour, MARKERS[i % 7], label))
+    for part, colour, marker, label in drawn:
+        if len(part):
+            points = (part[name].to_numpy(float) for name in (x, "relative_risk"))
+            axis.plot(*points, marker, color=colour, alpha=0.8, label=label)
+    figure.legend(loc="outside upper left", ncols=2, columnspacing=1.0)
+
+
+_RELATIVE = r"relative risk $E(f-f^*)^2/E f^{*2}$"
+
+
+def against_limit(table: pd.DataFrame, labels: Sequence[str] = (CELL,)) -> Figure:
+    """Relative risk at the end over the lazy limit of the same features and samples, many runs.
+
+    Args:
+      table: of :func:`rf_limits.sweeps.compare.gather`, with known lazy limits.
+      labels: columns that tell its runs apart.
+    """
+    known = table[table["lazy_limit"] > 0]
+    share = known["lazy_limit"] * known["relative_risk"] / known["risk"]
+    known = known.assign(relative_limit=share)
+    means = _means(known, ("relative_limit", "relative_risk"), labels)
+    with style():
+        figure, (axis,) = new_figure(1, height=4.3, width=4.0)
+        ends = means["relative_limit"].min() / 2, min(2 * means["relative_limit"].max(), 1.0)
+        axis.plot(ends, ends, color=COLOURS["lazy_limit"], ls="-.", label=NAMES["lazy_limit"])
+        _cloud(figure, axis, means, "relative_limit")
+        log_axes(axis, x=r"lazy limit $R^*(\min(p,n))/E f^{*2}$", y=_RELATIVE)
+    return figure
+
+
+def against_functions(
+    table: pd.DataFrame, limits: Sequence[pd.DataFrame], labels: Sequence[str] = (CELL,)
+) -> Figure:
+    """Relative risk at the end against the number of fixed functions, many runs.
+
+    Args:
+      table: of :func:`rf_limits.sweeps.compare.gather`, with a column ``fixed_functions``:
+        the smaller of features and samples.
+      limits: of every problem, ``num_features`` and the relative risk ``risk`` of its limit.
+      labels: columns that tell its runs apart.
+    """
+    means = _means(table, ("fixed_functions", "relative_risk"), labels)
+    with style():
+        figure, (axis,) = new_figure(1, height=4.3, width=4.0)
+        for i, limit in enumerate(limits):
+            line = {"color": COLOURS["lazy_limit"], "linestyle": "-.", "lw": 1.0}
+            label = {"label": NAMES["lazy_limit"]} if i == 0 else {}
+            x, y = (limit[name].to_numpy(float) for name in ("num_features", "risk"))
+            axis.plot(x, y, **line, **label)
+        _cloud(figure, axis, means, "fixed_functions")
+        log_axes(axis, x=r"features or samples, $\min(p,n)$", y=_RELATIVE)
+    return figure

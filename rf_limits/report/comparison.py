@@ -1,0 +1,131 @@
+"""Training runs side by side, as a part of a page."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from rf_limits.experiments.tables import CELL, diverged_rows
+from rf_limits.figures import compare as comparing
+from rf_limits.figures.headline import against_functions, against_limit
+from rf_limits.report import tables
+from rf_limits.report.configuration import fields, shared
+from rf_limits.report.curves import finite_and_infinite
+from rf_limits.report.limits import with_limits
+from rf_limits.report.pictures import Picture, picture
+from rf_limits.report.sections import Section
+from rf_limits.report.sources import Source
+from rf_limits.report.tables import Table
+from rf_limits.report.verdict import verdict_of_many
+from rf_limits.sweeps.compare import Compared
+
+_MOST_CURVES = 60
+
+
+def comparison_section(sources: Sequence[Source], found: Compared, key: str) -> Section:
+    """The section of several training runs.
+
+    Args:
+      sources: all of them, finished or not.
+      found: the table of the finished ones.
+      key: prefix of ids.
+    """
+    table, differing = found.table, list(found.differing)
+    done = [source for source in sources if source.state == "done"]
+    table = table.assign(run=comparing.labels(table, differing) if differing else table[CELL])
+    warnings = [f"LEFT OUT: {line}." for line in found.left_out]
+    bad = diverged_rows(table.assign(seed=table[CELL] + " " + table["seed"].astype(str)))
+    if len(bad):
+        runs = ", ".join(sorted(bad["run"].unique()))
+        warnings.append(f"DIVERGED: networks without a finite risk: {len(bad)}, in {runs}.")
+    curves: list[dict[str, Any]] = []
+    for name, rows in table.groupby("run", sort=False):
+        curves += finite_and_infinite(rows, str(name))
+        warnings += [f"{line} ({name})" for line in tables.warnings(rows)]
+    if len(curves) > _MOST_CURVES:
+        warnings.append(f"The curves over time are those of the first {_MOST_CURVES} runs.")
+    common = shared(list(found.configs.values()))
+    names = ", ".join(differing) or "nothing"
+    changed, same = fields({"experiment": "training", **common})
+    return Section(
+        key=key,
+        title=", ".join(dict.fromkeys(_root(source).name for source in sources)),
+        about=f"{len(found.configs)} training runs; they differ in {names}.",
+        verdict=verdict_of_many(tables.means(table, ("run",)), len(done), len(sources)),
+        warnings=warnings,
+        headline=_limit_figures(table, found, key),
+        curves=curves[:_MOST_CURVES],
+        figures=_drawn_comparison(table.drop(columns="run"), differing, key),
+        tables=[
+            tables.ends(table[table["method"] == "network"], ("run",), ("run",)),
+            tables.ends(table[table["method"] != "network"], ("run",), ("run",)),
+        ],
+        differing=changed,
+        same=same,
+        provenance=_provenances(sources),
+        sources=list(sources),
+    )
+
+
+def _root(source: Source) -> Path:
+    """The directory a user names: the sweep's, or the run's own."""
+    inside = source.path.parent.name == "cells"
+    return source.path.parent.parent if inside else source.path
+
+
+def _limit_figures(table: pd.DataFrame, found: Compared, key: str) -> list[Picture]:
+    """All runs over the lazy limit: against the number of functions, and against the limit."""
+    if not (table["lazy_limit"] > 0).any():
+        return []
+    counted, limits = with_limits(table, found.configs)
+    return [
+        picture(
+            f"{key}-functions",
+            against_functions(counted, limits),
+            "Risk against the number of features or samples",
+            "Every run, width and scale, at the end of training: means over seeds. Below the line "
+            "of its problem a network has learned features; random features have p = N, networks "
+            "and tangent features as many as parameters, kernels n.",
+        ),
+        picture(
+            f"{key}-limit",
+            against_limit(table),
+            "Risk against the lazy limit",
+            "The same points, each at the limit of its own problem, features and samples: what no "
+            "fixed features reach is below the diagonal.",
+        ),
+    ]
+
+
+def _drawn_comparison(table: pd.DataFrame, differing: list[str], key: str) -> list[Picture]:
+    words_of = {
+        "risk_against_width": "Networks of finite width beside the infinite-width kernels.",
+        "risk_against_time": "Risk over time, beside the kernels' gradient flow.",
+        "distance_to_infinite_width": "Distance to the NTK's flow at the end, with exponents.",
+    }
+    return [
+        picture(f"{key}-{name}", figure, name.replace("_", " "), words_of.get(name, ""))
+        for name, figure in comparing.draw(table, differing).items()
+    ]
+
+
+def _provenances(sources: Sequence[Source]) -> Table:
+    """A row for every run."""
+    heads = ["run", "state", "revision", "device", "JAX", "started", "wall time (s)"]
+    rows = []
+    for source in sources:
+        facts = source.facts
+        state = f"{source.state} {source.detail}".strip()
+        device = (facts.get("device") or {}).get("kind", "")
+        version = (facts.get("versions") or {}).get("jax") or ""
+        texts = (state, str(facts.get("git_revision", ""))[:10], device, version)
+        rows.append(
+            [
+                tables.Cell(source.name),
+                *(tables.Cell(str(text)) for text in texts),
+                tables.Cell(str(facts.get("started", ""))),
+                tables.number(facts.get("wall_time_s")),
+            ]
+        )
+    return Table("Where the numbers come from", [(head, "") for head in heads], rows)

@@ -1,0 +1,71 @@
+"""What was asked for: the fields of configs, those first that differ from the defaults."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from rf_limits.experiments.defaults import approximation_config, default_config, hardness_config
+from rf_limits.experiments.dynamics import configs as dynamics
+from rf_limits.experiments.fields import config_fields
+from rf_limits.experiments.large.configs import large_config
+from rf_limits.experiments.power import configs as power
+from rf_limits.experiments.samples.configs import sample_complexity_config
+from rf_limits.runs.store import plain
+
+DEFAULTS = {
+    "training": default_config,
+    "approximation": approximation_config,
+    "hardness": hardness_config,
+    "lazy_width": dynamics.lazy_width_config,
+    "lazy_scale": dynamics.lazy_scale_config,
+    "ntk_curves": dynamics.ntk_curves_config,
+    "chizat": dynamics.chizat_config,
+    "single_neuron": dynamics.single_neuron_config,
+    "sample_complexity": sample_complexity_config,
+    "coupling": power.coupling_config,
+    "polynomials": power.polynomials_config,
+    "large": large_config,
+}
+"""The default config of every experiment."""
+
+
+class Field(NamedTuple):
+    """A field of a config in words; ``default`` is empty where the defaults have no such field."""
+
+    name: str
+    value: str
+    default: str
+
+
+def words(value: Any) -> str:
+    """A field's value as a reader writes it."""
+    if isinstance(value, (list, tuple)):
+        return ", ".join(words(one) for one in value) or "()"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def fields(config: Mapping[str, Any]) -> tuple[list[Field], list[Field]]:
+    """Fields that differ from the experiment's defaults, and all others.
+
+    Args:
+      config: contents of config.json.
+    """
+    defaults = config_fields(plain(DEFAULTS[config["experiment"]]().to_dict()))
+    differing, same = [], []
+    for name, value in config_fields(config).items():
+        known = name in defaults
+        field = Field(name, words(value), words(defaults[name]) if known else "")
+        (same if known and defaults[name] == value else differing).append(field)
+    return differing, same
+
+
+def shared(configs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The part of configs in which all agree, as nested dictionaries."""
+    first = configs[0]
+    found: dict[str, Any] = {}
+    for name, value in first.items():
+        values = [config.get(name) for config in configs]
+        if all(isinstance(one, Mapping) for one in values):
+            found[name] = shared(values)
+        elif all(one == value for one in values):
+            found[name] = value
+    return found

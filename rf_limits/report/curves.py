@@ -1,0 +1,91 @@
+"""Networks of finite width beside the infinite-width NTK over time, as a page's script reads it."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.colors import to_hex
+
+from rf_limits.figures.style import COLOURS, shade
+
+_DIGITS = 5
+
+
+def finite_and_infinite(metrics: pd.DataFrame, label: str = "") -> list[dict[str, Any]]:
+    """Risks over time of the networks of every width, for each lazy scale.
+
+    Args:
+      metrics: table of one training run.
+      label: of the run, put before the lazy scale.
+
+    Returns:
+      For every lazy scale ``name``, ``moment`` (E f*^2), ``ntk`` (``time``, ``mean`` over seeds,
+      of the kernel's gradient flow; empty where it was not computed) and ``widths``: for each
+      ``width``, ``limit`` (R*), and by measurement ``step``, ``time``, ``mean``, ``low``,
+      ``high`` (over seeds) and ``ntk`` (the kernel's mean risk at that time, interpolated
+      between its times on logarithmic axes), and its ``colour``. Risks are absolute; None is a
+      missing number.
+    """
+    networks = metrics[(metrics["method"] == "network") & (metrics["step"] > 0)]
+    flow = _flow(metrics)
+    found = []
+    for scale, rows in networks.groupby("lazy_scale"):
+        moments = (rows["risk"] / rows["relative_risk"]).replace([np.inf, -np.inf], np.nan)
+        name = f"{label}, alpha = {scale:g}" if label else f"alpha = {scale:g}"
+        widths = [_width(int(n), part, flow) for n, part in rows.groupby("width")]
+        for i, one in enumerate(widths):
+            lightness = 1.0 - i / max(len(widths) - 1, 1)
+            one["colour"] = to_hex(shade(COLOURS["network"], lightness))
+        found.append(
+            {
+                "name": name,
+                "moment": _plain([moments.median()])[0],
+                "ntk": {"time": _plain(flow[0]), "mean": _plain(flow[1])},
+                "widths": widths,
+            }
+        )
+    return found
+
+
+def _flow(metrics: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Times and mean risks of the NTK's gradient flow, by measurement."""
+    rows = metrics[(metrics["method"] == "ntk") & np.isfinite(metrics["time"].astype(float))]
+    rows = rows[rows["time"] > 0]
+    order = rows.groupby("seed")["time"].rank(method="first")
+    means = rows.groupby(order)[["time", "risk"]].mean(skipna=False)
+    return means["time"].to_numpy(float), means["risk"].to_numpy(float)
+
+
+def _width(width: int, rows: pd.DataFrame, flow: tuple[np.ndarray, np.ndarray]) -> dict[str, Any]:
+    by_step = rows.groupby("step")
+    times = by_step["time"].mean(skipna=False).to_numpy(float)
+    risks = by_step["risk"]
+    mean = risks.mean(skipna=False)
+    return {
+        "width": width,
+        "limit": _plain([rows["lazy_limit"].iloc[-1]])[0],
+        "step": [int(step) for step in mean.index],
+        "time": _plain(times),
+        "mean": _plain(mean),
+        "low": _plain(risks.min().where(mean.notna())),
+        "high": _plain(risks.max().where(mean.notna())),
+        "ntk": _plain(_at(times, *flow)),
+    }
+
+
+def _at(times: np.ndarray, known: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Values at ``times`` inside the range of ``known``, NaN outside."""
+    good = (known > 0) & (values > 0) & np.isfinite(values)
+    if not good.any():
+        return np.full(len(times), np.nan)
+    logs = np.log(known[good]), np.log(values[good])
+    slack = 1e-9  # the same times, rounded
+    inside = (times >= known[good][0] * (1 - slack)) & (times <= known[good][-1] * (1 + slack))
+    return np.where(inside, np.exp(np.interp(np.log(times), *logs)), np.nan)
+
+
+def _plain(values: Any) -> list[float | None]:
+    """Numbers as JSON has them, short."""
+    numbers = (float(value) for value in np.asarray(values, float))
+    return [float(f"{v:.{_DIGITS}g}") if math.isfinite(v) else None for v in numbers]

@@ -1,0 +1,42 @@
+"""Lazy limits of several runs: how many fixed functions each had, and the limit of each problem."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from rf_limits.experiments.certificate import limit_curve, num_fixed_functions
+from rf_limits.experiments.tables import CELL, final_rows
+from rf_limits.sweeps.manifest import config_from_json
+
+_COUNTED = ("network", "linearized", "random_features", "tangent_features", "nngp", "ntk")
+
+
+def with_limits(
+    table: pd.DataFrame, configs: Mapping[str, Mapping[str, Any]]
+) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
+    """The ends of runs with the number of their fixed functions, and the limits to draw.
+
+    Args:
+      table: of :func:`rf_limits.sweeps.compare.gather`.
+      configs: contents of config.json by the name of the run.
+
+    Returns:
+      Final rows with a column ``fixed_functions``; for every problem ``num_features`` and the
+      limit's relative risk ``risk``.
+    """
+    final = final_rows(table, (CELL,))
+    final = final[final["method"].isin(_COUNTED)]
+    resolved = {name: config_from_json(config) for name, config in configs.items()}
+    counts = [num_fixed_functions(resolved[r[CELL]], r) for r in final.to_dict("records")]
+    final = final.assign(fixed_functions=counts)
+    limits: dict[str, pd.DataFrame] = {}
+    for name, rows in final.groupby(CELL):
+        problem = configs[name]["problem"]
+        same = json.dumps([problem[key] for key in ("target", "dim", "norm", "bias", "inputs")])
+        if same not in limits:
+            curve = limit_curve(resolved[name], max(counts))
+            moment = (rows["risk"] / rows["relative_risk"]).median()
+            limits[same] = curve.assign(risk=curve["risk"] / moment)
+    return final, [limit for limit in limits.values() if len(limit)]

@@ -1,0 +1,124 @@
+"""One self-contained HTML page about runs and sweeps."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from rich.console import Console
+
+import rf_limits
+from rf_limits.errors import check
+from rf_limits.figures.style import COLOURS
+from rf_limits.report.comparison import comparison_section
+from rf_limits.report.sections import Section, run_section
+from rf_limits.report.sources import Source, find
+from rf_limits.runs.files import write_whole
+from rf_limits.sweeps.compare import gather
+
+NAME = "report.html"
+_MOST_RUNS = 12
+"""Runs that get a section of their own on one page."""
+
+
+def report(
+    workdirs: Sequence[str | Path],
+    output: str | Path | None = None,
+    *,
+    overwrite: bool = False,
+    console: Console | None = None,
+) -> int:
+    """Writes the page.
+
+    Args:
+      workdirs: of runs or sweeps.
+      output: the file; report.html in the first work directory if None.
+      overwrite: whether an existing file may be replaced.
+      console: where to print.
+
+    Returns:
+      Exit code 0.
+
+    Raises:
+      RequirementError: there is nothing to show, files are damaged, or ``output`` exists.
+      StorageError: it could not be written.
+    """
+    sources = find(workdirs)
+    path = Path(workdirs[0]) / NAME if output is None else Path(output)
+    check(not path.is_dir(), "--output", "be a file", str(path))
+    free = overwrite or not path.exists()
+    check(free, "--output", "be new, or --overwrite be given", str(path))
+    text = render(sources, workdirs, path)
+    write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    console = console or Console()
+    shown = sum(source.has_tables for source in sources)
+    runs = "1 run" if shown == 1 else f"{shown} runs"
+    console.print(
+        f"{runs}, {len(text) / 1e6:.1f} MB: open {path} in a browser.",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+    return 0
+
+
+def render(sources: Sequence[Source], workdirs: Sequence[str | Path], path: Path) -> str:
+    """The text of the page.
+
+    Args:
+      sources: the runs.
+      workdirs: where they were found.
+      path: where the page will lie; links to data are relative to it.
+    """
+    sections, left_out = _sections(sources, workdirs)
+    folder = Path(__file__).parent
+    templates = Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    title = sections[0].title if len(sections) == 1 else f"{len(sections)} runs"
+    return templates.get_template("page.html").render(
+        title=f"rf_limits: {title}",
+        sections=sections,
+        left_out=left_out,
+        files={one.key: [_links(source, path) for source in one.sources] for one in sections},
+        colours=COLOURS,
+        version=rf_limits.__version__,
+    )
+
+
+def _sections(
+    sources: Sequence[Source], workdirs: Sequence[str | Path]
+) -> tuple[list[Section], list[str]]:
+    """The parts of the page, and lines about runs that are not in it."""
+    training = all(source.experiment == "training" for source in sources)
+    finished = [source for source in sources if source.state == "done"]
+    if training and len(finished) > 1:
+        return [comparison_section(sources, gather(workdirs), "runs")], []
+    shown = [source for source in sources if source.has_tables]
+    left_out = [
+        f"{source.path} is {source.state}{f': {source.detail}' if source.detail else ''}."
+        for source in sources
+        if not source.has_tables
+    ]
+    if len(shown) > _MOST_RUNS:
+        left_out.append(f"The first {_MOST_RUNS} of {len(shown)} runs; name others by themselves.")
+    sections = [run_section(one, f"run-{i + 1}") for i, one in enumerate(shown[:_MOST_RUNS])]
+    return sections, left_out
+
+
+def _links(source: Source, path: Path) -> tuple[str, list[tuple[str, str]]]:
+    """A run's name, and its files with addresses relative to the page."""
+    start = path.resolve().parent
+    files = [
+        (
+            str(file.relative_to(source.path)),
+            quote(os.path.relpath(file.resolve(), start).replace(os.sep, "/")),
+        )
+        for file in source.files()
+    ]
+    return source.name, files

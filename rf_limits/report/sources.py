@@ -1,0 +1,109 @@
+"""The runs a page is about, as they are found on disk."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from rf_limits.errors import RequirementError, check, check_choice
+from rf_limits.runs.run import EXPERIMENTS
+from rf_limits.runs.store import RunStore
+from rf_limits.sweeps.compare import runs_in
+from rf_limits.sweeps.status import state_of
+
+FLAG = "--workdir"
+_FILES = ("config.json", "run.json", "summary.json", "metrics.parquet")
+
+
+class Source(NamedTuple):
+    """One run on disk.
+
+    Attributes:
+      name: of the run: its directory's, or its cell's.
+      path: its work directory.
+      config: contents of config.json; empty for a cell that has none yet.
+      facts: contents of run.json.
+      state: of :data:`rf_limits.sweeps.status.STATES`.
+      detail: more about the state.
+    """
+
+    name: str
+    path: Path
+    config: dict[str, Any]
+    facts: dict[str, Any]
+    state: str
+    detail: str
+
+    @property
+    def experiment(self) -> str:
+        """Which experiment it is."""
+        return self.config.get("experiment", "training")
+
+    @property
+    def has_tables(self) -> bool:
+        """Whether there is anything to show."""
+        return (self.path / "metrics.parquet").is_file()
+
+    def files(self) -> list[Path]:
+        """The files of the run that are there."""
+        named = [self.path / name for name in _FILES]
+        return [p for p in (*named, *sorted((self.path / "figures").glob("*.*"))) if p.is_file()]
+
+    def read_metrics(self) -> pd.DataFrame:
+        """The run's table.
+
+        Raises:
+          RequirementError: it cannot be read.
+        """
+        path = self.path / "metrics.parquet"
+        try:
+            return RunStore(self.path).read_metrics()
+        except (OSError, ValueError) as error:
+            raise RequirementError(
+                f"{path} must be readable, but it is damaged; run {self.path} again with "
+                "--overwrite."
+            ) from error
+
+
+def _read(store: RunStore, name: str) -> dict[str, Any]:
+    path = store.path / name
+    try:
+        found = store.read_json(name)
+    except (UnicodeDecodeError, OSError) as error:
+        raise RequirementError(f"{path} must be JSON, but it cannot be read ({error}).") from error
+    check(isinstance(found, (dict, type(None))), str(path), "hold a JSON object", found)
+    return found or {}
+
+
+def _source(name: str, store: RunStore) -> Source:
+    config, facts = _read(store, "config.json"), _read(store, "run.json")
+    if config:
+        place = f"experiment of {store.path / 'config.json'}"
+        check_choice(config.get("experiment"), EXPERIMENTS, place)
+    return Source(name, store.path, config, facts, *state_of(store))
+
+
+def find(workdirs: Sequence[str | Path]) -> list[Source]:
+    """All runs of work directories, each once.
+
+    Args:
+      workdirs: of runs or sweeps.
+
+    Raises:
+      RequirementError: a directory holds neither, files are damaged, or no run has a table.
+    """
+    check(len(workdirs) > 0, FLAG, "name at least one directory", list(workdirs))
+    found: dict[Path, Source] = {}
+    for workdir in workdirs:
+        for name, store in runs_in(Path(workdir), FLAG):
+            found.setdefault(store.path.resolve(), _source(name, store))
+    sources = list(found.values())
+    if not any(source.has_tables for source in sources):
+        stand = ", ".join(f"{s.path} ({s.state})" for s in sources[:3])
+        more = f" and {len(sources) - 3} more" if len(sources) > 3 else ""
+        raise RequirementError(
+            f"{FLAG} must hold results, but nothing is finished in {stand}{more}; the command that "
+            "began it goes on."
+        )
+    return sources

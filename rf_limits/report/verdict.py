@@ -1,0 +1,192 @@
+"""What the tables of training runs say, in a few sentences."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rf_limits.experiments.tables import short_number
+from rf_limits.figures.style import NAMES
+from rf_limits.report.tables import means
+
+SURE = 3.0
+"""Standard errors below the lazy limit from which on a page calls it a certificate."""
+_FIXED = ("linearized", "random_features", "tangent_features", "nngp", "ntk")
+
+
+def _name(method: str) -> str:
+    return NAMES[method].replace("$R^*$", "R*")
+
+
+def _where(row: dict[str, Any]) -> str:
+    return f"N = {int(row['width'])}, alpha = {row['lazy_scale']:g}"
+
+
+def _between(values: list[float], form=short_number) -> str:
+    low, high = form(min(values)), form(max(values))
+    return low if low == high else f"{low} to {high}"
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.1f}" if ratio < 9.95 else f"{ratio:.0f}"
+
+
+def _finite(rows: list[dict[str, Any]], methods: tuple[str, ...]) -> list[dict[str, Any]]:
+    return [r for r in rows if r["method"] in methods and np.isfinite(r["risk"])]
+
+
+def against_fixed(rows: list[dict[str, Any]]) -> str:
+    """The best network beside the best of everything that keeps its features."""
+    networks, fixed = _finite(rows, ("network",)), _finite(rows, _FIXED)
+    if not networks:
+        return "No network was trained to a finite risk."
+    best = min(networks, key=lambda row: row["risk"])
+    text = f"The best trained network ({_where(best)}) ends at risk {short_number(best['risk'])}"
+    if not fixed or best["risk"] <= 0.0:
+        return f"{text}."
+    other = min(fixed, key=lambda row: row["risk"])
+    width = "" if other.get("width") is None else f" at N = {int(other['width'])}"
+    reached = f"{_name(other['method'])}{width}: {short_number(other['risk'])}"
+    ratio = other["risk"] / best["risk"]
+    if ratio >= 1.0:
+        return (
+            f"{text}, {_times(ratio)} times below the best that keeps its features fixed "
+            f"({reached})."
+        )
+    return (
+        f"{text}, {_times(1 / ratio)} times above the best that keeps its features fixed "
+        f"({reached})."
+    )
+
+
+def certified(row: dict[str, Any]) -> bool:
+    """Whether the mean is below the lazy limit by :data:`SURE` standard errors or more."""
+    margin = row.get("lazy_limit_margin_se")
+    return bool(row.get("below_lazy_limit")) and margin is not None and margin >= SURE
+
+
+def against_limit(rows: list[dict[str, Any]], cells: str = "widths and scales") -> str:
+    """How many networks are below the lazy limit, and how surely."""
+    known = [row for row in rows if row.get("below_lazy_limit") is not None]
+    if not known:
+        return "No lazy limit R* is known for this target and these inputs."
+    below = [row for row in known if row["below_lazy_limit"]]
+    sure = [row for row in below if certified(row)]
+    text = f"{len(sure)} of {len(known)} {cells} end below the lazy limit R*"
+    if sure:
+        margins = _between([row["lazy_limit_margin_se"] for row in sure], lambda v: f"{v:.0f}")
+        text += f" by {margins} standard errors: no fixed features do that, so these were learned"
+    else:
+        text += f" by {SURE:g} standard errors or more, so there is no certificate of learning"
+    if len(below) > len(sure):
+        text += f" ({len(below) - len(sure)} more are below it, by less or with one seed)"
+    return f"{text}."
+
+
+def movement(rows: list[dict[str, Any]]) -> str:
+    """How far networks of the smallest and the largest lazy scale went; empty if unknown."""
+    names = ("weight_movement", "kernel_drift")
+    networks = _finite(rows, ("network",))
+    moved = [r for r in networks if all(np.isfinite(r.get(name, np.nan)) for name in names)]
+    scales = sorted({row["lazy_scale"] for row in moved})
+    parts = []
+    for scale in dict.fromkeys([*scales[:1], *scales[-1:]]):
+        part = [row for row in moved if row["lazy_scale"] == scale]
+        move, drift = (_between([row[name] for row in part], _percent) for name in names)
+        parts.append(f"at alpha = {scale:g} hidden weights moved by {move}, the NTK by {drift}")
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]}." if text else ""
+
+
+def _percent(value: float) -> str:
+    return f"{short_number(100 * value)}%"
+
+
+def verdict(metrics: pd.DataFrame) -> list[str]:
+    """Sentences about one training run.
+
+    Args:
+      metrics: its table.
+    """
+    rows = means(metrics)
+    found = [against_fixed(rows)]
+    if _finite(rows, ("network",)):
+        found += [against_limit(rows), movement(rows)]
+    return [sentence for sentence in found if sentence]
+
+
+def verdict_of_many(rows: list[dict[str, Any]], done: int, asked: int) -> list[str]:
+    """Sentences about several training runs.
+
+    Args:
+      rows: of :func:`rf_limits.report.tables.means`, with the label ``run``.
+      done: how many runs are finished.
+      asked: how many there are.
+    """
+    found = [f"{done} of {asked} runs are finished."]
+    networks = _finite(rows, ("network",))
+    if not networks:
+        return [*found, "No network was trained to a finite risk."]
+    return [*found, *gains(rows), against_limit(rows, "networks"), movement(rows)]
+
+
+def gains(rows: list[dict[str, Any]]) -> list[str]:
+    """Networks beside the best of their own run that keeps its features fixed; none if unknown.
+
+    Args:
+      rows: of :func:`rf_limits.report.tables.means`, with the label ``run``.
+    """
+    found = []
+    for row in _finite(rows, ("network",)):
+        others = [r["risk"] for r in _finite(rows, _FIXED) if r["run"] == row["run"]]
+        if others and row["risk"] > 0.0:
+            found.append((min(others) / row["risk"], row))
+    if not found:
+        return []
+    gain, row = max(found, key=lambda one: one[0])
+    better = sum(ratio > 1.0 for ratio, _ in found)
+    which = f"{row['run']}, {_where(row)}" if row["run"] else _where(row)
+    return [
+        f"{better} of {len(found)} networks end below the best beside them that keeps its features "
+        f"fixed; the largest factor is {_times(gain)} ({which})."
+    ]
+
+
+def verdict_of_study(metrics: pd.DataFrame, labels: Sequence[str]) -> list[str]:
+    """Sentences about a study, where it has networks beside fixed features; else none.
+
+    Args:
+      metrics: its table.
+      labels: columns that tell its training runs apart.
+    """
+    measured = metrics[metrics["seed"].notna() & metrics["method"].isin(("network", *_FIXED))]
+    if not measured["method"].eq("network").any() or len(measured["method"].unique()) < 2:
+        return []
+    parts = [label + " = " + measured[label].astype(str) for label in labels]
+    names = [", ".join(words) for words in zip(*parts, strict=True)]
+    rows = means(measured.assign(run=names), ("run",))
+    found = gains(rows)
+    if any(row.get("below_lazy_limit") is not None for row in rows):
+        found.append(against_limit(rows, "networks"))
+    return found
+
+
+def verdict_of_features(means: pd.DataFrame) -> list[str]:
+    """Sentences about the best risks of fixed features.
+
+    Args:
+      means: of :func:`rf_limits.experiments.approximation.means`.
+    """
+    found = []
+    for method, rows in means[means["lazy_limit"] > 0].groupby("method", sort=False):
+        ratios = (rows["mean"] / rows["lazy_limit"]).to_numpy(float)
+        ratios = ratios[np.isfinite(ratios)]
+        if len(ratios):
+            below = int((ratios < 1.0).sum())
+            times = _between(list(ratios), _times)
+            found.append(
+                f"{_name(method)}: {times} times the lazy limit R* of as many features; "
+                f"{below or 'none'} of {len(ratios)} below it."
+            )
+    return found

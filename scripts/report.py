@@ -1,0 +1,21 @@
+"""Writes one self-contained HTML page about a run, a sweep or several.
+
+    python scripts/report.py --workdir=results/quickstart
+    python scripts/report.py --workdir=results/sweep,results/other --output=report.html
+
+The page opens from disk, without network (docs/report.md). Default --output: report.html in the
+first work directory.
+"""
+
+from absl import flags
+
+from rf_limits.report.page import report
+from rf_limits.runs.cli import run_script
+
+_WORKDIR = flags.DEFINE_list("workdir", None, "Directories of runs or sweeps.")
+_OUTPUT = flags.DEFINE_string("output", None, "The page; default: report.html in workdir.")
+_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace an existing page.")
+
+if __name__ == "__main__":
+    flags.mark_flags_as_required(["workdir"])
+    run_script(lambda: report(_WORKDIR.value, _OUTPUT.value, overwrite=_OVERWRITE.value))

@@ -1,0 +1,85 @@
+"""One style: colours told apart by everybody, text that is read in print, files without dates."""
+
+import io
+import itertools
+
+import numpy as np
+import pytest
+from matplotlib.text import Text
+
+from rf_limits.figures.style import (
+    COLOURS,
+    FORMATS,
+    LEAST_SIZE,
+    NAMES,
+    TEXT_WIDTH,
+    new_figure,
+    save,
+    style,
+)
+
+# Machado, Oliveira and Fernandes (2009), dichromats.
+SIGHT = {
+    "normal": np.eye(3),
+    "protan": [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]],
+    "deutan": [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]],
+    "tritan": [[1.256, -0.077, -0.179], [-0.078, 0.931, 0.148], [0.005, 0.691, 0.304]],
+}
+TO_XYZ = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+
+
+def light(colour):
+    """Linear light of a colour."""
+    parts = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    return np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+
+
+def seen(colour, sight):
+    """CIE L*a*b* of a colour."""
+    xyz = TO_XYZ @ np.clip(np.array(SIGHT[sight]) @ light(colour), 0, 1) / [0.9505, 1, 1.089]
+    x, y, z = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("sight", SIGHT)
+def test_methods_are_told_apart(sight):
+    colours = {name: seen(colour, sight) for name, colour in COLOURS.items()}
+    for (one, a), (two, b) in itertools.combinations(colours.items(), 2):
+        assert np.linalg.norm(a - b) > 15, (one, two)  # 2.3 is just noticeable
+
+
+def test_methods_are_seen_on_white():
+    assert set(COLOURS) == set(NAMES)
+    for name, colour in COLOURS.items():
+        assert 1.05 / (light(colour) @ TO_XYZ[1] + 0.05) > 2.2, name
+
+
+@pytest.mark.parametrize(("panels", "width"), [(1, 3.4), (4, 3.2)])
+def test_text_is_legible_in_print(panels, width):
+    with style():
+        figure, axes = new_figure(panels, width=width)
+        for axis in axes:
+            axis.plot([1, 10], [1, 1e3], label="one")
+            axis.set_yscale("log")
+            axis.legend(fontsize=4)
+    save(figure, io.BytesIO(), "svg")
+    printed = min(1.0, TEXT_WIDTH / (panels * width))
+    figure.draw_without_rendering()  # whatever ticks are made only now
+    shown = [text for text in figure.findobj(Text) if text.get_text() and text.get_visible()]
+    assert len(shown) > 5 * panels
+    assert min(text.get_fontsize() for text in shown) * printed >= LEAST_SIZE * (1 - 1e-9)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_the_same_figure_is_the_same_file(form, monkeypatch):
+    def file(now):
+        monkeypatch.setenv("SOURCE_DATE_EPOCH", now)  # a clock in the hands of the test
+        with style():
+            figure, (axis,) = new_figure(1)
+            axis.plot([1, 2], [3, 4], "o", label="a line")
+            axis.legend()
+        found = io.BytesIO()
+        save(figure, found, form)
+        return found.getvalue()
+
+    assert file("1000000000") == file("1700000000")

@@ -1,0 +1,212 @@
+"""What a page says, and what cannot be made a page of."""
+
+import html
+import json
+import re
+import urllib.parse
+
+import numpy as np
+import pytest
+
+from rf_limits.errors import RequirementError
+from rf_limits.experiments.approximation import means as approximation_means
+from rf_limits.experiments.tables import summary_rows
+from rf_limits.report import verdict
+from rf_limits.report.configuration import DEFAULTS, fields
+from rf_limits.report.curves import finite_and_infinite
+from rf_limits.report.page import report
+from rf_limits.report.tables import number_in
+from rf_limits.runs.run import EXPERIMENTS
+from rf_limits.runs.store import RunStore, plain
+from tests.report.conftest import REFERENCE, changed, copied, written
+
+
+def plain_text(page):
+    """The words of a page, without its figures, scripts and styles."""
+    text = page.read_text()
+    for name in ("style", "script", "svg"):
+        text = re.sub(rf"<{name}\b.*?</{name}>", " ", text, flags=re.S)
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", text)))
+
+
+def test_the_verdict_is_that_of_the_tables(quickstart):
+    text = plain_text(quickstart)
+    rows = summary_rows(RunStore(REFERENCE / "quickstart").read_metrics())
+    networks = [row for row in rows if row["method"] == "network"]
+    best = min(networks, key=lambda row: row["risk"])
+    fixed = min(row["risk"] for row in rows if row["method"] != "network")
+    assert f"N = {best['width']}, alpha = {best['lazy_scale']:g}" in text
+    assert f"{fixed / best['risk']:.0f} times below" in text
+    sure = sum(row["lazy_limit_margin_se"] >= 3 for row in networks)
+    assert f"{sure} of 9 widths and scales end below the lazy limit R*" in text
+
+
+def test_a_mean_below_the_limit_by_little_is_no_certificate():
+    row = {"method": "network", "below_lazy_limit": True, "lazy_limit_margin_se": 2.9}
+    one_seed = row | {"lazy_limit_margin_se": None}
+    text = verdict.against_limit([row, one_seed])
+    assert text.startswith("0 of 2 ")
+    assert "no certificate" in text
+    assert "2 more are below it" in text
+    assert "learned" in verdict.against_limit([row | {"lazy_limit_margin_se": 3.1}])
+
+
+def test_networks_that_gain_nothing_are_said_to():
+    rows = [
+        {"method": "network", "width": 8, "lazy_scale": 1.0, "risk": 0.2},
+        {"method": "ntk", "width": None, "risk": 0.1},
+        {"method": "random_features", "width": 8, "risk": float("nan")},
+    ]
+    assert "2.0 times above the best that keeps" in verdict.against_fixed(rows)
+    rows[0]["risk"] = float("nan")
+    assert "No network was trained to a finite risk" in verdict.against_fixed(rows)
+
+
+def test_fixed_features_beside_their_limit(approximation):
+    means = approximation_means(RunStore(REFERENCE / "approximation").read_metrics())
+    ratios = means["mean"] / means["lazy_limit"]
+    worst = ratios[means["method"] == "random_features"].max()
+    text = plain_text(approximation)
+    assert re.search(
+        rf"random features \(RF\): [\d.]+ to {worst:.1f} times the lazy limit R\*", text
+    )
+    assert (ratios >= 1.0).all()
+    assert text.count(" features; none of ") == 2
+
+
+def test_configuration_provenance_and_data(quickstart):
+    text = plain_text(quickstart)
+    facts = json.loads((REFERENCE / "quickstart" / "run.json").read_text())
+    for word in (facts["git_revision"], facts["command"], facts["versions"]["jax"], "complete"):
+        assert word in text
+    assert "model.widths 16, 128, 1024 16, 64, 256, 1024" in text
+    links = re.findall(r'<a href="([^"#]+)"', quickstart.read_text())
+    assert len(links) >= 4
+    for link in links:
+        assert (quickstart.parent / urllib.parse.unquote(link)).is_file(), link
+
+
+@pytest.mark.parametrize("page", ["quickstart", "approximation", "sweep_page"])
+def test_nothing_is_fetched(page, request):
+    text = request.getfixturevalue(page).read_text()
+    assert not re.search(r"""(src|href|action)=["']?\s*(https?:)?//""", text)
+    assert not re.search(r"@import|url\((?!#)", text)
+    assert not re.search(r"\bsrc=", text)
+    ids = re.findall(r'\bid="([^"]+)"', text)
+    assert len(ids) == len(set(ids))
+    for target in re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', text):
+        assert (target[0] or target[1]) in ids
+
+
+def test_a_page_does_not_depend_on_when_it_is_written(tmp_path):
+    pages = [written([REFERENCE / "approximation"], tmp_path / name)[0] for name in ("a", "b")]
+    assert pages[0].read_bytes() == pages[1].read_bytes()
+
+
+def test_every_experiment_has_defaults():
+    assert set(DEFAULTS) == set(EXPERIMENTS)
+    for name, make in DEFAULTS.items():
+        config = plain(make().to_dict())
+        assert config["experiment"] == name
+        assert fields(config)[0] == []
+        config["seeds"] = "many"
+        assert [field.name for field in fields(config)[0]] == ["seeds"]
+
+
+def test_curves_are_the_means_of_the_table():
+    metrics = RunStore(REFERENCE / "quickstart").read_metrics()
+    found = finite_and_infinite(metrics)
+    assert [one["name"] for one in found] == ["alpha = 0.1", "alpha = 1", "alpha = 10"]
+    widest = found[2]["widths"][-1]
+    rows = metrics[
+        (metrics["method"] == "network")
+        & (metrics["width"] == 1024)
+        & (metrics["lazy_scale"] == 10.0)
+    ]
+    last = rows[rows["step"] == widest["step"][-1]]["risk"]
+    np.testing.assert_allclose(widest["mean"][-1], last.mean(), rtol=1e-4)
+    np.testing.assert_allclose(widest["low"][-1], last.min(), rtol=1e-4)
+    # The widest network's times are those of the kernel's flow: nothing is interpolated.
+    np.testing.assert_allclose(widest["ntk"], found[2]["ntk"]["mean"], rtol=1e-3)
+    assert widest["limit"] == pytest.approx(rows["lazy_limit"].iloc[0], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("3.1e-4", 3.1e-4), ("10^50.6", 10**50.6), ("12 (3)", 12.0), ("NTK", None), ("nan", None)],
+)
+def test_cells_are_sorted_by_the_number_they_begin_with(text, value):
+    assert number_in(text) == value
+
+
+def test_a_sweep_shows_all_its_runs(sweep_page):
+    text = plain_text(sweep_page)
+    assert "3 of 4 runs are finished." in text
+    assert "differ in model.lazy_scales, problem.noise" in text
+    assert "DIVERGED: networks without a finite risk: 1, in lazy_scales = 0.5, noise = 0." in text
+    assert "LEFT OUT" in text
+    assert "failed, Boom: <b>a reason</b>" in text
+    assert "<b>" not in sweep_page.read_text()
+
+
+def test_text_from_configs_is_escaped(tmp_path):
+    path = copied("approximation", tmp_path)
+    evil = "</script><script>alert(1)</script>"
+    config = json.loads((path / "config.json").read_text())
+    (path / "config.json").write_text(json.dumps(config | {"extra": evil}))
+    changed(path, command=evil)
+    page, _ = written([path], tmp_path / "page.html")
+    assert page.read_text().count("<script>alert") == 0
+    assert html.escape(evil) in page.read_text()
+
+
+def test_an_unfinished_run_with_tables_says_so(tmp_path):
+    path = copied("approximation", tmp_path)
+    changed(path, status="failed", error="ValueError: a reason")
+    page, _ = written([path], tmp_path / "page.html")
+    assert "UNFINISHED: this run is failed (ValueError: a reason)" in plain_text(page)
+
+
+def test_default_place_and_overwriting(tmp_path):
+    path = copied("approximation", tmp_path)
+    report([path])
+    before = (path / "report.html").read_bytes()
+    with pytest.raises(RequirementError, match=r"--output must be new, or --overwrite be given"):
+        report([path])
+    (path / "report.html").write_text("mine")
+    report([path], overwrite=True)
+    assert (path / "report.html").read_bytes() == before
+
+
+def _truncate(path, name):
+    data = (path / name).read_bytes()
+    (path / name).write_bytes(data[: len(data) // 2])
+
+
+@pytest.mark.parametrize(
+    ("break_it", "message"),
+    [
+        (lambda p: _truncate(p, "metrics.parquet"), "metrics.parquet must be readable"),
+        (lambda p: _truncate(p, "run.json"), "run.json must be JSON"),
+        (lambda p: (p / "run.json").write_bytes(b"\xff\xfe\x00"), "run.json must be JSON"),
+        (lambda p: (p / "config.json").write_text("[]"), "config.json must hold a JSON object"),
+        (lambda p: (p / "config.json").write_text('{"experiment": "no"}'), "must be one of"),
+        (lambda p: (p / "config.json").unlink(), "--workdir must name directories of runs"),
+        (lambda p: (p / "metrics.parquet").unlink(), "nothing is finished in"),
+    ],
+)
+def test_what_cannot_be_shown_is_one_line(break_it, message, tmp_path):
+    path = copied("approximation", tmp_path)
+    break_it(path)
+    with pytest.raises(RequirementError, match=message) as caught:
+        report([path])
+    assert "\n" not in str(caught.value)
+    assert not (path / "report.html").exists()
+
+
+def test_a_table_of_another_version_is_one_line(tmp_path):
+    path = copied("approximation", tmp_path)
+    store = RunStore(path)
+    store.write_metrics(store.read_metrics().drop(columns="num_features"))
+    with pytest.raises(RequirementError, match=r"metrics.parquet must have the columns.*num_feat"):
+        report([path])
