@@ -9,10 +9,14 @@ os.environ.setdefault("MPLBACKEND", "agg")
 # Compiling is most of the tests' time, and small programs gain nothing from optimization.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
+import hypothesis
 import jax
 import pytest
 
 import rf_limits  # noqa: F401  (enables float64)
+
+hypothesis.settings.register_profile("same", derandomize=True, database=None)
+hypothesis.settings.load_profile("same")
 
 # Many tests run the same small config again: compiled programs are shared by the workers of one
 # session (and what they start), and thrown away at its end.

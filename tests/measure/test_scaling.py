@@ -1,10 +1,14 @@
 """Exponents with intervals: exact on powers, covering, and shrinking with seeds."""
 
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from rf_limits.experiments.fits import crossing, exponents, spread
-from rf_limits.measure.scaling import bootstrap_exponents
+from rf_limits.measure.risk import sampled_risk
+from rf_limits.measure.scaling import bootstrap_exponents, growth_rate, power_law
+from tests.chance import allowed
 
 WIDTHS = np.array([16.0, 64.0, 256.0, 1024.0])
 
@@ -68,3 +72,35 @@ def test_points_that_rounding_decided_are_left_out():
     assert found["left_out"] == [1024.0]
     assert found["points"] == 3
     np.testing.assert_allclose(found["width_exponent"], -0.5, rtol=1e-12)
+
+
+def test_intervals_of_growth_rates_have_their_level():
+    """Normal scatter about a line: Student's interval is exact, whatever the number of points."""
+    rng, x, trials = np.random.default_rng(1), np.array([2.0, 3.0, 5.0, 8.0, 13.0]), 600
+    for level in (0.8, 0.95):
+        ends = [growth_rate(x, 0.3 * x + rng.normal(size=x.size), level)[1:] for _ in range(trials)]
+        low, high = allowed(trials, level)
+        assert low <= sum(a <= 0.3 <= b for a, b in ends) <= high
+
+
+def test_errors_of_exponents_are_those_of_student():
+    """(exponent - truth)/error is Student's t with k - 2 degrees of freedom."""
+    rng, trials = np.random.default_rng(2), 600
+    quantile = stats.t(WIDTHS.size - 2).ppf(0.95)  # 90% inside
+    inside = 0
+    for _ in range(trials):
+        found, error = power_law(WIDTHS, WIDTHS**-0.5 * np.exp(0.2 * rng.normal(size=WIDTHS.size)))
+        inside += abs(found + 0.5) <= quantile * error
+    low, high = allowed(trials, 0.9)
+    assert low <= inside <= high
+
+
+def test_standard_errors_of_sampled_risks():
+    """Of test sets of 1000 points, 95% have the risk within 1.96 standard errors (0.94 to 0.955
+    is allowed for the skewness of squares: exponential with mean 1)."""
+    rng, trials, inside = np.random.default_rng(3), 600, 0
+    for _ in range(trials):
+        differences = np.sqrt(rng.exponential(size=1000))
+        found = sampled_risk(jnp.asarray(differences), jnp.zeros(1000))
+        inside += abs(float(found.risk) - 1.0) <= 1.96 * float(found.standard_error)
+    assert allowed(trials, 0.94)[0] <= inside <= allowed(trials, 0.955)[1]

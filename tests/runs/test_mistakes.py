@@ -110,7 +110,7 @@ def test_a_thousand_mistakes(folder, count):
     """Wrong names and values of fields: drawn from several thousand, the same every time."""
     tried = set()
 
-    @settings(max_examples=count + count // 10, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=count + count // 10, deadline=None)
     @given(_varied(st.sampled_from(field_mistakes())))
     def refused(mistake):
         _refused(mistake, folder)

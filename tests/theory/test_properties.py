@@ -23,7 +23,7 @@ from rf_limits.theory.relu_moments import ReluSum, relu_sum_product
 WIDTH, DIM, DEGREES = 5, 3, 4
 MOMENT = 0.5
 """E relu(<v, x>)^2 for |v| = 1."""
-EXAMPLES = settings(max_examples=40, deadline=None, derandomize=True, database=None)
+EXAMPLES = settings(max_examples=40, deadline=None)
 
 
 class Network(NamedTuple):
