@@ -38,6 +38,7 @@ BAD = {
     "measure.num_probe": [0],
     "measure.max_degree": [-2],
     "measure.eigenvalues": [-1, 3],
+    "measure.extra": [("norm",), ("risk",)],
     "mesh.seeds": [0],
     "mesh.data": [-1],
     "mesh.width": [True],

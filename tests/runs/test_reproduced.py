@@ -1,0 +1,122 @@
+"""The committed quick results come out again; a number that changes is seen."""
+
+import importlib
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rf_limits.errors import RequirementError
+from rf_limits.experiments.fields import config_fields
+from rf_limits.runs.recipes import FOLDERS, RECIPES, ROOT, chosen
+from rf_limits.runs.reproduced import check_results, differences, tolerance
+from rf_limits.runs.run import EXPERIMENTS
+from rf_limits.runs.store import RunStore, plain
+from tests.variants import kept
+
+BY_NAME = {one.name: one for one in RECIPES}
+FASTEST = ("approximation", "coupling")
+
+
+def committed(name, variant="quick"):
+    """A committed run."""
+    return RunStore(ROOT / FOLDERS[variant] / name)
+
+
+@pytest.mark.parametrize("name", kept(BY_NAME, FASTEST))
+def test_quick_results_come_out_again(name):
+    config = BY_NAME[name].config("quick")
+    experiment = importlib.import_module(EXPERIMENTS[config.experiment][0])
+    found = experiment.prepare(config).run().metrics
+    precision = config.get("precision", "float64")
+    assert differences(found, committed(name).read_metrics(), precision) == []
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_a_changed_number_is_seen(name):
+    table = committed(name).read_metrics()
+    assert differences(table, table) == []
+    precision = (committed(name).read_json("config.json")).get("precision", "float64")
+    for method in table["method"].unique():
+        rows = table.index[(table["method"] == method) & table["risk"].gt(1e-4)]
+        if not len(rows):
+            continue
+        allowed = tolerance(method, "risk", precision).relative
+        for change, seen in ((0.4 * allowed, False), (2.5 * allowed + 1e-6, True), (np.nan, True)):
+            other = table.copy()
+            other.loc[rows[-1], "risk"] *= 1.0 + change
+            lines = differences(other, table, precision)
+            assert bool(lines) is seen, lines
+            assert all(line.startswith(f"{method}, risk: ") for line in lines)
+
+
+def test_other_rows_columns_and_labels_are_seen():
+    table = committed("coupling").read_metrics()
+    assert differences(table.iloc[:-1], table) == [
+        f"{len(table) - 1} rows, where {len(table)} are kept"
+    ]
+    assert differences(table.drop(columns="risk"), table) == ["columns differ: ['risk']"]
+    other = table.assign(method=table["method"].where(table.index != 3, "rf_descent"))
+    assert differences(other, table) == ["method: not the same labels"]
+    assert differences(table.assign(risk=np.inf), table)
+
+
+def test_float64_is_held_to_more_than_float32():
+    for column in ("risk", "weight_movement", "train_loss"):
+        exact = tolerance("lazy_limit", column, "float64")
+        fitted = tolerance("ntk", column, "float64")
+        trained = [tolerance("network", column, kind) for kind in ("float64", "float32")]
+        assert exact.relative < fitted.relative < trained[0].relative < trained[1].relative
+
+
+@pytest.mark.parametrize("variant", FOLDERS)
+def test_committed_configs_are_those_of_the_recipes(variant):
+    for one in chosen(variant):
+        found = config_fields(plain(one.config(variant).to_dict()))
+        held = config_fields(committed(one.name, variant).read_json("config.json"))
+        shared = found.keys() & held.keys()
+        assert {name: held[name] for name in shared} == {name: found[name] for name in shared}
+        assert held.keys() <= found.keys()
+        if variant == "quick":
+            assert found.keys() == held.keys()
+
+
+def test_every_experiment_has_a_recipe():
+    assert {one.config("quick").experiment for one in RECIPES} == set(EXPERIMENTS)
+    words = BY_NAME["chizat"].command("full", "there")
+    assert words[:3] == ["scripts/dynamics.py", "--config=configs/chizat.py", "--workdir=there"]
+    assert words[-1] == "--config.seeds=4"
+
+
+def test_check_names_what_differs(tmp_path, capsys):
+    """As scripts/results.py check does it: exit code 1 and a line, or 0."""
+    table = committed("coupling").read_metrics()
+    other = RunStore(tmp_path / "coupling")
+    other.write_metrics(table)
+    assert check_results("quick", str(tmp_path), ["coupling"]) == 0
+    other.write_metrics(table.assign(risk=table["risk"] * 1.01))
+    assert check_results("quick", str(tmp_path), ["coupling"]) == 1
+    assert "network, risk: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        (("quick", None), "--output"),
+        (("quick", "/nowhere"), "--output"),
+        (("large", "/nowhere"), "--variant"),
+        (("full", "/nowhere", ["large"]), "--only"),
+    ],
+)
+def test_what_cannot_be_checked_is_refused(arguments, field):
+    with pytest.raises(RequirementError, match=f"^{field} must"):
+        check_results(*arguments)
+
+
+def test_summaries_are_json_and_tables_are_small():
+    for one in RECIPES:
+        folder = committed(one.name).path
+        assert json.loads((folder / "summary.json").read_text())
+        assert sum(path.stat().st_size for path in folder.glob("*.*")) < 300_000
+        assert isinstance(pd.read_parquet(folder / "metrics.parquet"), pd.DataFrame)
