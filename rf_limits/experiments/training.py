@@ -44,6 +44,7 @@ from rf_limits.theory.degree_risks import degree_products
 
 INFINITE_WIDTH = "infinite-width"
 """Name of the part that holds the rows of NNGP and NTK."""
+_KERNELS_COST = 300.0  # of NNGP and NTK, relative as that of a width is
 _exact_kernel_risk = functools.lru_cache(maxsize=64)(exact_kernel_risk)
 
 
@@ -135,6 +136,8 @@ def run_together(
       Stopped: asked to stop; what is finished is kept.
     """
     costs = [_cost(one.network.width) for one in trainings[0].widths]
+    kernels = {"nngp", "ntk"} & set(trainings[0].config.predictors.methods)
+    total = sum(costs) + (_KERNELS_COST if kernels else 0.0)
     tables: list[list[pd.DataFrame]] = [[] for _ in trainings]
     done = 0.0
     for i, cost in enumerate(costs):
@@ -142,7 +145,7 @@ def run_together(
         stage, name = f"width {runs[0].network.width}", part_name(runs[0])
 
         def advance(fraction: float, stage=stage, done=done, cost=cost) -> None:
-            report(stage, (done + fraction * cost) / sum(costs))
+            report(stage, (done + fraction * cost) / total)
 
         advance(0.0)
         held = [keep.get(name) for keep in keeps]
@@ -157,10 +160,11 @@ def run_together(
         for own, table in zip(tables, held, strict=True):
             own.append(table)
         done += cost
-    report("infinite width", 1.0)
+    report("infinite width", done / total)
     for one, keep, own in zip(trainings, keeps, tables, strict=True):
         compute = functools.partial(_infinite_width_table, one, keep)
         own.append(keep.part(INFINITE_WIDTH, compute))
+    report("infinite width", 1.0)
     return [one.result(own) for one, own in zip(trainings, tables, strict=True)]
 
 

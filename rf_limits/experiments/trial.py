@@ -1,30 +1,31 @@
 """How long a training run will take, from short runs of the same program on this machine.
 
-Of the narrowest and the widest network the same config is run with one seed and one step, twice:
-the second time nothing is compiled. More steps, then more log points, give the seconds of each by
-differences. In between, in width, every part is interpolated as a power; beyond
-:data:`MOST_WIDTH` and :data:`MOST_SAMPLES`, where trying takes too long itself, it is extrapolated
-by operation counts. No step is taken that the run does not take; nothing is written.
+Of the narrowest and the widest network the same config is run with one seed and few steps, twice:
+the second time nothing is compiled, and a keep that is told of every measurement takes the times.
+In between, in width, every part is interpolated as a power; beyond :data:`MOST_WIDTH` and
+:data:`MOST_SAMPLES`, where trying takes too long itself, it is extrapolated by operation counts.
+Nothing is written.
 """
 
 import copy
 import dataclasses
 import time
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from ml_collections import ConfigDict
 
-from rf_limits.experiments.training import prepare
+from rf_limits.experiments.keep import NO_KEEP, Keep
+from rf_limits.experiments.training import INFINITE_WIDTH, prepare
 from rf_limits.learning.training import log_points
 
 MOST_WIDTH = 1024
 """Networks wider than this are not tried."""
 MOST_SAMPLES = 512
 """Training sets larger than this are not tried."""
-_LEAST_SECONDS = 0.25  # of steps that are timed
-_GROWTH = 8
-_POINTS = 6
+_OPERATIONS = 2e10
+"""Of the steps that are timed, about: some tenths of a second."""
 _KERNELS = ("nngp", "ntk")
 
 
@@ -36,12 +37,14 @@ class WidthSeconds(NamedTuple):
       fits: drawing, decomposing and fitting.
       step: of all lazy scales.
       log_point: measuring all lazy scales.
+      kernels: fitting and measuring NNGP and NTK.
     """
 
     compiling: float
     fits: float
     step: float
     log_point: float
+    kernels: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,10 +67,35 @@ class Estimate:
         return self.compiling + self.computing
 
 
-def _small(config: ConfigDict, width: int, methods: list[str]) -> ConfigDict:
-    """The config with one width, one seed, one device, and samples as far as they are tried."""
+class _Times(Keep):
+    """Notes when rows are measured.
+
+    Attributes:
+      fitted: when the predictors of the width were.
+      points: when each log point was.
+      kernels: when infinite width was.
+    """
+
+    def __init__(self):
+        self.points: list[float] = []
+        self.fitted = self.kernels = None
+
+    def measured(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Takes the time."""
+        now = time.monotonic()
+        if name == INFINITE_WIDTH:
+            self.kernels = now
+        elif rows and "step" in rows[0]:
+            self.points.append(now)
+        else:
+            self.fitted = now
+
+
+def _small(config: ConfigDict, width: int, *, kernels: bool) -> ConfigDict:
+    """The config with one width, one seed, one device, few steps, samples as far as tried."""
     small = copy.deepcopy(config)
     num = min(config.data.num_train, MOST_SAMPLES)
+    methods = [m for m in config.predictors.methods if kernels or m not in _KERNELS]
     with small.unlocked():
         small.model.widths, small.seeds = (width,), 1
         small.predictors.methods = tuple(methods)
@@ -76,33 +104,44 @@ def _small(config: ConfigDict, width: int, methods: list[str]) -> ConfigDict:
         if config.training.batch_size is not None:
             small.training.batch_size = min(config.training.batch_size, num)
         small.mesh.seeds = small.mesh.data = small.mesh.width = 1
+        small.training.steps = min(config.training.steps, _tried_steps(small))
+        small.training.log_points = 3  # 0, 1 and the last
     return small
 
 
-def _seconds(config: ConfigDict, steps: int, points: int) -> float:
-    """Of a run with so many steps and log points."""
-    config.training.steps, config.training.log_points = steps, points
-    started = time.monotonic()
-    prepare(config).run()
-    return time.monotonic() - started
+def _tried_steps(small: ConfigDict) -> int:
+    """Steps of about :data:`_OPERATIONS`; at least 8."""
+    (width,), rows = small.model.widths, small.training.batch_size or small.data.num_train
+    rows = max(rows, width) if small.data.kind == "population" else rows
+    each = 12.0 * rows * width * small.problem.dim * len(small.model.lazy_scales)
+    return max(8, int(_OPERATIONS / each))
 
 
 def _try_width(config: ConfigDict) -> WidthSeconds:
-    """Times one width; the config is changed."""
-    wanted, log = config.training.steps, config.training.log_points
-    first, base = (_seconds(config, 1, 2) for _ in range(2))
-    steps, spent = 1, base
-    while steps < wanted and spent - base < _LEAST_SECONDS:
-        steps = min(wanted, _GROWTH * steps)
-        spent = _seconds(config, steps, 2)
-    step = max(spent - base, 0.0) / max(steps - 1, 1)
-    count = min(_POINTS, max(log, 2))
-    more = len(log_points(steps, count)) - 2
-    point = 0.0
-    if more > 0:
-        point = max(_seconds(config, steps, count) - spent, 0.0) / more
-    fits = max(base - 2.0 * point - step, 0.0)
-    return WidthSeconds(max(first - base, 0.0), fits, step, point)
+    """Times a config of one width and one seed."""
+
+    def run(keep: Keep) -> float:
+        started = time.monotonic()
+        prepare(config).run(keep=keep)
+        return started
+
+    first = -run(NO_KEEP) + time.monotonic()
+    times = _Times()
+    started = run(times)
+    ended = time.monotonic()
+    kernels = 0.0
+    if times.kernels is not None:
+        kernels = times.kernels - max([*times.points, times.fitted or started])
+    step = point = 0.0
+    if len(times.points) == 3:
+        one, many = np.diff(times.points)
+        step = max(many - one, 0.0) / max(config.training.steps - 2, 1)
+        point = max(one - step, 0.0)
+    elif len(times.points) == 2:  # one step, which is then half of it, about
+        step = point = (times.points[1] - times.points[0]) / 2.0
+    rest = ended - started - kernels - config.training.steps * step - len(times.points) * point
+    compiling = max(first - (ended - started), 0.0)
+    return WidthSeconds(compiling, max(rest, 0.0), step, point, kernels)
 
 
 def _extrapolated(found: WidthSeconds, wider: float, samples: float) -> WidthSeconds:
@@ -112,6 +151,7 @@ def _extrapolated(found: WidthSeconds, wider: float, samples: float) -> WidthSec
         found.fits * wider**2 * samples**3,
         found.step * wider * samples,
         found.log_point * wider**2 * samples,
+        found.kernels * samples**3,
     )
 
 
@@ -132,30 +172,21 @@ def estimate_seconds(config: ConfigDict) -> Estimate:
     Raises:
       RequirementError: a step size at which training must diverge.
     """
-    methods = [m for m in config.predictors.methods if m not in _KERNELS]
-    kernels = [m for m in config.predictors.methods if m in _KERNELS]
+    wanted = set(config.predictors.methods)
     samples = max(config.data.num_train / MOST_SAMPLES, 1.0)
     widths = sorted(config.model.widths)
     tried = sorted({min(width, MOST_WIDTH) for width in (widths[0], widths[-1])})
-    known = {}
-    compiling = computing = 0.0
-    for width in tried if methods else ():
-        known[width] = _try_width(_small(config, width, methods))
+    if wanted <= set(_KERNELS):
+        widths, tried = widths[:1], tried[:1]
+    known = {width: _try_width(_small(config, width, kernels=width == tried[0])) for width in tried}
     points = len(log_points(config.training.steps, config.training.log_points))
-    for width in widths if methods else ():
+    compiling, computing = 0.0, config.seeds * known[tried[0]].kernels * samples**3
+    for width in widths:
         one = _between(known, min(width, MOST_WIDTH))
         one = _extrapolated(one, max(width / MOST_WIDTH, 1.0), samples)
         compiling += one.compiling
         each = one.fits + config.training.steps * one.step + points * one.log_point
         computing += config.seeds * each
-    if kernels:
-        small = _small(config, tried[0], config.predictors.methods)
-        first, again = (_seconds(small, 1, 2) for _ in range(2))
-        without = 0.0
-        if methods:
-            without = known[tried[0]].fits + known[tried[0]].step + 2 * known[tried[0]].log_point
-        compiling += max(first - again, 0.0)
-        computing += config.seeds * max(again - without, 0.0) * samples**3
     at = f"n = {min(config.data.num_train, MOST_SAMPLES)}, one seed"
     names = " and ".join(f"N = {width}" for width in tried)
     return Estimate(compiling, computing, f"from short runs at {names}, {at}")

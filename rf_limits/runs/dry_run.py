@@ -23,11 +23,13 @@ def dry_run(
     overwrite: bool = False,
     platform: str | None = None,
     console: Console | None = None,
+    *,
+    timed: bool = True,
 ) -> int:
     """Prints what :func:`rf_limits.runs.session.run_in_workdir` would do, and does none of it.
 
     The time is measured by short runs of the same program (:mod:`rf_limits.experiments.trial`),
-    which take some ten seconds.
+    which take some ten seconds to half a minute, most of them compiling.
 
     Args:
       config: an experiment's config.
@@ -35,6 +37,7 @@ def dry_run(
       overwrite: whether another config's results may be replaced.
       platform: see :func:`~rf_limits.runs.session.select_platform`.
       console: where to print.
+      timed: whether to find out how long the run would take.
 
     Returns:
       Exit code 0.
@@ -58,7 +61,8 @@ def dry_run(
         say(f"{name}: {value}".rstrip(" "))
     say(memory_line(found.bytes))
     say(f"workdir: {state}")
-    say(time_line(estimated_time(config, found.trainings)))
+    if timed:
+        say(time_line(estimated_time(config, found.trainings)))
     return 0
 
 

@@ -108,7 +108,8 @@ class Lines:
     ):
         self._console, self._tell, self._clock = console, tell, clock
         self._left, self._started = SecondsLeft(clock), clock()
-        self._stage = None
+        self._stage: str | None = None
+        self._done = False
         self._printed = self._told = -float("inf")
 
     def __call__(self, stage: str, fraction: float) -> None:
@@ -116,7 +117,8 @@ class Lines:
         now, left = self._clock(), self._left(fraction)
         name = stage.partition(" iteration ")[0]
         new, self._stage = name != self._stage, name
-        if new or now - self._told >= _EVENTS_EVERY:
+        done, self._done = fraction >= 1.0 and not self._done, fraction >= 1.0
+        if new or done or now - self._told >= _EVENTS_EVERY:
             self._told = now
             rounded = None if left is None else round(left, 1)
             about = {"stage": stage, "fraction": round(fraction, 4)}

@@ -32,6 +32,7 @@ def run_config_script(*experiments: str) -> None:
     platforms = ["cpu", "gpu", "tpu"]
     platform = flags.DEFINE_enum("platform", None, platforms, "Device; default: best.")
     dry = flags.DEFINE_bool("dry_run", False, "Say what the run would be and take; write nothing.")
+    timed = flags.DEFINE_bool("timed", True, "With --dry_run: measure how long it would take.")
     log = flags.DEFINE_enum("log", "text", LOGS, "What goes to standard output.")
     board = flags.DEFINE_bool("tensorboard", False, "Write event files to workdir/tensorboard.")
     save_every = flags.DEFINE_float("save_every", SAVE_EVERY, "Seconds between saved states.", 0.0)
@@ -59,7 +60,7 @@ def run_config_script(*experiments: str) -> None:
             listeners.append(TensorBoard(workdir.value))
         if dry.value:
             check(log.value == "text", "--log", "be text with --dry_run", log.value)
-            return dry_run(*asked)
+            return dry_run(*asked, timed=timed.value)
         console = None
         if log.value == "json":
             listeners.append(JsonLines(sys.stdout))

@@ -20,7 +20,12 @@ from rf_limits.sweeps.status import missing, statuses
 
 
 def dry_sweep(
-    config: ConfigDict, store: SweepStore, console: Console, *, extend: bool = False
+    config: ConfigDict,
+    store: SweepStore,
+    console: Console,
+    *,
+    extend: bool = False,
+    timed: bool = True,
 ) -> int:
     """Prints what :func:`rf_limits.sweeps.launch.launch` would do, and does none of it.
 
@@ -29,6 +34,7 @@ def dry_sweep(
       store: directory of the sweep.
       console: where to print.
       extend: whether cells may be added to another sweep in the directory.
+      timed: whether to find out how long the cells would take.
 
     Returns:
       Exit code 0.
@@ -57,7 +63,8 @@ def dry_sweep(
         for run, one, cell in zip(runs, found, cells, strict=True)
         if cell.name in names
     ]
-    say(f"{_time(wanted)}; one cell after the other")
+    if timed:
+        say(f"{_time(wanted)}; one cell after the other")
     return 0
 
 

@@ -43,6 +43,7 @@ def define_flags() -> Any:
     flags.DEFINE_integer("jobs", 0, "Cells, or groups, at once; default: one per GPU, or one.", 0)
     flags.DEFINE_integer("cores_per_job", 0, "CPU cores of a local worker; default: all.", 0)
     flags.DEFINE_bool("dry_run", False, "Say what the sweep would be and take; write nothing.")
+    flags.DEFINE_bool("timed", True, "With --dry_run: measure how long it would take.")
     flags.DEFINE_bool("retry_failed", False, "Run failed cells again, each by itself.")
     flags.DEFINE_bool("group", True, "Train cells that share shapes in one compiled call.")
     flags.DEFINE_bool("extend", False, "Add cells to the sweep that is in workdir.")
@@ -218,7 +219,7 @@ def run_launch_script() -> None:
         whole = with_axes(config.value, given.grid, given.zip)
         if given.dry_run:
             select_platform(given.platform, keep=False)
-            return dry_sweep(whole, store, console, extend=given.extend)
+            return dry_sweep(whole, store, console, extend=given.extend, timed=given.timed)
         return launch(
             whole,
             store,

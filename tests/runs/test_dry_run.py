@@ -101,12 +101,15 @@ def test_the_parts_of_an_estimate(monkeypatch):
     config.model.widths, config.seeds = (10, 100, 1000), 3
     config.training.steps, config.training.log_points = 200, 2
     config.predictors.methods = ("network",)
-    parts = {10: WidthSeconds(1.0, 0.1, 0.01, 0.2), 1000: WidthSeconds(4.0, 10.0, 1.0, 20.0)}
+    parts = {
+        10: WidthSeconds(1.0, 0.1, 0.01, 0.2, 0.5),
+        1000: WidthSeconds(4.0, 10.0, 1.0, 20.0, 0.0),
+    }
     monkeypatch.setattr(trial, "_try_width", lambda small: parts[small.model.widths[0]])
     found = estimate_seconds(config)
     assert found.compiling == pytest.approx(1.0 + 2.0 + 4.0)
     each = [0.1 + 200 * 0.01 + 2 * 0.2, 1.0 + 200 * 0.1 + 2 * 2.0, 10.0 + 200 + 2 * 20.0]
-    assert found.computing == pytest.approx(3 * sum(each))
+    assert found.computing == pytest.approx(3 * (0.5 + sum(each)))
     assert "N = 10 and N = 1000" in found.tried
 
 
@@ -119,12 +122,12 @@ def test_beyond_what_is_tried(monkeypatch):
 
     def try_width(small):
         asked.append((small.model.widths, small.data.num_train, small.seeds))
-        return WidthSeconds(1.0, 1.0, 1.0, 1.0)
+        return WidthSeconds(1.0, 1.0, 1.0, 1.0, 1.0)
 
     monkeypatch.setattr(trial, "_try_width", try_width)
     found = estimate_seconds(config)
     assert asked == [((1024,), 512, 1)]
-    assert found.computing == pytest.approx(2**2 * 2**3 + 10 * 2 * 2 + 2 * 2**2 * 2)
+    assert found.computing == pytest.approx(2**3 + 2**2 * 2**3 + 10 * 2 * 2 + 2 * 2**2 * 2)
 
 
 def run_seconds(config):
