@@ -20,8 +20,17 @@ PAGES = {
     "Start": ["docs/getting-started", "docs/story", "results/README"],
     "Studies": ["docs/dynamics", "docs/samples", "docs/power"],
     "Theory": ["docs/theory", "docs/notation"],
-    "Use": ["docs/results", "docs/batch", "docs/large", "docs/performance"],
-    "More": ["docs/extending", "docs/faq", "benchmarks/README"],
+    "Use": [
+        "docs/python",
+        "docs/results",
+        "docs/report",
+        "docs/live",
+        "docs/batch",
+        "docs/large",
+        "docs/performance",
+        "docs/determinism",
+    ],
+    "More": ["docs/extending", "docs/faq", "benchmarks/README", "benchmarks/accelerators"],
 }
 include_patterns = ["README.md", *(f"{page}.md" for part in PAGES.values() for page in part)]
 html_theme = "alabaster"

@@ -1,5 +1,6 @@
 """Finite width against infinite width, for every cell of a comparison."""
 
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -70,12 +71,14 @@ def _panels(table: pd.DataFrame, one: Callable) -> Figure:
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
     for axis, name in zip(grid.flat, shown, strict=False):
         one(axis, table[table["panel"] == name])
-        axis.set_title(name, fontsize=7)
+        axis.set_title(textwrap.fill(name, 42), fontsize=7)
         if axis not in grid[:, 0]:
             axis.set_ylabel("")
     for axis in grid.flat[len(shown) :]:
         axis.set_visible(False)
-    grid.flat[0].legend(fontsize=5.5)
+    named = [axis for axis in grid.flat if axis.get_legend_handles_labels()[1]]
+    if named:
+        named[0].legend(fontsize=5.5)
     if len(names) > len(shown):
         figure.suptitle(f"the first {len(shown)} of {len(names)} problems", fontsize=7)
     return figure
@@ -160,4 +163,5 @@ def _distances(axis, rows: pd.DataFrame) -> None:
         line = {"color": colour, "marker": MARKERS[i % len(MARKERS)], "label": label}
         spread_line(axis, as_floats, part, "width", "distance", **line)
     log_axes(axis, x="width $N$", y=r"$|R_N - R_{\rm NTK}|\,/\,E f^{*2}$ at the end")
-    axis.legend(fontsize=5.5)
+    if axis.lines:
+        axis.legend(fontsize=5.5)

@@ -1,11 +1,10 @@
 """The paper's theorem in numbers: features, weights and correlations against d."""
 
 import matplotlib as mpl
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from rf_limits.figures.style import COLOURS, new_figure, style
+from rf_limits.figures.style import COLOURS, OTHERS, new_figure, shade, style
 
 _LIMITS = {
     "zero": ("-", "lazy limit, $b^*=0$"),
@@ -89,8 +88,8 @@ def _weights(axis, metrics: pd.DataFrame) -> None:
     part = metrics[metrics["method"] == "frontier"]
     if len(part):
         widths = sorted(part["num_features"].unique())
-        colours = mpl.colormaps["autumn"](np.linspace(0.0, 0.7, len(widths)))
-        for width, colour in zip(widths, colours, strict=True):
+        for i, width in enumerate(widths):
+            colour = shade(COLOURS["random_features"], i / max(len(widths) - 1, 1))
             rows = part[part["num_features"] == width]
             label = f"measured, $r={width}$"
             _line(axis, rows, column, "o", color=colour, alpha=0.8, label=label)
@@ -105,12 +104,12 @@ def _wave(axis, metrics: pd.DataFrame) -> None:
     part = metrics[metrics["method"] == "wave"]
     for i, (bias, rows) in enumerate(part.groupby("bias")):
         label = f"root mean square, feature bias {bias:g}"
-        _line(axis, rows, column, "-", color=f"C{i}", label=label)
+        _line(axis, rows, column, "-", color=OTHERS[i % len(OTHERS)], label=label)
         drawn = metrics[(metrics["method"] == "wave_draws") & (metrics["bias"] == bias)]
         if len(drawn):
             count = int(drawn["num_features"].iloc[0])
             label = f"largest of {count} features drawn, bias {bias:g}"
-            _line(axis, drawn, column, "x", color=f"C{i}", label=label, alpha=0.8)
+            _line(axis, drawn, column, "x", color=OTHERS[i % len(OTHERS)], label=label, alpha=0.8)
     axis.set_yscale("symlog", linthresh=1.0)
     axis.set_ylabel(r"$\log_{10}$ |correlation of $\psi$ with one feature|")
     axis.set_title("the paper's wave", loc="left", fontsize=8)

@@ -26,6 +26,8 @@ COLOURS = {
     "lattice_features": "#661100",
     "lazy_limit": "#000000",
 }
+OTHERS = ("#332288", "#CC6677", "#999933", "#44AA99", "#882255", "#AA4499")
+"""Paul Tol's muted palette, for lines that differ by something else than the method."""
 NAMES = {
     "network": "network",
     "linearized": "linearized network",

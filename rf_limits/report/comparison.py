@@ -1,5 +1,6 @@
 """Training runs side by side, as a part of a page."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,15 @@ from rf_limits.report.configuration import fields, shared
 from rf_limits.report.curves import finite_and_infinite
 from rf_limits.report.limits import with_limits
 from rf_limits.report.pictures import Picture, picture
-from rf_limits.report.sections import Section
+from rf_limits.report.sections import Section, doubts
 from rf_limits.report.sources import Source
 from rf_limits.report.tables import Table
 from rf_limits.report.verdict import verdict_of_many
 from rf_limits.sweeps.compare import Compared
 
 _MOST_CURVES = 60
+_LONGEST = 60
+"""Characters of a label that says in what a run differs."""
 
 
 def comparison_section(sources: Sequence[Source], found: Compared, key: str) -> Section:
@@ -33,8 +36,16 @@ def comparison_section(sources: Sequence[Source], found: Compared, key: str) -> 
     """
     table, differing = found.table, list(found.differing)
     done = [source for source in sources if source.state == "done"]
-    table = table.assign(run=comparing.labels(table, differing) if differing else table[CELL])
+    words = comparing.labels(table, differing)
+    clear = differing and words.str.len().max() <= _LONGEST
+    table = table.assign(run=words if clear else table[CELL])
     warnings = [f"LEFT OUT: {line}." for line in found.left_out]
+    doubted = Counter(line for source in done for line in doubts(source))
+    warnings += [
+        f"{line} ({count} of {len(done)} runs)"
+        for line, count in doubted.items()
+        if not line.startswith("DIVERGED")  # these are named
+    ]
     bad = diverged_rows(table.assign(seed=table[CELL] + " " + table["seed"].astype(str)))
     if len(bad):
         runs = ", ".join(sorted(bad["run"].unique()))

@@ -38,6 +38,8 @@ class Field(NamedTuple):
 
 def words(value: Any) -> str:
     """A field's value as a reader writes it."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {words(one)}" for name, one in value.items())
     if isinstance(value, (list, tuple)):
         return ", ".join(words(one) for one in value) or "()"
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -93,13 +93,14 @@ def run_section(source: Source, key: str) -> Section:
             f"{source.path}/metrics.parquet must have the columns this version writes, but "
             f"{error} is not there; run {source.path} again with --overwrite."
         ) from error
+    found = [table for table in found if table.rows] or found[:1]
     differing, same = fields(source.config)
     return Section(
         key=key,
         title=source.name,
         about=inspect.getdoc(experiment).splitlines()[0],
         verdict=sentences + [line for line in lines if not _WARNING.match(line)],
-        warnings=[*_state(source), *(line for line in lines if _WARNING.match(line))],
+        warnings=[*doubts(source), *(line for line in lines if _WARNING.match(line))],
         headline=first or drawn[:1],
         curves=curves,
         figures=drawn if first else drawn[1:],
@@ -119,7 +120,7 @@ def _remarks(experiment: Any, source: Source, metrics: pd.DataFrame) -> list[str
     return experiment.remarks(Result(metrics, choices))
 
 
-def _state(source: Source) -> list[str]:
+def doubts(source: Source) -> list[str]:
     """What run.json says against trusting the run."""
     found = []
     if source.state != "done":
@@ -156,7 +157,8 @@ def _drawn(module: Any, metrics: pd.DataFrame, key: str) -> list[Picture]:
 def _first_figures(metrics: pd.DataFrame, config: dict[str, Any], key: str) -> list[Picture]:
     """Risk over the lazy limit, movement and drift of a training run."""
     resolved = config_from_json(config)
-    most = int(max(metrics["parameters"].max(), config["data"]["num_train"]))
+    counts = metrics[["parameters", "width"]].max().dropna()
+    most = int(max([*counts, config["data"]["num_train"]]))
     fixed = config["data"]["kind"] == "fixed"
     samples = float(config["data"]["num_train"]) if fixed else math.inf
     limit = limit_curve(resolved, most)

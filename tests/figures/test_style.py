@@ -2,16 +2,20 @@
 
 import io
 import itertools
+import pathlib
+import re
 
 import numpy as np
 import pytest
 from matplotlib.text import Text
 
+import rf_limits
 from rf_limits.figures.style import (
     COLOURS,
     FORMATS,
     LEAST_SIZE,
     NAMES,
+    OTHERS,
     TEXT_WIDTH,
     new_figure,
     save,
@@ -48,9 +52,16 @@ def test_methods_are_told_apart(sight):
         assert np.linalg.norm(a - b) > 15, (one, two)  # 2.3 is just noticeable
 
 
-def test_methods_are_seen_on_white():
+@pytest.mark.parametrize("sight", SIGHT)
+def test_other_lines_are_told_apart(sight):
+    assert not set(OTHERS) & set(COLOURS.values())
+    for one, two in itertools.combinations(OTHERS, 2):
+        assert np.linalg.norm(seen(one, sight) - seen(two, sight)) > 15, (one, two)
+
+
+def test_lines_are_seen_on_white():
     assert set(COLOURS) == set(NAMES)
-    for name, colour in COLOURS.items():
+    for name, colour in [*COLOURS.items(), *enumerate(OTHERS)]:
         assert 1.05 / (light(colour) @ TO_XYZ[1] + 0.05) > 2.2, name
 
 
@@ -83,3 +94,9 @@ def test_the_same_figure_is_the_same_file(form, monkeypatch):
         return found.getvalue()
 
     assert file("1000000000") == file("1700000000")
+
+
+def test_colours_come_from_one_place():
+    for path in (pathlib.Path(rf_limits.__file__).parent / "figures").rglob("*.py"):
+        if path.name != "style.py":
+            assert not re.search(r"#[0-9a-fA-F]{6}|\"C\d|C\{|tab:", path.read_text()), path

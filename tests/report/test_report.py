@@ -178,6 +178,21 @@ def test_default_place_and_overwriting(tmp_path):
     assert (path / "report.html").read_bytes() == before
 
 
+def test_a_run_without_networks_is_shown(tmp_path):
+    path = copied("quickstart", tmp_path)
+    store = RunStore(path)
+    metrics = store.read_metrics()
+    store.write_metrics(metrics[metrics["method"] == "ntk"])
+    config = json.loads((path / "config.json").read_text())
+    config["data"]["seed"] = 3
+    (path / "config.json").write_text(json.dumps(config))
+    text = plain_text(written([path], tmp_path / "page.html")[0])
+    assert "No network was trained to a finite risk" in text
+    assert "SHARED DATA" in text
+    assert "Weight movement and NTK drift" not in text
+    assert "over time" not in text
+
+
 def _truncate(path, name):
     data = (path / name).read_bytes()
     (path / name).write_bytes(data[: len(data) // 2])

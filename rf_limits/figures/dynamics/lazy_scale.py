@@ -68,7 +68,7 @@ def _crossover_panel(axis, table: pd.DataFrame, threshold: float) -> None:
             if not np.isfinite(part["crossover"]).any():
                 continue
             line = {
-                "color": shade(COLOURS["random_features"], i / max(len(numbers) - 1, 1)),
+                "color": shade(COLOURS["network"], i / max(len(numbers) - 1, 1)),
                 "linestyle": style_of,
                 "marker": MARKERS[i % len(MARKERS)],
                 "label": f"{_LABELS[name]}, n = {n}",

@@ -7,10 +7,14 @@ from matplotlib.figure import Figure
 from rf_limits.experiments.dynamics.lazy_width import LABELS, fits
 from rf_limits.experiments.tables import final_rows
 from rf_limits.figures.curves import as_floats, log_axes, spread_line
-from rf_limits.figures.style import COLOURS, MARKERS, new_figure, shade, style
+from rf_limits.figures.style import COLOURS, MARKERS, OTHERS, new_figure, shade, style
 
-# Okabe and Ito's palette.
-_COLOURS = {"ntk": "#0072B2", "standard": "#56B4E9", "mean_field": "#D55E00", "mup": "#CC79A7"}
+_COLOURS = {
+    "ntk": COLOURS["network"],
+    "standard": OTHERS[0],
+    "mean_field": OTHERS[1],
+    "mup": OTHERS[2],
+}
 _NAMES = {"ntk": "NTK", "standard": "standard", "mean_field": "mean field", "mup": r"$\mu$P"}
 _PANELS = {
     "weight_movement": r"weight movement $|W_t-W_0|_F/|W_0|_F$",

@@ -8,7 +8,7 @@ from rf_limits.experiments.dynamics.single_neuron import LABELS
 from rf_limits.experiments.fits import steps_to_threshold
 from rf_limits.experiments.tables import final_rows
 from rf_limits.figures.curves import as_floats, log_axes, mark, spread_line
-from rf_limits.figures.style import COLOURS, MARKERS, new_figure, shade, style
+from rf_limits.figures.style import COLOURS, MARKERS, OTHERS, new_figure, shade, style
 
 _LEAST_RISK = 1e-8  # drawn; one neuron reaches zero, which comes out as +-1e-16
 
@@ -30,7 +30,7 @@ def _students(metrics: pd.DataFrame) -> list[tuple[str, float, dict]]:
     width = metrics["width"].max()
     found = []
     if (pairs["student"] == "one neuron").any():
-        line = {"color": COLOURS["random_features"], "marker": "o", "label": "one neuron"}
+        line = {"color": OTHERS[1], "marker": "o", "label": "one neuron"}
         found.append(("one neuron", 1.0, line))
     for i, scale in enumerate(scales):
         line = {

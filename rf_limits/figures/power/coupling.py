@@ -6,9 +6,9 @@ from matplotlib.figure import Figure
 
 from rf_limits.experiments.power.coupling import fits, guarantees, suprema
 from rf_limits.figures.curves import as_floats, log_axes, spread_line
-from rf_limits.figures.style import MARKERS, new_figure, style
+from rf_limits.figures.style import COLOURS, MARKERS, OTHERS, new_figure, style
 
-_COLOURS = {"hidden": "#D55E00", "all": "#0072B2", "ntk": "#4D4D4D"}
+_COLOURS = {"hidden": COLOURS["network"], "all": OTHERS[0], "ntk": OTHERS[1]}
 _NAMES = {
     "hidden": r"hidden layer, $u_i=\pm1$",
     "all": "all layers, $u_0=0$",

@@ -8,12 +8,10 @@ from rf_limits.experiments.power.polynomials import FITTED, LABELS, practice
 from rf_limits.experiments.power.regimes import COUPLED
 from rf_limits.experiments.tables import final_rows
 from rf_limits.figures.curves import as_floats, log_axes, mark, spread_line
-from rf_limits.figures.style import COLOURS, MARKERS, NAMES, new_figure, style
+from rf_limits.figures.style import COLOURS, MARKERS, NAMES, OTHERS, new_figure, style
 
-_REGIMES = {"hidden": "#0072B2", "all": "#56B4E9", "ntk": "#4D4D4D"}
+_REGIMES = {"hidden": COLOURS["network"], "all": OTHERS[0], "ntk": OTHERS[1]}
 _WORDS = {"hidden": "hidden layer", "all": r"all layers, $u_0=0$", "ntk": "all, Gaussian $u_0$"}
-# Okabe and Ito's palette.
-_TARGETS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#4D4D4D")
 _FEATURES = ("random_features", "tangent_features", "nngp", "ntk")
 
 
@@ -88,7 +86,7 @@ def asked_and_needed(metrics: pd.DataFrame) -> Figure:
     final = final_rows(networks, LABELS)
     for i, target in enumerate(targets):
         for regime, part in final[final["target"] == target].groupby("regime", sort=False):
-            line = {"color": _TARGETS[i % len(_TARGETS)], "marker": MARKERS[i % len(MARKERS)]}
+            line = {"color": OTHERS[i % len(OTHERS)], "marker": MARKERS[i % len(MARKERS)]}
             line["linestyle"] = "-" if regime == "hidden" else "--"
             line["label"] = target.replace("_", " ") if regime == final["regime"].iloc[0] else None
             spread_line(axes[1], as_floats, part, "width", "relative_risk", **line)
