@@ -7,7 +7,6 @@ from rf_limits.experiments.validation import validate
 from tests.experiments.conftest import small_config
 
 BAD = {
-    "measure.extra": [("no_such",)],
     "problem.dim": [0, -3],
     "problem.target": ["neuron"],
     "problem.norm": [0.0, -1.0, float("nan")],
