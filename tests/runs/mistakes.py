@@ -151,7 +151,7 @@ def _of_tuples(name: str, value: tuple) -> list[tuple[str, str]]:
     whole = ["()", "(1, [2])", "((1, 2),)", "{'a': 1}", "(None,)", "(1j,)"]
     found = [(text, "a" if "'a'" in text else text.strip("(),")) for text in whole]
     if not value:  # names of measurements of the user's own, of which there is none
-        return [*found[1:], ("('norm',)", "norm"), ("norm", "norm"), ("(", "(")]
+        return [("('norm',)", "norm"), ("norm", "norm"), ("(1,)", "1"), ("(", "(")]
     first = repr(value[0])
     found.append((f"({first}, {first})", first))
     if isinstance(value[0], str):
