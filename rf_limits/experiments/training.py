@@ -24,6 +24,7 @@ from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.setting import make_setting
 from rf_limits.experiments.tables import (
     PRINTED_NAMES,
+    TRAINED,
     diverged_rows,
     exponent_rows,
     metrics_table,
@@ -244,7 +245,9 @@ def remarks(result: Result) -> list[str]:
 
 def relative_cost(config: ConfigDict) -> float:
     """Rough cost relative to other trainings of the package, for progress bars."""
-    sizes = config.data.num_train * config.training.steps / 512e3
+    rows = config.training.batch_size or config.data.num_train
+    trains = set(TRAINED) & set(config.predictors.methods)
+    sizes = rows * config.training.steps / 512e3 if trains else 0.0
     cells = config.seeds * len(config.model.lazy_scales) / 9
     return sum(_cost(width) for width in config.model.widths) * (0.3 + sizes * cells)
 

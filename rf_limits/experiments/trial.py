@@ -22,7 +22,7 @@ from rf_limits.learning.training import log_points
 
 MOST_WIDTH = 1024
 """Networks wider than this are not tried."""
-MOST_SAMPLES = 512
+MOST_SAMPLES = 1024
 """Training sets larger than this are not tried."""
 _OPERATIONS = 2e10
 """Of the steps that are timed, about: some tenths of a second."""
@@ -100,12 +100,13 @@ def _small(config: ConfigDict, width: int, *, kernels: bool) -> ConfigDict:
         small.model.widths, small.seeds = (width,), 1
         small.predictors.methods = tuple(methods)
         small.data.num_train = num
-        small.data.num_test = min(config.data.num_test, 8 * MOST_SAMPLES)
+        small.data.num_test = min(config.data.num_test, 4 * MOST_SAMPLES)
         if config.training.batch_size is not None:
             small.training.batch_size = min(config.training.batch_size, num)
+        small.measure.eigenvalues = min(config.measure.eigenvalues, num)
         small.mesh.seeds = small.mesh.data = small.mesh.width = 1
         small.training.steps = min(config.training.steps, _tried_steps(small))
-        small.training.log_points = 3  # 0, 1 and the last
+        small.training.log_points = 4  # 0, 1, the root of the last, and the last
     return small
 
 
@@ -132,16 +133,30 @@ def _try_width(config: ConfigDict) -> WidthSeconds:
     kernels = 0.0
     if times.kernels is not None:
         kernels = times.kernels - max([*times.points, times.fitted or started])
-    step = point = 0.0
-    if len(times.points) == 3:
-        one, many = np.diff(times.points)
-        step = max(many - one, 0.0) / max(config.training.steps - 2, 1)
-        point = max(one - step, 0.0)
-    elif len(times.points) == 2:  # one step, which is then half of it, about
-        step = point = (times.points[1] - times.points[0]) / 2.0
-    rest = ended - started - kernels - config.training.steps * step - len(times.points) * point
-    compiling = max(first - (ended - started), 0.0)
+    step, point = _per_step(
+        times.points, log_points(config.training.steps, config.training.log_points)
+    )
+    spent = config.training.steps * step + len(times.points) * point
+    again = 0.0  # compiled for every run anew, where fresh samples are part of the program
+    if len(times.points) > 2:
+        again = max(times.points[1] - times.points[0] - step - point, 0.0)
+    rest = ended - started - kernels - spent - again
+    compiling = max(first - (ended - started), 0.0) + again
     return WidthSeconds(compiling, max(rest, 0.0), step, point, kernels)
+
+
+def _per_step(times: Sequence[float], steps: Sequence[int]) -> tuple[float, float]:
+    """Seconds of a step and of a log point, from when log points were measured.
+
+    The first steps may still be compiled: the last two intervals count, if there are so many.
+    """
+    if len(times) < 2:
+        return 0.0, 0.0
+    spent, taken = np.diff(times)[-2:], np.diff(steps)[-2:]
+    if len(spent) < 2:
+        return float(spent[0] / (taken[0] + 1.0)), float(spent[0] / (taken[0] + 1.0))
+    step = max(float(spent[1] - spent[0]) / max(int(taken[1] - taken[0]), 1), 0.0)
+    return step, max(float(spent[0]) - float(taken[0]) * step, 0.0)
 
 
 def _extrapolated(found: WidthSeconds, wider: float, samples: float) -> WidthSeconds:

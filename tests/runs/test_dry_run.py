@@ -16,6 +16,7 @@ from rf_limits.experiments.training import prepare
 from rf_limits.experiments.trial import Estimate, WidthSeconds, estimate_seconds
 from rf_limits.runs.dry_run import dry_run
 from rf_limits.runs.session import run_in_workdir
+from tests.runs.test_command_line import SMALL, train
 from tests.runs.test_session import contents, tiny_config
 
 
@@ -115,7 +116,7 @@ def test_the_parts_of_an_estimate(monkeypatch):
 
 def test_beyond_what_is_tried(monkeypatch):
     config = tiny_config()
-    config.model.widths, config.data.num_train = (2048,), 1024
+    config.model.widths, config.data.num_train = (2048,), 2048
     config.training.steps, config.training.log_points = 10, 2
     config.predictors.methods = ("network",)
     asked = []
@@ -126,8 +127,18 @@ def test_beyond_what_is_tried(monkeypatch):
 
     monkeypatch.setattr(trial, "_try_width", try_width)
     found = estimate_seconds(config)
-    assert asked == [((1024,), 512, 1)]
+    assert asked == [((1024,), 1024, 1)]
     assert found.computing == pytest.approx(2**3 + 2**2 * 2**3 + 10 * 2 * 2 + 2 * 2**2 * 2)
+
+
+def test_steps_and_log_points_from_when_they_were_measured():
+    """A step takes 2 s, a log point 3 s; what is compiled in the first interval does not count."""
+    times = [10.0, 10.0 + 100.0 + 2.0 + 3.0]
+    times.append(times[-1] + 9 * 2.0 + 3.0)
+    times.append(times[-1] + 90 * 2.0 + 3.0)
+    assert trial._per_step(times, [0, 1, 10, 100]) == pytest.approx((2.0, 3.0))
+    assert trial._per_step(times[1:3], [1, 10]) == pytest.approx((2.1, 2.1))
+    assert trial._per_step([], []) == (0.0, 0.0)
 
 
 def run_seconds(config):
@@ -151,3 +162,15 @@ def test_the_estimate_is_right_within_a_factor_of_three():
     found = estimate_seconds(config)
     seconds = run_seconds(config)
     assert found.seconds / 3.0 < seconds < 3.0 * found.seconds
+
+
+@pytest.mark.slow
+def test_from_the_command_line(tmp_path):
+    workdir = f"--workdir={tmp_path / 'run'}"
+    done = train(*SMALL, workdir, "--dry_run", "--notimed")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "problem.dim: 4" in done.stdout.splitlines()
+    done = train(*SMALL, workdir, "--dry_run", "--config.seeds=0")
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "run").exists()
