@@ -129,9 +129,9 @@ def test_other_mistakes(folder):
 
 
 @pytest.mark.slow
-def test_every_mistake(folder):
-    assert len(field_mistakes()) > 5000
-    for mistake in field_mistakes():
+def test_many_more_mistakes(folder):
+    assert len(field_mistakes()) > 20_000
+    for mistake in field_mistakes()[::5]:
         _refused(mistake, folder)
 
 
