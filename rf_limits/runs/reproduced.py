@@ -36,7 +36,7 @@ FLOAT32 = Tolerance(5e-2, 1e-5)
 FLOW = Tolerance(2e-3, 1e-6)
 """Gradient flow: the integrator keeps errors per step below 1e-5, and rounding moves its steps."""
 GATES = Tolerance(0.1, 0.01)
-"""In flow and float32: what jumps when one neuron of 16 opens on one of 16 inputs a step earlier."""
+"""In flow and float32: what jumps when one of 16 neurons opens a step earlier on one input."""
 GATE_COLUMNS = ("kernel_drift", "kernel_alignment", "activation_flips")
 COLUMNS = {
     "seconds": Tolerance(0.0, np.inf),
