@@ -1,8 +1,9 @@
 """Whether a run again gave the numbers of a table: row by row, column by column.
 
-Tables are equal to the last bit on the same number of cores of the same kind of CPU with the same
-versions. Elsewhere sums are taken in another order, and what rounding leaves of a number depends
-on what it is: the tolerances below, the only ones there are, say how much.
+On the same number of cores of the same kind of CPU, with the same versions, tables of training are
+equal to the last bit, and best risks to rounding (threads share their sums). Elsewhere sums are
+taken in another order, and what rounding leaves of a number depends on what it is: the tolerances
+below, the only ones there are, say how much.
 """
 
 from collections.abc import Iterable, Mapping
