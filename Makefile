@@ -51,7 +51,7 @@ bench: $(VENV)/.bench-installed
 
 # The committed results, again from nothing: rf_limits/runs/recipes.py has the commands.
 # Full: about 45 minutes on 2 cores, of which the four trials of chizat take 9. Quick: the same
-# experiments small, under 4 minutes. RESULTS_FLAGS="--output=results/again --only=hardness" keeps the
+# experiments small, 2 to 4 minutes. RESULTS_FLAGS="--output=results/again --only=hardness" keeps the
 # committed tables; then scripts/results.py check --variant=quick --output=results/again.
 results: $(VENV)/.installed
 	$(BIN)/python scripts/results.py --variant=full $(RESULTS_FLAGS)

@@ -1,15 +1,17 @@
 """Whether a run again gave the numbers of a table: row by row, column by column.
 
-Tables are equal to the last bit on the same number of cores of the same kind of CPU with the same
-versions. Elsewhere sums are taken in another order, and what rounding leaves of a number depends
-on what it is: the tolerances below, the only ones there are, say how much.
+On the same number of cores of the same kind of CPU, with the same versions, tables of training are
+equal to the last bit, and best risks to rounding (threads share their sums). Elsewhere sums are
+taken in another order, and what rounding leaves of a number depends on what it is: the tolerances
+below, the only ones there are, say how much.
 """
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from ml_collections import ConfigDict
 
 from rf_limits.errors import check
 from rf_limits.experiments.tables import TRAINED as DESCENDED
@@ -32,40 +34,60 @@ FLOAT64 = Tolerance(1e-5, 1e-10)
 """Training in float64: rounding grows along the way, where features are learned most."""
 FLOAT32 = Tolerance(5e-2, 1e-5)
 """Training in float32: 1e7 times the rounding, and some gates open a step earlier or later."""
+FLOW = Tolerance(2e-3, 1e-6)
+"""Gradient flow: the integrator keeps errors per step below 1e-5, and rounding moves its steps."""
+GATES = Tolerance(0.1, 0.01)
+"""In flow and float32: what jumps when one of 16 neurons opens a step earlier on one input."""
+GATE_COLUMNS = ("kernel_drift", "kernel_alignment", "activation_flips")
 COLUMNS = {
+    "seconds": Tolerance(0.0, np.inf),
+    "linearization_gap": Tolerance(1e-4, 1e-6),
+    "rf_gap": Tolerance(1e-4, 1e-6),
     "backward_error": Tolerance(0.0, 1e-12),
     "rounding_error": Tolerance(0.0, 0.05),
     "condition_number": Tolerance(0.01, 0.0),
     "relative_residual": Tolerance(0.0, 1e-9),
     "ridge_needed": Tolerance(0.5, 1e-12),
 }
-"""Whatever the method: columns that are rounding errors, or estimates made from them."""
+"""In float64, whatever the method: times, roots of differences that cancel (docs/batch.md),
+columns that are rounding errors, and estimates made from them."""
+TRAINING = {"float64": FLOAT64, "float32": FLOAT32, "flow": FLOW}
 FITTED = ("random_features", "tangent_features", "nngp", "ntk")
 TRAINED = (*DESCENDED, "neuron")
 
 
-def tolerance(method: str, column: str, precision: str) -> Tolerance:
+def how_trained(config: ConfigDict | Mapping[str, Any]) -> str:
+    """How the networks of a config were trained: a key of :data:`TRAINING`."""
+    if "gradient_flow" in config.get("training", {}).get("optimizer", ""):
+        return "flow"
+    return config.get("precision", "float64")
+
+
+def tolerance(method: str, column: str, training: str) -> Tolerance:
     """What is allowed of one column in the rows of one method.
 
     Args:
       method: value of the table's column ``method``.
       column: name of a column.
-      precision: in which networks were trained, ``"float32"`` or ``"float64"``.
+      training: of networks, a key of :data:`TRAINING`.
     """
-    if column in COLUMNS:
+    trained = method in TRAINED
+    if column in COLUMNS and not (trained and training != "float64" and column.endswith("_gap")):
         return COLUMNS[column]
-    if method in TRAINED:
-        return FLOAT32 if precision == "float32" else FLOAT64
+    if trained and training != "float64" and column in GATE_COLUMNS:
+        return GATES
+    if trained:
+        return TRAINING[training]
     return SOLVED if method in FITTED else EXACT
 
 
-def differences(found: pd.DataFrame, kept: pd.DataFrame, precision: str = "float64") -> list[str]:
+def differences(found: pd.DataFrame, kept: pd.DataFrame, training: str = "float64") -> list[str]:
     """Where two tables of one experiment differ by more than :func:`tolerance` allows.
 
     Args:
       found: the new table.
       kept: the committed one; rows in the same order.
-      precision: of training.
+      training: of networks, a key of :data:`TRAINING`.
 
     Returns:
       A line for every column of every method that differs, with its worst row; empty if none does.
@@ -84,7 +106,7 @@ def differences(found: pd.DataFrame, kept: pd.DataFrame, precision: str = "float
         new, old = (table[column].astype("float64").to_numpy() for table in (found, kept))
         for method in kept["method"].unique():
             rows = np.flatnonzero(kept["method"] == method)
-            allowed = tolerance(method, column, precision)
+            allowed = tolerance(method, column, training)
             lines += _worst(f"{method}, {column}", new[rows], old[rows], rows, allowed)
     return lines
 
@@ -129,8 +151,8 @@ def check_results(variant: str, output: str | None, names: Iterable[str] = ()) -
         for store in (kept, found):
             here = (store.path / "metrics.parquet").is_file()
             check(here, "--output", "hold every experiment asked for", str(store.path))
-        precision = (kept.read_json("config.json") or {}).get("precision", "float64")
-        lines = differences(found.read_metrics(), kept.read_metrics(), precision)
+        training = how_trained(kept.read_json("config.json") or {})
+        lines = differences(found.read_metrics(), kept.read_metrics(), training)
         print(f"{one.name}: {'differs' if lines else 'reproduced'}")
         for line in lines:
             print(f"  {line}")

@@ -10,13 +10,13 @@ import pytest
 from rf_limits.errors import RequirementError
 from rf_limits.experiments.fields import config_fields
 from rf_limits.runs.recipes import FOLDERS, RECIPES, ROOT, chosen
-from rf_limits.runs.reproduced import check_results, differences, tolerance
+from rf_limits.runs.reproduced import check_results, differences, how_trained, tolerance
 from rf_limits.runs.run import EXPERIMENTS
 from rf_limits.runs.store import RunStore, plain
 from tests.variants import kept
 
 BY_NAME = {one.name: one for one in RECIPES}
-FASTEST = ("approximation", "coupling")
+FASTEST = ("hardness", "lazy_scale")
 
 
 def committed(name, variant="quick"):
@@ -29,24 +29,23 @@ def test_quick_results_come_out_again(name):
     config = BY_NAME[name].config("quick")
     experiment = importlib.import_module(EXPERIMENTS[config.experiment][0])
     found = experiment.prepare(config).run().metrics
-    precision = config.get("precision", "float64")
-    assert differences(found, committed(name).read_metrics(), precision) == []
+    assert differences(found, committed(name).read_metrics(), how_trained(config)) == []
 
 
 @pytest.mark.parametrize("name", BY_NAME)
 def test_a_changed_number_is_seen(name):
     table = committed(name).read_metrics()
     assert differences(table, table) == []
-    precision = (committed(name).read_json("config.json")).get("precision", "float64")
+    training = how_trained(committed(name).read_json("config.json"))
     for method in table["method"].unique():
         rows = table.index[(table["method"] == method) & table["risk"].gt(1e-4)]
         if not len(rows):
             continue
-        allowed = tolerance(method, "risk", precision).relative
+        allowed = tolerance(method, "risk", training).relative
         for change, seen in ((0.4 * allowed, False), (2.5 * allowed + 1e-6, True), (np.nan, True)):
             other = table.copy()
             other.loc[rows[-1], "risk"] *= 1.0 + change
-            lines = differences(other, table, precision)
+            lines = differences(other, table, training)
             assert bool(lines) is seen, lines
             assert all(line.startswith(f"{method}, risk: ") for line in lines)
 
