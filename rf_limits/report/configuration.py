@@ -3,29 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from rf_limits.experiments.defaults import approximation_config, default_config, hardness_config
-from rf_limits.experiments.dynamics import configs as dynamics
 from rf_limits.experiments.fields import config_fields
-from rf_limits.experiments.large.configs import large_config
-from rf_limits.experiments.power import configs as power
-from rf_limits.experiments.samples.configs import sample_complexity_config
+from rf_limits.runs.run import default_of
 from rf_limits.runs.store import plain
-
-DEFAULTS = {
-    "training": default_config,
-    "approximation": approximation_config,
-    "hardness": hardness_config,
-    "lazy_width": dynamics.lazy_width_config,
-    "lazy_scale": dynamics.lazy_scale_config,
-    "ntk_curves": dynamics.ntk_curves_config,
-    "chizat": dynamics.chizat_config,
-    "single_neuron": dynamics.single_neuron_config,
-    "sample_complexity": sample_complexity_config,
-    "coupling": power.coupling_config,
-    "polynomials": power.polynomials_config,
-    "large": large_config,
-}
-"""The default config of every experiment."""
 
 
 class Field(NamedTuple):
@@ -51,7 +31,8 @@ def fields(config: Mapping[str, Any]) -> tuple[list[Field], list[Field]]:
     Args:
       config: contents of config.json.
     """
-    defaults = config_fields(plain(DEFAULTS[config["experiment"]]().to_dict()))
+    default = default_of(config["experiment"])
+    defaults = {} if default is None else config_fields(plain(default.to_dict()))
     differing, same = [], []
     for name, value in config_fields(config).items():
         known = name in defaults

@@ -48,13 +48,15 @@ EXPERIMENTS: dict[str, tuple[Any, Any]] = {
 }
 
 
-def default_of(experiment: str) -> ConfigDict:
-    """Every field of an experiment's config, with its default.
+def default_of(experiment: str) -> ConfigDict | None:
+    """Every field of an experiment's config, with its default; None for one of the user's own.
 
     Args:
       experiment: one of :data:`EXPERIMENTS`.
     """
-    folder = _FOLDERS[experiment]
+    folder = _FOLDERS.get(experiment)
+    if folder is None:
+        return None
     module = importlib.import_module(
         f"rf_limits.experiments.{f'{folder}configs' if folder else 'defaults'}"
     )
@@ -86,8 +88,9 @@ class Run:
         hint = "be one run: scripts/launch.py carries out the field sweep"
         check("sweep" not in config, "config", hint, "a sweep")
         check_choice(config.experiment, EXPERIMENTS, "experiment")
-        if config.experiment in _FOLDERS:
-            check_fields(config, default_of(config.experiment))
+        default = default_of(config.experiment)
+        if default is not None:
+            check_fields(config, default)
         self.experiment, self.figures = (_loaded(one) for one in EXPERIMENTS[config.experiment])
         self.experiment.validate(config)
         self.config, self.overwrite = config, overwrite
