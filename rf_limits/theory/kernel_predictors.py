@@ -151,7 +151,7 @@ def kernel_series(
     enough = np.flatnonzero(np.maximum(rest, cross_rest) <= ACCURACY)
     size = int(enough[0]) if enough.size else spectrum.max_degree
     radii = radial_rule(dim, target.is_homogeneous, inputs)
-    zonal = target.zonal_sum(size, radii)  # biased: thousands of degrees, too long to compile
+    zonal = _zonal_sum(target, size, radii)
     moments = np.asarray(zonal.values) @ (radii.weights * radii.nodes)
     kept = slice(0, size + 1)
     return KernelSeries(
@@ -162,6 +162,13 @@ def kernel_series(
         float(rest[size]),
         float(cross_rest[size]),
     )
+
+
+def _zonal_sum(target: ByDegree, size: int, radii: Radii) -> ZonalSum:
+    """The target by degree; with biases operation by operation, a recurrence over every degree."""
+    if not target.is_homogeneous:
+        return target.zonal_sum(size, radii)
+    return jax.jit(lambda: target.zonal_sum(size, radii))()
 
 
 def zonal_series(
