@@ -44,7 +44,7 @@ $(VENV)/.bench-installed: requirements-bench.txt $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-bench.txt
 	@touch $@
 
-# About 12 minutes on 2 cores. BENCH_FLAGS=--only=training for one job, --write for the committed table.
+# About 10 minutes on 2 cores. BENCH_FLAGS=--only=training for one job, --write for the committed table.
 # Where JAX has an accelerator: the job `accelerator` in place of the others.
 bench: $(VENV)/.bench-installed
 	$(BIN)/python -m benchmarks $(BENCH_FLAGS)

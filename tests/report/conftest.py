@@ -8,11 +8,7 @@ import pytest
 from rich.console import Console
 
 from rf_limits.report.page import report
-from rf_limits.sweeps.executors.inline import InlineExecutor
-from rf_limits.sweeps.grid import sweep
-from rf_limits.sweeps.launch import launch
-from rf_limits.sweeps.manifest import SweepStore
-from tests.experiments.test_resume import configured
+from tests.sweeps.cells import four_cells
 
 REFERENCE = pathlib.Path(__file__).parents[2] / "results" / "reference"
 
@@ -35,15 +31,7 @@ def quickstart(tmp_path_factory):
 def sweep_dir(tmp_path_factory):
     """Four cells of small networks, one with a seed that diverged, one that failed."""
     path = tmp_path_factory.mktemp("report") / "sweep"
-    config = configured("closed_form")
-    config.model.widths = (4, 16)
-    config.predictors.methods = ("network", "ntk", "nngp")
-    with config.unlocked():
-        config.sweep = sweep(
-            grid={"problem.noise": (0.0, 0.3), "model.lazy_scales": ((0.5,), (4.0,))}
-        )
-    store, console = SweepStore(path), Console(file=io.StringIO())
-    assert launch(config, store, InlineExecutor(store, console), console) == 0
+    store = four_cells(path)
     first, *_, last = (store.run(cell.name) for cell in store.cells())
     metrics = first.read_metrics()
     ends = (metrics["method"] == "network") & (metrics["step"] == 60) & (metrics["seed"] == 0)

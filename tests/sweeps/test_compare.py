@@ -14,26 +14,14 @@ from rf_limits.figures.compare import distances, draw
 from rf_limits.runs.store import RunStore
 from rf_limits.sweeps.compare import gather
 from rf_limits.sweeps.compare_runs import compare
-from rf_limits.sweeps.executors.inline import InlineExecutor
-from rf_limits.sweeps.grid import sweep
-from rf_limits.sweeps.launch import launch
-from rf_limits.sweeps.manifest import SweepStore
-from tests.experiments.test_resume import configured
+from tests.sweeps.cells import four_cells
 
 
 @pytest.fixture(scope="module")
 def workdir(tmp_path_factory):
     """Four cells of networks with their NTK and NNGP; one of them not run."""
     path = tmp_path_factory.mktemp("compare") / "sweep"
-    config = configured("closed_form")
-    config.model.widths = (4, 16)
-    config.predictors.methods = ("network", "ntk", "nngp")
-    with config.unlocked():
-        config.sweep = sweep(
-            grid={"problem.noise": (0.0, 0.3), "model.lazy_scales": ((0.5,), (4.0,))}
-        )
-    store, console = SweepStore(path), Console(file=io.StringIO())
-    assert launch(config, store, InlineExecutor(store, console), console) == 0
+    store = four_cells(path)
     last = store.run(store.cells()[-1].name)
     facts = last.read_json("run.json")
     last.write_json("run.json", {**facts, "status": "failed", "error": "Boom: a reason"})

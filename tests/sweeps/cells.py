@@ -1,0 +1,26 @@
+"""A small sweep that several tests look at."""
+
+import io
+from pathlib import Path
+
+from rich.console import Console
+
+from rf_limits.sweeps.executors.inline import InlineExecutor
+from rf_limits.sweeps.grid import sweep
+from rf_limits.sweeps.launch import launch
+from rf_limits.sweeps.manifest import SweepStore
+from tests.experiments.test_resume import configured
+
+
+def four_cells(path: Path) -> SweepStore:
+    """Networks with their NTK and NNGP, two noises and two lazy scales, all run."""
+    config = configured("closed_form")
+    config.model.widths = (4, 16)
+    config.predictors.methods = ("network", "ntk", "nngp")
+    with config.unlocked():
+        config.sweep = sweep(
+            grid={"problem.noise": (0.0, 0.3), "model.lazy_scales": ((0.5,), (4.0,))}
+        )
+    store, console = SweepStore(path), Console(file=io.StringIO())
+    assert launch(config, store, InlineExecutor(store, console), console) == 0
+    return store
