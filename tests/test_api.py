@@ -67,12 +67,12 @@ def test_predictions_are_what_the_table_measured(result, method):
         x, y = data.x_train[:9], result.predict(data.x_train, method, **named)[:9]
         np.testing.assert_allclose(result.predict(x, method, **named), y, rtol=1e-6, atol=1e-7)
         assert found["risk_standard_error"] == 0.0
-        # fresh inputs; 5 standard errors of a mean of 20,000: false alarms below 1e-6
+        # fresh inputs; 6 standard errors of a mean of 20,000: false alarms below 1e-7
         target = result.predictors.training.setting.target
         x = sample_inputs(jax.random.key(7), "gaussian", 20_000, 3)
         square = np.asarray((result.predict(x, method, **named) - target(x)) ** 2)
         standard_error = square.std(ddof=1) / np.sqrt(square.size)
-        assert abs(square.mean() - found["risk"]) < 5.0 * standard_error
+        assert abs(square.mean() - found["risk"]) < 6.0 * standard_error
 
 
 def test_numbers_are_those_of_the_command_line(config, result):

@@ -16,6 +16,7 @@ from rf_limits.theory.fourier_moments import fourier_gram, fourier_relu_correlat
 from rf_limits.theory.population_risk import population_risk
 from rf_limits.theory.relu_gram import relu_gram
 from rf_limits.theory.relu_moments import ReluSum, relu_sum_product
+from tests.chance import standard_errors
 
 DIM = 4
 
@@ -70,16 +71,17 @@ def test_best_risk_is_the_risk_of_the_best_combination(key, kind, ridge):
 
 def test_reference_values():
     """d = 20, mean of 3 draws: 0.073 at N = 100, 0.0113 at N = 1000 (to the spread of draws)."""
-    risks = []
-    for seed in range(3):
+    risks, draws = [], 12
+    for seed in range(draws):
         weights = jax.random.normal(jax.random.key(seed), (1000, 20))
         v = jnp.eye(1, 20)
         gram = np.array(relu_gram(weights, None, weights, None))
         products = np.array(relu_gram(weights, None, v, None)[:, 0])
         risks.append([best.risk for best in best_risks(gram, products, 0.5, [100, 1000])])
     mean, spread = np.mean(risks, axis=0), np.std(risks, axis=0, ddof=1)
-    # two means of three draws: 6 standard errors, plus the rounding of the reference
-    assert np.all(np.abs(mean - [0.073, 0.0113]) < 6 * spread * np.sqrt(2 / 3) + [5e-4, 5e-5])
+    error = spread * np.sqrt(1 / draws + 1 / 3)  # and the rounding of the reference
+    distance = np.abs(mean - [0.073, 0.0113])
+    assert np.all(distance < standard_errors(draws, 2) * error + [5e-4, 5e-5])
 
 
 def test_singular_features_are_refused(key):
