@@ -5,9 +5,20 @@ import json
 from datetime import UTC, datetime
 from typing import Any, Protocol, runtime_checkable
 
+from rf_limits.errors import RequirementError
 from rf_limits.runs.store import plain
 
-EVENTS = ("start", "note", "warning", "progress", "measurement", "saved", "stopped", "end")
+EVENTS = (
+    "start",
+    "note",
+    "warning",
+    "progress",
+    "cell",
+    "measurement",
+    "saved",
+    "stopped",
+    "end",
+)
 
 
 @runtime_checkable
@@ -30,6 +41,17 @@ def to_all(*listeners: Tell) -> Tell:
             one(event, **fields)
 
     return tell
+
+
+def tagged(tell: Tell, **more: Any) -> Tell:
+    """The same with more fields."""
+    return lambda event, **fields: tell(event, **more, **fields)
+
+
+def failure(error: BaseException) -> dict[str, Any]:
+    """Fields of the ``end`` of what an error ended."""
+    status = "refused" if isinstance(error, RequirementError) else "failed"
+    return {"status": status, "error": f"{type(error).__name__}: {error}", "paths": []}
 
 
 class JsonLines:

@@ -79,12 +79,19 @@ class Run:
       config: an experiment's config.
       workdir: directory for results.
       overwrite: whether another config's results may be replaced.
+      tell: called with events: what is measured and saved.
 
     Raises:
       RequirementError: the config cannot be run, or the directory holds something else.
     """
 
-    def __init__(self, config: ConfigDict, workdir: str | Path, overwrite: bool = False):
+    def __init__(
+        self,
+        config: ConfigDict,
+        workdir: str | Path,
+        overwrite: bool = False,
+        tell: Tell = no_events,
+    ):
         hint = "be one run: scripts/launch.py carries out the field sweep"
         check("sweep" not in config, "config", hint, "a sweep")
         check_choice(config.experiment, EXPERIMENTS, "experiment")
@@ -93,7 +100,7 @@ class Run:
             check_fields(config, default)
         self.experiment, self.figures = (_loaded(one) for one in EXPERIMENTS[config.experiment])
         self.experiment.validate(config)
-        self.config, self.overwrite = config, overwrite
+        self.config, self.overwrite, self.tell = config, overwrite, tell
         self.resolved = plain(config.to_dict())
         self.store = RunStore(workdir)
         self.prepared: Any = None
@@ -189,7 +196,6 @@ def carry_out(
     note: Callable[[str], None],
     stop: Stop,
     save_every: float = SAVE_EVERY,
-    tell: Tell = no_events,
     warn: Callable[[str], None] | None = None,
 ) -> list[tuple[Result, list[Path]]]:
     """Prepares, claims, computes and writes one run, or several training runs together.
@@ -200,7 +206,6 @@ def carry_out(
       note: called with lines about what is kept.
       stop: whether to stop.
       save_every: seconds between saved states.
-      tell: called with events: what is measured and saved.
       warn: called with lines about what is damaged, or cannot be saved; ``note`` if None.
 
     Returns:
@@ -219,8 +224,9 @@ def carry_out(
     with contextlib.ExitStack() as stack:
         for run in runs:
             stack.enter_context(run.claim(note))
+            run.facts["together"] = len(runs)
         warn = warn or note
-        keeps = [KeepInStore(run.store, stop, save_every, warn, tell=tell) for run in runs]
+        keeps = [KeepInStore(run.store, stop, save_every, warn, tell=run.tell) for run in runs]
         if len(runs) == 1:
             results = [runs[0].prepared.run(report, keeps[0])]
         else:
@@ -228,5 +234,5 @@ def carry_out(
         written = []
         for run, result in zip(runs, results, strict=True):
             written.append((result, run.write(result)))
-            tell("saved", what="results", name=str(run.store.path))
+            run.tell("saved", what="results", name=str(run.store.path))
         return written

@@ -18,7 +18,7 @@ from rf_limits.errors import RequirementError
 from rf_limits.experiments.keep import Stopped
 from rf_limits.experiments.result import Result
 from rf_limits.runs.compiled import keep_compiled
-from rf_limits.runs.events import Tell, no_events
+from rf_limits.runs.events import Tell, failure, no_events
 from rf_limits.runs.progress import progress
 from rf_limits.runs.run import SAVE_EVERY, Run, carry_out
 from rf_limits.runs.stopping import Stop, listening
@@ -82,23 +82,21 @@ def run_in_workdir(
     select_platform(platform)
     console = console or Console(quiet=not is_writer())
     tell = tell if is_writer() else no_events
-    run = Run(config, workdir, overwrite)
-    session = _Session(run, console, save_every, tell)
+    run = Run(config, workdir, overwrite, tell)
+    session = _Session(run, console, save_every)
     tell("start", workdir=str(run.store.path), experiment=config.experiment, process=os.getpid())
     try:
         return session.carry_out()
     except BaseException as error:
-        refused = isinstance(error, RequirementError)
-        status = "refused" if refused else "failed"
-        tell("end", status=status, error=f"{type(error).__name__}: {error}", paths=[])
+        tell("end", **failure(error))
         raise
 
 
 class _Session:
     """One run, and what is said of it."""
 
-    def __init__(self, run: Run, console: Console, save_every: float, tell: Tell):
-        self.run, self.console, self.save_every, self.tell = run, console, save_every, tell
+    def __init__(self, run: Run, console: Console, save_every: float):
+        self.run, self.console, self.save_every, self.tell = run, console, save_every, run.tell
         self.started = time.monotonic()
 
     def _say(self, text: str) -> None:
@@ -135,7 +133,7 @@ class _Session:
         stop = Stop()
         try:
             with listening(stop, self._note), progress(self.console, self.tell) as report:
-                how = (report, self._note, stop, self.save_every, self.tell, self._warn)
+                how = (report, self._note, stop, self.save_every, self._warn)
                 ((result, paths),) = carry_out([run], *how)
         except (KeyboardInterrupt, Stopped):
             return self._stopped(stop)

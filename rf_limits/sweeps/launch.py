@@ -1,5 +1,6 @@
 """The command line of sweeps: launch what is missing, or say how things stand."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,9 +13,12 @@ from rich.console import Console
 from rf_limits.errors import check
 from rf_limits.experiments.keep import Stopped
 from rf_limits.runs.cli import answering, run_script
+from rf_limits.runs.events import JsonLines, failure, no_events
 from rf_limits.runs.run import SAVE_EVERY
+from rf_limits.runs.script import LOGS
 from rf_limits.runs.session import resume_command, select_platform
 from rf_limits.runs.stopping import Stop, listening
+from rf_limits.runs.tensorboard import TensorBoard
 from rf_limits.sweeps.checks import check_cells
 from rf_limits.sweeps.dry_sweep import dry_sweep
 from rf_limits.sweeps.executors.inline import InlineExecutor
@@ -22,8 +26,9 @@ from rf_limits.sweeps.executors.local import LocalExecutor
 from rf_limits.sweeps.executors.slurm import SlurmExecutor, slurm_states
 from rf_limits.sweeps.grid import SweepCell, cells_of, parse_axis, sweep
 from rf_limits.sweeps.groups import groups_of
+from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
-from rf_limits.sweeps.status import missing, status_lines, statuses
+from rf_limits.sweeps.status import missing, status_lines, statuses, time_left
 
 EXECUTORS = ("inline", "local", "slurm")
 CACHE = "compiled"
@@ -44,6 +49,8 @@ def define_flags() -> Any:
     flags.DEFINE_integer("cores_per_job", 0, "CPU cores of a local worker; default: all.", 0)
     flags.DEFINE_bool("dry_run", False, "Say what the sweep would be and take; write nothing.")
     flags.DEFINE_bool("timed", True, "With --dry_run: measure how long it would take.")
+    flags.DEFINE_enum("log", "text", LOGS, "What goes to standard output.")
+    flags.DEFINE_bool("tensorboard", False, "Write event files in the directories of cells.")
     flags.DEFINE_bool("retry_failed", False, "Run failed cells again, each by itself.")
     flags.DEFINE_bool("group", True, "Train cells that share shapes in one compiled call.")
     flags.DEFINE_bool("extend", False, "Add cells to the sweep that is in workdir.")
@@ -102,7 +109,7 @@ def launch(
     config: ConfigDict,
     store: SweepStore,
     executor: Executor,
-    console: Console,
+    log: SweepLog,
     *,
     retry_failed: bool = False,
     group: bool = True,
@@ -114,7 +121,7 @@ def launch(
       config: of an experiment, with or without a ``sweep``.
       store: directory of the sweep.
       executor: where cells run.
-      console: where to print.
+      log: what is said of it.
       retry_failed: whether failed cells run again, each by itself.
       group: whether cells that share shapes train in one compiled call.
       extend: whether cells may be added to another sweep in the directory.
@@ -137,45 +144,47 @@ def launch(
     fresh = [cell for cell in todo if cell.name not in failed]
     groups = groups_of(fresh, executor.split) if group else [[cell] for cell in fresh]
     groups += [[cell] for cell in todo if cell.name in failed]
-    stop = Stop()
-
-    def say(text: str) -> None:
-        console.print(text, highlight=False, markup=False, soft_wrap=True)
-
+    about = {"experiment": config.experiment, "process": os.getpid()}
+    log.tell("start", workdir=str(store.path), **about, cells=len(cells), to_run=len(todo))
+    stop, code = Stop(), 0
     try:
-        with listening(stop, say):
+        with listening(stop, log.note):
             if groups:
                 executor.run(groups, stop)
     except (KeyboardInterrupt, Stopped):
-        command = resume_command(sys.argv)
-        say(f"Interrupted; the same command goes on with what is missing: {command}")
-        return stop.exit_code
-    finally:
-        found = statuses(store, cells, slurm_states(store))
-        for line in status_lines(found):
-            say(line)
-    return int(any(one.state == "failed" for one in found))
+        again, command = "goes on with what is missing", resume_command(sys.argv)
+        log.say(f"Interrupted; the same command {again}: {command}")
+        code = stop.exit_code
+        log.tell("stopped", signal=code - 128, again=again, resume=command)
+    except BaseException as error:
+        log.tell("end", **failure(error))
+        raise
+    found = statuses(store, cells, slurm_states(store))
+    log.stands(found, time_left(store, found))
+    code = code or int(any(one.state == "failed" for one in found))
+    return log.end(found, code, [str(store.run(cell.name).path) for cell in cells])
 
 
-def _executor(store: SweepStore, console: Console) -> Executor:
+def _executor(store: SweepStore, log: SweepLog) -> Executor:
     """The one that the flags ask for."""
     given = flags.FLAGS
+    how = (store, log, given.save_every)
+    if given.tensorboard:
+        TensorBoard(store.path)  # refused here where it is not installed
     if given.executor == "inline":
         check(given.jobs in (0, 1), "--jobs", "be 1 for --executor=inline", given.jobs)
         select_platform(given.platform)
-        return InlineExecutor(store, console, given.save_every)
+        return InlineExecutor(*how, tensorboard=given.tensorboard)
     if given.executor == "local":
-        cache = (store.path / CACHE).absolute()
-        options = {"cores": given.cores_per_job, "cache": cache}
-        return LocalExecutor(store, console, given.save_every, jobs=given.jobs, **options)
+        options = {"cores": given.cores_per_job, "cache": (store.path / CACHE).absolute()}
+        return LocalExecutor(*how, jobs=given.jobs, tensorboard=given.tensorboard, **options)
     return SlurmExecutor(
-        store,
-        console,
-        given.save_every,
+        *how,
         jobs=given.jobs or _AT_ONCE,
         split=given.jobs or 1,
         minutes=given.time,
         parameters=_slurm_parameters(),
+        tensorboard=given.tensorboard,
     )
 
 
@@ -202,7 +211,7 @@ def status() -> int:
     check(workdir is not None, "--workdir", "be given", workdir)
     store = SweepStore(Path(workdir))
     found = statuses(store, store.cells(), slurm_states(store))
-    for line in status_lines(found):
+    for line in status_lines(found, time_left(store, found)):
         print(line)
     return int(any(one.state != "done" for one in found))
 
@@ -214,17 +223,20 @@ def run_launch_script() -> None:
     def main() -> int:
         for name in ("config", "workdir"):
             check(flags.FLAGS[name].present > 0, f"--{name}", "be given", None)
-        given, console = flags.FLAGS, Console()
-        store = SweepStore(given.workdir)
+        given, store = flags.FLAGS, SweepStore(flags.FLAGS.workdir)
         whole = with_axes(config.value, given.grid, given.zip)
         if given.dry_run:
             select_platform(given.platform, keep=False)
-            return dry_sweep(whole, store, console, extend=given.extend, timed=given.timed)
+            check(given.log == "text", "--log", "be text with --dry_run", given.log)
+            return dry_sweep(whole, store, Console(), extend=given.extend, timed=given.timed)
+        for_programs = given.log == "json"
+        tell = JsonLines(sys.stdout) if for_programs else no_events
+        log = SweepLog(Console(quiet=for_programs), tell)
         return launch(
             whole,
             store,
-            _executor(store, console),
-            console,
+            _executor(store, log),
+            log,
             retry_failed=given.retry_failed,
             group=given.group,
             extend=given.extend,

@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from rf_limits.runs.progress import short_time
 from rf_limits.runs.store import RunStore
 from rf_limits.sweeps.grid import SweepCell
 from rf_limits.sweeps.manifest import SweepStore
+from rf_limits.sweeps.tally import seconds_left
 
 STATES = ("done", "running", "queued", "failed", "interrupted", "pending")
 """Of cells: an interrupted one goes on from what it saved when it is run again."""
@@ -65,16 +67,38 @@ def missing(found: Sequence[CellStatus], *, retry_failed: bool) -> list[SweepCel
     return [one.cell for one in found if one.state in wanted]
 
 
-def status_lines(found: Sequence[CellStatus]) -> list[str]:
-    """The count of every state, and a line for every failure."""
-    counts = [sum(one.state == state for one in found) for state in STATES]
+def time_left(sweep: SweepStore, found: Sequence[CellStatus]) -> float | None:
+    """Seconds until every cell is done, about, at the pace of those that are; None if unknown.
+
+    As many processes are at it as now; one, if none is.
+    """
+    done = [sweep.run(one.cell.name).read_json("run.json") for one in found if one.state == "done"]
+    running = [sweep.run(one.cell.name) for one in found if one.state == "running"]
+    facts = [store.read_json("run.json") or {} for store in running]
+    processes = {(one.get("host"), one.get("process")) for one in facts}
+    left = sum(one.state not in ("done", "failed") for one in found)
+    return seconds_left([one or {} for one in done], left, len(processes)) if left else None
+
+
+def counts(found: Sequence[CellStatus]) -> dict[str, int]:
+    """How many cells are in which state."""
+    return {state: sum(one.state == state for one in found) for state in STATES}
+
+
+def status_lines(found: Sequence[CellStatus], left: float | None = None) -> list[str]:
+    """The count of every state, and a line for every failure.
+
+    Args:
+      found: of every cell.
+      left: seconds until every cell is done, if known.
+    """
     shown = {"done", "running", "failed", "pending"}
     words = [
-        f"{count} {state}"
-        for state, count in zip(STATES, counts, strict=True)
-        if count or state in shown
+        f"{count} {state}" for state, count in counts(found).items() if count or state in shown
     ]
     lines = [f"{len(found)} cells: {', '.join(words)}."]
+    if left is not None:
+        lines.append(f"About {short_time(left)} left, at the pace of those that are done.")
     diverged = [one.cell.name for one in found if one.detail == "diverged"]
     if diverged:
         lines.append(f"DIVERGED: {len(diverged)} of the done ({', '.join(diverged)}).")

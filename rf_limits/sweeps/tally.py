@@ -1,7 +1,8 @@
 """How far a sweep is: cells that ended, cells that are left, and the time those will take."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from rf_limits.runs.progress import short_time
 
@@ -18,16 +19,39 @@ class Tally:
         self._cells, self._clock = cells, clock
         self._ended, self._started = 0, clock()
 
-    def ended(self, count: int) -> str:
-        """The line that is printed when ``count`` more cells have ended.
+    def fraction(self) -> float:
+        """Share of the cells that ended."""
+        return self._ended / self._cells if self._cells else 1.0
 
-        The time left is that of the cells that are left at the pace of those that ended: sizes
-        that differ are not told apart.
+    def left(self) -> float | None:
+        """Seconds that the cells that are left take at the pace of those that ended.
+
+        Sizes that differ are not told apart. None while no cell has ended.
         """
+        if not self._ended:
+            return None
+        return (self._clock() - self._started) * (self._cells - self._ended) / self._ended
+
+    def ended(self, count: int) -> str:
+        """The line that is printed when ``count`` more cells have ended."""
         self._ended += count
-        left = self._cells - self._ended
+        number = self._cells - self._ended
         line = f"{self._ended} of {self._cells} cells ended"
-        if left <= 0:
+        if number <= 0:
             return f"{line}."
-        seconds = (self._clock() - self._started) * left / self._ended
-        return f"{line}, {left} left, about {short_time(seconds)}."
+        return f"{line}, {number} left, about {short_time(self.left())}."
+
+
+def seconds_left(done: Iterable[Mapping[str, Any]], left: int, at_once: int) -> float | None:
+    """Seconds until ``left`` cells are done, from run.json of those that are; None if none is.
+
+    Args:
+      done: contents of run.json: ``wall_time_s`` is that of all cells that trained together,
+        of which there were ``together``.
+      left: how many cells are not done.
+      at_once: by how many processes.
+    """
+    each = [
+        facts["wall_time_s"] / facts.get("together", 1) for facts in done if "wall_time_s" in facts
+    ]
+    return sum(each) / len(each) * left / max(at_once, 1) if each else None

@@ -5,7 +5,7 @@ python -m rf_limits.sweeps.worker --workdir=results/sweep --cells=NAMES, with a 
 
 import os
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from absl import flags
@@ -14,10 +14,12 @@ from rich.console import Console
 from rf_limits.experiments.keep import Stopped
 from rf_limits.runs.cli import run_script
 from rf_limits.runs.compiled import keep_compiled
+from rf_limits.runs.events import Tell, no_events, to_all
 from rf_limits.runs.progress import progress
 from rf_limits.runs.run import SAVE_EVERY, Run, carry_out
 from rf_limits.runs.stopping import Stop, listening
 from rf_limits.runs.store import InUseError
+from rf_limits.runs.tensorboard import TensorBoard
 from rf_limits.sweeps.grid import SweepCell
 from rf_limits.sweeps.manifest import SweepStore
 
@@ -31,10 +33,10 @@ def fail(sweep: SweepStore, cell: SweepCell, error: str) -> None:
         facts |= {"status": "failed", "error": error}
 
 
-def _ready(sweep: SweepStore, cell: SweepCell, note, report) -> Run | None:
+def _ready(sweep: SweepStore, cell: SweepCell, note, report, tell: Tell) -> Run | None:
     """The run of a cell, prepared; None if it is done, in use, or cannot be (recorded)."""
     try:
-        run = Run(cell.config, sweep.run(cell.name).path)
+        run = Run(cell.config, sweep.run(cell.name).path, tell=tell)
         if run.is_finished():
             return None
         if run.store.is_locked():
@@ -54,6 +56,9 @@ def run_cells(
     stop: Stop,
     console: Console | None = None,
     save_every: float = SAVE_EVERY,
+    *,
+    tell: Callable[[SweepCell], Tell] = lambda cell: no_events,
+    tensorboard: bool = False,
 ) -> int:
     """Runs cells that can train together, each in its own directory.
 
@@ -66,6 +71,8 @@ def run_cells(
       stop: whether to stop.
       console: where to print.
       save_every: seconds between saved states.
+      tell: what is called with the events of a cell's run.
+      tensorboard: whether runs write event files.
 
     Returns:
       Number of cells that failed.
@@ -74,13 +81,19 @@ def run_cells(
       Stopped: asked to stop; what is finished is kept.
     """
     console = console or Console()
+    boards = {}
+    if tensorboard:
+        boards = {cell.name: TensorBoard(sweep.run(cell.name).path) for cell in cells}
+
+    def listener(cell: SweepCell) -> Tell:
+        return to_all(tell(cell), boards.get(cell.name, no_events))
 
     def note(text: str) -> None:
         console.print(text, highlight=False, soft_wrap=True)
 
     with progress(console) as report:
-        runs = {cell.name: _ready(sweep, cell, note, report) for cell in cells}
-        ready = [run for run in runs.values() if run is not None]
+        runs = [_ready(sweep, cell, note, report, listener(cell)) for cell in cells]
+        ready = [run for run in runs if run is not None]
         if not ready:
             return _failed(sweep, cells)
         try:
@@ -91,6 +104,9 @@ def run_cells(
             note(f"{error} Left to it.")
         except Exception:  # recorded by the runs it stopped; other cells go on
             note(traceback.format_exc())
+        finally:
+            for board in boards.values():
+                board("end")
     return _failed(sweep, cells)
 
 
@@ -108,7 +124,9 @@ def main() -> int:
     console, stop = Console(width=int(os.environ.get("COLUMNS", "100"))), Stop()
     try:
         with listening(stop, console.print):
-            return int(run_cells(sweep, cells, stop, console, flags.FLAGS.save_every) > 0)
+            how = (stop, console, flags.FLAGS.save_every)
+            failed = run_cells(sweep, cells, *how, tensorboard=flags.FLAGS.tensorboard)
+            return int(failed > 0)
     except (KeyboardInterrupt, Stopped):
         return stop.exit_code
 
@@ -117,4 +135,5 @@ if __name__ == "__main__":
     flags.DEFINE_string("workdir", None, "Directory of the sweep.")
     flags.DEFINE_string("cells", None, "Names of cells, a line each.")
     flags.DEFINE_float("save_every", SAVE_EVERY, "Seconds between saved states.", 0.0)
+    flags.DEFINE_bool("tensorboard", False, "Write event files in the directories of cells.")
     run_script(main)

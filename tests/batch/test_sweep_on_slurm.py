@@ -5,7 +5,6 @@ import os
 
 import pandas as pd
 import pytest
-from rich.console import Console
 
 from rf_limits.errors import RequirementError
 from rf_limits.runs.stopping import Stop
@@ -13,6 +12,7 @@ from rf_limits.sweeps.executors.inline import InlineExecutor
 from rf_limits.sweeps.executors.slurm import SlurmExecutor, slurm_states
 from rf_limits.sweeps.grid import sweep
 from rf_limits.sweeps.launch import launch
+from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.status import statuses
 from tests.batch.cluster import ROOT, run, until
@@ -38,16 +38,17 @@ def executor(store, **parameters):
         if name in os.environ:
             setup.append(f'export {name}="{os.environ[name]}"')
     parameters = {"slurm_setup": setup, "cpus_per_task": 1, **parameters}
-    return SlurmExecutor(store, Console(), 0.0, jobs=2, minutes=30, parameters=parameters)
+    return SlurmExecutor(store, SweepLog(), 0.0, jobs=2, minutes=30, parameters=parameters)
 
 
 @pytest.mark.slurm
 def test_signalled_in_the_middle_and_requeued(slurm, tmp_path):
     assert slurm.partitions
     expected = SweepStore(tmp_path / "undisturbed")
-    assert launch(config(30_000), expected, InlineExecutor(expected, Console()), Console()) == 0
+    log = SweepLog()
+    assert launch(config(30_000), expected, InlineExecutor(expected, log), log) == 0
     store = SweepStore(tmp_path / "sweep")
-    assert launch(config(30_000), store, executor(store), Console()) == 0
+    assert launch(config(30_000), store, executor(store), SweepLog()) == 0
     found = {one.state for one in statuses(store, store.cells(), slurm_states(store))}
     assert found <= {"queued", "running"}
     jobs = json.loads((store.path / "slurm" / "jobs.json").read_text())
@@ -61,7 +62,7 @@ def test_signalled_in_the_middle_and_requeued(slurm, tmp_path):
     until(lambda: begun(victim), 120, "the victim has saved a state")
     run("scancel", "--signal=USR2", jobs[victim])
     # while jobs are under way the same command submits nothing
-    launch(config(30_000), store, executor(store), Console())
+    launch(config(30_000), store, executor(store), SweepLog())
     assert json.loads((store.path / "slurm" / "jobs.json").read_text()) == jobs
 
     def done():
@@ -83,7 +84,7 @@ def test_signalled_in_the_middle_and_requeued(slurm, tmp_path):
 @pytest.mark.slurm
 def test_a_cancelled_job_is_a_failed_cell_and_runs_again_when_asked(slurm, tmp_path):
     store = SweepStore(tmp_path / "sweep")
-    launch(config(10_000_000), store, executor(store), Console())
+    launch(config(10_000_000), store, executor(store), SweepLog())
     jobs = json.loads((store.path / "slurm" / "jobs.json").read_text())
     until(
         lambda: all((store.run(n).path / "run.json").is_file() for n in jobs), 120, "all have begun"
@@ -99,9 +100,9 @@ def test_a_cancelled_job_is_a_failed_cell_and_runs_again_when_asked(slurm, tmp_p
     found = statuses(store, store.cells(), slurm_states(store))
     assert all("Slurm ended job" in one.detail and "CANCELLED" in one.detail for one in found)
     before = dict(jobs)
-    assert launch(config(10_000_000), store, executor(store), Console()) == 1
+    assert launch(config(10_000_000), store, executor(store), SweepLog()) == 1
     assert json.loads((store.path / "slurm" / "jobs.json").read_text()) == before
-    launch(config(10_000_000), store, executor(store), Console(), retry_failed=True)
+    launch(config(10_000_000), store, executor(store), SweepLog(), retry_failed=True)
     again = json.loads((store.path / "slurm" / "jobs.json").read_text())
     assert not set(again.values()) & set(before.values())
     assert len(set(again.values())) == 4  # each by itself

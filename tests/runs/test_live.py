@@ -26,6 +26,7 @@ FIELDS = {
     "note": {"text"},
     "warning": {"text"},
     "progress": {"stage", "fraction", "elapsed", "left"},
+    "cell": {"name", "state", "detail"},
     "measurement": {"part", "rows"},
     "saved": {"what", "name"},
     "stopped": {"signal", "again", "resume"},

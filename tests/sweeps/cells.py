@@ -8,6 +8,7 @@ from rich.console import Console
 from rf_limits.sweeps.executors.inline import InlineExecutor
 from rf_limits.sweeps.grid import sweep
 from rf_limits.sweeps.launch import launch
+from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
 from tests.experiments.test_resume import configured
 
@@ -21,6 +22,6 @@ def four_cells(path: Path) -> SweepStore:
         config.sweep = sweep(
             grid={"problem.noise": (0.0, 0.3), "model.lazy_scales": ((0.5,), (4.0,))}
         )
-    store, console = SweepStore(path), Console(file=io.StringIO())
-    assert launch(config, store, InlineExecutor(store, console), console) == 0
+    store, log = SweepStore(path), SweepLog(Console(file=io.StringIO()))
+    assert launch(config, store, InlineExecutor(store, log), log) == 0
     return store

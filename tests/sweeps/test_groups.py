@@ -13,6 +13,7 @@ from rf_limits.sweeps.executors.slurm import SlurmExecutor
 from rf_limits.sweeps.grid import cells_of, sweep
 from rf_limits.sweeps.groups import groups_of
 from rf_limits.sweeps.launch import launch
+from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
 from tests.experiments.test_resume import configured
 from tests.keeping import MemoryKeep
@@ -57,10 +58,10 @@ def test_groups_are_split_as_the_executor_says(split, sizes, tmp_path):
     with config.unlocked():
         config.sweep = sweep(grid=FIELDS)
     executor = Recorder(split)
-    assert launch(config, SweepStore(tmp_path), executor, Console(quiet=True)) == 0
+    assert launch(config, SweepStore(tmp_path), executor, SweepLog(Console(quiet=True))) == 0
     assert executor.sizes == sizes
     nowhere = {"save_every": 1.0, "minutes": 1, "parameters": {}}
-    assert SlurmExecutor(SweepStore(tmp_path), Console(), jobs=1000, **nowhere).split == 1
+    assert SlurmExecutor(SweepStore(tmp_path), SweepLog(), jobs=1000, **nowhere).split == 1
 
 
 def test_groups_fit_in_memory(monkeypatch):

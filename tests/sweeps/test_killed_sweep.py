@@ -13,6 +13,7 @@ from rich.console import Console
 from rf_limits.sweeps.executors.inline import InlineExecutor
 from rf_limits.sweeps.grid import sweep
 from rf_limits.sweeps.launch import launch
+from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
 from tests.experiments.test_resume import configured
 from tests.runs.disturbed import CONTEXT, ROOT, draw_one_figure
@@ -25,9 +26,8 @@ KILLS = 20
 def _launch(config, path, log):
     draw_one_figure()
     with open(log, "a", buffering=1) as file:
-        console = Console(file=file, width=200)
-        store = SweepStore(path)
-        code = launch(config, store, InlineExecutor(store, console, 0.0), console)
+        log, store = SweepLog(Console(file=file, width=200)), SweepStore(path)
+        code = launch(config, store, InlineExecutor(store, log, 0.0), log)
     os._exit(code)
 
 

@@ -10,6 +10,7 @@ from rf_limits.experiments.trial import Estimate
 from rf_limits.sweeps.dry_sweep import dry_sweep
 from rf_limits.sweeps.grid import sweep
 from rf_limits.sweeps.launch import launch
+from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.tally import Tally
 from tests.experiments.test_resume import configured
@@ -36,7 +37,7 @@ def test_ctrl_c_of_a_sweep_says_how_to_go_on(tmp_path, monkeypatch):
     argv = ["scripts/launch.py", "--config=sweep.py", "--workdir=my sweep"]
     monkeypatch.setattr("sys.argv", argv)
     config, store = swept(**{"training.steps": (10, 20)}), SweepStore(tmp_path / "sweep")
-    assert launch(config, store, Interrupted(), Console(file=text, width=50)) == 130
+    assert launch(config, store, Interrupted(), SweepLog(Console(file=text, width=50))) == 130
     assert text.getvalue().splitlines()[0] == (
         "Interrupted; the same command goes on with what is missing: "
         "python scripts/launch.py --config=sweep.py '--workdir=my sweep'"

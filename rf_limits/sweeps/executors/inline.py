@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 
-from rich.console import Console
-
+from rf_limits.runs.events import tagged
 from rf_limits.runs.run import SAVE_EVERY
 from rf_limits.runs.stopping import Stop
 from rf_limits.sweeps.grid import SweepCell
+from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
-from rf_limits.sweeps.tally import Tally
 from rf_limits.sweeps.worker import run_cells
 
 
@@ -17,14 +16,23 @@ class InlineExecutor:
 
     Args:
       sweep: the directory.
-      console: where to print.
+      log: what is said of it; runs tell their own events too, with the name of their ``cell``.
       save_every: seconds between saved states.
+      tensorboard: whether runs write event files.
     """
 
     jobs = split = 1
 
-    def __init__(self, sweep: SweepStore, console: Console, save_every: float = SAVE_EVERY):
-        self.sweep, self.console, self.save_every = sweep, console, save_every
+    def __init__(
+        self,
+        sweep: SweepStore,
+        log: SweepLog,
+        save_every: float = SAVE_EVERY,
+        *,
+        tensorboard: bool = False,
+    ):
+        self.sweep, self.log, self.save_every = sweep, log, save_every
+        self.tensorboard = tensorboard
 
     def run(self, groups: Sequence[Sequence[SweepCell]], stop: Stop) -> None:
         """Carries out every group.
@@ -32,12 +40,17 @@ class InlineExecutor:
         Raises:
           Stopped: asked to stop; what is finished is kept.
         """
-        tally = Tally(sum(len(group) for group in groups))
+        self.log.expect(sum(len(group) for group in groups))
         for i, group in enumerate(groups):
             names = ", ".join(cell.name for cell in group)
-            self._say(f"[{i + 1}/{len(groups)}] {names}")
-            run_cells(self.sweep, group, stop, self.console, self.save_every)
-            self._say(tally.ended(len(group)))
-
-    def _say(self, text: str) -> None:
-        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+            self.log.started(group, f"[{i + 1}/{len(groups)}] {names}")
+            run_cells(
+                self.sweep,
+                group,
+                stop,
+                self.log.console,
+                self.save_every,
+                tell=lambda cell: tagged(self.log.tell, cell=cell.name),
+                tensorboard=self.tensorboard,
+            )
+            self.log.ended(self.sweep, group)

@@ -14,15 +14,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from rich.console import Console
-
 from rf_limits.experiments.keep import Stopped
 from rf_limits.runs.run import SAVE_EVERY
 from rf_limits.runs.stopping import Stop
 from rf_limits.sweeps.grid import SweepCell
+from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.status import state_of
-from rf_limits.sweeps.tally import Tally
 from rf_limits.sweeps.worker import SEPARATOR, fail
 
 LOGS = "logs"
@@ -76,24 +74,27 @@ class LocalExecutor:
 
     Args:
       sweep: the directory.
-      console: where to print.
+      log: what is said of it.
       save_every: seconds between saved states.
       jobs: how many workers at once; 0 for one per accelerator, or one.
       cores: of each worker; 0 for all.
       cache: directory of compiled programs, shared by the workers.
+      tensorboard: whether runs write event files.
     """
 
     def __init__(
         self,
         sweep: SweepStore,
-        console: Console,
+        log: SweepLog,
         save_every: float = SAVE_EVERY,
         *,
         jobs: int = 0,
         cores: int = 0,
         cache: Path | None = None,
+        tensorboard: bool = False,
     ):
-        self.sweep, self.console, self.save_every = sweep, console, save_every
+        self.sweep, self.log, self.save_every = sweep, log, save_every
+        self.tensorboard = tensorboard
         self.cores, self.cache, self.devices = cores, cache, visible_devices()
         self.jobs = self.split = jobs or max(1, len(self.devices))
 
@@ -105,7 +106,7 @@ class LocalExecutor:
         """
         waiting, workers = list(groups), list[_Worker]()
         total, asked = len(waiting), False
-        tally = Tally(sum(len(group) for group in groups))
+        self.log.expect(sum(len(group) for group in groups))
         while waiting or workers:
             if stop.signal is not None and not asked:
                 asked = True
@@ -119,14 +120,11 @@ class LocalExecutor:
             for worker in ended:
                 workers.remove(worker)
                 self._end(worker)
-                self._say(tally.ended(len(worker.cells)))
+                self.log.ended(self.sweep, worker.cells)
             if asked and not workers:
                 raise Stopped
             if not ended:
                 time.sleep(_POLL)
-
-    def _say(self, text: str) -> None:
-        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def _start(self, cells: Sequence[SweepCell], slot: int, number: int) -> _Worker:
         log = self.sweep.path / LOGS / f"{cells[0].name}.log"
@@ -134,7 +132,7 @@ class LocalExecutor:
         names = SEPARATOR.join(cell.name for cell in cells)
         command = [sys.executable, "-m", "rf_limits.sweeps.worker"]
         command += [f"--workdir={self.sweep.path}", f"--cells={names}"]
-        command += [f"--save_every={self.save_every}"]
+        command += [f"--save_every={self.save_every}", f"--tensorboard={self.tensorboard}"]
         environment = {**os.environ, **worker_environment(slot, self.jobs, self.devices)}
         if self.cache is not None:
             environment.setdefault("JAX_COMPILATION_CACHE_DIR", str(self.cache))
@@ -153,7 +151,7 @@ class LocalExecutor:
                 command, stdout=file, stderr=file, env=environment, preexec_fn=prepare
             )
         more = f" and {len(cells) - 1} more together" if len(cells) > 1 else ""
-        self._say(f"[{number}] started {cells[0].name}{more}")
+        self.log.started(cells, f"[{number}] started {cells[0].name}{more}")
         return _Worker(process, cells, log, slot)
 
     def _end(self, worker: _Worker) -> None:
@@ -165,8 +163,6 @@ class LocalExecutor:
                 fail(self.sweep, cell, f"its process ended by {name}; see {worker.log}")
             elif code not in (0, 1) and state == "pending":
                 fail(self.sweep, cell, _last_line(worker.log) or f"exit code {code}")
-            state, detail = state_of(self.sweep.run(cell.name))
-            self._say(f"{state} {cell.name}{f': {detail}' if detail else ''}")
 
 
 def _last_line(path: Path) -> str:

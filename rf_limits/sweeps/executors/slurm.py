@@ -21,6 +21,7 @@ from rf_limits.runs.compiled import keep_compiled
 from rf_limits.runs.files import write_whole
 from rf_limits.runs.stopping import Stop, listening
 from rf_limits.sweeps.grid import SweepCell
+from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.worker import run_cells
 
@@ -47,10 +48,14 @@ class SlurmCells:
       workdir: of the sweep.
       names: of the cells.
       save_every: seconds between saved states.
+      tensorboard: whether runs write event files.
     """
 
-    def __init__(self, workdir: str, names: Sequence[str], save_every: float):
+    def __init__(
+        self, workdir: str, names: Sequence[str], save_every: float, tensorboard: bool = False
+    ):
         self.workdir, self.names, self.save_every = workdir, tuple(names), save_every
+        self.tensorboard = tensorboard
 
     def __call__(self) -> int:
         """Runs the cells; returns how many failed. A job to be requeued does not return."""
@@ -62,7 +67,8 @@ class SlurmCells:
         console, stop = Console(width=100), Stop(saves_only=(signal.SIGTERM,))
         try:
             with listening(stop, console.print):
-                return run_cells(sweep, cells, stop, console, self.save_every)
+                how = (stop, console, self.save_every)
+                return run_cells(sweep, cells, *how, tensorboard=self.tensorboard)
         except Stopped:
             if stop.signal == ask and callable(checkpoint_and_requeue):
                 checkpoint_and_requeue(ask, None)  # submitit's: requeues and exits
@@ -78,27 +84,30 @@ class SlurmExecutor:
 
     Args:
       sweep: the directory; logs and jobs are under slurm/ in it.
-      console: where to print.
+      log: what is said of it.
       save_every: seconds between saved states.
       jobs: most elements that run at once.
       split: into how many groups cells that could all train together are split.
       minutes: time limit of one start; requeued jobs have it anew.
       parameters: of submitit's executor: ``slurm_partition``, ``slurm_account``, ``slurm_gres``,
         ``slurm_constraint``, ``cpus_per_task``, ``mem_gb``, ``slurm_signal_delay_s`` and so on.
+      tensorboard: whether runs write event files.
     """
 
     def __init__(
         self,
         sweep: SweepStore,
-        console: Console,
+        log: SweepLog,
         save_every: float,
         *,
         jobs: int,
         split: int = 1,
         minutes: int,
         parameters: Mapping[str, Any],
+        tensorboard: bool = False,
     ):
-        self.sweep, self.console, self.save_every = sweep, console, save_every
+        self.sweep, self.log, self.save_every = sweep, log, save_every
+        self.tensorboard = tensorboard
         self.jobs, self.split, self.minutes = jobs, split, minutes
         self.parameters = dict(parameters)
 
@@ -122,12 +131,9 @@ class SlurmExecutor:
                 **self.parameters,
             )
             with executor.batch():  # one array; each job is its own, with its own checkpoint
-                submitted = [
-                    executor.submit(
-                        SlurmCells(str(path), [cell.name for cell in group], self.save_every)
-                    )
-                    for group in groups
-                ]
+                how = (self.save_every, self.tensorboard)
+                names = [[cell.name for cell in group] for group in groups]
+                submitted = [executor.submit(SlurmCells(str(path), one, *how)) for one in names]
         except (RuntimeError, submitit.core.utils.FailedJobError) as error:
             line = (str(error).strip() or repr(error)).splitlines()[-1]
             raise RequirementError(
@@ -138,7 +144,7 @@ class SlurmExecutor:
             known |= {cell.name: job.job_id for cell in group}
         write_whole(folder / _JOBS, lambda path: path.write_text(json.dumps(known, indent=1)))
         ids = ", ".join(job.job_id for job in submitted)
-        self.console.print(f"Submitted {len(submitted)} jobs: {ids}.", highlight=False)
+        self.log.note(f"Submitted {len(submitted)} jobs: {ids}.")
 
 
 def _known(sweep: SweepStore) -> dict[str, str]:

@@ -1,0 +1,92 @@
+"""What a sweep says while it goes on: lines for people, events for programs (docs/live.md)."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from rich.console import Console
+
+from rf_limits.runs.events import Tell, no_events
+from rf_limits.sweeps.grid import SweepCell
+from rf_limits.sweeps.manifest import SweepStore
+from rf_limits.sweeps.status import CellStatus, counts, state_of, status_lines
+from rf_limits.sweeps.tally import Tally
+
+
+class SweepLog:
+    """Prints lines and tells events.
+
+    Args:
+      console: where to print; None for standard output.
+      tell: called with events.
+      clock: seconds, ascending.
+    """
+
+    def __init__(
+        self,
+        console: Console | None = None,
+        tell: Tell = no_events,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self.console, self.tell = console or Console(), tell
+        self._clock = clock
+        self.expect(0)
+
+    def _elapsed(self) -> float:
+        return round(self._clock() - self._began, 3)
+
+    def expect(self, cells: int) -> None:
+        """So many cells will be run: time counts from here."""
+        self._tally, self._began = Tally(cells, self._clock), self._clock()
+
+    def say(self, text: str) -> None:
+        """A line for people."""
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def note(self, text: str) -> None:
+        """A line for people that programs are told too."""
+        self.say(text)
+        self.tell("note", text=text)
+
+    def warn(self, text: str) -> None:
+        """The same of what needs attention."""
+        self.say(text)
+        self.tell("warning", text=text)
+
+    def started(self, cells: Sequence[SweepCell], text: str) -> None:
+        """These cells are under way."""
+        self.say(text)
+        for cell in cells:
+            self.tell("cell", name=cell.name, state="running", detail="")
+
+    def ended(self, sweep: SweepStore, cells: Sequence[SweepCell]) -> None:
+        """These cells were carried out, or were to be; how they stand is on disk."""
+        for cell in cells:
+            state, detail = state_of(sweep.run(cell.name))
+            if state == "failed":
+                self.say(f"failed {cell.name}: {detail}")
+            self.tell("cell", name=cell.name, state=state, detail=detail)
+        self.say(self._tally.ended(len(cells)))
+        left = self._tally.left()
+        self.tell(
+            "progress",
+            stage="cells",
+            fraction=round(self._tally.fraction(), 4),
+            elapsed=self._elapsed(),
+            left=None if left is None else round(left, 1),
+        )
+
+    def stands(self, found: Sequence[CellStatus], left: float | None) -> None:
+        """The lines of ``scripts/launch.py status``."""
+        for line in status_lines(found, left):
+            alarming = line.split(":")[0].isupper() or line.startswith("failed ")
+            (self.warn if alarming else self.note)(line)
+
+    def end(self, found: Sequence[CellStatus], code: int, paths: Sequence[str]) -> int:
+        """Tells programs how the sweep stands when its command ends; the exit code."""
+        states = counts(found)
+        status = {0: "submitted", 1: "cells_failed"}.get(code, "interrupted")
+        if code == 0 and states["done"] == len(found):
+            status = "complete"
+        about = {"status": status, "exit_code": code, "seconds": self._elapsed()}
+        self.tell("end", **about, paths=list(paths), cells=states)
+        return code
