@@ -22,7 +22,12 @@ class Keep:
     ``-_.=^``. An experiment asks :meth:`due` whenever it could save a state, a second apart or
     so, and calls :meth:`save` when it is; there, and between parts, a run that was asked to
     stop ends with :class:`Stopped`.
+
+    Attributes:
+      computes: whether parts that are not kept are computed; else they are left out.
     """
+
+    computes = True
 
     def get(self, name: str) -> pd.DataFrame | None:
         """The table of a part kept from an interrupted run, or None."""
@@ -38,10 +43,14 @@ class Keep:
     def part(self, name: str, compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
         """The table ``compute()`` of a part, or the one kept from an interrupted run.
 
+        Without rows where it is neither kept nor computed.
+
         Raises:
           Stopped: the run was asked to stop before this part was begun.
         """
         table = self.get(name)
+        if table is None and not self.computes:
+            return pd.DataFrame()
         if table is None:
             self.go_on()
             table = compute()

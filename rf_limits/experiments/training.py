@@ -151,7 +151,7 @@ def run_together(
         advance(0.0)
         held = [keep.get(name) for keep in keeps]
         missing = [j for j, table in enumerate(held) if table is None]
-        if missing:
+        if missing and keeps[0].computes:
             left = [keeps[j] for j in missing]
             left[0].go_on()
             found = descend([runs[j] for j in missing], left, advance)
@@ -159,7 +159,8 @@ def run_together(
                 held[j] = pd.DataFrame(rows)
                 keeps[j].put(name, held[j])
         for own, table in zip(tables, held, strict=True):
-            own.append(table)
+            if table is not None:
+                own.append(table)
         done += cost
     report("infinite width", done / total)
     for one, keep, own in zip(trainings, keeps, tables, strict=True):

@@ -1,16 +1,15 @@
 """What a page shows, and what it shows of one run."""
 
-import importlib
 import inspect
 import math
 import re
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from rf_limits.errors import RequirementError
 from rf_limits.experiments.certificate import limit_curve
-from rf_limits.experiments.result import Result
 from rf_limits.figures.headline import headline
 from rf_limits.figures.training import movement_and_drift
 from rf_limits.report import tables
@@ -20,7 +19,7 @@ from rf_limits.report.pictures import Picture, picture
 from rf_limits.report.sources import Source
 from rf_limits.report.tables import Table
 from rf_limits.report.verdict import verdict, verdict_of_features, verdict_of_study
-from rf_limits.runs.run import EXPERIMENTS
+from rf_limits.runs.run import modules_of
 from rf_limits.sweeps.manifest import config_from_json
 
 _WARNING = re.compile(r"[A-Z][A-Z ]+: ")
@@ -72,12 +71,25 @@ def run_section(source: Source, key: str) -> Section:
     Raises:
       RequirementError: its files are damaged, or of a version with other columns.
     """
-    metrics = source.read_metrics()
-    experiment, figures = (importlib.import_module(name) for name in EXPERIMENTS[source.experiment])
+    result = source.read()
+    metrics = result.metrics
+    experiment, figures = modules_of(source.experiment)
+    left_out: list[str] = []
+
+    def attempt(what: str, make: Callable[[], list[Any]]) -> list[Any]:
+        """Of an unfinished run what there is not yet enough for is left out, and said."""
+        try:
+            return make()
+        except (KeyError, IndexError, ValueError):
+            if source.state == "done":
+                raise
+            left_out.append(f"TOO EARLY: its {what} need parts that are not finished.")
+            return []
+
     try:
-        lines = _remarks(experiment, source, metrics)
+        lines = attempt("remarks", lambda: experiment.remarks(result) if result.choices else [])
         found = [tables.printed(experiment.printed_table(metrics))]
-        drawn = _drawn(figures, metrics, key)
+        drawn = attempt("figures", lambda: _drawn(figures, metrics, key))
         first, sentences, curves = [], [], []
         if source.experiment == "training":
             first = _first_figures(metrics, source.config, key)
@@ -100,7 +112,7 @@ def run_section(source: Source, key: str) -> Section:
         title=source.name,
         about=inspect.getdoc(experiment).splitlines()[0],
         verdict=sentences + [line for line in lines if not _WARNING.match(line)],
-        warnings=[*doubts(source), *(line for line in lines if _WARNING.match(line))],
+        warnings=[*doubts(source), *left_out, *(line for line in lines if _WARNING.match(line))],
         headline=first or drawn[:1],
         curves=curves,
         figures=drawn if first else drawn[1:],
@@ -112,20 +124,12 @@ def run_section(source: Source, key: str) -> Section:
     )
 
 
-def _remarks(experiment: Any, source: Source, metrics: pd.DataFrame) -> list[str]:
-    """The lines a run prints under its table."""
-    choices = source.facts.get("choices")
-    if choices is None:  # not finished: these are written last
-        return []
-    return experiment.remarks(Result(metrics, choices))
-
-
 def doubts(source: Source) -> list[str]:
     """What run.json says against trusting the run."""
     found = []
     if source.state != "done":
         what = f"{source.state}{f' ({source.detail})' if source.detail else ''}"
-        found.append(f"UNFINISHED: this run is {what}; the tables are what it had written.")
+        found.append(f"UNFINISHED: this run is {what}; the tables are what it has finished.")
     elif source.detail == "diverged":
         found.append("DIVERGED: some trained network has no finite risk; its means read nan.")
     if str(source.facts.get("git_revision", "")).endswith("+changes"):

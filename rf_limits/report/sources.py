@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pandas as pd
-
 from rf_limits.errors import RequirementError, check, check_choice
-from rf_limits.runs.run import EXPERIMENTS
+from rf_limits.experiments.result import Result
+from rf_limits.runs.keep import FinishedParts
+from rf_limits.runs.run import EXPERIMENTS, modules_of
 from rf_limits.runs.store import RunStore
 from rf_limits.sweeps.compare import runs_in
+from rf_limits.sweeps.manifest import config_from_json
 from rf_limits.sweeps.status import state_of
 
 FLAG = "--workdir"
@@ -42,28 +43,35 @@ class Source(NamedTuple):
 
     @property
     def has_tables(self) -> bool:
-        """Whether there is anything to show."""
-        return (self.path / "metrics.parquet").is_file()
+        """Whether there is anything to show: a table, or finished parts of one."""
+        return (self.path / "metrics.parquet").is_file() or bool(RunStore(self.path).parts())
 
     def files(self) -> list[Path]:
         """The files of the run that are there."""
         named = [self.path / name for name in _FILES]
         return [p for p in (*named, *sorted((self.path / "figures").glob("*.*"))) if p.is_file()]
 
-    def read_metrics(self) -> pd.DataFrame:
-        """The run's table.
+    def read(self) -> Result:
+        """The run's table and choices; of an unfinished run, what its finished parts make.
 
         Raises:
           RequirementError: it cannot be read.
         """
-        path = self.path / "metrics.parquet"
+        path, store = self.path / "metrics.parquet", RunStore(self.path)
+        if not path.is_file():
+            return self._parts(store)
         try:
-            return RunStore(self.path).read_metrics()
+            return Result(store.read_metrics(), self.facts.get("choices", {}))
         except (OSError, ValueError) as error:
             raise RequirementError(
                 f"{path} must be readable, but it is damaged; run {self.path} again with "
                 "--overwrite."
             ) from error
+
+    def _parts(self, store: RunStore) -> Result:
+        config = config_from_json(self.config)
+        prepared = modules_of(self.experiment)[0].prepare(config)
+        return prepared.run(keep=FinishedParts(store))
 
 
 def _read(store: RunStore, name: str) -> dict[str, Any]:

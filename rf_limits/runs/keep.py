@@ -100,3 +100,26 @@ class KeepInStore(Keep):
                 self._note(f"{error} The run goes on; the state before is kept.")
         self._saved = time.monotonic()
         self.go_on()
+
+
+class FinishedParts(Keep):
+    """Has what a run has kept so far, computes nothing and changes nothing.
+
+    Args:
+      store: of the run.
+      prefix: of every name.
+    """
+
+    computes = False
+
+    def __init__(self, store: RunStore, prefix: str = ""):
+        self._store, self._prefix = store, prefix
+
+    def under(self, prefix: str) -> "FinishedParts":
+        """The same with ``prefix`` and a dot before every name."""
+        return FinishedParts(self._store, f"{self._prefix}{prefix}.")
+
+    def get(self, name: str) -> pd.DataFrame | None:
+        """The part's table, if it is there and can be read."""
+        held = self._store.read_part(self._prefix + name, forget=False)
+        return None if held is None else read_table(io.BytesIO(held))

@@ -68,8 +68,14 @@ SAVE_EVERY = 300.0
 """Seconds between saved states."""
 
 
-def _loaded(one: Any) -> Any:
-    return importlib.import_module(one) if isinstance(one, str) else one
+def modules_of(experiment: str) -> tuple[Any, Any]:
+    """What prepares an experiment, and what draws it.
+
+    Args:
+      experiment: one of :data:`EXPERIMENTS`.
+    """
+    found = EXPERIMENTS[experiment]
+    return tuple(importlib.import_module(one) if isinstance(one, str) else one for one in found)
 
 
 class Run:
@@ -98,7 +104,7 @@ class Run:
         default = default_of(config.experiment)
         if default is not None:
             check_fields(config, default)
-        self.experiment, self.figures = (_loaded(one) for one in EXPERIMENTS[config.experiment])
+        self.experiment, self.figures = modules_of(config.experiment)
         self.experiment.validate(config)
         self.config, self.overwrite, self.tell = config, overwrite, tell
         self.resolved = plain(config.to_dict())

@@ -251,8 +251,13 @@ class RunStore:
         found = (self.path / PARTS).glob("*.parquet")
         return sorted(path.stem for path in found if not path.name.startswith("."))
 
-    def read_part(self, name: str) -> bytes | None:
-        """The parquet file of one part of a run, or None if there is none that can be read."""
+    def read_part(self, name: str, *, forget: bool = True) -> bytes | None:
+        """The parquet file of one part of a run, or None if there is none that can be read.
+
+        Args:
+          name: of the part.
+          forget: whether a file that cannot be read is removed.
+        """
         path = self._part(name)
         try:
             held = path.read_bytes()
@@ -260,7 +265,8 @@ class RunStore:
         except FileNotFoundError:
             return None
         except (OSError, ValueError):
-            path.unlink()
+            if forget:
+                path.unlink()
             return None
         return held
 

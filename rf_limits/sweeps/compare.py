@@ -40,24 +40,33 @@ class _Found(NamedTuple):
 
 
 def runs_in(workdir: Path, flag: str = "--workdirs") -> list[tuple[str, RunStore]]:
-    """Names and directories of the runs in a work directory: itself, or the cells of a sweep.
+    """Names and directories of the runs in a work directory.
+
+    Those are itself, the cells of a sweep, or all of these in the directories right below it.
 
     Args:
-      workdir: of a run or a sweep.
+      workdir: of a run or a sweep, or of several.
       flag: by which the user named it.
 
     Raises:
-      RequirementError: it holds neither.
+      RequirementError: it holds nothing of the kind.
     """
-    sweep = SweepStore(workdir)
-    if sweep.exists():
-        return [(cell.name, sweep.run(cell.name)) for cell in sweep.cells()]
-    store = RunStore(workdir)
-    if store.read_json("config.json") is not None:
-        return [(workdir.name, store)]
+    below = sorted(path for path in workdir.glob("*") if path.is_dir())
+    found = _runs_at(workdir) or [run for path in below for run in _runs_at(path)]
+    if found:
+        return found
     raise RequirementError(
         f"{flag} must name directories of runs or sweeps, but received {workdir}."
     )
+
+
+def _runs_at(path: Path) -> list[tuple[str, RunStore]]:
+    """The runs of a directory that is a run or a sweep itself; else none."""
+    sweep = SweepStore(path)
+    if sweep.exists():
+        return [(cell.name, sweep.run(cell.name)) for cell in sweep.cells()]
+    store = RunStore(path)
+    return [(path.name, store)] if store.read_json("config.json") is not None else []
 
 
 def _read(store: RunStore, found: _Found) -> pd.DataFrame:

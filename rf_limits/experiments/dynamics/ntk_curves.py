@@ -159,7 +159,7 @@ def population_distance(metrics: pd.DataFrame) -> pd.DataFrame:
         for seed, column in zip(risks.columns, gaps.T, strict=True):
             row = {"width": int(width), "seed": int(seed), "distance": np.abs(column).max()}
             rows.append(row | {"mean_distance": mean[worst], "spread": deviation})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["width", "seed", "distance", "mean_distance", "spread"])
 
 
 def fits(metrics: pd.DataFrame) -> list[dict[str, Any]]:
