@@ -29,18 +29,17 @@ class Recipe(NamedTuple):
       name: of its directory, and of its config under configs/.
       script: under scripts/, without suffix.
       quick: overrides by dotted field of the quick variant.
-      full: of the full one; None where there is no full variant.
+      full: of the full one.
     """
 
     name: str
     script: str
     quick: Mapping[str, Any]
-    full: Mapping[str, Any] | None = {}
+    full: Mapping[str, Any] = {}
 
     def overrides(self, variant: str) -> Mapping[str, Any]:
         """The fields in which a variant differs from the config."""
-        found = {"full": self.full, "quick": self.quick}[variant]
-        return {} if found is None else found
+        return {"full": self.full, "quick": self.quick}[variant]
 
     def config(self, variant: str) -> ConfigDict:
         """The config of a variant, locked."""
@@ -204,7 +203,6 @@ RECIPES = (
             "block_size": 250,
             "seeds": 1,
         },
-        full=None,
     ),
 )
 
@@ -216,7 +214,7 @@ def chosen(variant: str, names: Iterable[str] = ()) -> list[Recipe]:
       RequirementError: no such variant, or an experiment it does not have.
     """
     check_choice(variant, FOLDERS, "--variant")
-    known = {one.name: one for one in RECIPES if variant != "full" or one.full is not None}
+    known = {one.name: one for one in RECIPES}
     for name in names:
         check_choice(name, known, "--only")
     return [one for one in known.values() if not names or one.name in names]

@@ -105,7 +105,7 @@ def test_check_names_what_differs(tmp_path, capsys):
         (("quick", None), "--output"),
         (("quick", "/nowhere"), "--output"),
         (("large", "/nowhere"), "--variant"),
-        (("full", "/nowhere", ["large"]), "--only"),
+        (("full", "/nowhere", ["none"]), "--only"),
     ],
 )
 def test_what_cannot_be_checked_is_refused(arguments, field):
