@@ -125,7 +125,7 @@ def test_no_mean_tangent_risk_is_below_the_limit():
     assert check_against_limit(config) >= 24
 
 
-@pytest.mark.parametrize("activation", kept(["relu", "erf", "fourier"], ["erf", "fourier"]))
+@pytest.mark.parametrize("activation", kept(["relu", "erf", "fourier"], ["fourier"]))
 @pytest.mark.parametrize("weights", kept(["gaussian", "sphere"], ["sphere"]))
 def test_no_mean_risk_is_below_the_limit(activation, weights):
     """216 settings in all: 6 kinds of features x 3 dimensions x 12 sizes."""

@@ -7,6 +7,7 @@ import pytest
 from rf_limits.theory.relu_form import Neurons, relu_form
 from rf_limits.theory.relu_gram import relu_gram
 from rf_limits.theory.relu_moments import ReluSum, relu_sum_product, relu_sum_square
+from tests.variants import kept
 
 DIM = 4
 
@@ -59,7 +60,7 @@ def test_what_stands_still_has_no_field(key):
         np.testing.assert_allclose(ours(getattr(f, name)), theirs(getattr(f, name)), rtol=1e-11)
 
 
-@pytest.mark.parametrize("entries", [6, 14, 10**6])
+@pytest.mark.parametrize("entries", kept([6, 14, 10**6], [14]))
 def test_blocks_of_one_sum(key, entries):
     """Where neurons coincide, whatever the blocks: Hessian-vector products too."""
     f = neurons(key, 7, False)
@@ -71,7 +72,7 @@ def test_blocks_of_one_sum(key, entries):
     assert_close(derivatives(ours, f), derivatives(lambda f: by_gram(f, f), f))
 
 
-@pytest.mark.parametrize("entries", [6, 64, 10**6])
+@pytest.mark.parametrize("entries", kept([6, 64, 10**6], [64]))
 @pytest.mark.parametrize("biased", [False, True])
 def test_squares_with_gradient_features(key, biased, entries):
     """Half the pairs give what all of them do; derivatives by every part, and by one alone."""
@@ -95,7 +96,7 @@ def test_squares_with_gradient_features(key, biased, entries):
         assert_close(slope(square), slope(product))
 
 
-@pytest.mark.parametrize("entries", [6, 10**6])
+@pytest.mark.parametrize("entries", kept([6, 10**6], [10**6]))
 def test_squares_of_several_parts(key, entries):
     """A network, and minus a linearization that stands still: pairs of pairs, and derivatives."""
     first, second = (
