@@ -102,5 +102,5 @@ def kernels(metrics: pd.DataFrame) -> Figure:
                 spread_line(axis, as_floats, rows, "step", column, **line)
             log_axes(axis, x="steps", y=label)
             axis.set_title(_NAMES[name], fontsize=8)
-        row[0].legend(loc="best")
+        row[-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure

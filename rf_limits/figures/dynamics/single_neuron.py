@@ -89,5 +89,5 @@ def single_neuron(metrics: pd.DataFrame) -> Figure:
         mark(axis, sorted(final["dim"].unique()))
     if len(kinds) > 1:
         axes[1].set_title(f"solid: {kinds[0]}, dashed: {kinds[1]} data", fontsize=8)
-    axes[0].legend(loc="lower left")
+    axes[0].legend(loc="lower right", bbox_to_anchor=(1.06, 0.3), handlelength=0.8)
     return figure
