@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +14,7 @@ from rf_limits.experiments.tables import final_rows
 from rf_limits.experiments.validation import validate
 from rf_limits.measure.risk import largest_exact_scale
 from rf_limits.models.network import make_network
-from rf_limits.problem.neurons import SingleNeuron
+from rf_limits.problem import SampledTarget, SingleNeuron, Teacher
 from tests.experiments.conftest import small_config
 
 
@@ -69,6 +70,20 @@ def test_a_target_that_is_no_number(monkeypatch):
     bad = Undefined(**vars(SingleNeuron.create(jnp.ones(3), 1.0, 0.0)))
     monkeypatch.setattr(setting, "_target", lambda *_, **__: bad)
     with pytest.raises(RequirementError, match="problem.target must be finite at every input"):
+        setting.make_setting(tiny())
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (SampledTarget(3, lambda x: jnp.zeros(len(x)), "0"), "positive E f*^2, but received 0.0"),
+        (Teacher(jnp.ones((2, 3)), jnp.zeros(2), jnp.array([1.0, -1.0])), "root mean square"),
+    ],
+    ids=["sampled", "neurons that cancel"],
+)
+def test_a_target_that_is_zero(monkeypatch, target, message):
+    monkeypatch.setattr(setting, "_target", lambda *_, **__: target)
+    with pytest.raises(RequirementError, match=re.escape(message)):
         setting.make_setting(tiny())
 
 
