@@ -97,6 +97,7 @@ def _strand(run: WidthRun, keep: Keep) -> _Strand:
         keep.measured(part_name(run), rows)
     else:
         rows = json.loads(saved["rows"].tobytes())
+        keep.measured(part_name(run), rows, again=True)
     return _Strand(run, keep, *run.cells(), rows, saved)
 
 

@@ -73,8 +73,16 @@ class Keep:
           Stopped: the run was asked to stop; the state is saved.
         """
 
-    def measured(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Told of rows of the part ``name`` as soon as they are known, while it is under way."""
+    def measured(
+        self, name: str, rows: Sequence[Mapping[str, Any]], *, again: bool = False
+    ) -> None:
+        """Told of rows of the part ``name`` as soon as they are known, while it is under way.
+
+        Args:
+          name: of the part.
+          rows: of its table.
+          again: whether they were measured before an interruption, and kept.
+        """
 
     def trained(self, name: str, trained: Any) -> None:
         """Told of the parameters with which the networks of the part ``name`` end."""

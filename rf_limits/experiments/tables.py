@@ -108,6 +108,20 @@ def metrics_table(
     return table.astype(types)
 
 
+def rows_of(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows that a table was made of: each with what its method has, whole numbers whole.
+
+    Args:
+      table: of rows that differ in their columns, with ``method`` among them.
+    """
+    rows = []
+    for _, group in table.groupby("method", sort=False):
+        names = [name for name in group if group[name].notna().any() or name == "risk"]
+        whole = [name for name in names if name in ("width", "seed", "step", "parameters")]
+        rows += group[names].astype(dict.fromkeys(whole, int)).to_dict("records")
+    return rows
+
+
 def final_rows(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> pd.DataFrame:
     """The last row of every (method, width, lazy_scale, seed), and of every label of a study."""
     keys = [*labels, "method", "width", "lazy_scale", "seed"]

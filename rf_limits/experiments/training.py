@@ -32,6 +32,7 @@ from rf_limits.experiments.tables import (
     overview,
     refusal_remarks,
     rounding_remarks,
+    rows_of,
     short_number,
     summary_rows,
 )
@@ -149,7 +150,7 @@ def run_together(
             report(stage, (done + fraction * cost) / total)
 
         advance(0.0)
-        held = [keep.get(name) for keep in keeps]
+        held = [_kept(keep, name) for keep in keeps]
         missing = [j for j, table in enumerate(held) if table is None]
         if missing and keeps[0].computes:
             left = [keeps[j] for j in missing]
@@ -164,10 +165,21 @@ def run_together(
         done += cost
     report("infinite width", done / total)
     for one, keep, own in zip(trainings, keeps, tables, strict=True):
-        compute = functools.partial(_infinite_width_table, one, keep)
-        own.append(keep.part(INFINITE_WIDTH, compute))
+        table = _kept(keep, INFINITE_WIDTH)
+        if table is None:
+            compute = functools.partial(_infinite_width_table, one, keep)
+            table = keep.part(INFINITE_WIDTH, compute)
+        own.append(table)
     report("infinite width", 1.0)
     return [one.result(own) for one, own in zip(trainings, tables, strict=True)]
+
+
+def _kept(keep: Keep, name: str) -> pd.DataFrame | None:
+    """The table of a part kept from an interrupted run, whose rows are told again; or None."""
+    table = keep.get(name)
+    if table is not None:
+        keep.measured(name, rows_of(table), again=True)
+    return table
 
 
 def _exact_or_not(exact: Exact | ExactKernelRisk | None) -> str:

@@ -80,7 +80,9 @@ class _Times(Keep):
         self.points: list[float] = []
         self.fitted = self.kernels = None
 
-    def measured(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    def measured(
+        self, name: str, rows: Sequence[Mapping[str, Any]], *, again: bool = False
+    ) -> None:
         """Takes the time."""
         now = time.monotonic()
         if name == INFINITE_WIDTH:

@@ -68,10 +68,13 @@ class KeepInStore(Keep):
         if self._stop.requested():
             raise Stopped
 
-    def measured(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Tells of rows of a part under way."""
+    def measured(
+        self, name: str, rows: Sequence[Mapping[str, Any]], *, again: bool = False
+    ) -> None:
+        """Tells of rows of a part under way, or of one that was kept."""
         if is_writer() and rows:
-            self._tell("measurement", part=self._prefix + name, rows=list(rows))
+            part = self._prefix + name
+            self._tell("measurement", part=part, rows=list(rows), again=again)
 
     def load(self, name: str) -> State | None:
         """The last whole state."""

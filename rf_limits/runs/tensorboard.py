@@ -46,7 +46,7 @@ class TensorBoard:
         self._writers: dict[str, Any] = {}
         self._fixed: list[tuple[str, str, list[Row]]] = []
         self._last: dict[str, int] = {}
-        self._broken = False
+        self._broken, self._has_earlier = False, self.path.exists()
 
     def __call__(self, event: str, **fields: Any) -> None:
         """Takes one event; a disk that takes no more files ends the writing, not the run."""
@@ -54,6 +54,8 @@ class TensorBoard:
             return
         try:
             if event == "measurement":
+                if fields.get("again") and self._has_earlier:
+                    return
                 self._measured(fields["part"], fields["rows"])
             else:
                 self._close()
@@ -61,9 +63,9 @@ class TensorBoard:
             self._broken = True
 
     def _measured(self, part: str, rows: list[Row]) -> None:
-        """Writes the rows of one moment; what has no step is drawn from the first to the last."""
+        """Writes rows by step; what has no step is drawn from the first to the last."""
         prefix, touched = part.rpartition(".")[0], set()
-        for values in by_cell(rows):
+        for values in sorted(by_cell(rows), key=lambda values: values[0].get("step") or 0):
             first = values[0]
             name = folder(prefix, first)
             touched.add(name)

@@ -27,7 +27,7 @@ FIELDS = {
     "warning": {"text"},
     "progress": {"stage", "fraction", "elapsed", "left"},
     "cell": {"name", "state", "detail"},
-    "measurement": {"part", "rows"},
+    "measurement": {"part", "rows", "again"},
     "saved": {"what", "name"},
     "stopped": {"signal", "again", "resume"},
     "end": {"status", "exit_code", "seconds", "paths"},
@@ -186,6 +186,36 @@ def test_ctrl_c_says_how_to_go_on(tmp_path, monkeypatch):
     # and so it does
     assert run_in_workdir(config, tmp_path / "run", console=Console(quiet=True)) == 0
     assert calls == [4, 8, 8]
+
+
+@pytest.mark.parametrize("case", kept([("part", 0), ("part", 2), ("state", 1)], [("state", 1)]))
+def test_a_run_that_goes_on_tells_all_its_rows(tmp_path, case):
+    """Interrupted after the given part or state; those it kept are marked."""
+    config, seen, (what, where) = tiny_config(), [], case
+    config.training.log_points = 4
+
+    def interrupt(event, **fields):
+        if event == "saved" and fields["what"] == what:
+            seen.append(fields["name"])
+            if len(seen) == where + 1:
+                raise KeyboardInterrupt
+
+    def sorted_rows(events):
+        rows = [row for event in of(events, "measurement") for row in event["rows"]]
+        return sorted(json.dumps(row, sort_keys=True) for row in rows)
+
+    _, whole = followed(config, tmp_path / "whole")
+    code, _ = followed(config, tmp_path / "run", interrupt, save_every=0.0)
+    assert code == 130
+    code, events = followed(config, tmp_path / "run", TensorBoard(tmp_path / "run"))
+    assert code == 0
+    assert any(event["again"] for event in of(events, "measurement"))
+    assert not any(event["again"] for event in of(whole, "measurement"))
+    assert sorted_rows(events) == sorted_rows(whole)
+    # event files began with this attempt: they have the kept rows too
+    curves = event_files(tmp_path / "run" / "tensorboard")
+    for name in ("network,N=4,scale=1", "network,N=8,scale=1"):
+        assert [step for step, _ in curves[name]["risk"]] == [0, 1, 2, 4]
 
 
 def test_resume_commands():
