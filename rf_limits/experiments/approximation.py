@@ -4,6 +4,7 @@ For every dimension and seed, features are drawn once for the largest width and 
 width uses the first of them, so that risks fall along a seed's curve.
 """
 
+import copy
 import functools
 from typing import Any
 
@@ -44,6 +45,7 @@ _tangent_gram = jax.jit(tangent_gram)
 KEYS = ("method", "dim", "width", "num_features", "seed")
 MEASUREMENTS = ("risk", "relative_risk", "max_weight", "size_times_weight", "condition_number")
 _LIMIT_POINTS = 121
+_TRIED = 2048  # features, where it is found out how long a run will take
 
 
 def validate(config: ConfigDict) -> None:
@@ -78,6 +80,29 @@ def prepare(config: ConfigDict, report: Report = no_report) -> "Approximation":
     """Checks the config; the work is in ``run``."""
     validate(config)
     return Approximation(config)
+
+
+def trial(config: ConfigDict) -> tuple[ConfigDict, float]:
+    """A config that takes seconds, and about how many times as long the whole computes.
+
+    One dimension and one seed, with at most :data:`_TRIED` features; Gram matrices take O(p^2 d)
+    and factors O(p^3) operations, between which p^2.5 lies.
+    """
+    small = copy.deepcopy(config)
+    with small.unlocked():
+        small.dims = (sorted(config.dims)[len(config.dims) // 2],)
+        small.seeds, small.tangent_seeds = min(config.seeds, 1), min(config.tangent_seeds, 1)
+        small.widths = tuple(sorted({min(width, _TRIED) for width in config.widths}))
+        small.max_tangent_features = min(config.max_tangent_features, _TRIED)
+    return small, _cost(config) / _cost(small)
+
+
+def _cost(config: ConfigDict) -> float:
+    random = config.seeds * max(config.widths) ** 2.5
+    tangent = config.tangent_seeds * config.max_tangent_features**2.5
+    kinds = {"random_features": random, "tangent_features": tangent}
+    known = [kinds[method] for method in config.methods if method in kinds]
+    return len(config.dims) * max(sum(known), 1.0)
 
 
 @functools.partial(jax.jit, static_argnums=2)

@@ -103,14 +103,17 @@ def _of_large(config: ConfigDict) -> Forecast:
     return Forecast(sizes, max(needed), [])
 
 
-def estimated_time(config: ConfigDict, trainings: list[ConfigDict]) -> Estimate | None:
+def estimated_time(
+    experiment: ModuleType, config: ConfigDict, trainings: list[ConfigDict]
+) -> Estimate | None:
     """Seconds of the run, measured on this machine; None where there is no way to know.
 
     Of several training runs the largest is tried, and the others are taken to cost in proportion
     to :func:`~rf_limits.experiments.training.relative_cost`. A large job is its operations over
-    the measured speed of matrix products.
+    the measured speed of matrix products. Of another experiment its ``trial(config)`` is run.
 
     Args:
+      experiment: the module of ``config.experiment``.
       config: of the run.
       trainings: of its forecast.
 
@@ -122,13 +125,30 @@ def estimated_time(config: ConfigDict, trainings: list[ConfigDict]) -> Estimate 
         speed = matrix_speed()
         return Estimate(0.0, operations / speed, f"at {speed / 1e9:.0f} Gflop/s, measured")
     if not trainings:
-        return None
+        trial = getattr(experiment, "trial", None)
+        return None if trial is None else _tried(experiment, config, *trial(config))
     found = estimate_seconds(trainings[0])
     if len(trainings) == 1:
         return found
     share = sum(map(relative_cost, trainings)) / relative_cost(trainings[0])
     tried = f"{found.tried}, of the largest of {len(trainings)} runs"
     return Estimate(found.compiling * len(trainings), found.computing * share, tried)
+
+
+def _tried(experiment: ModuleType, config: ConfigDict, small: ConfigDict, times: float) -> Estimate:
+    """Of a run that computes ``times`` as long as a small one, which is run twice.
+
+    Every dimension has programs of its own.
+    """
+    spent = []
+    for _ in range(2):
+        started = time.monotonic()
+        experiment.prepare(small).run()
+        spent.append(time.monotonic() - started)
+    first, again = spent
+    tried = f"from a run with d = {small.dims[0]} alone, taken {times:.3g} times"
+    compiling = max(first - again, 0.0) * len(config.dims) / len(small.dims)
+    return Estimate(compiling, again * times, tried)
 
 
 def matrix_speed() -> float:

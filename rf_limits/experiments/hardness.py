@@ -5,6 +5,7 @@ features needed and measured, sizes of weights needed and measured, the paper's 
 gradient descent on one neuron and a few, for every dimension.
 """
 
+import copy
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -113,6 +114,19 @@ def prepare(config: ConfigDict, report: Report = no_report) -> "Hardness":
     """Checks the config; the work is in ``run``."""
     validate(config)
     return Hardness(config)
+
+
+def trial(config: ConfigDict) -> tuple[ConfigDict, float]:
+    """A config that takes seconds, and about how many times as long the whole computes.
+
+    One dimension in the middle, without descent: what more is measured at small ones is about
+    what fewer limits take at large ones.
+    """
+    small = copy.deepcopy(config)
+    with small.unlocked():
+        small.dims = (sorted(config.dims)[len(config.dims) // 2],)
+        small.methods = tuple(m for m in config.methods if m != "descent") or config.methods
+    return small, float(len(config.dims))
 
 
 class Hardness:

@@ -62,7 +62,7 @@ def dry_run(
     say(memory_line(found.bytes))
     say(f"workdir: {state}")
     if timed:
-        say(time_line(estimated_time(config, found.trainings)))
+        say(time_line(estimated_time(run.experiment, config, found.trainings)))
     return 0
 
 

@@ -90,4 +90,5 @@ def _time(wanted: Sequence[tuple[Run, list[ConfigDict]]]) -> str:
     trainings = [one for _, several in wanted for one in several]
     if not trainings:
         return time_line(None)
-    return time_line(estimated_time(wanted[0][0].config, trainings))
+    first = wanted[0][0]
+    return time_line(estimated_time(first.experiment, first.config, trainings))

@@ -11,10 +11,12 @@ from rf_limits.experiments import trial
 from rf_limits.experiments.defaults import approximation_config, hardness_config
 from rf_limits.experiments.dynamics.configs import lazy_width_config
 from rf_limits.experiments.fields import config_fields
+from rf_limits.experiments.forecast import estimated_time
 from rf_limits.experiments.large.configs import large_config
 from rf_limits.experiments.training import prepare
 from rf_limits.experiments.trial import Estimate, WidthSeconds, estimate_seconds
 from rf_limits.runs.dry_run import dry_run
+from rf_limits.runs.run import default_of, modules_of
 from rf_limits.runs.session import run_in_workdir
 from tests.runs.test_command_line import SMALL, train
 from tests.runs.test_session import contents, tiny_config
@@ -32,6 +34,7 @@ def quick(monkeypatch):
     """No trial: what is tried is tested by itself."""
     found = Estimate(2.0, 58.0, "from nothing")
     monkeypatch.setattr("rf_limits.experiments.forecast.estimate_seconds", lambda config: found)
+    monkeypatch.setattr("rf_limits.experiments.forecast._tried", lambda *arguments: found)
 
 
 def test_everything_is_said_and_nothing_made(tmp_path, quick):
@@ -81,8 +84,8 @@ def test_refused_configs_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("make", "expected"),
     [
-        (approximation_config, ["largest Gram matrix: 10000 rows", "time: not estimated"]),
-        (hardness_config, ["largest Gram matrix: 4096 rows", "time: not estimated"]),
+        (approximation_config, ["largest Gram matrix: 10000 rows"]),
+        (hardness_config, ["largest Gram matrix: 4096 rows"]),
         (large_config, ["largest fit: ", "Gflop/s, measured"]),
         (lazy_width_config, ["training runs: 4", "of the largest of 4 runs"]),
     ],
@@ -94,6 +97,34 @@ def test_other_experiments(tmp_path, quick, make, expected):
     for part in (*expected, "memory: about "):
         assert part in text
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["approximation", "hardness"])
+def test_experiments_that_train_nothing_are_tried_small(monkeypatch, name):
+    """Once with compiling, 6 s, and once without, 2 s; every dimension has its programs."""
+    module = modules_of(name)[0]
+    config, tried, clock = default_of(name), [], [0.0]
+
+    class Prepared:
+        def run(self):
+            clock[0] += 2.0 if len(tried) > 1 else 6.0
+
+    def prepare(small):
+        tried.append(small)
+        return Prepared()
+
+    monkeypatch.setattr(module, "prepare", prepare)
+    monkeypatch.setattr("rf_limits.experiments.forecast.time.monotonic", lambda: clock[0])
+    found = estimated_time(module, config, [])
+    small, times = module.trial(config)
+    assert tried == [small, small]
+    module.validate(small)
+    assert len(small.dims) == 1
+    assert found.compiling == 4.0 * len(config.dims)
+    assert found.computing == pytest.approx(2.0 * times)
+    assert module.trial(small)[1] == 1.0
+    if name == "approximation":  # 4 dimensions, seeds, and (10,000/2048)^2.5 for tangent features
+        assert 100 < times < 4 * 3 * (10_000 / 2048) ** 2.5
 
 
 def test_the_parts_of_an_estimate(monkeypatch):
