@@ -2,8 +2,9 @@
 
 Of the narrowest and the widest network the same config is run with one seed and few steps, twice:
 the second time nothing is compiled, and a keep that is told of every measurement takes the times.
-In between, in width, every part is interpolated as a power; beyond :data:`MOST_WIDTH` and
-:data:`MOST_SAMPLES`, where trying takes too long itself, it is extrapolated by operation counts.
+In between, in width, every part is interpolated as a power; beyond :data:`MOST_WIDTH` it goes on as
+the power between half that width and it, and beyond :data:`MOST_SAMPLES` by operation counts: there
+trying takes too long itself.
 Nothing is written.
 """
 
@@ -27,6 +28,7 @@ MOST_SAMPLES = 1024
 _OPERATIONS = 2e10
 """Of the steps that are timed, about: some tenths of a second."""
 _KERNELS = ("nngp", "ntk")
+_MOST = (0.0, 2.0, 1.0, 2.0, 0.0)  # powers of the width in the operations of every part
 
 
 class WidthSeconds(NamedTuple):
@@ -161,15 +163,27 @@ def _per_step(times: Sequence[float], steps: Sequence[int]) -> tuple[float, floa
     return step, max(float(spent[0]) - float(taken[0]) * step, 0.0)
 
 
-def _extrapolated(found: WidthSeconds, wider: float, samples: float) -> WidthSeconds:
+def _extrapolated(
+    found: WidthSeconds, powers: WidthSeconds, wider: float, samples: float
+) -> WidthSeconds:
     """The same for a network ``wider`` times as wide on ``samples`` times the samples."""
+    in_samples = WidthSeconds(0.0, 3.0, 1.0, 1.0, 3.0)
     return WidthSeconds(
-        found.compiling,
-        found.fits * wider**2 * samples**3,
-        found.step * wider * samples,
-        found.log_point * wider**2 * samples,
-        found.kernels * samples**3,
+        *(
+            part * wider**power * samples**other
+            for part, power, other in zip(found, powers, in_samples, strict=True)
+        )
     )
+
+
+def _powers(half: WidthSeconds, whole: WidthSeconds) -> WidthSeconds:
+    """With which power of the width every part grows, from two of which one is twice the other.
+
+    Between that of its operations, which it tends to, and half of that.
+    """
+    least = 1e-9
+    found = [np.log2(max(b, least) / max(a, least)) for a, b in zip(half, whole, strict=True)]
+    return WidthSeconds(*(float(np.clip(p, 0.5 * m, m)) for p, m in zip(found, _MOST, strict=True)))
 
 
 def _between(known: dict[int, WidthSeconds], width: int) -> WidthSeconds:
@@ -193,17 +207,22 @@ def estimate_seconds(config: ConfigDict) -> Estimate:
     samples = max(config.data.num_train / MOST_SAMPLES, 1.0)
     widths = sorted(config.model.widths)
     tried = sorted({min(width, MOST_WIDTH) for width in (widths[0], widths[-1])})
+    if widths[-1] > MOST_WIDTH:
+        tried = sorted({*tried, MOST_WIDTH // 2})
     if wanted <= set(_KERNELS):
         widths, tried = widths[:1], tried[:1]
     known = {width: _try_width(_small(config, width, kernels=width == tried[0])) for width in tried}
+    powers = WidthSeconds(*(0.0,) * 5)
+    if MOST_WIDTH // 2 in known and MOST_WIDTH in known:
+        powers = _powers(known[MOST_WIDTH // 2], known[MOST_WIDTH])
     points = len(log_points(config.training.steps, config.training.log_points))
     compiling, computing = 0.0, config.seeds * known[tried[0]].kernels * samples**3
     for width in widths:
         one = _between(known, min(width, MOST_WIDTH))
-        one = _extrapolated(one, max(width / MOST_WIDTH, 1.0), samples)
+        one = _extrapolated(one, powers, max(width / MOST_WIDTH, 1.0), samples)
         compiling += one.compiling
         each = one.fits + config.training.steps * one.step + points * one.log_point
         computing += config.seeds * each
     at = f"n = {min(config.data.num_train, MOST_SAMPLES)}, one seed"
-    names = " and ".join(f"N = {width}" for width in tried)
+    names = " and ".join(f"N = {width}" for width in sorted({tried[0], tried[-1]}))
     return Estimate(compiling, computing, f"from short runs at {names}, {at}")

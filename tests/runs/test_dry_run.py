@@ -154,12 +154,15 @@ def test_beyond_what_is_tried(monkeypatch):
 
     def try_width(small):
         asked.append((small.model.widths, small.data.num_train, small.seeds))
-        return WidthSeconds(1.0, 1.0, 1.0, 1.0, 1.0)
+        wider = small.model.widths[0] / 1024
+        return WidthSeconds(1.0, wider**1.5, wider**0.1, wider**3, 1.0)
 
     monkeypatch.setattr(trial, "_try_width", try_width)
     found = estimate_seconds(config)
-    assert asked == [((1024,), 1024, 1)]
-    assert found.computing == pytest.approx(2**3 + 2**2 * 2**3 + 10 * 2 * 2 + 2 * 2**2 * 2)
+    assert asked == [((512,), 1024, 1), ((1024,), 1024, 1)]
+    # fits as measured; steps and log points within their bounds
+    parts = 2**3 + 2**1.5 * 2**3 + 10 * 2**0.5 * 2 + 2 * 2**2 * 2
+    assert found.computing == pytest.approx(parts)
 
 
 def test_steps_and_log_points_from_when_they_were_measured():
