@@ -19,7 +19,8 @@ class Alignment(NamedTuple):
     v = alpha p_out u w.
 
     Attributes:
-      effective_angle: between v and w*.
+      effective_angle: between v and w*; NaN where v is zero to rounding, as at initialization if
+        that is subtracted.
       effective_norm: |v|/|w*|.
       best_angle: between w* and the neuron nearest to it.
       aligned_neurons: share of neurons with cosine to w* above :data:`ALIGNED_COSINE`.
@@ -68,13 +69,17 @@ def alignment(
         return alpha * network.output_scale * (u @ weights)
 
     size = jnp.linalg.norm(target)
-    vector = effective(params) - (effective(init) if centred else 0.0)
+    before = effective(init) if centred else jnp.zeros_like(target)
+    vector = effective(params) - before
+    least = 64.0 * jnp.finfo(jnp.float64).eps * jnp.linalg.norm(before)
     weights, u = rows(params)
     angles = _angles(weights, target / size)
     mass = jnp.abs(u) * jnp.linalg.norm(weights, axis=1)
     aligned = jnp.cos(angles) > ALIGNED_COSINE
     return Alignment(
-        _angles(vector[None], target / size)[0],
+        jnp.where(
+            jnp.linalg.norm(vector) > least, _angles(vector[None], target / size)[0], jnp.nan
+        ),
         jnp.linalg.norm(vector) / size,
         jnp.min(angles),
         jnp.mean(aligned, dtype=jnp.float64),

@@ -32,6 +32,9 @@ _ROUNDED = 1e-6
 class Risk(NamedTuple):
     """A population squared error, without a factor 1/2.
 
+    An exact risk is a difference of numbers of the size of E f*^2: rounding, some 1e-16 of them,
+    may leave it below zero.
+
     Attributes:
       risk: E (f(x) - f*(x))^2 or its estimate.
       standard_error: of the estimate; 0 where the risk is exact.
@@ -43,8 +46,8 @@ class Risk(NamedTuple):
     degrees: Float[Array, "*T K"] | None = None
 
     def columns(self) -> dict[str, Array | np.ndarray]:
-        """The columns of the results table."""
-        found = {"risk": self.risk, "risk_standard_error": self.standard_error}
+        """The columns of the results table, where what rounding left below zero is zero."""
+        found = {"risk": self.risk.clip(0.0), "risk_standard_error": self.standard_error}
         if self.degrees is not None:
             found |= degree_columns("risk", self.degrees, self.risk)
         return found

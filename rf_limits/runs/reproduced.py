@@ -6,6 +6,7 @@ taken in another order, and what rounding leaves of a number depends on what it 
 below, the only ones there are, say how much.
 """
 
+import itertools
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -28,6 +29,9 @@ class Tolerance(NamedTuple):
 
 EXACT = Tolerance(1e-9, 1e-12)
 """Theory and best risks: closed forms and quadrature in float64."""
+OPTIMIZED = Tolerance(0.0, 5e-4)
+"""log10 of a bound that is optimized to 1e-3 (rf_limits/theory/magnitude_limit.py)."""
+ANY = Tolerance(0.0, np.inf)
 SOLVED = Tolerance(1e-6, 1e-10)
 """Fits: one solve in float64, whose error grows with the condition number (up to 1e8 here)."""
 FLOAT64 = Tolerance(1e-5, 1e-10)
@@ -39,8 +43,13 @@ FLOW = Tolerance(2e-3, 1e-6)
 GATES = Tolerance(0.1, 0.01)
 """In flow and float32: what jumps when one of 16 neurons opens a step earlier on one input."""
 GATE_COLUMNS = ("kernel_drift", "kernel_alignment", "activation_flips")
+KINKS = Tolerance(0.02, 0.01)
+"""Of :data:`GATE_COLUMNS` in float64, once a training set is interpolated: neurons come to rest on
+kinks, where rounding opens their gates (docs/determinism.md)."""
+INTERPOLATED = 1e-15
+"""Training loss or risk below which nothing is left but rounding."""
 COLUMNS = {
-    "seconds": Tolerance(0.0, np.inf),
+    "seconds": ANY,
     "linearization_gap": Tolerance(1e-4, 1e-6),
     "rf_gap": Tolerance(1e-4, 1e-6),
     "backward_error": Tolerance(0.0, 1e-12),
@@ -63,15 +72,22 @@ def how_trained(config: ConfigDict | Mapping[str, Any]) -> str:
     return config.get("precision", "float64")
 
 
-def tolerance(method: str, column: str, training: str) -> Tolerance:
+def tolerance(method: str, column: str, training: str, *, interpolated: bool = False) -> Tolerance:
     """What is allowed of one column in the rows of one method.
 
     Args:
       method: value of the table's column ``method``.
       column: name of a column.
       training: of networks, a key of :data:`TRAINING`.
+      interpolated: whether training loss or risk is below :data:`INTERPOLATED` in these rows.
     """
     trained = method in TRAINED
+    if column == "rounding_error" and (interpolated or training == "float32"):
+        return ANY  # a ratio of rounding to steps that are about as small
+    if column in GATE_COLUMNS and trained and interpolated and training == "float64":
+        return KINKS
+    if column.endswith("size_times_weight") and method == "magnitude_limit":
+        return OPTIMIZED
     if column in COLUMNS and not (trained and training != "float64" and column.endswith("_gap")):
         return COLUMNS[column]
     if trained and training != "float64" and column in GATE_COLUMNS:
@@ -98,26 +114,56 @@ def differences(found: pd.DataFrame, kept: pd.DataFrame, training: str = "float6
     if len(found) != len(kept):
         return [f"{len(found)} rows, where {len(kept)} are kept"]
     lines = []
+    done, moments = _interpolated(kept) & _interpolated(found), _moments(kept, found)
     for column in kept:
         if not pd.api.types.is_numeric_dtype(kept[column]):
             if not found[column].astype("string").equals(kept[column].astype("string")):
                 lines.append(f"{column}: not the same labels")
             continue
         new, old = (table[column].astype("float64").to_numpy() for table in (found, kept))
-        for method in kept["method"].unique():
-            rows = np.flatnonzero(kept["method"] == method)
-            allowed = tolerance(method, column, training)
-            lines += _worst(f"{method}, {column}", new[rows], old[rows], rows, allowed)
+        for method, late in itertools.product(kept["method"].unique(), (False, True)):
+            rows = np.flatnonzero((kept["method"] == method) & (done == late))
+            if not rows.size:
+                continue
+            allowed = tolerance(method, column, training, interpolated=late)
+            units = moments[rows] if column == "risk" else np.ones(len(rows))
+            lines += _worst(f"{method}, {column}", new[rows], old[rows], rows, allowed, units)
     return lines
 
 
+def _interpolated(table: pd.DataFrame) -> np.ndarray:
+    """Rows in which the training loss or the risk is nothing but rounding."""
+    names = [name for name in ("train_loss", "risk") if name in table]
+    values = table[names].astype("float64").to_numpy()
+    return np.any(values < INTERPOLATED, axis=1)
+
+
+def _moments(*tables: pd.DataFrame) -> np.ndarray:
+    """E f*^2 of every row, the unit of absolute tolerances of its risk; at least 1."""
+    found = [np.ones(len(tables[0]))]
+    for table in tables:
+        if "relative_risk" in table:
+            risk, relative = (
+                table[n].astype("float64").to_numpy() for n in ("risk", "relative_risk")
+            )
+            with np.errstate(invalid="ignore", divide="ignore"):
+                moments = risk / relative
+            found.append(np.where(np.isfinite(moments), moments, 0.0))
+    return np.max(found, axis=0)
+
+
 def _worst(
-    name: str, new: np.ndarray, old: np.ndarray, rows: np.ndarray, allowed: Tolerance
+    name: str,
+    new: np.ndarray,
+    old: np.ndarray,
+    rows: np.ndarray,
+    allowed: Tolerance,
+    units: np.ndarray,
 ) -> list[str]:
     """A line about the row that is furthest beyond the tolerance, if any is."""
     same = (new == old) | (np.isnan(new) & np.isnan(old))
     with np.errstate(invalid="ignore"):
-        bound = allowed.relative * np.maximum(np.abs(new), np.abs(old)) + allowed.absolute
+        bound = allowed.relative * np.maximum(np.abs(new), np.abs(old)) + allowed.absolute * units
         excess = np.where(same, 0.0, np.abs(new - old) / np.maximum(bound, np.finfo(float).tiny))
     excess = np.where(same, 0.0, np.where(np.isfinite(excess), excess, np.inf))
     if not np.any(excess > 1.0):

@@ -25,7 +25,8 @@ class BestRisk(NamedTuple):
 
     Attributes:
       num_features: p.
-      risk: E (sum_i u_i f_i - f*)^2 at the best u (plus ridge |u|^2 left out).
+      risk: E (sum_i u_i f_i - f*)^2 at the best u (plus ridge |u|^2 left out), to about
+        1e-16 E f*^2 times the condition number's root; at least 0.
       max_weight: max_i |u_i|.
       condition_number: of G + ridge I, 1-norm estimate.
     """
@@ -160,4 +161,5 @@ def _leading(
     explained = float(z @ z) + ridge * float(u @ u)
     reciprocal, _ = scipy.linalg.lapack.dtrcon(lead, norm="1", uplo="L")
     condition = np.inf if reciprocal == 0.0 else 1.0 / float(reciprocal) ** 2
-    return BestRisk(size, second_moment - explained, float(np.abs(u).max()), condition)
+    risk = np.maximum(second_moment - explained, 0.0)  # which rounding can leave below zero
+    return BestRisk(size, float(risk), float(np.abs(u).max()), condition)

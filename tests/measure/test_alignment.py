@@ -34,6 +34,7 @@ def test_shares():
     np.testing.assert_allclose(found.aligned_mass, 0.3, rtol=1e-14)
     np.testing.assert_allclose(found.best_angle, 0.0, atol=1e-15)
     np.testing.assert_allclose(found.effective_norm, 0.0, atol=1e-15)  # centred, not moved
+    assert np.isnan(found.effective_angle)
 
 
 @pytest.mark.parametrize("parameterization", ["ntk", "mup"])

@@ -7,7 +7,7 @@ import pytest
 
 from rf_limits.measure.kernel import kernel_alignment, kernel_drift
 from rf_limits.measure.movement import activation_flips, count_parameters, movement
-from rf_limits.measure.risk import ExactRisk, SampledRisk, risk_is_exact, sampled_risk
+from rf_limits.measure.risk import ExactRisk, Risk, SampledRisk, risk_is_exact, sampled_risk
 from rf_limits.measure.scaling import power_law
 from rf_limits.models import ScaledOutput, hidden_state, init_params, make_network
 from rf_limits.problem import make_target, sample_inputs
@@ -134,3 +134,8 @@ def test_power_law():
         inside += abs(exponent + 0.5) < 4.303 * error  # t quantile, 2 degrees of freedom
     # 95% intervals: 380 expected, standard deviation 4.4; 6 of them either side
     assert 354 < inside <= 400
+
+
+def test_columns_hold_no_negative_risk():
+    found = Risk(jnp.array([-1e-17, 0.3, jnp.nan]), jnp.zeros(3)).columns()
+    np.testing.assert_array_equal(found["risk"], [0.0, 0.3, np.nan])

@@ -69,6 +69,30 @@ def test_float64_is_held_to_more_than_float32():
         assert exact.relative < fitted.relative < trained[0].relative < trained[1].relative
 
 
+def test_what_rounding_alone_decides_is_not_compared():
+    """Gates of neurons that rest on kinks, and a share of steps as small as rounding itself."""
+
+    def table(**columns):
+        known = {"method": "network", "risk": 0.1, "relative_risk": 0.2, "train_loss": 1e-20}
+        return pd.DataFrame([known | columns])
+
+    for loss, same in ((1e-20, True), (1e-3, False)):
+        for column, values in (("kernel_drift", (0.82, 0.83)), ("rounding_error", (0.1, 2.0))):
+            first, second = (table(**{"train_loss": loss, column: v}) for v in values)
+            assert (differences(first, second) == []) == same
+    assert differences(table(kernel_drift=0.82), table(kernel_drift=0.9))
+
+
+def test_absolute_tolerances_of_risks_are_in_units_of_the_target():
+    def table(risk, moment):
+        risks, relative = [risk, moment], [risk / moment, 1.0]
+        both = {"method": "random_features", "risk": risks, "relative_risk": relative}
+        return pd.DataFrame(both)
+
+    assert differences(table(0.0, 1e8), table(1e-5, 1e8)) == []
+    assert differences(table(0.0, 1.0), table(1e-5, 1.0)) != []
+
+
 @pytest.mark.parametrize("variant", FOLDERS)
 def test_committed_configs_are_those_of_the_recipes(variant):
     for one in chosen(variant):

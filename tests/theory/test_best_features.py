@@ -84,6 +84,18 @@ def test_reference_values():
     assert np.all(distance < standard_errors(draws, 2) * error + [5e-4, 5e-5])
 
 
+def test_no_risk_is_negative(key):
+    """Features that hold the target: what is left is rounding, of either sign."""
+    for seed in range(20):
+        weights = jax.random.normal(jax.random.fold_in(key, seed), (12, 4))
+        target = weights[3:4]
+        gram = np.array(relu_gram(weights, None, weights, None))
+        products = np.array(relu_gram(weights, None, target, None)[:, 0])
+        moment = float(gram[3, 3])
+        for best in best_risks(gram, products, moment, [4, 8, 12]):
+            assert 0.0 <= best.risk < 1e-10 * moment
+
+
 def test_singular_features_are_refused(key):
     weights, v = setting(key, 3)
     doubled = jnp.concatenate([weights, weights])

@@ -69,7 +69,7 @@ def ntk_curves_config() -> ConfigDict:
     config.data.num_train = 64
     config.data.num_test = 500
     config.data.seed = 0
-    config.training.optimizer = "gradient_flow(rtol=1e-5)"
+    config.training.optimizer = "gradient_flow(rtol=1e-6)"
     config.training.steps = 1000  # of 0.4 n / largest NTK eigenvalue each
     config.training.log_points = 16
     config.predictors.methods = ("network",)
