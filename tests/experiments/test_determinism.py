@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rf_limits import default_config, train
 from rf_limits.experiments.tables import KEYS
 from rf_limits.experiments.training import prepare
 from tests.experiments.conftest import small_config
@@ -52,3 +53,27 @@ def test_vectorized_networks_are_those_alone_to_rounding(alone):
 
 def test_the_same_again(alone):
     pd.testing.assert_frame_equal(of("map", (0.5,), 1), alone, check_exact=True)
+
+
+def test_neurons_come_to_rest_on_kinks():
+    """Where rounding alone opens their gates: pairs of a neuron and a training point at 1e-12.
+
+    Of random weights one pair in 1e12 is that close.
+    """
+    config = default_config()
+    config.problem.dim, config.data.num_train, config.data.num_test = 20, 16, 10
+    config.model.widths, config.model.lazy_scales, config.seeds = (64,), (0.1,), 1
+    config.training.steps, config.training.log_points, config.precision = 600, 2, "float64"
+    config.predictors.methods, config.measure.max_degree = ("network",), -1
+    result = train(config)
+    x = np.asarray(result.data().x_train)
+
+    def resting(params):
+        weights = np.asarray(params["params"]["hidden_kernel"])
+        sizes = np.linalg.norm(x, axis=1)[:, None] * np.linalg.norm(weights, axis=0)
+        return np.sum(np.abs(x @ weights) < 1e-12 * sizes)
+
+    trained, init = result.params("network", width=64, lazy_scale=0.1)
+    assert result.metrics["train_loss"].min() < 1e-25
+    assert resting(init) == 0
+    assert resting(trained) >= 5
