@@ -39,7 +39,7 @@ FLOAT64 = Tolerance(1e-5, 1e-10)
 FLOAT32 = Tolerance(5e-2, 1e-5)
 """Training in float32: 1e7 times the rounding, and some gates open a step earlier or later."""
 FLOW = Tolerance(2e-3, 1e-6)
-"""Gradient flow: the integrator keeps errors per step below 1e-5, and rounding moves its steps."""
+"""Gradient flow: the integrator keeps errors per step below 1e-6, and rounding moves its steps."""
 GATES = Tolerance(0.1, 0.01)
 """In flow and float32: what jumps when one of 16 neurons opens a step earlier on one input."""
 GATE_COLUMNS = ("kernel_drift", "kernel_alignment", "activation_flips")
