@@ -257,4 +257,7 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
 
 def remarks(result: Result) -> list[str]:
     """Lines under the table."""
-    return [f"Target {result.choices['target']}: E f*^2 = 0.5. All risks exact."]
+    return [
+        f"Target {result.choices['target']}: E f*^2 = 0.5. All risks exact. The lazy limit bounds "
+        "their expectation: a mean over few draws may lie below it."
+    ]

@@ -14,6 +14,9 @@ from ml_collections import ConfigDict
 
 from rf_limits.theory.lazy_limit import lazy_limit
 
+SURE = 3.0
+"""Standard errors below the lazy limit from which on a mean is a certificate."""
+
 
 def has_lazy_limit(config: ConfigDict) -> bool:
     """Whether the bound is known for the config's target and inputs.
@@ -98,3 +101,9 @@ def certificate(row: dict[str, Any]) -> dict[str, Any]:
     error = row.get("risk_se")
     margin = None if not error else (limit - mean) / error
     return {"below_lazy_limit": bool(mean < limit), "lazy_limit_margin_se": margin}
+
+
+def certified(row: dict[str, Any]) -> bool:
+    """Whether a summary row's mean is below the lazy limit by :data:`SURE` standard errors."""
+    margin = row.get("lazy_limit_margin_se")
+    return bool(row.get("below_lazy_limit")) and margin is not None and margin >= SURE

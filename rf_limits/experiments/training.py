@@ -16,7 +16,7 @@ import pandas as pd
 from ml_collections import ConfigDict
 
 from rf_limits.devices.processes import on_host
-from rf_limits.experiments.certificate import add_lazy_limit
+from rf_limits.experiments.certificate import SURE, add_lazy_limit, certified
 from rf_limits.experiments.descent import descend, part_name
 from rf_limits.experiments.fitted import fit_kernels, fitted_values, flow_risks
 from rf_limits.experiments.keep import NO_KEEP, Keep
@@ -227,6 +227,12 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
     return title, columns, cells
 
 
+def _named(rows: list[dict[str, Any]]) -> str:
+    return ", ".join(
+        f"N = {row['width']} scale {row['lazy_scale']:g} ({_margin(row)})" for row in rows
+    )
+
+
 def _margin(row: dict[str, Any]) -> str:
     margin = row["lazy_limit_margin_se"]
     return "one seed" if margin is None else f"{margin:.0f} s.e."
@@ -234,18 +240,24 @@ def _margin(row: dict[str, Any]) -> str:
 
 def remarks(result: Result) -> list[str]:
     """Lines under the table: units, and whatever needs a warning."""
-    moment = result.choices["target_second_moment"]
+    formula, moment = (result.choices[n] for n in ("target", "target_second_moment"))
+    size = "" if "E f*^2" in formula else f": E f*^2 = {moment:.4g}"
     lines = [
-        f"Target {result.choices['target']}: E f*^2 = {moment:.4g}. Risks of networks and "
-        f"features: {result.choices['risk_of_networks']}; "
-        f"of kernels: {result.choices['risk_of_kernels']}."
+        f"Target {formula}{size}. Risks of networks and features: "
+        f"{result.choices['risk_of_networks']}; of kernels: {result.choices['risk_of_kernels']}."
     ]
-    below = [row for row in summary_rows(result.metrics) if row.get("below_lazy_limit")]
-    if below:
-        names = ", ".join(
-            f"N = {row['width']} scale {row['lazy_scale']:g} ({_margin(row)})" for row in below
+    rows = [row for row in summary_rows(result.metrics) if row.get("below_lazy_limit")]
+    sure = [row for row in rows if certified(row)]
+    unsure = [row for row in rows if not certified(row)]
+    if sure:
+        lines.append(f"Below the lazy limit R*, so features were learned: {_named(sure)}.")
+    if unsure:
+        lines.append(
+            f"Below the lazy limit R* by less than {SURE:g} standard errors, which certifies "
+            f"nothing: {_named(unsure)}."
         )
-        lines.append(f"Below the lazy limit R*, so features were learned: {names}.")
+    if result.metrics["lazy_limit"].isna().all():
+        lines.append("No lazy limit R* is known for this target and these inputs.")
     lines += rounding_remarks(result.metrics) + refusal_remarks(result.metrics)
     bad = diverged_rows(result.metrics)
     if len(bad):

@@ -1,15 +1,19 @@
 """How much of each degree of the target has been learned, from a run's metrics table alone."""
 
+import math
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from rf_limits.experiments.tables import final_rows
+from rf_limits.experiments.tables import final_rows, short_number
 from rf_limits.figures.style import COLOURS, MARKERS, NAMES, new_figure, shade
 
 _ENDS = ("linearized", "random_features", "tangent_features", "nngp", "ntk")
 _PANELS = 6  # at most; the last is "rest"
+_LEAST_WIDTH = 4.2  # inches, of the figure
+_ENTRY = 2.1  # inches, of the legend
 _LEAST_SHARE = 1e-10  # of E f*^2, of a degree that is drawn
 
 
@@ -34,7 +38,8 @@ def unlearned_by_degree(metrics: pd.DataFrame) -> Figure:
     largest lazy scale).
     """
     degrees = drawn_degrees(metrics)
-    figure, axes = new_figure(len(degrees), height=2.8, width=2.1, sharey=True)
+    width = max(2.1, _LEAST_WIDTH / len(degrees))
+    figure, axes = new_figure(len(degrees), height=2.8, width=width, sharey=True)
     networks = metrics[(metrics["method"] == "network") & (metrics["step"] > 0)]
     widest = metrics["width"].max()
     networks = networks[networks["width"] == widest]
@@ -66,9 +71,9 @@ def unlearned_by_degree(metrics: pd.DataFrame) -> Figure:
         axis.set_title(_title(end, metrics), fontsize=8)
         axis.set_xlabel("time")
     axes[0].set_ylabel(r"not learned $E(f_k-f^*_k)^2\,/\,E{f^*_k}^2$")
-    figure.legend(
-        handles.values(), handles.keys(), loc="outside upper center", ncols=min(len(handles), 4)
-    )
+    columns = min(len(handles), max(2, int(figure.get_figwidth() / _ENTRY)))
+    figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=columns)
+    figure.set_figheight(2.2 + 0.2 * math.ceil(len(handles) / columns))
     return figure
 
 
@@ -91,4 +96,4 @@ def _title(end: str, metrics: pd.DataFrame) -> str:
     share = float(metrics[f"target_degree_{end}"].max())
     total = sum(float(metrics[name].max()) for name in metrics if name.startswith("target_degree_"))
     name = "all higher degrees" if end == "rest" else f"degree {end}"
-    return f"{name}: {100 * share / total:.2g}% of $E{{f^*}}^2$"
+    return f"{name}: {short_number(100 * share / total)}% of $E{{f^*}}^2$"

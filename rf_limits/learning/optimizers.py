@@ -23,6 +23,8 @@ from rf_limits.types import Scalar
 
 _FIELD = "training.optimizer"
 GRADIENT_FLOW = "gradient_flow"
+_AVERAGES = ("momentum", "b1", "b2", "b3", "decay")
+"""Arguments of optax that weigh what was before against what is new."""
 
 
 class OptimizerSpec(NamedTuple):
@@ -134,8 +136,11 @@ def _check_argument(text: str, name: str, value: Any, parameter: inspect.Paramet
     number = parameter is None or isinstance(default, float) or "float" in str(parameter.annotation)
     if isinstance(default, bool) or not number or (value is None and default is None):
         return
+    field = f"{_FIELD}: in {text!r}, {name}"
     good = isinstance(value, numbers.Real) and math.isfinite(value)
-    check(good, f"{_FIELD}: in {text!r}, {name}", "be a finite number", value)
+    check(good, field, "be a finite number", value)
+    if name in _AVERAGES:
+        check(0.0 <= value < 1.0, field, "be at least 0 and below 1", value)
 
 
 def make_optimizer(

@@ -47,7 +47,10 @@ class Risk(NamedTuple):
 
     def columns(self) -> dict[str, Array | np.ndarray]:
         """The columns of the results table, where what rounding left below zero is zero."""
-        found = {"risk": self.risk.clip(0.0), "risk_standard_error": self.standard_error}
+        risk = self.risk.clip(0.0)
+        if isinstance(self.risk, np.ndarray):
+            risk = np.asarray(risk)  # NumPy makes numbers of arrays without axes
+        found = {"risk": risk, "risk_standard_error": self.standard_error}
         if self.degrees is not None:
             found |= degree_columns("risk", self.degrees, self.risk)
         return found

@@ -23,8 +23,8 @@ from rf_limits.runs.run import modules_of
 from rf_limits.sweeps.manifest import config_from_json
 
 _WARNING = re.compile(r"[A-Z][A-Z ]+: ")
-_SAID = "Below the lazy limit"
-"""How a remark begins that the verdict makes too."""
+_SAID = ("Below the lazy limit", "No lazy limit")
+"""How remarks begin that the verdict makes too."""
 
 
 class Section(NamedTuple):
@@ -105,6 +105,8 @@ def run_section(source: Source, key: str) -> Section:
             f"{source.path}/metrics.parquet must have the columns this version writes, but "
             f"{error} is not there; run {source.path} again with --overwrite."
         ) from error
+    if source.state != "done":
+        sentences = [f"So far: {sentence}" for sentence in sentences]
     found = [table for table in found if table.rows] or found[:1]
     differing, same = fields(source.config)
     return Section(

@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rf_limits.experiments.certificate import SURE, certified
 from rf_limits.experiments.tables import short_number
 from rf_limits.figures.style import NAMES
 from rf_limits.report.tables import means
 
-SURE = 3.0
-"""Standard errors below the lazy limit from which on a page calls it a certificate."""
 _FIXED = ("linearized", "random_features", "tangent_features", "nngp", "ntk")
 
 
@@ -58,12 +57,6 @@ def against_fixed(rows: list[dict[str, Any]]) -> str:
         f"{text}, {_times(1 / ratio)} times above the best that keeps its features fixed "
         f"({reached})."
     )
-
-
-def certified(row: dict[str, Any]) -> bool:
-    """Whether the mean is below the lazy limit by :data:`SURE` standard errors or more."""
-    margin = row.get("lazy_limit_margin_se")
-    return bool(row.get("below_lazy_limit")) and margin is not None and margin >= SURE
 
 
 def against_limit(rows: list[dict[str, Any]], cells: str = "widths and scales") -> str:

@@ -61,10 +61,21 @@ def answering(argv: list[str]) -> Iterator[None]:
         sys.exit(STORAGE_ERROR)
 
 
+_HELP = ("help", "h", "helpshort", "helpfull")
+
+
+def _help() -> str:
+    """The flags that this package defines, and the fields of a config if one is given."""
+    modules = flags.FLAGS.flags_by_module_dict()
+    own = {name: found for name, found in modules.items() if not name.startswith("absl")}
+    texts = (flags.FLAGS.module_help(name) for name in own)
+    return "\n".join(text.partition("\n")[2] for text in texts)
+
+
 def _parse(argv: list[str]) -> None:
-    if "--help" in argv or "-h" in argv or "--helpfull" in argv:
+    if any(word.lstrip("-") in _HELP for word in argv[1:] if word.startswith("-")):
         print(sys.modules["__main__"].__doc__)
-        print(flags.FLAGS.get_help())
+        print(_help())
         sys.exit(0)
     logging.set_verbosity(logging.ERROR)  # what is wrong with a config is said once, below
     try:
@@ -152,6 +163,8 @@ def _config_path(argv: list[str]) -> tuple[str, list[str]] | None:
 def _config_mistake(argv: list[str], error: Exception) -> str:
     """Says what is wrong with the config file, or which override is no field of it."""
     path, variant = _config_path(argv) or ("", [])
+    if Path(path).is_dir():
+        return f"--config must be a file, but {path!r} is a directory."
     try:
         config = runpy.run_path(path)["get_config"](*variant)
         _check_config(config)

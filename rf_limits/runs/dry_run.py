@@ -12,7 +12,7 @@ from rf_limits.errors import RequirementError
 from rf_limits.experiments.fields import config_fields
 from rf_limits.experiments.forecast import estimated_time, forecast
 from rf_limits.experiments.trial import Estimate
-from rf_limits.runs.progress import short_time
+from rf_limits.runs.progress import counted, short_time
 from rf_limits.runs.run import Run
 from rf_limits.runs.session import select_platform
 
@@ -107,4 +107,5 @@ def _state(run: Run) -> str:
     parts = len(store.parts())
     if run.overwrite:
         return f"{path}, whose results would be replaced"
-    return f"{path}, of which {parts} finished parts would be kept" if parts else str(path)
+    kept = counted(parts, "finished part")
+    return f"{path}, of which {kept} would be kept" if parts else str(path)

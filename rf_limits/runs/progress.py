@@ -16,13 +16,16 @@ EVERY = 30.0
 _EVENTS_EVERY = 1.0  # the same of events
 _MEMORY = 30.0  # seconds; or half of what has passed, if that is longer
 _SURE = 0.5  # seconds before which nothing is said about those that are left
+_EARLY = 300.0  # seconds in which a halt is taken for compiling, not for the speed of what is left
+_HALT = 0.1  # of the speed so far
 
 
 class SecondsLeft:
     """Seconds until the fraction is 1, at the speed of late.
 
     What was done before, and is counted all at once when a run goes on, is forgotten as the run
-    does: the speed is that of the last half of the time, and of at least half a minute.
+    does: the speed is that of the last half of the time, and of at least half a minute. While a
+    young run stands still, because it compiles, nothing is said.
 
     Args:
       clock: seconds, ascending.
@@ -44,7 +47,10 @@ class SecondsLeft:
         since, before = self._seen[0]
         if now - self._started < _SURE or fraction <= before:
             return None
-        return (now - since) * (1.0 - fraction) / (fraction - before)
+        speed, overall = (fraction - before) / (now - since), fraction / (now - self._started)
+        if now - self._started < _EARLY and speed < _HALT * overall:
+            return None
+        return (1.0 - fraction) / speed
 
 
 def short_time(seconds: float) -> str:
@@ -60,6 +66,11 @@ def short_time(seconds: float) -> str:
     if hours < 24:
         return f"{hours} h {minutes % 60} min"
     return f"{hours // 24} d {hours % 24} h"
+
+
+def counted(number: int, thing: str) -> str:
+    """``"1 part"``, ``"3 parts"``."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 @contextlib.contextmanager

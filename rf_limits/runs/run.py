@@ -21,6 +21,7 @@ from rf_limits.runs.compiled import compiling
 from rf_limits.runs.events import Tell, no_events
 from rf_limits.runs.files import StorageError
 from rf_limits.runs.keep import KeepInStore
+from rf_limits.runs.progress import counted
 from rf_limits.runs.provenance import provenance
 from rf_limits.runs.stopping import Stop
 from rf_limits.runs.store import InUseError, RunStore, plain
@@ -172,7 +173,7 @@ class Run:
         kept = self.store.parts()
         if kept:
             self.facts["resumed_parts"] = kept
-            note(f"Resuming: {len(kept)} finished parts are kept.")
+            note(f"Resuming: {counted(len(kept), 'finished part')} kept.")
 
     def write(self, result: Result) -> list[Path]:
         """Writes tables, summary and figures, then that the run is complete; paths of figures."""
@@ -183,7 +184,7 @@ class Run:
         figures = self.figures.draw(result.metrics)
         paths = [self.store.write_figure(name, figure)[0] for name, figure in figures.items()]
         status = "diverged" if result.diverged else "complete"
-        self._close(status, {"choices": result.choices})
+        self._close(status, {"choices": result.choices, "figures": list(figures)})
         self.store.forget_progress()
         return paths
 
@@ -222,9 +223,10 @@ def carry_out(
       Stopped: asked to stop; what is finished is kept.
       StorageError: a disk is full; what is finished is kept.
     """
-    for run in runs:
-        if run.prepared is None:
-            run.prepare(report)
+    with stop.at_once():
+        for run in runs:
+            if run.prepared is None:
+                run.prepare(report)
     if stop.requested():
         raise Stopped
     with contextlib.ExitStack() as stack:

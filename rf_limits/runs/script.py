@@ -1,22 +1,34 @@
 """The flags and the body shared by scripts that run a config in a work directory."""
 
 import sys
+from collections.abc import Sequence
 
 from absl import flags
 from ml_collections import config_flags
 from rich.console import Console
 
 from rf_limits.devices.connect import CONNECT_TIMEOUT, Address, connect, leaving_together
-from rf_limits.errors import check, check_choice
+from rf_limits.errors import check
 from rf_limits.runs.cli import answering, run_script
 from rf_limits.runs.dry_run import dry_run
 from rf_limits.runs.events import JsonLines, to_all
+from rf_limits.runs.recipes import RECIPES
 from rf_limits.runs.run import SAVE_EVERY
 from rf_limits.runs.session import run_in_workdir
 from rf_limits.runs.tensorboard import TensorBoard
 
 LOGS = ("text", "json")
 _WITH = "be given with --distributed only"
+
+
+def _check_experiment(experiment: str, experiments: Sequence[str]) -> None:
+    """Refuses a config of another script, which is named."""
+    scripts = {one.config("full").experiment: one.script for one in RECIPES}
+    hint = ""
+    if experiment in scripts and experiment not in experiments:
+        hint = f" (scripts/{scripts[experiment]}.py runs it)"
+    requirement = f"be one of {', '.join(sorted(experiments))}{hint}"
+    check(experiment in experiments, "experiment of this script", requirement, experiment)
 
 
 def run_config_script(*experiments: str) -> None:
@@ -45,7 +57,7 @@ def run_config_script(*experiments: str) -> None:
     flags.mark_flags_as_required(["config", "workdir"])
 
     def main() -> int:
-        check_choice(config.value.experiment, experiments, "experiment of this script")
+        _check_experiment(config.value.experiment, experiments)
         address = Address(coordinator.value, num_processes.value, process_id.value)
         if distributed.value:
             connect(address, dict(config.value.get("mesh", {})), wait.value)

@@ -128,7 +128,7 @@ class _Session:
                 f"{path} holds the results of this config already; nothing to do "
                 "(--overwrite runs it again)."
             )
-            _print_figures(self.console, sorted((path / "figures").glob("*.png")))
+            _print_figures(self.console, _figures_of(run))
             return self._end(0, "finished")
         stop = Stop()
         try:
@@ -174,13 +174,17 @@ def resume_command(argv: list[str], *, kept: bool = True) -> str:
     return shlex.join(["python", *left] if argv[0].endswith(".py") else left)
 
 
+def _figures_of(run: Run) -> list[Path]:
+    """Pictures of a finished run, the one to look at first."""
+    named = (run.store.read_json("run.json") or {}).get("figures", [])
+    paths = sorted((run.store.path / "figures").glob("*.png"))
+    return sorted(paths, key=lambda p: named.index(p.stem) if p.stem in named else len(named))
+
+
 def _print_figures(console: Console, paths: list[Path]) -> None:
     if paths:
-        console.print(
-            f"Figure to look at: {paths[0]}" + "".join(f" (also {path})" for path in paths[1:]),
-            highlight=False,
-            soft_wrap=True,
-        )
+        also = f" (also {', '.join(map(str, paths[1:]))})" if len(paths) > 1 else ""
+        console.print(f"Figure to look at: {paths[0]}{also}", highlight=False, soft_wrap=True)
 
 
 def _rich_table(printed: tuple[str, list[str], list[list[str]]], width: int) -> Table:

@@ -24,6 +24,7 @@ class Stop:
         self.saves_only = frozenset(saves_only)
         self.signal: int | None = None
         self._save = False
+        self._at_once = False
         self._agreed = 0  # another process may have had it
 
     def note(self, number: int) -> None:
@@ -32,6 +33,19 @@ class Stop:
             self._save = True
         else:
             self.signal = number
+
+    @contextlib.contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Inside there is nothing to save: asked to stop, the run is interrupted where it is."""
+        self._at_once = True
+        try:
+            yield
+        finally:
+            self._at_once = False
+
+    def ends_at_once(self, number: int) -> bool:
+        """Whether a signal ends the run where it is, and not at the next safe point."""
+        return self._at_once and is_alone() and number not in self.saves_only
 
     def save_requested(self) -> bool:
         """Whether a state should be saved at once; asking answers the request."""
@@ -53,7 +67,8 @@ class Stop:
 def listening(stop: Stop, say: Callable[[str], None]) -> Iterator[None]:
     """Lets the signals of :data:`SIGNALS` set ``stop``.
 
-    A second Ctrl-C does not wait: it raises KeyboardInterrupt. Handlers that were there before
+    A second Ctrl-C does not wait, and neither does the first where there is nothing to save: it
+    raises KeyboardInterrupt. Handlers that were there before
     are back afterwards. Outside the main thread, where Python allows no handlers, nothing is
     listened to.
 
@@ -66,6 +81,8 @@ def listening(stop: Stop, say: Callable[[str], None]) -> Iterator[None]:
         del frame
         again = stop.signal is not None
         stop.note(number)
+        if stop.ends_at_once(number):
+            raise KeyboardInterrupt
         name = signal.Signals(number).name
         if again and number == signal.SIGINT:
             if not is_alone():

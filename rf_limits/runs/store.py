@@ -118,7 +118,8 @@ class RunStore:
                 changed = ", ".join(_differences(before, plain(config)))
                 raise RequirementError(
                     f"--workdir must be empty or hold this config, but {self.path} holds a run of "
-                    f"another one (differing in {changed}); use --overwrite to replace it."
+                    f"another one (differing in {changed}); name another directory, or use "
+                    "--overwrite to replace it."
                 )
         elif self.path.exists() and self.others() and not overwrite:
             raise RequirementError(

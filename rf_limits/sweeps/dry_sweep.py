@@ -10,6 +10,7 @@ from rich.console import Console
 from rf_limits.experiments.fields import config_fields
 from rf_limits.experiments.forecast import estimated_time, forecast
 from rf_limits.runs.dry_run import config_lines, memory_line, time_line
+from rf_limits.runs.progress import counted
 from rf_limits.runs.run import Run
 from rf_limits.runs.store import plain
 from rf_limits.sweeps.checks import check_cells
@@ -53,7 +54,8 @@ def dry_sweep(
     for line in _field_lines(cells):
         say(line)
     say("")
-    say(f"cells: {len(every)}, of which {len(todo)} to run in {len(groups_of(todo))} groups")
+    groups = counted(len(groups_of(todo)), "group")
+    say(f"cells: {len(every)}, of which {len(todo)} to run in {groups}")
     found = [forecast(run.experiment, run.config) for run in runs]
     needed = [one.bytes for one in found if one.bytes is not None]
     say(f"{memory_line(max(needed, default=None))}, of one cell")

@@ -122,12 +122,14 @@ def _with(base: ConfigDict, fields: Mapping[str, Any]) -> ConfigDict:
         at = config
         for step in path:
             at = at[step]
-        try:
-            at[last] = value
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        try:  # a learning rate is text, "auto" or a number
+            at[last] = str(value) if number and isinstance(at[last], str) else value
         except (TypeError, ValueError) as error:
             kind = type(at[last]).__name__
+            hint = f", each value in parentheses as ({value!r},)" if kind == "tuple" else ""
             raise RequirementError(
-                f"sweep: {name} must be of type {kind}, but received {value!r}."
+                f"sweep: {name} must be of type {kind}{hint}, but received {value!r}."
             ) from error
     return config.lock()
 

@@ -89,4 +89,9 @@ class SweepLog:
             status = "complete"
         about = {"status": status, "exit_code": code, "seconds": self._elapsed()}
         self.tell("end", **about, paths=list(paths), cells=states)
+        if status == "complete" and len(found) > 1:
+            self.say(
+                "To look at it: scripts/report.py --workdir, or scripts/compare.py --workdirs "
+                "--output, with this directory."
+            )
         return code

@@ -92,7 +92,8 @@ def run_cells(
         console.print(text, highlight=False, soft_wrap=True)
 
     with progress(console) as report:
-        runs = [_ready(sweep, cell, note, report, listener(cell)) for cell in cells]
+        with stop.at_once():
+            runs = [_ready(sweep, cell, note, report, listener(cell)) for cell in cells]
         ready = [run for run in runs if run is not None]
         if not ready:
             return _failed(sweep, cells)

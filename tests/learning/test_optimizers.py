@@ -35,6 +35,7 @@ def test_parsing():
         ("sgd(momentun=0.9)", "Did you mean 'momentum'"),
         ("sgd(0.9)", "must read like"),
         ("sgd(momentum=", "must read like"),
+        ("adam(b1=2)", "b1 must be at least 0 and below 1"),
         ("sgd(momentum=open('x'))", "must read like"),
         ("optax.sgd", "must read like"),
         ("clip", "must be one of"),

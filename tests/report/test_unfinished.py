@@ -76,3 +76,14 @@ def test_a_directory_of_runs_is_all_of_them(tmp_path):
     found = find([tmp_path / "all"])
     assert [source.name for source in found] == ["approximation", "quickstart"]
     assert [source.experiment for source in found] == ["approximation", "training"]
+
+
+def test_runs_without_a_lazy_limit(tmp_path):
+    """Polynomials: the column is not there where several runs are put together."""
+    for degree in (1, 2):
+        config = tiny_config()
+        config.problem.target, config.problem.degree = "polynomial", degree
+        config.predictors.methods = ("network",)
+        run_in_workdir(config, tmp_path / "runs" / str(degree), console=Console(quiet=True))
+    text = written([tmp_path / "runs"], tmp_path / "page.html")[0].read_text()
+    assert "No lazy limit R* is known" in text

@@ -93,7 +93,7 @@ _CONFIG_FILES = [
     ("unknown.py", ("experiment", "trainings")),
     ("text.txt", ("text.txt",)),
     ("not_there.py", ("not_there.py", "No such file")),
-    ("other_files", ("other_files",)),
+    ("other_files", ("other_files", "is a directory")),
     ("typo.py:variant", ("typo.py", "get_config()")),
 ]
 _TRAINING_FILES = [

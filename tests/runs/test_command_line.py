@@ -114,7 +114,7 @@ def test_missing_pieces(tmp_path):
         ("configs/approximation.py", "--config.dims=(1,)", "dims must be a whole number"),
         ("configs/hardness.py", "--config.threshold=1e-9", "threshold must be at least"),
         ("configs/hardness.py", "--config.max_features=900000", "fits in memory"),
-        ("configs/quickstart.py", "--config.seeds=1", "experiment of this script must be one of"),
+        ("configs/quickstart.py", "--config.seeds=1", "scripts/train.py runs it"),
         ("configs/chizat.py:full", "--config.taus=(0.,)", "dynamics.py: taus must be finite"),
     ],
 )

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from rf_limits.runs.progress import Lines, SecondsLeft, short_time
+from rf_limits.runs.progress import Lines, SecondsLeft, counted, short_time
 
 
 class Clock:
@@ -96,3 +96,25 @@ def test_a_terminal_has_a_bar():
         report("width 8", 0.5)
     assert "width 8" in text.getvalue()
     assert "left" in text.getvalue()
+
+
+def test_nothing_is_said_while_a_young_run_stands_still():
+    """A quarter in 30 s, then a minute of compiling; an old run that is slow is another matter."""
+    clock = Clock()
+    left = SecondsLeft(clock)
+    for second in range(1, 31):
+        clock.now = float(second)
+        left(second / 120.0)
+    for second in range(31, 91):
+        clock.now = float(second)
+        found = left(0.25 + second * 1e-6)
+        assert found is None or found < 10.0 * 0.75 / 0.25 * second
+    assert found is None
+    for second in range(91, 1500):
+        clock.now = float(second)
+        found = left(0.25 + second * 1e-5)
+    assert found == pytest.approx(0.735 / 1e-5, rel=0.01)
+
+
+def test_counted():
+    assert [counted(n, "part") for n in (0, 1, 2)] == ["0 parts", "1 part", "2 parts"]

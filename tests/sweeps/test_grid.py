@@ -82,3 +82,16 @@ def test_axes_of_the_command_line():
     for text in ("problem.dim", "problem.dim=5", "problem.dim=(5,", "problem.dim=()"):
         with pytest.raises(RequirementError, match='--grid must be like "problem.dim'):
             parse_axis(text, "--grid")
+
+
+def test_numbers_of_fields_that_are_text():
+    """A learning rate is "auto" or a number; a width needs parentheses of its own."""
+    config = default_config()
+    with config.unlocked():
+        config.sweep = sweep(grid={"training.learning_rate": (0.01, "auto")})
+    rates = [cell.config.training.learning_rate for cell in cells_of(config)]
+    assert rates == ["0.01", "auto"]
+    with config.unlocked():
+        config.sweep = sweep(grid={"model.widths": (16, 32)})
+    with pytest.raises(RequirementError, match=r"each value in parentheses as \(16,\)"):
+        cells_of(config)

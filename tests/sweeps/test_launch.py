@@ -6,11 +6,20 @@ import pathlib
 import signal
 import subprocess
 import sys
+import time
+import types
 
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from rf_limits.runs.store import RunStore
+from rf_limits.sweeps.executors.local import LocalExecutor, _Worker
+from rf_limits.sweeps.grid import cells_of, sweep
+from rf_limits.sweeps.log import SweepLog
+from rf_limits.sweeps.manifest import SweepStore
+from rf_limits.sweeps.status import statuses
+from tests.experiments.test_resume import configured
 from tests.runs.disturbed import wait_for
 from tests.variants import kept
 
@@ -195,3 +204,41 @@ def test_another_sweep_is_refused_and_extend_adds(config, inline, tmp_path):
     code, text = launched(f"--config={config}", f"--workdir={ROOT / 'docs'}", "--executor=inline")
     assert code == 2
     assert "holds other files" in text
+
+
+def test_cells_of_a_worker_that_was_stopped_early_are_run_again(tmp_path):
+    """It had written nothing: asked to stop, they are pending; without, they failed."""
+    store = SweepStore(tmp_path / "sweep")
+    config = configured("minibatches")
+    with config.unlocked():
+        config.sweep = sweep(grid={"problem.noise": (0.0, 0.1)})
+    cells = store.claim(cells_of(config), extend=False)
+    executor = LocalExecutor(store, SweepLog(Console(quiet=True)))
+    log = tmp_path / "log"
+    log.write_text("SIGINT: saving and stopping")
+    for code in (-15, 130, 143):
+        ended = _Worker(types.SimpleNamespace(returncode=code), cells, log, 0)
+        executor._end(ended, stopped=True)
+        assert [one.state for one in statuses(store, cells)] == ["pending", "pending"]
+    executor._end(ended, stopped=False)
+    assert [one.state for one in statuses(store, cells)] == ["failed", "failed"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [1.5, 3.0, 6.0])
+def test_ctrl_c_while_workers_start(config, inline, tmp_path, seconds):
+    """As a terminal sends it, to the whole group; the same command goes on."""
+    path = tmp_path / "sweep"
+    arguments = (f"--config={config}", f"--workdir={path}", "--executor=local", "--jobs=2")
+    process = subprocess.Popen(
+        command(*arguments), cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    time.sleep(seconds)
+    os.killpg(process.pid, signal.SIGINT)
+    out, _ = process.communicate()
+    assert process.returncode in (130, -signal.SIGINT), out  # the latter while it imports
+    code, text = launched("status", f"--workdir={path}")
+    assert " 0 failed" in text or "must hold a sweep" in text, text
+    code, text = launched(*arguments)
+    assert code == 0, text
+    assert_equal_tables(tables(path), tables(inline))

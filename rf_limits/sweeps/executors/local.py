@@ -119,7 +119,7 @@ class LocalExecutor:
             ended = [worker for worker in workers if worker.process.poll() is not None]
             for worker in ended:
                 workers.remove(worker)
-                self._end(worker)
+                self._end(worker, stopped=stop.signal is not None)
                 self.log.ended(self.sweep, worker.cells)
             if asked and not workers:
                 raise Stopped
@@ -154,9 +154,13 @@ class LocalExecutor:
         self.log.started(cells, f"[{number}] started {cells[0].name}{more}")
         return _Worker(process, cells, log, slot)
 
-    def _end(self, worker: _Worker) -> None:
+    def _end(self, worker: _Worker, *, stopped: bool) -> None:
+        """Records the cells of a worker that ended without recording them itself.
+
+        One that was asked to stop leaves them to be run again.
+        """
         code = worker.process.returncode
-        for cell in worker.cells:
+        for cell in () if stopped else worker.cells:
             state, _ = state_of(self.sweep.run(cell.name))
             if code < 0 and state in ("pending", "interrupted"):
                 name = signal.Signals(-code).name

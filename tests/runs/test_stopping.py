@@ -1,0 +1,38 @@
+"""Signals: a safe point is waited for where there is something to save."""
+
+import signal
+
+import pytest
+
+from rf_limits.runs.stopping import Stop, listening
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_has_nothing_to_save_ends_at_once(number):
+    stop, said = Stop(), []
+    with listening(stop, said.append):
+        with pytest.raises(KeyboardInterrupt), stop.at_once():
+            signal.raise_signal(number)
+        assert said == []
+        assert stop.requested()
+        assert stop.exit_code == 128 + number
+
+
+def test_what_has_something_to_save_waits_once():
+    stop, said = Stop(), []
+    with listening(stop, said.append):
+        with stop.at_once():
+            pass
+        signal.raise_signal(signal.SIGINT)
+        assert stop.requested()
+        assert len(said) == 1
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_who_only_saves_goes_on_while_there_is_nothing_to_save():
+    stop, said = Stop(saves_only=(signal.SIGTERM,)), []
+    with listening(stop, said.append), stop.at_once():
+        signal.raise_signal(signal.SIGTERM)
+    assert not stop.requested()
+    assert stop.save_requested()
