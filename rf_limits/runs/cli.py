@@ -18,6 +18,7 @@ from rf_limits.experiments.fields import config_fields
 from rf_limits.runs.files import StorageError
 
 STORAGE_ERROR = 74  # EX_IOERR
+_TYPE = r"TypeError: Could not override field '(\w+)'.*? (\S+) is of original type .*'str'>$"
 _CONFIG = "be a file whose get_config() returns a ConfigDict with a field experiment"
 
 
@@ -177,7 +178,7 @@ def _config_mistake(argv: list[str], error: Exception) -> str:
         reason: Exception = found
     except Exception as found:
         reason = found
-    if isinstance(reason, OSError) and reason.filename == path:
+    if isinstance(reason, OSError) and str(reason.filename) in (path, str(Path(path).absolute())):
         return (
             f"--config must be a file that can be read, but received {path!r} ({reason.strerror})."
         )
@@ -185,7 +186,14 @@ def _config_mistake(argv: list[str], error: Exception) -> str:
     where = f", line {frames[-1].lineno}" if frames else ""
     words = f"{type(reason).__name__}: {str(reason).strip().partition(chr(10))[0]}"
     words = re.sub(r" Other fields present: .*}[\"']?\.?", "", words)  # ml_collections lists all
+    words = re.sub(_TYPE, _text, words)
     return _one_line(f"--config must {_CONFIG}, but {path!r}{where} raises {words}")
+
+
+def _text(match: re.Match) -> str:
+    """What ml_collections says of a number where text is wanted, such as a learning rate."""
+    name, value = match.groups()
+    return f"TypeError: {name} is text: {value!r}, not {value}"
 
 
 def _unknown_field(argv: list[str], config: ConfigDict) -> str | None:

@@ -37,6 +37,7 @@ FILES = {
     "typo.py": _BASE + "    config.problem.dimm = 5\n    return config\n",
     "unlocked_typo.py": _UNLOCKED + "    config.problem.dimm = 5\n    return config\n",
     "unlocked_section.py": _UNLOCKED + "    config.probelm = ConfigDict()\n    return config\n",
+    "number.py": _BASE + "    config.training.learning_rate = 0.01\n    return config\n",
     "wrong_type.py": _BASE + "    config.problem.dim = 'five'\n    return config\n",
     "replaced.py": _UNLOCKED + "    config.problem = 'hard'\n    return config\n",
     "missing.py": _UNLOCKED + "    del config.problem.dim\n    return config\n",
@@ -92,7 +93,8 @@ _CONFIG_FILES = [
     ("no_experiment.py", ("experiment",)),
     ("unknown.py", ("experiment", "trainings")),
     ("text.txt", ("text.txt",)),
-    ("not_there.py", ("not_there.py", "No such file")),
+    ("not_there.py", ("be a file that can be read", "not_there.py", "No such file")),
+    ("number.py", ("line 8", "learning_rate is text: '0.01', not 0.01")),
     ("other_files", ("other_files", "is a directory")),
     ("typo.py:variant", ("typo.py", "get_config()")),
 ]
