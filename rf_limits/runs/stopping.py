@@ -5,11 +5,16 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Collection, Iterator
+from types import FrameType
 
 from rf_limits.devices.processes import is_alone, largest
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 """Ctrl-C, and what schedulers send before they take a machine away."""
+
+
+_CALLBACK = "_xla_gc_callback"
+_LATER = 0.02  # seconds
 
 
 class Stop:
@@ -63,31 +68,44 @@ class Stop:
         return 128 + (self._agreed or self.signal or signal.SIGINT)
 
 
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Raises KeyboardInterrupt; a moment later where it would be lost.
+
+    What is raised inside a callback of the garbage collector, JAX has one, is printed and ignored.
+    """
+    while frame is not None:
+        if frame.f_code.co_name == _CALLBACK:
+            threading.Timer(_LATER, os.kill, (os.getpid(), number)).start()
+            return
+        frame = frame.f_back
+    raise KeyboardInterrupt
+
+
 @contextlib.contextmanager
 def listening(stop: Stop, say: Callable[[str], None]) -> Iterator[None]:
     """Lets the signals of :data:`SIGNALS` set ``stop``.
 
     A second Ctrl-C does not wait, and neither does the first where there is nothing to save: it
-    raises KeyboardInterrupt. Handlers that were there before
-    are back afterwards. Outside the main thread, where Python allows no handlers, nothing is
-    listened to.
+    raises KeyboardInterrupt. Handlers that were there before are back afterwards. Outside the main
+    thread, where Python allows no handlers, nothing is listened to.
 
     Args:
       stop: what is set.
       say: called with a line of text when a signal arrives.
     """
 
-    def handle(number: int, frame: object) -> None:
-        del frame
+    def handle(number: int, frame: FrameType | None) -> None:
         again = stop.signal is not None
         stop.note(number)
         if stop.ends_at_once(number):
-            raise KeyboardInterrupt
+            _interrupt(number, frame)
+            return
         name = signal.Signals(number).name
         if again and number == signal.SIGINT:
             if not is_alone():
                 os._exit(stop.exit_code)  # an orderly exit would wait for the others
-            raise KeyboardInterrupt
+            _interrupt(number, frame)
+            return
         if number in stop.saves_only:
             say(f"{name}: saving at the next safe point, and going on.")
         elif not again:

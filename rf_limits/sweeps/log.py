@@ -58,13 +58,23 @@ class SweepLog:
         for cell in cells:
             self.tell("cell", name=cell.name, state="running", detail="")
 
-    def ended(self, sweep: SweepStore, cells: Sequence[SweepCell]) -> None:
-        """These cells were carried out, or were to be; how they stand is on disk."""
+    def ended(
+        self, sweep: SweepStore, cells: Sequence[SweepCell], *, stopped: bool = False
+    ) -> None:
+        """These cells were carried out, or were to be; how they stand is on disk.
+
+        Args:
+          sweep: the directory.
+          cells: which.
+          stopped: whether the sweep was asked to stop: no pace is said then.
+        """
         for cell in cells:
             state, detail = state_of(sweep.run(cell.name))
             if state == "failed":
                 self.say(f"failed {cell.name}: {detail}")
             self.tell("cell", name=cell.name, state=state, detail=detail)
+        if stopped:
+            return
         self.say(self._tally.ended(len(cells)))
         left = self._tally.left()
         self.tell(

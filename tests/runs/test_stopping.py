@@ -1,6 +1,7 @@
 """Signals: a safe point is waited for where there is something to save."""
 
 import signal
+import time
 
 import pytest
 
@@ -36,3 +37,20 @@ def test_who_only_saves_goes_on_while_there_is_nothing_to_save():
         signal.raise_signal(signal.SIGTERM)
     assert not stop.requested()
     assert stop.save_requested()
+
+
+def test_what_would_be_lost_comes_again():
+    """JAX's callback of the garbage collector ignores what is raised inside it."""
+
+    def _xla_gc_callback():
+        signal.raise_signal(signal.SIGINT)
+
+    def work():
+        _xla_gc_callback()
+        time.sleep(5.0)  # interrupted
+        pytest.fail("it did not come")
+
+    stop = Stop()
+    with listening(stop, print), stop.at_once(), pytest.raises(KeyboardInterrupt):
+        work()
+    assert stop.signal == signal.SIGINT

@@ -119,8 +119,9 @@ class LocalExecutor:
             ended = [worker for worker in workers if worker.process.poll() is not None]
             for worker in ended:
                 workers.remove(worker)
-                self._end(worker, stopped=stop.signal is not None)
-                self.log.ended(self.sweep, worker.cells)
+                stopped = stop.signal is not None
+                self._end(worker, stopped=stopped)
+                self.log.ended(self.sweep, worker.cells, stopped=stopped)
             if asked and not workers:
                 raise Stopped
             if not ended:
