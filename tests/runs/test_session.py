@@ -167,7 +167,7 @@ def test_finished_parts_are_kept(tmp_path, monkeypatch):
     assert RunStore(tmp_path / "run").parts() == ["width-4"]
     code, text = run(tiny_config(), tmp_path / "run")
     assert code == 0
-    assert "Resuming: 1 finished parts" in text
+    assert "Resuming: 1 finished part kept." in text
     assert widths == [4, 8, 8]
     tables = [RunStore(tmp_path / name).read_metrics() for name in ("whole", "run")]
     pd.testing.assert_frame_equal(*tables, check_exact=True)
