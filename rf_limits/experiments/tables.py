@@ -112,9 +112,11 @@ def rows_of(table: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows that a table was made of: each with what its method has, whole numbers whole.
 
     Args:
-      table: of rows that differ in their columns, with ``method`` among them.
+      table: of rows that differ in their columns, with ``method`` among them; or of none.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
+    if table.empty:
+        return rows
     for _, group in table.groupby("method", sort=False):
         names = [name for name in group if group[name].notna().any() or name == "risk"]
         whole = [name for name in names if name in ("width", "seed", "step", "parameters")]

@@ -83,7 +83,7 @@ def test_runs_without_a_lazy_limit(tmp_path):
     for degree in (1, 2):
         config = tiny_config()
         config.problem.target, config.problem.degree = "polynomial", degree
-        config.predictors.methods = ("network",)
+        config.predictors.methods, config.model.widths = ("network",), (4,)
         run_in_workdir(config, tmp_path / "runs" / str(degree), console=Console(quiet=True))
     text = written([tmp_path / "runs"], tmp_path / "page.html")[0].read_text()
     assert "No lazy limit R* is known" in text

@@ -49,7 +49,7 @@ def assert_the_same(path, undisturbed):
     assert names == {"config.json", "run.json", "metrics.parquet", "summary.json", "figures"}
 
 
-@pytest.mark.parametrize("number", kept([5, KILLS], [5]))
+@pytest.mark.parametrize("number", kept([2, KILLS], [2]))
 def test_killed_at_random_moments(config, undisturbed, tmp_path, number):
     random = np.random.default_rng(5)
     log, kills, runs = tmp_path / "log.txt", 0, 0

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from rf_limits.errors import RequirementError
 from rf_limits.experiments import training
+from rf_limits.experiments.tables import rows_of
 from rf_limits.runs import tensorboard
 from rf_limits.runs.events import EVENTS, JsonLines, to_all
 from rf_limits.runs.session import resume_command, run_in_workdir
@@ -216,6 +217,37 @@ def test_a_run_that_goes_on_tells_all_its_rows(tmp_path, case):
     curves = event_files(tmp_path / "run" / "tensorboard")
     for name in ("network,N=4,scale=1", "network,N=8,scale=1"):
         assert [step for step, _ in curves[name]["risk"]] == [0, 1, 2, 4]
+
+
+def test_rows_of_tables():
+    """With what each method has; of none, none."""
+    assert rows_of(pd.DataFrame([])) == []
+    rows = [
+        {"method": "network", "width": 4, "step": 0, "risk": 0.5},
+        {"method": "ntk", "time": np.inf, "risk": np.nan},
+    ]
+    found = rows_of(pd.DataFrame(rows))
+    assert found[0] == rows[0]
+    assert isinstance(found[0]["width"], int)
+    assert found[1].keys() == rows[1].keys()
+
+
+@pytest.mark.parametrize("methods", [("network",), ("network", "ntk")])
+def test_a_run_whose_parts_are_all_kept_goes_on(tmp_path, methods):
+    """Interrupted when its last part was kept, which may have no rows."""
+    config, seen = tiny_config(), []
+    config.predictors.methods, config.model.widths = methods, (4,)
+
+    def interrupt(event, **fields):
+        if event == "saved" and fields["what"] == "part":
+            seen.append(fields["name"])
+            if fields["name"] == training.INFINITE_WIDTH:
+                raise KeyboardInterrupt
+
+    assert followed(config, tmp_path / "run", interrupt)[0] == 130
+    code, events = followed(config, tmp_path / "run")
+    assert code == 0
+    assert {event["part"] for event in of(events, "measurement")} <= set(seen)
 
 
 def test_resume_commands():

@@ -47,7 +47,9 @@ def test_opening(tmp_path):
     assert store.open(CONFIG, overwrite=False) == "finished"
     assert store.open(CONFIG, overwrite=True) == "new"
     other = {"a": 1, "b": {"c": (1, 3)}, "d": 2}
-    with pytest.raises(RequirementError, match=r"differing in b\.c, d\); use --overwrite"):
+    with pytest.raises(
+        RequirementError, match=r"differing in b\.c, d\); name another .*--overwrite"
+    ):
         store.open(other, overwrite=False)
     assert store.open(other, overwrite=True) == "new"
 

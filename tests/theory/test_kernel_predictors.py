@@ -176,12 +176,11 @@ def test_what_is_cut_is_within_its_bound(key):
 
 
 @pytest.mark.parametrize(
-    ("inputs", "bias"),
-    kept([("gaussian", 0.0), ("sphere", 0.0), ("sphere", 0.5)], [("gaussian", 0.0)]),
+    "case", kept([("gaussian", 0.0), ("sphere", 0.0), ("sphere", 0.5)], [("gaussian", 0.0)])
 )
-def test_risk_and_its_degrees(key, inputs, bias):
+def test_risk_and_its_degrees(key, case):
     """Risk by moments, by degrees, and by simulation agree."""
-    dim = 10
+    dim, (inputs, bias) = 10, case
     target = make_target(key, "single_neuron", dim=dim, bias=bias)
     series = target_series(target, "ntk", inputs=inputs)
     points = sample_inputs(jax.random.fold_in(key, 1), inputs, 12, dim)
