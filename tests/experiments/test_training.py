@@ -194,7 +194,7 @@ BY_DEGREE = ("biases", "polynomial", "teacher", "not centred", "tanh on a test s
 
 SLOW = (
     *("erf population", "biases", "teacher", "float64 vmap", "sphere", "output layer"),
-    "adam minibatch",
+    *("adam minibatch", "one pass", "tanh on a test set"),
     *("mean field", "polynomial", "flow", "biased target on a sphere", "not centred"),
 )
 """Variants left to ``make test-all``: others use the same code paths."""

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from tests import in_process
 from tests.variants import kept
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -120,9 +121,9 @@ def test_missing_pieces(tmp_path):
 )
 def test_mistakes_of_other_scripts(tmp_path, config, mistake, text):
     workdir = tmp_path / "run"
-    script = "scripts/dynamics.py" if "chizat" in config else "scripts/limits.py"
-    done = train(mistake, f"--workdir={workdir}", config=config, script=script)
-    assert done.returncode == 2
-    assert text in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    script = "dynamics" if "chizat" in config else "limits"
+    found = in_process.run(script, f"--config={ROOT / config}", mistake, f"--workdir={workdir}")
+    assert found.code == 2
+    assert text in found.err
+    assert len(found.err.strip().splitlines()) == 1, found.err
     assert not workdir.exists()

@@ -151,7 +151,7 @@ def test_the_base_of_every_mistake_is_none(folder):
 
 
 _ALONE = 12
-"""Mistakes that run in processes of their own, 2 s each; three by default."""
+"""Mistakes that run in processes of their own, 2 s each; one by default."""
 
 
 def _seconds_of_processes():
@@ -161,7 +161,7 @@ def _seconds_of_processes():
 
 
 @pytest.mark.parametrize(
-    "index", [i if i < 3 else pytest.param(i, marks=pytest.mark.slow) for i in range(_ALONE)]
+    "index", [i if i < 1 else pytest.param(i, marks=pytest.mark.slow) for i in range(_ALONE)]
 )
 def test_in_a_process_of_its_own(folder, index):
     draw = random.Random(index)

@@ -12,6 +12,7 @@ from rf_limits.errors import RequirementError
 from rf_limits.theory.expectations import FUNCTIONS, gaussian_gram, series_gram
 from rf_limits.theory.pair_quadrature import pair_quadrature
 from tests.theory.plane import expectation
+from tests.variants import kept
 
 NUMPY = {
     "relu": lambda h: np.maximum(h, 0.0),
@@ -93,7 +94,9 @@ def test_by_hand():
     assert abs(found - 0.25 - np.arcsin(1.0 / np.sqrt(50.0)) / (2 * np.pi)) < 1e-15
 
 
-@pytest.mark.parametrize("activation", ["relu", "step", "erf", "gelu", "sin"])
+@pytest.mark.parametrize(
+    "activation", kept(["relu", "step", "erf", "gelu", "sin"], ["relu", "sin"])
+)
 def test_series_agrees_with_closed_form(key, activation):
     """Within the error the series states, gates included, and it is not vacuous."""
     w, v = jax.random.normal(key, (2, 6, 3))
@@ -140,7 +143,7 @@ def test_pair_quadrature_states_its_error(key):
     assert np.all(difference <= found.error)
 
 
-@pytest.mark.parametrize("activation", sorted(FUNCTIONS))
+@pytest.mark.parametrize("activation", kept(sorted(FUNCTIONS), ["relu", "gelu"]))
 def test_gradients_match_differences(key, activation):
     keys = jax.random.split(key, 6)
     at = [

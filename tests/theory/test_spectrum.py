@@ -300,7 +300,9 @@ def test_polynomials_by_hand():
     np.testing.assert_allclose(found.weights, [0.25, 4.0, 0.0], atol=1e-13)
 
 
-@pytest.mark.parametrize(("scale", "bias"), [(1.0, 0.0), (2.0, -0.7)])
+@pytest.mark.parametrize(
+    ("scale", "bias"), [pytest.param(1.0, 0.0, marks=pytest.mark.slow), (2.0, -0.7)]
+)
 def test_hermite_coefficients_against_mpmath(scale, bias):
     functions = {
         "relu": lambda t: max(t, mpmath.mpf(0)),
