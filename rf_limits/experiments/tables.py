@@ -111,13 +111,16 @@ def metrics_table(
 def rows_of(table: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows that a table was made of: each with what its method has, whole numbers whole.
 
+    Rows at convergence (time infinite) have other columns than those in time.
+
     Args:
       table: of rows that differ in their columns, with ``method`` among them; or of none.
     """
     rows: list[dict[str, Any]] = []
     if table.empty:
         return rows
-    for _, group in table.groupby("method", sort=False):
+    late = np.isinf(table["time"].astype("float64")) if "time" in table else table["method"].isna()
+    for _, group in table.groupby(["method", late.rename("late")], sort=False):
         names = [name for name in group if group[name].notna().any() or name == "risk"]
         whole = [name for name in names if name in ("width", "seed", "step", "parameters")]
         rows += group[names].astype(dict.fromkeys(whole, int)).to_dict("records")

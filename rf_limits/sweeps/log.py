@@ -70,8 +70,6 @@ class SweepLog:
         """
         for cell in cells:
             state, detail = state_of(sweep.run(cell.name))
-            if state == "failed":
-                self.say(f"failed {cell.name}: {detail}")
             self.tell("cell", name=cell.name, state=state, detail=detail)
         if stopped:
             return

@@ -168,6 +168,9 @@ class LocalExecutor:
                 fail(self.sweep, cell, f"its process ended by {name}; see {worker.log}")
             elif code not in (0, 1) and state == "pending":
                 fail(self.sweep, cell, _last_line(worker.log) or f"exit code {code}")
+            state, detail = state_of(self.sweep.run(cell.name))
+            if state == "failed":
+                self.log.say(f"failed {cell.name}: {detail}")
 
 
 def _last_line(path: Path) -> str:
