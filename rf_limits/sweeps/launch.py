@@ -14,6 +14,7 @@ from rf_limits.errors import check
 from rf_limits.experiments.keep import Stopped
 from rf_limits.runs.cli import answering, run_script
 from rf_limits.runs.events import JsonLines, failure, no_events
+from rf_limits.runs.progress import counted
 from rf_limits.runs.run import SAVE_EVERY
 from rf_limits.runs.script import LOGS
 from rf_limits.runs.session import resume_command, select_platform
@@ -146,6 +147,9 @@ def launch(
     groups += [[cell] for cell in todo if cell.name in failed]
     about = {"experiment": config.experiment, "process": os.getpid()}
     log.tell("start", workdir=str(store.path), **about, cells=len(cells), to_run=len(todo))
+    busy = sum(one.state in ("running", "queued") for one in found)
+    if busy:
+        log.note(f"{counted(busy, 'cell')} under way in another process or job: left to it.")
     stop, code = Stop(), 0
     try:
         with listening(stop, log.note):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from rf_limits.runs.progress import short_time
+from rf_limits.runs.progress import counted, short_time
 from rf_limits.runs.store import RunStore
 from rf_limits.sweeps.grid import SweepCell
 from rf_limits.sweeps.manifest import SweepStore
@@ -96,7 +96,7 @@ def status_lines(found: Sequence[CellStatus], left: float | None = None) -> list
     words = [
         f"{count} {state}" for state, count in counts(found).items() if count or state in shown
     ]
-    lines = [f"{len(found)} cells: {', '.join(words)}."]
+    lines = [f"{counted(len(found), 'cell')}: {', '.join(words)}."]
     if left is not None:
         lines.append(f"About {short_time(left)} left, at the pace of those that are done.")
     diverged = [one.cell.name for one in found if one.detail == "diverged"]

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from rf_limits.runs.progress import short_time
+from rf_limits.runs.progress import counted, short_time
 
 
 class Tally:
@@ -36,7 +36,7 @@ class Tally:
         """The line that is printed when ``count`` more cells have ended."""
         self._ended += count
         number = self._cells - self._ended
-        line = f"{self._ended} of {self._cells} cells ended"
+        line = f"{self._ended} of {counted(self._cells, 'cell')} ended"
         if number <= 0:
             return f"{line}."
         return f"{line}, {number} left, about {short_time(self.left())}."
