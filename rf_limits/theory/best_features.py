@@ -25,8 +25,8 @@ class BestRisk(NamedTuple):
 
     Attributes:
       num_features: p.
-      risk: E (sum_i u_i f_i - f*)^2 at the best u (plus ridge |u|^2 left out), to about
-        1e-16 E f*^2 times the condition number's root; at least 0.
+      risk: E (sum_i u_i f_i - f*)^2 at the best u (plus ridge |u|^2 left out); what rounding
+        leaves below zero is 0.
       max_weight: max_i |u_i|.
       condition_number: of G + ridge I, 1-norm estimate.
     """
