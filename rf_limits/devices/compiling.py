@@ -34,6 +34,9 @@ def jit_quickly(function: Callable, **options: Any) -> Callable:
     Args:
       function: to be compiled; the result must not be called from within compiled functions.
       options: of ``jax.jit``.
+
+    Returns:
+      A function like that of ``jax.jit``; its attribute ``optimized`` is the one for accelerators.
     """
     optimized = jax.jit(function, **options)
 
@@ -46,4 +49,5 @@ def jit_quickly(function: Callable, **options: Any) -> Callable:
         chosen = quick() if jax.default_backend() == "cpu" else optimized
         return chosen(*arguments, **named)
 
+    call.optimized = optimized
     return call

@@ -1,0 +1,94 @@
+"""What is compiled for regression on streamed data."""
+
+from functools import cache
+
+import jax
+from jax.sharding import Mesh
+
+from rf_limits.learning.streamed import feature_sums, kernel_tiles, preconditioners
+from rf_limits.learning.streamed.feature_sums import GramSums, ResidualSums
+from rf_limits.learning.streamed.stream import SampleStream
+from rf_limits.measure import tiled_kernel_risk
+from rf_limits.models import (
+    random_features,
+)
+from tests.devices.steps import (
+    BIASED,
+    DIM,
+    ERF,
+    NEURON,
+    NUM,
+    RELU,
+    TANH,
+    WIDTH,
+    add,
+    exact,
+    floats,
+    keys,
+    mesh,
+    pair,
+    params,
+    whole,
+)
+
+_STREAM = cache(lambda: SampleStream(NEURON, "gaussian", 0.1, 20, 8))
+add("stream: a block", jax.jit(lambda *a: _STREAM().block(*a)), lambda: (keys(), whole()))
+
+
+def _sums(network, mesh: Mesh | None, kind: type) -> tuple:
+    start = (network, _STREAM(), mesh, params(network), keys())
+    moments, square, bounds = floats(WIDTH), floats(), (whole(), whole())
+    if kind is ResidualSums:
+        return *start, floats(WIDTH), floats(), ResidualSums(moments, square), *bounds
+    tiles = feature_sums.tiles_of(WIDTH)
+    gram = floats(tiles, WIDTH // tiles, WIDTH)
+    return *start, GramSums(gram, moments, square), *bounds
+
+
+add("stream: Gram sums on a mesh", feature_sums._add_gram, lambda: _sums(ERF, mesh(), GramSums))
+add("stream: residuals", feature_sums._add_residual, lambda: _sums(BIASED, None, ResidualSums))
+
+
+def _tiled(network, name: str, mesh: Mesh | None = None) -> tuple:
+    return network, name, "both", mesh
+
+
+add(
+    "stream: tile of the NNGP by quadrature",
+    kernel_tiles._tile,
+    lambda: (*_tiled(TANH, "nngp"), floats(2, DIM), floats(NUM, DIM)),
+)
+add(
+    "stream: tile of the NTK on a mesh",
+    kernel_tiles._tile,
+    lambda: (*_tiled(BIASED, "ntk", mesh()), floats(2, DIM), floats(NUM, DIM)),
+)
+
+
+def _products(network, name: str) -> tuple:
+    arrays = (floats(NUM, DIM), floats(NUM, DIM), floats(NUM), floats(NUM))
+    return *_tiled(network, name), 2, *arrays, whole(), whole()
+
+
+add("stream: products with the NNGP", kernel_tiles._add_products, lambda: _products(ERF, "nngp"))
+add("stream: products with the NTK", kernel_tiles._add_products, lambda: _products(RELU, "ntk"))
+add(
+    "stream: rows of a preconditioner",
+    preconditioners._gram_rows,
+    lambda: ("gelu", *pair(2, WIDTH)),
+)
+add(
+    "stream: risk of a kernel",
+    tiled_kernel_risk._add_rows,
+    lambda: (floats(6), DIM, floats(2, 64, DIM), floats(2, 64), floats(), whole(), whole()),
+)
+add(
+    "stream: risk of features",
+    jax.jit(lambda init, weights: exact(BIASED, -1).random_features(init, weights)),
+    lambda: (params(BIASED), floats(WIDTH)),
+)
+add(
+    "stream: predictions of features",
+    jax.jit(lambda init, weights, rows: random_features(TANH, init, rows) @ weights),
+    lambda: (params(TANH), floats(WIDTH), floats(NUM, DIM)),
+)

@@ -1,0 +1,211 @@
+"""What is compiled before and in training: draws, step sizes, steps, population descent."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from rf_limits.experiments import setting, watch, width
+from rf_limits.experiments.neuron_descent import _plain_risk
+from rf_limits.learning.descent import descend_until
+from rf_limits.learning.optimizers import parse_optimizer
+from rf_limits.learning.step_size import population_sharpness, sharpness
+from rf_limits.learning.training import Cell, Trainer
+from rf_limits.models import (
+    infinite_width_kernels,
+    tangent_kernel,
+)
+from rf_limits.problem import SampledTarget, sample_inputs
+from rf_limits.problem.data import noisy_labels
+from rf_limits.theory.degree_risks import degree_products
+from rf_limits.theory.relu_moments import ReluSum, relu_sum_product
+from rf_limits.theory.zonal import radial_rule
+from tests.devices.steps import (
+    BIASED,
+    DEGREE,
+    DIM,
+    DOUBLED,
+    ERF,
+    LINEAR,
+    MANY_NEURONS,
+    NEURON,
+    NUM,
+    RELU,
+    SEEDS,
+    TANH,
+    TEACHER,
+    TEST,
+    add,
+    cells,
+    exact,
+    floats,
+    keys,
+    mesh,
+    params,
+    scaled,
+    whole,
+)
+
+add("draw: data sets", setting._draw, lambda: (keys(SEEDS), NEURON, "sphere", NUM, TEST, 0.1))
+add("draw: parameters", width._draw_inits, lambda: (keys(SEEDS), BIASED, DIM, jnp.float32))
+add("targets: values", watch._values, lambda: (NEURON, floats(SEEDS, NUM, DIM)))
+
+
+def _degrees(inputs: str) -> Callable:
+    return jax.jit(lambda: degree_products(NEURON, NEURON, DEGREE, inputs=inputs))
+
+
+add("targets: degrees under Gaussian inputs", _degrees("gaussian"), tuple)
+add("targets: degrees on the sphere", _degrees("sphere"), tuple)
+add(
+    "targets: degrees without biases",
+    jax.jit(lambda: TEACHER.zonal_sum(DEGREE, radial_rule(DIM, True))),
+    tuple,
+)
+add(
+    "targets: second moment",
+    jax.jit(relu_sum_product),
+    lambda: (ReluSum(floats(2, DIM), floats(2), floats(2)),) * 2,
+)
+
+
+def _sampled_moment(key):
+    target = SampledTarget(DIM, lambda x: jnp.sin(x[:, 0]), "sin(x_1)")
+    return jnp.mean(target(sample_inputs(key, "sphere", 2**14, DIM)) ** 2)
+
+
+add(
+    "targets: sampled second moment",
+    jax.jit(lambda k: jax.lax.map(_sampled_moment, k)),
+    lambda: (keys(16),),
+)
+add(
+    "step sizes: infinite-width kernel",
+    jax.jit(lambda x: sharpness(infinite_width_kernels(BIASED, x, trainable="both").ntk)),
+    lambda: (floats(NUM, DIM),),
+)
+add(
+    "step sizes: population",
+    jax.jit(lambda init: population_sharpness(exact(BIASED).slope_square, init, "hidden")),
+    lambda: (params(BIASED),),
+)
+add(
+    "step sizes: population of linear neurons",
+    jax.jit(lambda init: population_sharpness(exact(LINEAR).slope_square, init, "both")),
+    lambda: (params(LINEAR),),
+)
+add(
+    "step sizes: tangent kernel",
+    jax.jit(lambda init, x: sharpness(tangent_kernel(BIASED, init, x, layers="both"))),
+    lambda: (params(BIASED), floats(NUM, DIM)),
+)
+add("speed of a product", jax.jit(jnp.matmul), lambda: (floats(NUM, NUM),) * 2)
+
+# Training
+
+
+def _stream(key, size):
+    x_key, noise_key = jax.random.split(key)
+    x = sample_inputs(x_key, "gaussian", size, DIM)
+    return x, noisy_labels(noise_key, NEURON, x, 0.1)
+
+
+def _trainer(network, optimizer: str, **options: Any) -> Trainer:
+    """A trainer that steps all networks at once, as accelerators do."""
+    given = {"at_once": None, **options}
+    return Trainer(scaled(network), parse_optimizer(optimizer), **given)
+
+
+def _state(trainer: Trainer, ensemble: Cell):
+    start = jax.eval_shape(partial(Trainer._start.__wrapped__, trainer), ensemble)
+    return start, ensemble
+
+
+def _training(name: str, trainer: Callable[[], Trainer], dtype: Any = jnp.float64) -> None:
+    def arguments() -> tuple:
+        one = trainer()
+        return one, *_state(one, cells(one.output.network, dtype)), whole()
+
+    add(f"training: {name}", Trainer._advance, arguments)
+
+
+def _starting(name: str, step: Callable, trainer: Callable[[], Trainer], dtype: Any) -> None:
+    def arguments() -> tuple:
+        one = trainer()
+        ensemble = cells(one.output.network, dtype)
+        state = (ensemble,) if step is Trainer._start else _state(one, ensemble)
+        return one, *state
+
+    add(f"training: {name}", step, arguments)
+
+
+_training("full batches of SGD, float32", partial(_trainer, RELU, "sgd"), jnp.float32)
+_training(
+    "momentum, beside the linearization, some at a time",
+    partial(_trainer, BIASED, "sgd(momentum=0.9)", linearized=True, at_once=2),
+)
+_training(
+    "minibatches of Adam, one after the other, float32",
+    partial(_trainer, DOUBLED, "adam", batch_size=2, linearized=True, at_once=1),
+    jnp.float32,
+)
+_training("minibatches, all at once", partial(_trainer, ERF, "sgd", batch_size=2))
+_training(
+    "one pass over a stream, hidden layer",
+    partial(
+        _trainer, TANH, "adamw(weight_decay=0.01)", trainable="hidden", batch_size=2, sample=_stream
+    ),
+    jnp.float32,
+)
+_training(
+    "on a mesh",
+    lambda: _trainer(RELU, "sgd", batch_size=2, linearized=True, mesh=mesh(), at_once=1),
+)
+_training(
+    "population risk, float32",
+    lambda: _trainer(RELU, "sgd", population=exact(RELU, -1)),
+    jnp.float32,
+)
+_training(
+    "population risk, beside the linearization, one after the other",
+    lambda: _trainer(RELU, "sgd", linearized=True, population=exact(RELU, -1, True), at_once=1),
+)
+_training(
+    "population risk of many neurons, one after the other",
+    lambda: _trainer(MANY_NEURONS, "sgd", population=exact(MANY_NEURONS, -1), at_once=1),
+)
+_training(
+    "population risk of linear neurons, one after the other",
+    lambda: _trainer(LINEAR, "sgd", linearized=True, population=exact(LINEAR), at_once=1),
+)
+_training(
+    "gradient flow, all at once, float32", partial(_trainer, RELU, "gradient_flow"), jnp.float32
+)
+_training(
+    "gradient flow of the output layer, one after the other",
+    partial(_trainer, BIASED, "gradient_flow", trainable="output", at_once=1),
+)
+_starting(
+    "start",
+    Trainer._start,
+    partial(_trainer, BIASED, "adam", batch_size=2, linearized=True),
+    jnp.float32,
+)
+_starting("start on a mesh", Trainer._start, lambda: _trainer(RELU, "sgd", mesh=mesh()), float)
+_starting("rounding", Trainer._rounding_error, partial(_trainer, BIASED, "adam"), jnp.float32)
+
+
+add(
+    "population descent",
+    descend_until,
+    lambda: (
+        _plain_risk,
+        {"weights": floats(2, DIM)},
+        {"weights": floats(1, DIM), "signs": floats(2), "biases": floats(1)},
+    ),
+    learning_rate=0.1,
+    threshold=0.01,
+    max_steps=100,
+)
