@@ -8,7 +8,7 @@ BIN = $(VENV)/bin
 SLURM_TESTS ?= slurm
 PYTEST_FLAGS ?= -n auto --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-all test-slurm lint format bench results results-quick docs requirements clean
+.PHONY: demo test test-all test-sharp test-slow-share test-slurm lint format bench results results-quick docs requirements clean
 
 $(VENV)/.installed: $(REQUIREMENTS) pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rf_limits needs Python >= 3.11, but $(PYTHON) is " + sys.version.split()[0] + "; try make PYTHON=python3.12")'
@@ -26,6 +26,15 @@ test: $(VENV)/.installed
 # The slow tests as well.
 test-all: $(VENV)/.installed
 	$(BIN)/python -m pytest $(PYTEST_FLAGS) -m "not slurm"
+
+# The sharpest numerical tests as four kinds of CPU: tests/combinations.py.
+test-sharp: $(VENV)/.installed
+	$(BIN)/python -m tests.combinations
+
+# One share of the slow tests: SLOW_SHARE=3/10 is the fourth of ten.
+SLOW_SHARE ?= 0/10
+test-slow-share: $(VENV)/.installed
+	$(BIN)/python -m pytest $(PYTEST_FLAGS) -m "slow and not slurm" --slow-share=$(SLOW_SHARE)
 
 # The tests that need a running Slurm: .ci/slurm says how to have one.
 test-slurm: $(VENV)/.installed

@@ -3,17 +3,20 @@
 import os
 import shutil
 import tempfile
+import zlib
+
+from tests.combinations import flags_to_compile_quickly
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "agg")
-# Compiling is most of the tests' time, and small programs gain nothing from optimization.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+os.environ.setdefault("XLA_FLAGS", " ".join(flags_to_compile_quickly()))
 
 import hypothesis
 import jax
 import pytest
 
 import rf_limits  # noqa: F401  (enables float64)
+from tests.costs import PROPERTY, Cost, by_folder, cost_so_far, dearest, lines
 
 hypothesis.settings.register_profile("same", derandomize=True, database=None)
 hypothesis.settings.load_profile("same")
@@ -41,14 +44,77 @@ _MOST_PROGRAMS = 2000
 _LONG = ("sweeps", "runs", "devices", "experiments", "docs")
 
 
-def pytest_collection_modifyitems(items):
-    """Orders files by how long they take."""
+def pytest_addoption(parser):
+    """Adds the option by which continuous integration runs the slow tests in turn."""
+    parser.addoption(
+        "--slow-share",
+        metavar="K/M",
+        help="of the tests marked slow, run the K-th of M shares only (K from 0)",
+    )
+
+
+def _is_of_share(item, share):
+    """Whether a slow test belongs to the share, by its name without its parameters."""
+    k, m = map(int, share.split("/"))
+    return zlib.crc32(item.nodeid.partition("[")[0].encode()) % m == k % m
+
+
+def pytest_collection_modifyitems(config, items):
+    """Orders files by how long they take, and leaves out slow tests of other shares."""
 
     def place(item):
         folders = item.path.parts
         return next((i for i, name in enumerate(_LONG) if name in folders), len(_LONG))
 
     items.sort(key=place)
+    share = config.getoption("--slow-share")
+    if share is not None:
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        other = {item for item in slow if not _is_of_share(item, share)}
+        config.hook.pytest_deselected(items=[item for item in items if item in other])
+        items[:] = [item for item in items if item not in other]
+
+
+_costs = {}  # by the name of the test; in the process that prints the summary
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item):
+    """Notes what this process had cost before the test."""
+    item.stash[_BEFORE] = cost_so_far()
+    return (yield)
+
+
+_BEFORE = pytest.StashKey[Cost]()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item, call):
+    """Writes the cost of the test into its last report, which travels to the summary."""
+    if call.when == "teardown":
+        item.user_properties.append((PROPERTY, tuple(cost_so_far().since(item.stash[_BEFORE]))))
+    return (yield)
+
+
+def pytest_runtest_logreport(report):
+    """Collects the costs from the reports."""
+    if report.when == "teardown":
+        found = dict(report.user_properties).get(PROPERTY)
+        if found is not None:
+            _costs[report.nodeid] = Cost(*found)
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Prints costs by folder, and those of single tests where ``--durations`` asks for them."""
+    if len(_costs) < 2:
+        return
+    terminalreporter.section("CPU seconds and compiled programs")
+    for line in lines(by_folder(_costs)):
+        terminalreporter.write_line(line)
+    number = config.getoption("durations")
+    if number is not None:
+        for line in lines(dearest(_costs, number or len(_costs))):
+            terminalreporter.write_line(line)
 
 
 def pytest_sessionfinish():
