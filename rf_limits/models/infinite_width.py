@@ -70,6 +70,32 @@ def _kernel_function(network: OneHiddenLayer):
     return kernel_fn
 
 
+def _hidden_of_relu(
+    network: OneHiddenLayer, found: Array, left: Array, right: Array
+) -> Float[Array, "n m"]:
+    """The hidden layer's part of the NTK, with angles that are zero or pi to rounding set to it.
+
+    The part is <x, x'> (pi - theta)/(2 pi), and theta comes from a cosine: where it is zero, as on
+    the diagonal, the rounding of the cosine leaves its root, 4e-9 of the kernel, while fits take
+    kernels to be known to rounding.
+
+    Args:
+      network: an architecture with relu.
+      found: (n, m) the part as it was computed.
+      left: (n, d) inputs.
+      right: (m, d) inputs.
+    """
+    dim, bias = left.shape[1], float(network.use_bias)
+    inner = left @ right.T
+    cosine = inner / dim + bias
+    lengths = [jnp.sum(x * x, axis=1) / dim + bias for x in (left, right)]
+    product = lengths[0][:, None] * lengths[1]
+    unseen = (dim + 8) * jnp.finfo(inner.dtype).eps  # what rounding may leave of sin^2
+    scaled = inner + bias if _learns_weights_directly(network) else cosine
+    ends = jnp.where(cosine > 0.0, 0.5 * scaled, 0.0)
+    return jnp.where(product - cosine**2 <= unseen * product, ends, found)
+
+
 def infinite_width_kernels(
     network: OneHiddenLayer,
     x_left: Float[Array, "n d"],
@@ -104,10 +130,14 @@ def infinite_width_kernels(
     # d g / d u_i: the output layer's part of the NTK is the NNGP kernel, times N where the
     # output weights carry the 1/sqrt(N) themselves.
     output = network.width * nngp if _learns_weights_directly(network) else nngp
-    hidden = 0.0 if network.output_init == "zero" else ntk - output
+    hidden = ntk - output
+    if network.activation == "relu":
+        hidden = _hidden_of_relu(network, hidden, x_left, x_left if x_right is None else x_right)
+    if network.output_init == "zero":
+        hidden = jnp.zeros_like(hidden)
     if network.parameterization == "mup":
         output = nngp
-    ntk = {"both": output + hidden, "output": output, "hidden": hidden + 0.0 * ntk}[trainable]
+    ntk = {"both": output + hidden, "output": output, "hidden": hidden}[trainable]
     if network.parameterization == "mean_field":
         ntk = ntk / network.width
     if network.parameterization in ("mean_field", "mup"):

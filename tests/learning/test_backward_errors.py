@@ -3,7 +3,6 @@
 from fractions import Fraction
 
 import jax
-import jax.numpy as jnp
 import mpmath
 import numpy as np
 import pytest
@@ -15,9 +14,12 @@ from rf_limits.learning.regression import (
     feature_regression,
     kernel_regression,
 )
+from tests.rounding import rounding
+from tests.variants import kept
 
 by_kernel = jax.jit(kernel_regression)
 by_features = jax.jit(feature_regression)
+estimate = jax.jit(feature_backward_error)
 EPS = float(np.finfo(float).eps)
 
 
@@ -53,7 +55,8 @@ def exact_residual(matrix, solution, labels):
     return np.array([float(Fraction(float(b)) - p) for b, p in zip(labels, products, strict=True)])
 
 
-@pytest.mark.parametrize("size", [3, 5, 7, 8])
+@pytest.mark.sharp
+@pytest.mark.parametrize("size", kept([3, 5, 7, 8], [8]))
 def test_ill_conditioned_systems_meet_their_errors(size):
     """Condition numbers from 5e2 to 1.5e10, against rational arithmetic."""
     matrix = hilbert(size)
@@ -65,15 +68,16 @@ def test_ill_conditioned_systems_meet_their_errors(size):
         found = np.asarray(fit.coefficients)
         residual = exact_residual(matrix, found, labels)
         scale = top * np.linalg.norm(found) + np.linalg.norm(labels)
-        # a few roundings of size eps, at most, here and in the one reported
-        assert np.linalg.norm(residual) / scale < 4 * EPS
-        assert fit.backward_error < 4 * EPS
+        # a decomposition and two products, here and in the one reported
+        error = rounding(10 * size)
+        assert np.linalg.norm(residual) / scale < error
+        assert fit.backward_error < error
         distance = np.linalg.norm(found - exact) / np.linalg.norm(exact)
-        # the matrix is known exactly, the solver moves it by a few eps at most
-        assert distance < 4 * fit.relative_error
+        # the matrix is known exactly, the solver moves it by that; the estimate takes eps
+        assert distance < error / EPS * fit.relative_error
 
 
-@pytest.mark.parametrize("size", [9, 10, 12, 20])
+@pytest.mark.parametrize("size", kept([9, 10, 12, 20], [9]))
 def test_beyond_float64_nothing_is_returned_as_solved(size):
     """Rounding the matrix alone moves the solution by more than the limit."""
     matrix, labels = hilbert(size), np.random.default_rng(size).normal(size=size)
@@ -88,13 +92,13 @@ def test_beyond_float64_nothing_is_returned_as_solved(size):
 
 @pytest.mark.parametrize("dim", [1, 2])
 def test_smooth_kernels_on_many_points_are_refused(dim):
-    """exp(-|x - x'|^2/2): the spectrum runs through rounding, rank 20 or 160 of 400."""
+    """exp(-|x - x'|^2/2): the spectrum runs through rounding, rank 20 or 120 of 200."""
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(400, dim))
+    x = rng.normal(size=(200, dim))
     gram = np.exp(-0.5 * np.sum((x[:, None] - x) ** 2, axis=-1))
     labels = np.sin(x[:, 0])
     fit = by_kernel(gram, labels)
-    assert 10 < fit.rank < 250
+    assert 10 < fit.rank < 150
     assert not fit.is_solved
     needed = fit.ridge_needed
     assert by_kernel(gram, labels, needed).is_solved
@@ -116,12 +120,18 @@ def test_duplicate_points_are_solved(noise):
     means = 0.5 * (labels[:40] + labels[40:])
     half = np.linalg.solve(gram, means)
     found = np.asarray(fit.coefficients)
-    np.testing.assert_allclose(found[:40] + found[40:], half, rtol=1e-11, atol=1e-12)
-    assert fit.backward_error < 100 * EPS
-    assert fit.relative_error < 1e-10
+    error = rounding(20 * 80)  # decompositions of 80 points, here and by half of them
+    distance = np.linalg.norm(found[:40] + found[40:] - half)
+    size = np.linalg.norm(labels) * np.linalg.norm(np.linalg.inv(gram), 2)
+    assert distance < error * np.linalg.cond(gram) * size
+    assert fit.backward_error < error
+    assert fit.relative_error < error * np.linalg.cond(gram)
 
 
-@pytest.mark.parametrize("shape", [(60, 10), (10, 60), (30, 30)])
+@pytest.mark.sharp
+@pytest.mark.parametrize(
+    "shape", kept([(60, 10), (10, 60), (30, 30)], [(60, 10), (10, 60)]), ids=str
+)
 def test_features_of_low_rank_are_solved(shape):
     rng = np.random.default_rng(2)
     features = rng.normal(size=(shape[0], 6)) @ rng.normal(size=(6, shape[1]))
@@ -130,7 +140,10 @@ def test_features_of_low_rank_are_solved(shape):
     assert fit.is_solved
     assert fit.rank == 6
     expected, *_ = np.linalg.lstsq(features, labels)
-    np.testing.assert_allclose(fit.coefficients, expected, rtol=1e-11, atol=1e-13)
+    # labels outside of the range: the square of the condition number (Higham 2002, theorem 20.1)
+    error = rounding(20 * max(shape), condition=float(fit.condition_number))
+    size = np.linalg.norm(labels) / np.linalg.svd(features, compute_uv=False)[5]
+    assert np.linalg.norm(fit.coefficients - expected) < error * size
 
 
 def test_large_residuals_cost_the_square_of_the_condition_number():
@@ -164,7 +177,7 @@ def test_estimate_for_features_is_within_its_factor(ridge):
     for size in (1e-6, 1e-2, 1.0):
         weights = np.asarray(best) + size * rng.normal(size=3)
         residual = labels - features @ weights
-        found = feature_backward_error(*map(jnp.asarray, (u, s, vt, weights, residual)), ridge)
+        found = estimate(u, s, vt, weights, residual, ridge)
         with mpmath.workdps(40):
             matrix, theta = mpmath.matrix(tall.tolist()), mpmath.matrix(weights.tolist())
             rest = mpmath.matrix(below.tolist()) - matrix * theta

@@ -15,9 +15,12 @@ from rf_limits.learning.step_size import (
     resolve_learning_rate,
     sharpness,
 )
-from rf_limits.models import init_params, make_network
+from rf_limits.models import make_network
 from rf_limits.models.network import PARAMETERIZATIONS
 from tests.experiments.conftest import small_config
+from tests.models.drawn import drawn_params
+from tests.rounding import rounding
+from tests.variants import kept
 
 
 def test_parsing():
@@ -53,35 +56,42 @@ def test_stability_limit_on_a_quadratic(text, share, converges):
     curvature = 3.0
     spec = parse_optimizer(text)
     optimizer = make_optimizer(spec, share * spec.stability_limit / curvature, "both")
-    x = jnp.asarray(1.0)
-    state = optimizer.init(x)
 
-    def step(carry, _):
+    def step(_, carry):
         x, state = carry
         updates, state = optimizer.update(curvature * x, state, x)
-        return (x + updates, state), None
+        return x + updates, state
 
-    (x, _), _ = jax.lax.scan(step, (x, state), None, length=2000)
+    @jax.jit
+    def after(x):
+        return jax.lax.fori_loop(0, 2000, step, (x, optimizer.init(x)))[0]
+
+    x = after(1.0)
     assert (abs(float(x)) < 1e-6) == converges
 
 
 @pytest.mark.parametrize("trainable", ["hidden", "output"])
 @pytest.mark.parametrize("text", ["adamw(weight_decay=0.1)", "sgd(momentum=0.9)"])
-def test_frozen_layers_do_not_move(key, trainable, text):
-    params = init_params(make_network(4, use_bias=True), key, 3)
+def test_frozen_layers_do_not_move(trainable, text):
+    params = drawn_params(make_network(4, use_bias=True), 3)
     optimizer = make_optimizer(parse_optimizer(text), 0.1, trainable)
-    grads = jax.tree.map(jnp.ones_like, params)
-    updates, _ = optimizer.update(grads, optimizer.init(params), params)
-    after = optax.apply_updates(params, updates)["params"]
+
+    @jax.jit
+    def step(params):
+        grads = jax.tree.map(jnp.ones_like, params)
+        updates, _ = optimizer.update(grads, optimizer.init(params), params)
+        return optax.apply_updates(params, updates)
+
+    after = step(params)["params"]
     for name, before in params["params"].items():
-        moved = bool(jnp.any(after[name] != before))
+        moved = bool(np.any(after[name] != before))
         assert moved == name.startswith(trainable)
 
 
 def test_learning_rates():
-    gram = jnp.diag(jnp.array([1.0, 6.0, 2.0]))
-    curvature = float(sharpness(gram))
-    assert abs(curvature - 2.0) < 1e-14
+    curvature = float(jax.jit(sharpness)(np.diag([1.0, 6.0, 2.0])))
+    np.testing.assert_allclose(curvature, 2.0, rtol=rounding(10 * 3))  # a decomposition
+    curvature = 2.0
     sgd, adam = parse_optimizer("sgd"), parse_optimizer("adam")
     assert resolve_learning_rate("auto", sgd, curvature) == 0.2
     assert resolve_learning_rate("0.99", sgd, curvature) == 0.99
@@ -111,10 +121,10 @@ def test_learning_rates_by_scale():
 
 def test_growth_factor():
     assert growth_factor(100.0, 0.5) == 1.0
-    np.testing.assert_allclose(growth_factor(0.01, np.sqrt(0.5)), 0.01, rtol=1e-15)
+    np.testing.assert_allclose(growth_factor(0.01, np.sqrt(0.5)), 0.01, rtol=rounding(4))
 
 
-@pytest.mark.parametrize("parameterization", PARAMETERIZATIONS)
+@pytest.mark.parametrize("parameterization", kept(PARAMETERIZATIONS, ["mup"]))
 def test_auto_is_stable_far_from_the_tangent_regime(parameterization):
     """alpha S = 0.02: the kernel grows a hundredfold, and training still ends near zero."""
     config = small_config()

@@ -14,7 +14,9 @@ from rf_limits.learning.ensemble import CACHE_BYTES, DEVICE_SHARE, LIVE, network
 from rf_limits.learning.linearized import linearized_params, spectrum
 from rf_limits.learning.optimizers import parse_optimizer
 from rf_limits.learning.training import Cell, Trainer, log_points
-from rf_limits.models import ScaledOutput, init_params, make_network, tangent_kernel
+from rf_limits.models import ScaledOutput, make_network, tangent_kernel
+from tests.models.drawn import drawn_params
+from tests.rounding import rounding
 from tests.variants import kept
 
 DIM, NUM, WIDTH = 4, 12, 16
@@ -22,82 +24,93 @@ DIM, NUM, WIDTH = 4, 12, 16
 
 def cells(key, network, count=3, dtype=jnp.float64, rate=0.05):
     """An ensemble with different initializations, scales, rates and data."""
-    keys = jax.random.split(key, count)
-    x = jax.random.normal(jax.random.fold_in(key, 1), (count, NUM, DIM), dtype)
-    inits = jax.vmap(lambda k: init_params(network, k, DIM))(keys)
+    x = np.random.default_rng(0).normal(size=(count, NUM, DIM))
+    drawn = [drawn_params(network, DIM, seed) for seed in range(count)]
+    inits = jax.tree.map(lambda *leaves: np.stack(leaves), *drawn)
+    numbers = (np.linspace(0.5, 2.0, count), np.linspace(rate, 2 * rate, count))
+    arrays = (inits, *numbers, x, np.maximum(x[..., 0], 0.0))
     return Cell(
-        jax.tree.map(lambda leaf: leaf.astype(dtype), inits),
-        jnp.linspace(0.5, 2.0, count).astype(dtype),
-        jnp.linspace(rate, 2 * rate, count).astype(dtype),
-        x,
-        jnp.maximum(x[..., 0], 0.0),
-        keys,
+        *jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), arrays), jax.random.split(key, count)
     )
 
 
 def one_cell(batch, i):
-    """Member i of an ensemble."""
-    return jax.tree.map(lambda leaf: leaf[i], batch)
+    """Member i of an ensemble, of NumPy's arrays but for its key."""
+    keys = isinstance(batch, Cell)
+    arrays = batch._replace(key=None) if keys else batch
+    found = jax.tree.map(lambda leaf: np.asarray(leaf)[i], arrays)
+    return found._replace(key=batch.key[i]) if keys else found
 
 
-def assert_close(a, b, rtol=1e-12, atol=1e-13):
-    """Compares two trees of arrays."""
-    jax.tree.map(lambda u, v: np.testing.assert_allclose(u, v, rtol=rtol, atol=atol), a, b)
+def assert_close(a, b, steps):
+    """Compares two trees of parameters after steps that were computed in two ways.
+
+    A step sums over points, neurons and coordinates, forth and back; below the limit of
+    stability it does not enlarge the error of the parameters before it.
+    """
+    error = rounding(steps * 4 * (NUM + WIDTH + DIM))
+    size = max(np.max(np.abs(leaf)) for leaf in jax.tree.leaves(b))
+    jax.tree.map(lambda u, v: np.testing.assert_allclose(u, v, rtol=0, atol=error * size), a, b)
 
 
-@pytest.mark.parametrize("text", ["sgd", "sgd(momentum=0.9)", "adam", "adamw(weight_decay=0.01)"])
-@pytest.mark.parametrize("linear", [False, True])
-def test_full_batch_equals_plain_optax_loop(key, text, linear):
+@pytest.mark.parametrize(
+    "text",
+    kept(
+        ["sgd", "sgd(momentum=0.9)", "adam", "adamw(weight_decay=0.01)"],
+        ["sgd(momentum=0.9)", "adamw(weight_decay=0.01)"],
+    ),
+)
+def test_full_batch_equals_plain_optax_loop(key, text):
     network = make_network(WIDTH, activation="gelu", use_bias=True)
     output = ScaledOutput(network, centred=True)
     batch = cells(key, network, 1)
     trainer = Trainer(output, parse_optimizer(text), linearized=True)
     state = trainer.advance(trainer.start(batch), batch, 25)
-    cell = one_cell(batch, 0)
-    spec = parse_optimizer(text)
+    cell, spec = one_cell(batch, 0), parse_optimizer(text)
     optimizer = getattr(optax, spec.name)(float(cell.learning_rate), **spec.arguments)
-    params, memory = cell.init, optimizer.init(cell.init)
-    function = output.linearized if linear else output
 
     @jax.jit
-    def step(params, memory):
-        def loss(p):
-            error = function(p, cell.init, cell.alpha, cell.x) - cell.y
-            return jnp.mean(error**2) / (2 * cell.alpha**2)
+    def step(both, cell):
+        def after(function, params, memory):
+            def loss(p):
+                error = function(p, cell.init, cell.alpha, cell.x) - cell.y
+                return jnp.mean(error**2) / (2 * cell.alpha**2)
 
-        updates, memory = optimizer.update(jax.grad(loss)(params), memory, params)
-        return optax.apply_updates(params, updates), memory
+            updates, memory = optimizer.update(jax.grad(loss)(params), memory, params)
+            return optax.apply_updates(params, updates), memory
 
+        functions = (output, output.linearized)
+        return [after(f, *one) for f, one in zip(functions, both, strict=True)]
+
+    both = 2 * [(cell.init, jax.tree.map(np.asarray, optimizer.init(cell.init)))]
     for _ in range(25):
-        params, memory = step(params, memory)
-    found = one_cell(state.linear_params if linear else state.params, 0)
-    assert_close(found, params, rtol=1e-9, atol=1e-11)
+        both = step(both, cell)
+    for found, (expected, _) in zip((state.params, state.linear_params), both, strict=True):
+        # Adam divides a slope, known to 1e-16, by its size and 1e-8
+        jax.tree.map(
+            lambda u, v: np.testing.assert_allclose(u[0], v, rtol=1e-9, atol=1e-9), found, expected
+        )
     assert int(state.step[0]) == 25
 
 
 @pytest.mark.parametrize("trainable", ["both", "hidden", "output"])
 @pytest.mark.parametrize("centred", kept([True, False], [False]))
-@pytest.mark.parametrize("share", [0.3, 1.7])
-def test_linearized_training_matches_closed_form(key, trainable, centred, share):
+def test_linearized_training_matches_closed_form(key, trainable, centred):
     """Iterated gradient descent on the linearization against one eigendecomposition."""
     network = make_network(WIDTH, use_bias=True)
     output = ScaledOutput(network, centred)
     batch = cells(key, network)
-    grams = [
-        tangent_kernel(network, one_cell(batch, i).init, batch.x[i], layers=trainable)
-        for i in range(3)
-    ]
-    rates = [share * NUM / float(jnp.linalg.eigvalsh(gram)[-1]) for gram in grams]
-    batch = batch._replace(learning_rate=jnp.asarray(rates))
     trainer = Trainer(output, parse_optimizer("sgd"), trainable, linearized=True)
-    state, before = trainer.start(batch), 0
-    for steps in (0, 1, 2, 7, 300):
-        state = trainer.advance(state, batch, steps - before)
-        before = steps
-        for i, gram in enumerate(grams):
-            cell = one_cell(batch, i)
+    grams = jax.jit(jax.vmap(lambda init, x: tangent_kernel(network, init, x, layers=trainable)))(
+        batch.init, batch.x
+    )
+    tops = np.linalg.eigvalsh(np.asarray(grams))[:, -1]
+
+    @jax.jit
+    def closed_form(cells, grams, steps):
+        def one(cell, gram):
             residual = output(cell.init, cell.init, cell.alpha, cell.x) - cell.y
-            expected = linearized_params(
+            return linearized_params(
                 network,
                 cell.init,
                 cell.x,
@@ -105,14 +118,30 @@ def test_linearized_training_matches_closed_form(key, trainable, centred, share)
                 spectrum(gram),
                 alpha=cell.alpha,
                 learning_rate=cell.learning_rate,
-                steps=float(steps),
+                steps=steps,
                 trainable=trainable,
             )
-            assert_close(one_cell(state.linear_params, i), expected, rtol=1e-9, atol=1e-10)
+
+        return jax.vmap(one)(cells, grams)
+
+    for share in (0.3, 1.7):  # of the rate at which the curvature is 1; 2 is unstable
+        batch = batch._replace(learning_rate=jnp.asarray(share * NUM / tops))
+        state, before = trainer.start(batch), 0
+        for steps in (0, 1, 2, 7, 300):
+            state = trainer.advance(state, batch, steps - before)
+            before = steps
+            assert_close(state.linear_params, closed_form(batch, grams, float(steps)), steps + NUM)
 
 
-@pytest.mark.parametrize("at_once", [1, 3])
-@pytest.mark.parametrize("batch_size", [None, 4])
+@pytest.mark.parametrize(
+    ("at_once", "batch_size"),
+    [
+        (1, 4),
+        (3, None),
+        pytest.param(1, None, marks=pytest.mark.slow),
+        pytest.param(3, 4, marks=pytest.mark.slow),
+    ],
+)
 def test_ensemble_equals_members_alone(key, at_once, batch_size):
     network = make_network(WIDTH)
     options = {"batch_size": batch_size, "linearized": True}
@@ -124,11 +153,12 @@ def test_ensemble_equals_members_alone(key, at_once, batch_size):
     for i in range(3):
         alone = jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], batch)
         state = trainer.advance(trainer.start(alone), alone, 40)
-        assert_close(one_cell(together.params, i), one_cell(state.params, 0))
-        assert_close(one_cell(together.linear_params, i), one_cell(state.linear_params, 0))
+        for name in ("params", "linear_params"):
+            many, single = (getattr(trained, name) for trained in (together, state))
+            assert_close(one_cell(many, i), one_cell(single, 0), 40)
 
 
-@pytest.mark.parametrize("batch_size", [None, 4])
+@pytest.mark.parametrize("batch_size", kept([None, 4], [4]))
 def test_chunks_do_not_matter(key, batch_size):
     network = make_network(WIDTH)
     trainer = Trainer(
@@ -147,14 +177,14 @@ def test_minibatches_cover_every_epoch(key):
     network = make_network(4)
     trainer = Trainer(ScaledOutput(network, True), parse_optimizer("sgd"), batch_size=4)
     batch = cells(key, network, 1)
-    cell = one_cell(batch, 0)._replace(y=jnp.arange(NUM, dtype=jnp.float64))
-    state = one_cell(trainer.start(batch), 0)
+    cell = one_cell(batch, 0)._replace(y=np.arange(NUM, dtype=np.float64))
+    state, rows_of = one_cell(trainer.start(batch), 0), jax.jit(trainer._batch)
     epochs = []
     for _ in range(2):
         rows = []
         for _ in range(3):
-            _, y, order = trainer._batch(state, cell)
-            rows += [int(v) for v in y]
+            _, y, order = rows_of(state, cell)
+            rows += [int(v) for v in np.asarray(y)]
             state = state._replace(order=order, step=state.step + 1)
         assert sorted(rows) == list(range(NUM))
         epochs.append(rows)
@@ -173,8 +203,9 @@ def test_one_pass_data_is_fresh_at_every_step(key):
     )
     batch = cells(key, network, 1)
     state, cell = one_cell(trainer.start(batch), 0), one_cell(batch, 0)
-    first, _, _ = trainer._batch(state, cell)
-    second, _, _ = trainer._batch(state._replace(step=state.step + 1), cell)
+    drawn = jax.jit(trainer._batch)
+    first, _, _ = drawn(state, cell)
+    second, _, _ = drawn(state._replace(step=state.step + 1), cell)
     assert first.shape == (5, DIM)
     assert not np.any(np.asarray(first) == np.asarray(second))
     with pytest.raises(RequirementError, match="training.batch_size must be given"):

@@ -10,55 +10,70 @@ from rf_limits.measure.movement import activation_flips, count_parameters, movem
 from rf_limits.measure.risk import ExactRisk, Risk, SampledRisk, risk_is_exact, sampled_risk
 from rf_limits.measure.scaling import power_law
 from rf_limits.models import ScaledOutput, hidden_state, init_params, make_network
-from rf_limits.problem import make_target, sample_inputs
+from rf_limits.problem import make_target
+from tests.rounding import LIBRARY, rounding
 from tests.variants import kept
 
-DIM = 5
+DIM, DRAWS = 5, 300_000
+NORMS = rounding(16)  # of two norms of up to 4 numbers their quotient, here and in the reference
 
 
 def params_of(kernel, output, bias=None):
     """A parameter tree from arrays."""
-    inner = {"hidden_kernel": jnp.asarray(kernel), "output_kernel": jnp.asarray(output)}
+    inner = {"hidden_kernel": np.asarray(kernel), "output_kernel": np.asarray(output)}
     if bias is not None:
-        inner["hidden_bias"] = jnp.asarray(bias)
+        inner["hidden_bias"] = np.asarray(bias)
     return {"params": inner}
+
+
+def drawn_params(rng, network):
+    """Parameters of about the size that they have at initialization."""
+    shape = (DIM, network.width)
+    return params_of(
+        network.weight_std(DIM) * rng.normal(size=shape),
+        network.output_std * rng.normal(size=network.width),
+        rng.normal(size=network.width) if network.use_bias else None,
+    )
 
 
 def test_movement_by_hand():
     before = params_of([[3.0, 0.0], [4.0, 1.0]], [1.0, 1.0])
     after = params_of([[3.0, 0.0], [4.0, 3.0]], [1.0, 0.0])
-    found = movement(after, before)
-    assert abs(found.weight_movement - 2 / np.sqrt(26)) < 1e-15
-    assert abs(found.output_movement - 1 / np.sqrt(2)) < 1e-15
-    assert abs(found.neuron_movement - 2.0) < 1e-15
+    found = jax.jit(movement)(after, before)
+    expected = (2 / np.sqrt(26), 1 / np.sqrt(2), 2.0)
+    np.testing.assert_allclose(found, expected, rtol=NORMS)
 
 
 def test_movement_counts_biases():
     before = params_of([[3.0]], [1.0], bias=[4.0])
     after = params_of([[3.0]], [1.0], bias=[5.0])
-    assert abs(movement(after, before).weight_movement - 0.2) < 1e-15
+    np.testing.assert_allclose(jax.jit(movement)(after, before).weight_movement, 0.2, rtol=NORMS)
 
 
 def test_drift_and_alignment_by_hand():
-    before = jnp.eye(2)
-    assert abs(kernel_drift(3 * before, before) - 2.0) < 1e-15
-    y = jnp.array([1.0, -2.0])
-    assert abs(kernel_alignment(jnp.outer(y, y), y) - 1.0) < 1e-15
-    assert abs(kernel_alignment(jnp.eye(2), y) - 1 / np.sqrt(2)) < 1e-15
+    y, one = np.array([1.0, -2.0]), np.eye(2)
+    np.testing.assert_allclose(jax.jit(kernel_drift)(3 * one, one), 2.0, rtol=NORMS)
+    align = jax.jit(kernel_alignment)
+    np.testing.assert_allclose(align(np.outer(y, y), y), 1.0, rtol=NORMS)
+    np.testing.assert_allclose(align(one, y), 1 / np.sqrt(2), rtol=NORMS)
 
 
 def test_flips_by_hand():
     network = make_network(2)
-    x = jnp.array([[1.0, 0.0], [0.0, 1.0]])
-    before = hidden_state(network, params_of([[1.0, 1.0], [1.0, 1.0]], [1.0, 1.0]), x)
-    after = hidden_state(network, params_of([[1.0, -1.0], [1.0, 1.0]], [1.0, 1.0]), x)
-    assert activation_flips(after, before) == 0.25
+
+    @jax.jit
+    def flips(after, before):
+        return activation_flips(*(hidden_state(network, p, jnp.eye(2)) for p in (after, before)))
+
+    before = params_of([[1.0, 1.0], [1.0, 1.0]], [1.0, 1.0])
+    after = params_of([[1.0, -1.0], [1.0, 1.0]], [1.0, 1.0])
+    assert flips(after, before) == 0.25
 
 
 @pytest.mark.parametrize("use_bias", [False, True])
 def test_parameter_count(key, use_bias):
     network = make_network(7, use_bias=use_bias)
-    leaves = jax.tree.leaves(init_params(network, key, DIM))
+    leaves = jax.tree.leaves(jax.eval_shape(lambda: init_params(network, key, DIM)))
     assert count_parameters(network, DIM) == sum(leaf.size for leaf in leaves)
 
 
@@ -71,37 +86,46 @@ def test_exact_risk_matches_simulation(key, centred, use_bias, kind, parameteriz
     network = make_network(12, use_bias=use_bias, parameterization=parameterization)
     output = ScaledOutput(network, centred)
     target = make_target(key, kind, dim=DIM)
-    init = init_params(network, jax.random.fold_in(key, 1), DIM)
-    noise = init_params(network, jax.random.fold_in(key, 2), DIM)
+    moment = target.second_moment("gaussian")
+    rng = np.random.default_rng(0)
+    init, noise = drawn_params(rng, network), drawn_params(rng, network)
     params = jax.tree.map(lambda a, b: a + 0.3 * b, init, noise)
     linear = jax.tree.map(lambda a, b: a - 0.2 * b, init, noise)
-    alpha = jnp.asarray(1.7)
-    x = sample_inputs(jax.random.fold_in(key, 3), "gaussian", 300_000, DIM)
-    exact = ExactRisk(output, target, target.second_moment("gaussian"))
-    sampled = SampledRisk(output, x, target(x))
-    for method, point in [("network", params), ("linearized", linear)]:
-        found = getattr(exact, method)(point, init, alpha)
-        estimate = getattr(sampled, method)(point, init, alpha)
+
+    @jax.jit
+    def risks(params, linear, init, alpha, x):
+        exact = ExactRisk(output, target, moment)
+        sampled = SampledRisk(output, x, target(x))
+        both = [
+            (one.network(params, init, alpha), one.linearized(linear, init, alpha))
+            for one in (exact, sampled)
+        ]
+        square = (output(params, init, alpha, x) - output.linearized(linear, init, alpha, x)) ** 2
+        return *both, exact.gap(params, linear, init, alpha), jnp.mean(square), jnp.std(square)
+
+    exact, sampled, gap, mean, std = risks(params, linear, init, 1.7, rng.normal(size=(DRAWS, DIM)))
+    for found, estimate in zip(exact, sampled, strict=True):
         # 6 standard errors: false alarm below 1e-8
         assert abs(found.risk - estimate.risk) < 6 * estimate.standard_error
         assert found.standard_error == 0.0
-    gap = exact.gap(params, linear, init, alpha)
-    f, g = output(params, init, alpha, x), output.linearized(linear, init, alpha, x)
-    square = (f - g) ** 2
-    error = float(jnp.std(square)) / np.sqrt(square.size)
-    assert abs(float(gap**2 - jnp.mean(square))) < 6 * error
+    assert abs(gap**2 - mean) < 6 * std / DRAWS**0.5
 
 
 def test_risk_on_the_sphere_is_exact_without_biases(key):
     network, target = make_network(12), make_target(key, "single_neuron", dim=DIM)
     assert risk_is_exact(network, target, "sphere")
-    output = ScaledOutput(network, False)
-    init = init_params(network, key, DIM)
-    x = sample_inputs(jax.random.fold_in(key, 3), "sphere", 300_000, DIM)
-    exact = ExactRisk(output, target, target.second_moment("sphere"))
-    found = exact.network(init, init, jnp.asarray(1.0)).risk
-    estimate = SampledRisk(output, x, target(x)).network(init, init, jnp.asarray(1.0))
-    assert abs(found - estimate.risk) < 6 * estimate.standard_error
+    output, moment = ScaledOutput(network, False), target.second_moment("sphere")
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(DRAWS, DIM))
+    x *= DIM**0.5 / np.linalg.norm(x, axis=1, keepdims=True)
+
+    @jax.jit
+    def risks(init, alpha, x):
+        pair = ExactRisk(output, target, moment), SampledRisk(output, x, target(x))
+        return [one.network(init, init, alpha) for one in pair]
+
+    found, estimate = risks(drawn_params(rng, network), 1.0, x)
+    assert abs(found.risk - estimate.risk) < 6 * estimate.standard_error
 
 
 def test_when_risk_is_exact(key):
@@ -117,16 +141,18 @@ def test_when_risk_is_exact(key):
 
 
 def test_sampled_risk_by_hand():
-    found = sampled_risk(jnp.array([1.0, 2.0]), jnp.zeros(2))
+    found = jax.jit(sampled_risk)(np.array([1.0, 2.0]), np.zeros(2))
     assert found.risk == 2.5
-    assert abs(found.standard_error - 1.5) < 1e-15
+    np.testing.assert_allclose(found.standard_error, 1.5, rtol=NORMS)
 
 
 def test_power_law():
     x = np.array([2.0, 4.0, 8.0, 16.0])
     exponent, error = power_law(x, 3.0 * x**-0.5)
-    assert abs(exponent + 0.5) < 1e-14
-    assert error < 1e-12
+    # a slope moves by at most twice what each of the logarithms, of size 3, is rounded by
+    line = 3.0 * rounding(2 * x.size + LIBRARY, condition=2.0)
+    assert abs(exponent + 0.5) < line
+    assert error < line
     rng = np.random.default_rng(0)
     inside = 0
     for _ in range(400):

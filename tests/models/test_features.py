@@ -1,64 +1,84 @@
 """Closed-form features and kernels against Jacobians and neural-tangents."""
 
+import itertools
+
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.flatten_util import ravel_pytree
 
-from rf_limits.models import init_params, make_network, tangent_features, tangent_kernel
+from rf_limits.models import make_network, tangent_features, tangent_kernel
 from rf_limits.models._neural_tangents import nt
 from rf_limits.models.network import ACTIVATIONS, PARAMETERIZATIONS
+from tests.models.drawn import drawn_params
+from tests.rounding import LIBRARY, rounding
+from tests.variants import kept
 
-DIM = 6
+pytestmark = pytest.mark.sharp
+DIM, WIDTH = 6, 32
+# sums over coordinates and neurons of functions of preactivations, twice, relative to
+# (K(x, x) K(z, z))^{1/2}, which by Cauchy's inequality is above the sum of the sizes of the terms
+ERROR = rounding(2 * (WIDTH + DIM + 4 * LIBRARY))
+POINTS = np.random.default_rng(1).normal(size=(2, 8, DIM))
+
+VARIANTS = itertools.product(PARAMETERIZATIONS, ACTIVATIONS, ("none", "antisymmetric"))
+FEW = [
+    ("ntk", "relu", "none"),
+    ("standard", "erf", "none"),
+    ("mean_field", "gelu", "antisymmetric"),
+    ("mup", "tanh", "none"),
+    ("ntk", "sigmoid", "antisymmetric"),
+    ("standard", "softplus", "antisymmetric"),
+    ("mean_field", "sin", "none"),
+    ("mup", "linear", "antisymmetric"),
+]
 
 
-@pytest.mark.parametrize("parameterization", PARAMETERIZATIONS)
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("centring", ["none", "antisymmetric"])
-def test_tangent_kernel_matches_neural_tangents(key, parameterization, activation, centring):
+def sizes(left, right):
+    """(K(x, x) K(z, z))^{1/2} of the diagonals of two kernels."""
+    return np.sqrt(np.outer(np.diagonal(left), np.diagonal(right)))
+
+
+@pytest.mark.parametrize("variant", kept(VARIANTS, FEW), ids="-".join)
+def test_tangent_kernel_matches_neural_tangents(variant):
+    parameterization, activation, centring = variant
     network = make_network(
-        32,
+        WIDTH,
         activation=activation,
         use_bias=True,
         parameterization=parameterization,
         centring=centring,
     )
-    params = init_params(network, key, DIM)
-    x, z = jax.random.normal(jax.random.fold_in(key, 1), (2, 8, DIM))
-    contraction = nt.NtkImplementation.JACOBIAN_CONTRACTION
-    kernel_fn = nt.empirical_ntk_fn(network.apply, (), implementation=contraction)
-    expected = kernel_fn(x, z, params)
-    found = tangent_kernel(network, params, x, z)
-    scale = float(jnp.max(jnp.abs(expected)))
-    np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-10 * scale)
+    implementation = nt.NtkImplementation.JACOBIAN_CONTRACTION
+    theirs = nt.empirical_ntk_fn(network.apply, (), implementation=implementation)
+
+    @jax.jit
+    def kernels(params, x, z):
+        both = (tangent_kernel(network, params, *pair) for pair in ((x, z), (x,), (z,)))
+        return theirs(x, z, params), *both
+
+    expected, found, left, right = kernels(drawn_params(network, DIM), *POINTS)
+    np.testing.assert_array_less(np.abs(found - expected), ERROR * sizes(left, right))
 
 
 @pytest.mark.parametrize("use_bias", [False, True])
-def test_tangent_features_are_the_jacobian(key, use_bias):
-    network = make_network(12, use_bias=use_bias)
-    params = init_params(network, key, DIM)
-    x = jax.random.normal(jax.random.fold_in(key, 1), (5, DIM))
-    flat, unravel = ravel_pytree(params)
-    jacobian = jax.jacobian(lambda p: network.apply(unravel(p), x))(flat)
-    features = tangent_features(network, params, x)
-    np.testing.assert_allclose(features, jacobian, atol=1e-14)
-    np.testing.assert_allclose(
-        features @ features.T, tangent_kernel(network, params, x), rtol=1e-12
-    )
+def test_features_and_kernels_by_layer_are_those_of_the_jacobian(use_bias):
+    network = make_network(WIDTH, use_bias=use_bias)
+    params, x = drawn_params(network, DIM), POINTS[0]
 
+    @jax.jit
+    def both(params, x):
+        jacobian = jax.jacobian(lambda p: network.apply(p, x))(params)
+        layers = ("both", "hidden", "output")
+        kernels = {name: tangent_kernel(network, params, x, layers=name) for name in layers}
+        return jacobian, tangent_features(network, params, x), kernels
 
-@pytest.mark.parametrize("layers", ["hidden", "output"])
-def test_kernel_by_layer(key, layers):
-    network = make_network(12, use_bias=True)
-    params = init_params(network, key, DIM)
-    x = jax.random.normal(jax.random.fold_in(key, 1), (5, DIM))
-    jacobian = jax.jacobian(lambda p: network.apply(p, x))(params)["params"]
-    expected = sum(
-        j.reshape(5, -1) @ j.reshape(5, -1).T
-        for name, j in jacobian.items()
-        if name.startswith(layers)
-    )
-    np.testing.assert_allclose(
-        tangent_kernel(network, params, x, layers=layers), expected, rtol=1e-12
-    )
+    jacobian, features, kernels = both(params, x)
+    by_name = {name: np.reshape(part, (len(x), -1)) for name, part in jacobian["params"].items()}
+    flat = np.concatenate([by_name[name] for name in sorted(by_name)], axis=1)
+    size = np.linalg.norm(flat, axis=1, keepdims=True)
+    np.testing.assert_array_less(np.abs(features - flat), ERROR * size * np.ones_like(flat))
+    for layers, kernel in kernels.items():
+        parts = [p for name, p in by_name.items() if layers == "both" or name.startswith(layers)]
+        expected = sum(part @ part.T for part in parts)
+        difference = np.abs(kernel - expected)
+        np.testing.assert_array_less(difference, ERROR * sizes(expected, expected))
