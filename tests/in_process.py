@@ -8,7 +8,10 @@ import sys
 import warnings
 from typing import NamedTuple
 
-from absl import flags, logging  # noqa: F401  (logging has flags of its own)
+import jax
+import pytest
+import submitit  # noqa: F401  (it closes the streams of logging, not those that sys has then)
+from absl import flags, logging
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -34,8 +37,29 @@ def _own_flags():
         flags.FLAGS.unparse_flags()
 
 
-def run(script, *arguments):
-    """The answer of ``scripts/<script>.py`` to a command line; exceptions go through."""
+@contextlib.contextmanager
+def _own_settings(columns):
+    """What is set inside of JAX, of the environment and of logging is put back afterwards."""
+    before, verbosity = dict(jax.config.values), logging.get_verbosity()
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("COLUMNS", str(columns))
+            yield
+    finally:
+        for name, value in dict(jax.config.values).items():
+            if before[name] != value:
+                jax.config.update(name, before[name])
+        logging.set_verbosity(verbosity)
+
+
+def run(script, *arguments, columns=80):
+    """The answer of ``scripts/<script>.py`` to a command line; exceptions go through.
+
+    Args:
+      script: name of the script.
+      arguments: of its command line.
+      columns: width of what it prints.
+    """
     path = str(ROOT / "scripts" / f"{script}.py")
     out, err, argv = io.StringIO(), io.StringIO(), sys.argv
     sys.argv = [path, *map(str, arguments)]
@@ -43,6 +67,7 @@ def run(script, *arguments):
         with (
             warnings.catch_warnings(),
             _own_flags(),
+            _own_settings(columns),
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),
         ):

@@ -15,6 +15,7 @@ from rf_limits.report.comparison import comparison_section
 from rf_limits.report.sections import Section, run_section
 from rf_limits.report.sources import Source, find
 from rf_limits.runs.files import write_whole
+from rf_limits.runs.store import check_takes_files
 from rf_limits.sweeps.compare import gather
 
 NAME = "report.html"
@@ -49,6 +50,7 @@ def report(
     check(not path.is_dir(), "--output", "be a file", str(path))
     free = overwrite or not path.exists()
     check(free, "--output", "be new, or --overwrite be given", str(path))
+    check_takes_files(path.absolute().parent, "--output")
     text = render(sources, workdirs, path)
     write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
     console = console or Console()

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import jax
 
+from rf_limits.runs.store import check_takes_files
+
 _MOST_BYTES = 2**30
 _COMPILED = "/jax/core/compile/backend_compile_duration"
 _FOUND = "/jax/compilation_cache/cache_hits"
@@ -63,10 +65,17 @@ def keep_compiled() -> None:
     """Has JAX keep what it compiles: the same run in another process compiles nothing.
 
     In :func:`cache_directory`, the least recently used beyond 1 GiB thrown away; where
-    ``JAX_COMPILATION_CACHE_DIR`` is set, as that and JAX's other options say. A directory that
-    cannot be written to is not used.
+    ``JAX_COMPILATION_CACHE_DIR`` is set, as that and JAX's other options say. A default directory
+    that cannot be written to is not used.
+
+    Raises:
+      RequirementError: the directory that is set cannot be written to, of which JAX would warn
+        with every program.
     """
-    if "JAX_COMPILATION_CACHE_DIR" in os.environ or jax.config.jax_compilation_cache_dir:
+    named = os.environ.get("JAX_COMPILATION_CACHE_DIR", jax.config.jax_compilation_cache_dir)
+    if named is not None:
+        if named and "://" not in named:  # addresses of buckets are JAX's to open
+            check_takes_files(Path(named), "JAX_COMPILATION_CACHE_DIR")
         _keep_short_ones()
         return
     try:

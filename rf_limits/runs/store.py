@@ -74,7 +74,8 @@ def check_takes_files(path: Path, field: str) -> None:
     Raises:
       RequirementError: naming ``field`` and what stands in the way.
     """
-    place = next(place for place in (path, *path.absolute().parents) if place.exists())
+    places = (path, *path.absolute().parents)
+    place = next(place for place in places if os.path.exists(place))  # not below what is closed
     good = place.is_dir() and os.access(place, os.W_OK | os.X_OK)
     check(good, field, _WRITABLE, str(place))
 
@@ -105,7 +106,8 @@ class RunStore:
           RequirementError: the directory holds another run, or files of something else, and
             ``overwrite`` is not set.
         """
-        if self.path.exists() and not self.path.is_dir():
+        there = os.path.exists(self.path)  # not where its parent cannot be entered
+        if there and not self.path.is_dir():
             raise RequirementError(f"--workdir must be a directory, but received {self.path}.")
         before = self.read_json("config.json")
         if before is not None:
@@ -121,7 +123,7 @@ class RunStore:
                     f"another one (differing in {changed}); name another directory, or use "
                     "--overwrite to replace it."
                 )
-        elif self.path.exists() and self.others() and not overwrite:
+        elif there and self.others() and not overwrite:
             raise RequirementError(
                 f"--workdir must be empty or hold a run, but {self.path} holds other files; use "
                 "--overwrite to write beside them."
@@ -222,13 +224,18 @@ class RunStore:
         """Contents of a JSON file of the run, or None where there is none.
 
         Raises:
-          RequirementError: the file is there and is not JSON, or not of names and values.
+          RequirementError: the file is there and cannot be read, is not JSON, or not of names and
+            values.
         """
         path = self.path / name
-        if not path.is_file():
-            return None
         try:
+            if not path.is_file():
+                return None
             found = json.loads(path.read_text())
+        except PermissionError as error:
+            raise RequirementError(
+                f"{path} must be readable, but it is not ({error.strerror})."
+            ) from error
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             reason = getattr(error, "msg", error.reason if hasattr(error, "reason") else "")
             raise RequirementError(

@@ -1,6 +1,7 @@
 """What a sweep's directory holds: sweep.json, and a directory of its own for every cell."""
 
 import contextlib
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,8 @@ class SweepStore:
         return RunStore(self.path / CELLS / name)
 
     def exists(self) -> bool:
-        """Whether the directory holds a sweep."""
-        return (self.path / MANIFEST).is_file()
+        """Whether the directory holds a sweep; refused where that cannot be read."""
+        return self._files.read_json(MANIFEST) is not None
 
     def cells(self) -> list[SweepCell]:
         """The cells the directory was made for.
@@ -78,7 +79,8 @@ class SweepStore:
           RequirementError: another sweep, a run or other files are there.
         """
         path = self.path
-        if path.exists() and not path.is_dir():
+        there = os.path.exists(path)  # not where its parent cannot be entered
+        if there and not path.is_dir():
             raise RequirementError(f"--workdir must be a directory, but received {path}.")
         before: list[SweepCell] = []
         if self.exists():
@@ -91,7 +93,7 @@ class SweepStore:
                     f"{len(added)} of its {len(cells)} cells (such as {added[0].name}); --extend "
                     "adds them to it."
                 )
-        elif path.exists() and self._files.others():
+        elif there and self._files.others():
             raise RequirementError(
                 f"--workdir must be empty or hold a sweep, but {path} holds other files."
             )

@@ -4,17 +4,14 @@ import shutil
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from rf_limits.experiments.training import prepare
 from rf_limits.report.sources import find
 from rf_limits.runs.keep import FinishedParts
 from rf_limits.runs.recipes import RECIPES
-from rf_limits.runs.session import run_in_workdir
 from rf_limits.runs.store import RunStore
 from tests.report.conftest import REFERENCE, written
-from tests.runs.test_session import tiny_config
-from tests.variants import kept
+from tests.runs.test_session import run, tiny_config
 
 
 def interrupted(config, path):
@@ -24,7 +21,7 @@ def interrupted(config, path):
         if event == "saved" and fields["what"] == "part":
             raise KeyboardInterrupt
 
-    assert run_in_workdir(config, path, console=Console(quiet=True), tell=tell) == 130
+    assert run(config, path, tell=tell)[0] == 130
     assert len(RunStore(path).parts()) == 1
 
 
@@ -34,6 +31,7 @@ def files(path):
 
 def test_a_page_of_what_is_finished(tmp_path):
     config = tiny_config()
+    config.predictors.methods = ("network",)
     interrupted(config, tmp_path / "run")
     before = files(tmp_path / "run")
     text = written([tmp_path / "run"], tmp_path / "page.html")[0].read_text()
@@ -59,7 +57,8 @@ def test_parts_that_cannot_be_read_are_left_where_they_are(tmp_path):
     assert part.exists()
 
 
-@pytest.mark.parametrize("name", kept([one.name for one in RECIPES], ["approximation"]))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [one.name for one in RECIPES])
 def test_every_experiment_has_one(name, tmp_path):
     recipe = {one.name: one for one in RECIPES}[name]
     interrupted(recipe.config("quick"), tmp_path / name)
@@ -78,12 +77,13 @@ def test_a_directory_of_runs_is_all_of_them(tmp_path):
     assert [source.experiment for source in found] == ["approximation", "training"]
 
 
+@pytest.mark.slow
 def test_runs_without_a_lazy_limit(tmp_path):
     """Polynomials: the column is not there where several runs are put together."""
     for degree in (1, 2):
         config = tiny_config()
         config.problem.target, config.problem.degree = "polynomial", degree
         config.predictors.methods, config.model.widths = ("network",), (4,)
-        run_in_workdir(config, tmp_path / "runs" / str(degree), console=Console(quiet=True))
+        assert run(config, tmp_path / "runs" / str(degree))[0] == 0
     text = written([tmp_path / "runs"], tmp_path / "page.html")[0].read_text()
     assert "No lazy limit R* is known" in text

@@ -6,6 +6,9 @@ import pathlib
 import resource
 import signal
 import time
+import traceback
+
+from tests.runs.one_figure import one_figure
 
 ROOT = pathlib.Path(__file__).parents[2]
 CONTEXT = multiprocessing.get_context("forkserver")
@@ -17,21 +20,19 @@ CONTEXT.set_forkserver_preload(
         "matplotlib.backends.backend_pdf",
         "matplotlib.backends.backend_svg",
         "pyarrow.parquet",
+        "rf_limits.sweeps.launch",
+        "tests.in_process",
         "tests.runs.disturbed",
     ]
 )
 LOG = "log.txt"
 
 
-def draw_one_figure():
-    """In a disturbed process: drawing all figures would be most of its time."""
-    from rf_limits.figures import training
+def keep_every_program():
+    """In a process of this kind: tests carry out the same config many times."""
+    import jax
 
-    def draw(metrics):
-        with training.style():
-            return {"risk_against_width": training.new_figure(1, 1.0, 1.0)[0]}
-
-    training.draw = draw
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 
 def _carry_out(config, workdir, log, largest_file):
@@ -41,16 +42,17 @@ def _carry_out(config, workdir, log, largest_file):
     from rf_limits.runs.files import StorageError
     from rf_limits.runs.session import run_in_workdir
 
-    draw_one_figure()
+    keep_every_program()
     if largest_file is not None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # an error of the write, not a death
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     with os.fdopen(os.dup(descriptor), "w", buffering=1) as file:
         try:
-            code = run_in_workdir(
-                config, workdir, console=Console(file=file, width=200), save_every=0.0
-            )
+            with one_figure():
+                code = run_in_workdir(
+                    config, workdir, console=Console(file=file, width=200), save_every=0.0
+                )
         except (RequirementError, StorageError) as error:
             print(type(error).__name__, error, file=file)
             code = 2
@@ -69,6 +71,38 @@ def finished(config, workdir, log, **options):
     process = started(config, workdir, log, **options)
     process.join()
     return process.exitcode
+
+
+def _answered(answer, function, arguments):
+    try:
+        found = (True, function(*arguments))
+    except BaseException:
+        found = (False, traceback.format_exc())
+    answer.send(found)
+    answer.close()
+    os._exit(0)
+
+
+def in_child(function, *arguments):
+    """What ``function(*arguments)`` returns in a process that has imported, and nothing else.
+
+    JAX has chosen no device there. An exception fails the test with its traceback.
+
+    Args:
+      function: of a module that can be imported.
+      arguments: of it, to be pickled as its result is.
+    """
+    ours, theirs = CONTEXT.Pipe(duplex=False)
+    process = CONTEXT.Process(target=_answered, args=(theirs, function, arguments))
+    process.start()
+    theirs.close()
+    try:
+        good, found = ours.recv()
+    except EOFError:
+        good, found = False, "it ended without an answer"
+    process.join()
+    assert good, found
+    return found
 
 
 def wait_for(condition, seconds=60.0):

@@ -6,6 +6,7 @@ that a new field takes part without being listed here.
 """
 
 import functools
+import random
 import re
 import runpy
 from typing import Any, NamedTuple
@@ -77,17 +78,35 @@ class Mistake(NamedTuple):
       arguments: of it; ``{configs}`` is the folder of configs, ``{files}`` one with the files of
         :mod:`tests.runs.more_mistakes`, ``{new}`` a directory that is not there.
       named: texts that the answer must contain: field, value, requirement.
+      kinds: what it is an example of, such as the script, or a type of fields and a way to get
+        one of them wrong; see :func:`examples`.
     """
 
     script: str
     arguments: tuple[str, ...]
     named: tuple[str, ...]
+    kinds: tuple[Any, ...] = ()
 
 
-def with_config(script: str, config: str, *arguments: str, named: tuple[str, ...]) -> Mistake:
+def with_config(
+    script: str, config: str, *arguments: str, named: tuple[str, ...], kinds: tuple[Any, ...] = ()
+) -> Mistake:
     """A mistake in the arguments beside a config and a new work directory."""
     first = (f"--config={{configs}}/{config}.py", "--workdir={new}")
-    return Mistake(script, (*first, *arguments), named)
+    return Mistake(script, (*first, *arguments), named, kinds)
+
+
+def examples(mistakes: list[Mistake]) -> list[Mistake]:
+    """A few of the mistakes, among which there is one of every kind; the same every time.
+
+    In an order drawn once, each that is the first of one of its kinds is taken.
+    """
+    found, seen = [], set()
+    for mistake in random.Random(0).sample(mistakes, len(mistakes)):
+        if not seen.issuperset(mistake.kinds):
+            found.append(mistake)
+            seen.update(mistake.kinds)
+    return found
 
 
 @functools.cache
@@ -96,27 +115,33 @@ def fields_of(config: str) -> dict[str, Any]:
     return config_fields(runpy.run_path(str(ROOT / "configs" / f"{config}.py"))["get_config"]())
 
 
-def _typos(name: str) -> list[str]:
+def _slips(name: str) -> dict[str, list[str]]:
     """Names one slip away: a letter left out, doubled, exchanged with the next."""
     letters = [i for i in range(1, len(name) - 1) if name[i - 1 : i + 2].isalpha()]
-    found = [
-        *(name[:i] + name[i + 1 :] for i in letters),
-        *(name[: i + 1] + name[i:] for i in letters),
-        *(name[:i] + name[i + 1] + name[i] + name[i + 2 :] for i in letters),
-    ]
-    return [one for one in found if one != name]
+    found = {
+        "left out": [name[:i] + name[i + 1 :] for i in letters],
+        "doubled": [name[: i + 1] + name[i:] for i in letters],
+        "exchanged": [name[:i] + name[i + 1] + name[i] + name[i + 2 :] for i in letters],
+    }
+    return {slip: [one for one in names if one != name] for slip, names in found.items()}
 
 
-def misspelled(config: str) -> list[tuple[str, tuple[str, ...]]]:
-    """Overrides of fields that are not there."""
+def _typos(name: str) -> list[str]:
+    """The same in one list."""
+    return [one for names in _slips(name).values() for one in names]
+
+
+def misspelled(config: str) -> list[tuple[str, tuple[str, ...], str]]:
+    """Overrides of fields that are not there: the argument, what is named, the kind of slip."""
     known = fields_of(config)
     sections = {name.rpartition(".")[0] for name in known} - {""}
-    found = [f"{section}.unheard_of" for section in sections]
-    found += ["unheard_of", "no.such.field"]
+    found = [(f"{section}.unheard_of", "of a section") for section in sections]
+    found += [("unheard_of", "of no section"), ("no.such.field", "of no section")]
     for name in known:
-        found += [typo for typo in _typos(name) if typo not in known]
-        found.append(f"{name}.more")
-    return [(f"--config.{name}=1", (f"config.{name}",)) for name in found]
+        for slip, typos in _slips(name).items():
+            found += [(typo, slip) for typo in typos if typo not in known]
+        found.append((f"{name}.more", "beyond a field"))
+    return [(f"--config.{name}=1", (f"config.{name}",), slip) for name, slip in found]
 
 
 def _of_numbers(name: str, whole: bool) -> list[str]:
@@ -169,13 +194,17 @@ def _of_tuples(name: str, value: tuple) -> list[tuple[str, str]]:
     return found
 
 
-def wrong_values(config: str) -> list[tuple[str, tuple[str, ...]]]:
-    """Overrides with values that their fields cannot have."""
+def wrong_values(config: str) -> list[tuple[str, tuple[str, ...], str, str]]:
+    """Overrides with values that their fields cannot have.
+
+    Each with what the answer must name, the type of the field, and what is wrong with the value:
+    for numbers the value itself.
+    """
     found = []
     for name, value in fields_of(config).items():
         if name in REPLACED.get(config, ()) or name.startswith("sweep"):
             continue
-        last = name.rpartition(".")[2]
+        last, typed = name.rpartition(".")[2], type(value).__name__
         if isinstance(value, bool):
             texts = [(one, one) for one in ("maybe", "2", "", "None", "0.5", "(True,)", "yess")]
         elif isinstance(value, int):
@@ -186,22 +215,35 @@ def wrong_values(config: str) -> list[tuple[str, tuple[str, ...]]]:
             texts = [(one, one) for one in _of_names(name, value)]
         elif isinstance(value, tuple):
             texts = _of_tuples(name, value)
+            typed = f"tuple of {type(value[0]).__name__ if value else 'names'}"
         else:  # a placeholder of a number
             texts = [(one, one) for one in ("abc", "-3", "", "(1,)", "1,5", "nan")]
+        first = value[0] if isinstance(value, tuple) and value else value
+        special = {f"({first!r}, {first!r})": "twice", f"{str(first).upper()}_": "capitals"}
+        special |= dict.fromkeys(_typos(str(first)), "a slip")
         for text, wrong in texts:
             if (config, last) in (("single_neuron", "dims"), ("single_neuron", "samples_per_dim")):
                 wrong = wrong if len(wrong) < 12 else ""  # what is too large is their product
             shown = re.sub(r"e999$", "", wrong.replace("1e999", "inf").replace("-inf", "inf"))
-            found.append((f"--config.{name}={text}", (last, shown)))
+            kind = special.get(text, special.get(wrong, text))
+            found.append((f"--config.{name}={text}", (last, shown), typed, kind))
     return found
 
 
 @functools.cache
 def field_mistakes() -> list[Mistake]:
-    """Every override that is wrong in its name or value, of every config of every script."""
-    return [
-        with_config(script, config, argument, named=named)
-        for script, configs in CONFIGS.items()
-        for config in configs
-        for argument, named in (*wrong_values(config), *misspelled(config))
-    ]
+    """Every override that is wrong in its name or value, of every config of every script.
+
+    Their kinds: script and config with the type of the field, or with the kind of slip in its
+    name; the type with what is wrong with the value; the field.
+    """
+    found = []
+    for script, configs in CONFIGS.items():
+        for config in configs:
+            for argument, named, typed, wrong in wrong_values(config):
+                kinds = ((script, config, typed), (typed, wrong), named[0])
+                found.append(with_config(script, config, argument, named=named, kinds=kinds))
+            for argument, named, slip in misspelled(config):
+                kinds = ((script, slip), (config, "a name"))
+                found.append(with_config(script, config, argument, named=named, kinds=kinds))
+    return found

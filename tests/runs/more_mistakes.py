@@ -1,6 +1,7 @@
 """Mistakes beyond single fields: combinations, flags, config files, work directories, sweeps."""
 
 import json
+from typing import Any
 
 from tests.runs.mistakes import CONFIGS, Mistake, with_config
 
@@ -323,4 +324,16 @@ def more_mistakes() -> list[Mistake]:
         with_config(script, config, named=("experiment", config if config != "quickstart" else ""))
         for script, config in others.items()
     ]
-    return found
+    return [one._replace(kinds=_kinds(one)) for one in found]
+
+
+def _kinds(mistake: Mistake) -> tuple[Any, ...]:
+    """Its script with what is common to its arguments; the arguments beside those every one has.
+
+    So there is an example of every mistake with one script, and of every script with mistakes
+    in a config file, in a work directory, and in other arguments.
+    """
+    told = [text for text in mistake.arguments if not text.startswith("--config={configs}")]
+    told = tuple(text for text in told if text != "--workdir={new}")
+    files = {text.partition("=")[0] for text in mistake.arguments if "{files}" in text}
+    return ((mistake.script, *sorted(files)), told or mistake.arguments)

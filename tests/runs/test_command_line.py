@@ -1,63 +1,88 @@
-"""scripts/train.py as a user runs it: overrides work, mistakes get one line and exit code 2."""
+"""scripts/train.py at the command line: overrides work, mistakes get one line and exit code 2."""
 
 import json
 import os
-import pathlib
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 
+from rf_limits.runs.store import RunStore
 from tests import in_process
-from tests.variants import kept
+from tests.in_process import ROOT
+from tests.runs.disturbed import in_child
+from tests.runs.one_figure import one_figure
 
-ROOT = pathlib.Path(__file__).parents[2]
-SMALL = (
-    "--config.problem.dim=4",
-    "--config.data.num_train=30",
-    "--config.data.num_test=50",
-    "--config.training.steps=3",
+SMALL = (  # the sizes of tests.runs.test_session, whose programs serve again
+    "--config.problem.dim=5",
+    "--config.problem.inputs=sphere",
+    "--config.data.num_train=40",
+    "--config.data.num_test=200",
+    "--config.model.bias=True",
+    "--config.training.steps=4",
+    "--config.training.log_points=4",
+    "--config.measure.num_probe=16",
+    "--config.measure.max_degree=-1",
+)
+TINY = (
+    *SMALL,
+    "--config.model.widths=(4,)",
+    "--config.model.lazy_scales=(1.,)",
+    "--config.seeds=1",
 )
 
 
-def train(*arguments, config="configs/quickstart.py", script="scripts/train.py"):
-    """Runs the script in the project's root."""
-    command = [sys.executable, script]
-    if config is not None:
-        command.append(f"--config={config}")
-    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "COLUMNS": "80"}
-    return subprocess.run(
-        [*command, *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment,
-    )
+def train(*arguments, config="configs/quickstart.py"):
+    """The answer of the script, which draws one figure, in this process."""
+    first = [] if config is None else [f"--config={ROOT / config}"]
+    with one_figure():
+        return in_process.run("train", *first, *arguments)
 
 
 def test_overrides_just_work(tmp_path):
     workdir = tmp_path / "run"
-    done = train(
+    found = train(
         *SMALL,
         f"--workdir={workdir}",
-        "--config.model.widths=(8,16)",
+        "--config.model.widths=(4,8)",
         "--config.model.lazy_scales=(0.1,10.)",
         "--config.seeds=2",
-        "--config.measure.max_degree=-1",
-        "--config.measure.exact=False",
         "--platform=cpu",
     )
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    assert (found.code, found.err) == (0, "")
     config = json.loads((workdir / "config.json").read_text())
-    assert config["model"]["widths"] == [8, 16]
+    assert config["model"]["widths"] == [4, 8]
     assert config["model"]["lazy_scales"] == [0.1, 10.0]
     assert config["seeds"] == 2
-    table = [line for line in done.stdout.splitlines() if line.strip()[:2] in ("8 ", "16")]
+    table = [line for line in found.out.splitlines() if line.strip()[:2] in ("4 ", "8 ")]
     assert len(table) == 4
     assert max(len(line) for line in table) <= 80
-    assert "\N{HORIZONTAL ELLIPSIS}" not in done.stdout  # no cell cut short
+    assert "\N{HORIZONTAL ELLIPSIS}" not in found.out  # no cell cut short
+
+
+def test_in_a_process_of_its_own(tmp_path):
+    """As a user types it, in the project's root: the same table as in this process."""
+    less = (*TINY, '--config.predictors.methods=("random_features",)')  # one figure, not three
+    command = [sys.executable, "scripts/train.py", "--config=configs/quickstart.py", *less]
+    done = subprocess.run(
+        [*command, f"--workdir={tmp_path / 'own'}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COLUMNS": "80"},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    found = train(*less, f"--workdir={tmp_path / 'here'}")
+    assert found.code == 0
+    tables = [RunStore(tmp_path / name).read_metrics() for name in ("own", "here")]
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+
+    def printed(text):
+        return [line for line in text.splitlines() if line.startswith(" ") or "E f*^2" in line]
+
+    assert printed(done.stdout) == printed(found.out) != []
+    assert (tmp_path / "own" / "figures" / "risk_against_width.svg").is_file()
 
 
 MISTAKES = {
@@ -71,42 +96,40 @@ MISTAKES = {
     "--config.training.learning_rate=1e9": "training.learning_rate must be below",
     "--wrokdir=x": "wrokdir",
     "--platform=gpux": "platform",
-    "--platform=tpu": "--platform must name a device",
     "stray": "arguments must be flags",
 }
 
 
-QUICK = [
-    "--config.problem.dimm=15",
-    "--config.problem.dim=abc",
-    "--config.training.learning_rate=1e9",
-    "--wrokdir=x",
-    "--platform=tpu",
-    "stray",
-]
+def assert_refused(answer, message):
+    """Exit code 2, and one line that begins with the name of the script."""
+    assert answer.code == 2
+    lines = answer.err.strip().splitlines()
+    assert len(lines) == 1, answer.err
+    assert lines[0].startswith("train.py: ")
+    assert message in lines[0]
 
 
-@pytest.mark.parametrize("mistake", kept(MISTAKES, QUICK))
+@pytest.mark.parametrize("mistake", MISTAKES)
 def test_mistakes(tmp_path, mistake):
     workdir = tmp_path / "run"
-    done = train(*SMALL, f"--workdir={workdir}", mistake)
-    assert done.returncode == 2
-    lines = done.stderr.strip().splitlines()
-    assert len(lines) == 1, done.stderr
-    assert lines[0].startswith("train.py: ")
-    assert MISTAKES[mistake] in lines[0]
+    assert_refused(train(*TINY, f"--workdir={workdir}", mistake), MISTAKES[mistake])
     assert not workdir.exists()
 
 
-def test_missing_pieces(tmp_path):
-    for done, message in [
+def test_a_device_that_is_not_there(tmp_path):
+    """Found out where JAX has not chosen its devices yet."""
+    answer = in_child(train, *SMALL, f"--workdir={tmp_path / 'run'}", "--platform=tpu")
+    assert_refused(answer, "--platform must name a device")
+    assert not (tmp_path / "run").exists()
+
+
+def test_missing_pieces():
+    for answer, message in [
         (train("--workdir=x", config=None), "--config"),
         (train(), "--workdir"),
         (train("--workdir=x", config="configs/quikstart.py"), "quikstart.py"),
     ]:
-        assert done.returncode == 2
-        assert len(done.stderr.strip().splitlines()) == 1, done.stderr
-        assert message in done.stderr
+        assert_refused(answer, message)
 
 
 @pytest.mark.parametrize(

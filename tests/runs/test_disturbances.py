@@ -29,36 +29,36 @@ def config():
 
 @pytest.fixture(scope="module")
 def undisturbed(config, tmp_path_factory):
-    """The metrics of the undisturbed run, and the seconds it takes once all is compiled."""
+    """The metrics of the undisturbed run."""
     path = tmp_path_factory.mktemp("undisturbed")
-    for name in ("first", "second"):
-        begin = time.monotonic()
-        assert finished(config, path / name, path / "log.txt") == 0
-        seconds = time.monotonic() - begin
-    tables = [RunStore(path / name).read_metrics() for name in ("first", "second")]
-    pd.testing.assert_frame_equal(*tables, check_exact=True)
-    return tables[0], seconds
+    assert finished(config, path / "run", path / "log.txt") == 0
+    return RunStore(path / "run").read_metrics()
 
 
 def assert_the_same(path, undisturbed):
     """The run at ``path`` is complete, has the same numbers, and left nothing lying about."""
     store = RunStore(path)
     assert store.read_json("run.json")["status"] == "complete"
-    pd.testing.assert_frame_equal(store.read_metrics(), undisturbed[0], check_exact=True)
+    pd.testing.assert_frame_equal(store.read_metrics(), undisturbed, check_exact=True)
     names = {p.name for p in path.iterdir()}
     assert names == {"config.json", "run.json", "metrics.parquet", "summary.json", "figures"}
 
 
-@pytest.mark.parametrize("number", kept([2, KILLS], [2]))
-def test_killed_at_random_moments(config, undisturbed, tmp_path, number):
+@pytest.mark.slow
+def test_killed_at_random_moments(config, undisturbed, tmp_path):
+    """The default test of a kill is that of a damaged state."""
     random = np.random.default_rng(5)
     log, kills, runs = tmp_path / "log.txt", 0, 0
-    while kills < number:
+    begin = time.monotonic()
+    assert finished(config, tmp_path / "again", log) == 0
+    seconds = time.monotonic() - begin
+    assert_the_same(tmp_path / "again", undisturbed)
+    while kills < KILLS:
         path = tmp_path / f"run{runs}"
         runs += 1
         while True:
             process = started(config, path, log)
-            process.join(random.uniform(0.0, undisturbed[1]))
+            process.join(random.uniform(0.0, seconds))
             if process.exitcode is None:
                 process.kill()
                 process.join()
@@ -145,9 +145,9 @@ def small_disk(tmp_path):
     try:
         done = subprocess.run(command, capture_output=True, text=True)
     except FileNotFoundError:
-        pytest.skip("no mount")
+        pytest.skip("there is no mount here: util-linux has it")
     if done.returncode != 0:
-        pytest.skip(f"no file system could be mounted: {done.stderr.strip()}")
+        pytest.skip(f"mount may not be used here: {done.stderr.strip()}")
     yield path
     subprocess.run(["umount", str(path)], check=True)
 

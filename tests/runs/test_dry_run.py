@@ -17,9 +17,8 @@ from rf_limits.experiments.training import prepare
 from rf_limits.experiments.trial import Estimate, WidthSeconds, estimate_seconds
 from rf_limits.runs.dry_run import dry_run
 from rf_limits.runs.run import default_of, modules_of
-from rf_limits.runs.session import run_in_workdir
 from tests.runs.test_command_line import SMALL, train
-from tests.runs.test_session import contents, tiny_config
+from tests.runs.test_session import contents, run, tiny_config
 
 
 def printed(config, path, **options):
@@ -53,11 +52,10 @@ def test_everything_is_said_and_nothing_made(tmp_path, quick):
     assert f"workdir: {tmp_path / 'run'}, which would be made" in lines
 
 
-def test_a_finished_directory_stays_as_it_is(tmp_path, quick, monkeypatch):
-    monkeypatch.setattr("rf_limits.figures.training.draw", lambda metrics: {})
+def test_a_finished_directory_stays_as_it_is(tmp_path, quick):
     config = tiny_config()
     config.predictors.methods = ("network",)
-    run_in_workdir(config, tmp_path / "run", console=Console(quiet=True))
+    run(config, tmp_path / "run")
     before = contents(tmp_path)
     _, lines = printed(config, tmp_path / "run")
     assert any("there would be nothing to do" in line for line in lines)
@@ -198,13 +196,12 @@ def test_the_estimate_is_right_within_a_factor_of_three():
     assert found.seconds / 3.0 < seconds < 3.0 * found.seconds
 
 
-@pytest.mark.slow
 def test_from_the_command_line(tmp_path):
     workdir = f"--workdir={tmp_path / 'run'}"
-    done = train(*SMALL, workdir, "--dry_run", "--notimed")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "problem.dim: 4" in done.stdout.splitlines()
-    done = train(*SMALL, workdir, "--dry_run", "--config.seeds=0")
-    assert done.returncode == 2
-    assert len(done.stderr.strip().splitlines()) == 1
+    found = train(*SMALL, workdir, "--dry_run", "--notimed")
+    assert (found.code, found.err) == (0, "")
+    assert "problem.dim: 5" in found.out.splitlines()
+    found = train(*SMALL, workdir, "--dry_run", "--config.seeds=0")
+    assert (found.code, found.out) == (2, "")
+    assert len(found.err.splitlines()) == 1
     assert not (tmp_path / "run").exists()

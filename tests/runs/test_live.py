@@ -19,7 +19,9 @@ from rf_limits.runs.events import EVENTS, JsonLines, to_all
 from rf_limits.runs.session import resume_command, run_in_workdir
 from rf_limits.runs.store import RunStore
 from rf_limits.runs.tensorboard import TensorBoard
-from tests.runs.test_session import tiny_config
+from tests.runs.one_figure import one_figure
+from tests.runs.test_command_line import TINY, train
+from tests.runs.test_session import run, tiny_config
 from tests.variants import kept
 
 FIELDS = {
@@ -54,7 +56,7 @@ def followed(config, path, *listeners, **options):
     """Exit code and events of a run."""
     stream = io.StringIO()
     tell = to_all(JsonLines(stream), *listeners)
-    code = run_in_workdir(config, path, console=Console(quiet=True), tell=tell, **options)
+    code, _ = run(config, path, tell=tell, **options)
     return code, parsed(stream.getvalue())
 
 
@@ -73,12 +75,10 @@ def live(tmp_path_factory):
     return path, events
 
 
-def test_nothing_else_on_standard_output(tmp_path, capsys, monkeypatch):
+def test_nothing_else_on_standard_output(tmp_path, capsys):
     config = tiny_config()
     config.predictors.methods, config.model.widths = ("network",), (4,)
-    monkeypatch.setattr("rf_limits.figures.training.draw", lambda metrics: {})
-    tell = JsonLines(sys.stdout)
-    run_in_workdir(config, tmp_path / "run", console=Console(quiet=True), tell=tell)
+    run(config, tmp_path / "run", tell=JsonLines(sys.stdout))
     out = capsys.readouterr()
     assert out.err == ""
     events = parsed(out.out)
@@ -122,7 +122,7 @@ def test_measurements_are_the_rows_of_the_table(live):
 def test_listening_changes_no_number(live, tmp_path):
     config = tiny_config()
     config.seeds = 2
-    assert run_in_workdir(config, tmp_path / "run", console=Console(quiet=True)) == 0
+    assert run(config, tmp_path / "run")[0] == 0
     tables = [RunStore(path).read_metrics() for path in (live[0], tmp_path / "run")]
     pd.testing.assert_frame_equal(*tables, check_exact=True)
 
@@ -174,7 +174,8 @@ def test_ctrl_c_says_how_to_go_on(tmp_path, monkeypatch):
     console = Console(file=text, width=60)
     config = tiny_config()
     config.predictors.methods = ("network",)
-    code = run_in_workdir(config, tmp_path / "run", True, console=console, tell=JsonLines(stream))
+    with one_figure():
+        code = run_in_workdir(config, tmp_path / "run", True, None, console, tell=JsonLines(stream))
     assert code == 130
     command = "python scripts/train.py '--config.model.widths=(4,8)' --workdir=x"
     assert text.getvalue().splitlines()[-1] == (
@@ -185,7 +186,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path, monkeypatch):
     assert (stopped["signal"], stopped["resume"]) == (2, command)
     assert (end["status"], end["exit_code"]) == ("interrupted", 130)
     # and so it does
-    assert run_in_workdir(config, tmp_path / "run", console=Console(quiet=True)) == 0
+    assert run(config, tmp_path / "run")[0] == 0
     assert calls == [4, 8, 8]
 
 
@@ -292,7 +293,7 @@ def test_event_files_hold_means_over_seeds(live):
     for tag in means:
         steps, values = zip(*found["network,N=8,scale=1"][tag], strict=True)
         assert list(steps) == means.index.tolist()
-        np.testing.assert_allclose(values, means[tag], rtol=1e-6)
+        np.testing.assert_allclose(values, means[tag], rtol=1e-6)  # event files hold float32
     assert {value for _, value in found["network,N=8,scale=1"]["diverged"]} == {0.0}
     for method in ("nngp", "random_features,N=4"):
         steps, values = zip(*found[method]["risk"], strict=True)
@@ -350,15 +351,12 @@ def test_rows_of_kernels_on_the_way_are_told_from_converged_ones():
     ]
 
 
-@pytest.mark.parametrize("flag", kept(["--log=json", "--tensorboard"], []))
+@pytest.mark.parametrize("flag", ["--log=json", "--tensorboard"])
 def test_from_the_command_line(tmp_path, flag):
-    from tests.runs.test_command_line import SMALL, train
-
-    small = (*SMALL, "--config.model.widths=(4,)", "--config.seeds=1", "--config.measure.exact=0")
-    done = train(*small, f"--workdir={tmp_path / 'run'}", flag)
-    assert done.returncode == 0, done.stderr
+    found = train(*TINY, f"--workdir={tmp_path / 'run'}", flag)
+    assert (found.code, found.err) == (0, "")
     if flag == "--log=json":
-        assert parsed(done.stdout)[-1]["status"] == "complete"
+        assert parsed(found.out)[-1]["status"] == "complete"
     else:
-        assert "Results in" in done.stdout
+        assert "Results in" in found.out
         assert event_files(tmp_path / "run" / "tensorboard")

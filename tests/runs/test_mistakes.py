@@ -1,7 +1,8 @@
-"""A thousand mistakes at the command line: one line, exit code 2, at once, nothing touched.
+"""Hundreds of mistakes at the command line: one line, exit code 2, at once, nothing touched.
 
-The scripts run in this process (:mod:`tests.in_process`); a few of the same mistakes run in
-processes of their own, to the same answers.
+The scripts run in this process (:mod:`tests.in_process`); by default an example of every kind of
+mistake (:func:`tests.runs.mistakes.examples`), among the slow tests thousands. A few of the same
+mistakes run in processes of their own, to the same answers.
 """
 
 import os
@@ -19,8 +20,9 @@ from rf_limits.runs import session
 from rf_limits.runs.compiled import compiling
 from rf_limits.sweeps import launch
 from tests import in_process
-from tests.runs.mistakes import field_mistakes, with_config
+from tests.runs.mistakes import examples, field_mistakes, with_config
 from tests.runs.more_mistakes import FILES, more_mistakes
+from tests.variants import kept
 
 SECONDS = 5.0
 HARMLESS = ("--save_every=10", "--config.seeds=2", "--noextend")
@@ -88,24 +90,32 @@ def _refused(mistake, folder):
     assert _tree(folder) == before, mistake
 
 
-def _varied(draw_from):
+def _varied(mistake, harmless, single_dash, before):
     """A mistake, with harmless arguments around it and one of the ways to write a flag."""
-
-    @st.composite
-    def strategy(draw):
-        mistake = draw(draw_from)
-        first, workdir, *rest = mistake.arguments
-        harmless = draw(st.lists(st.sampled_from(HARMLESS[:2]), unique=True, max_size=2))
-        if any(text.startswith("--config.seeds") for text in rest):
-            harmless = [text for text in harmless if "seeds" not in text]
-        if draw(st.booleans()):
-            first = first.removeprefix("-")
-        rest = [*harmless, *rest] if draw(st.booleans()) else [*rest, *harmless]
-        return mistake._replace(arguments=(first, workdir, *rest))
-
-    return strategy()
+    first, workdir, *rest = mistake.arguments
+    if any(text.startswith("--config.seeds") for text in rest):
+        harmless = [text for text in harmless if "seeds" not in text]
+    first = first.removeprefix("-") if single_dash else first
+    rest = [*harmless, *rest] if before else [*rest, *harmless]
+    return mistake._replace(arguments=(first, workdir, *rest))
 
 
+def _kinds(mistakes):
+    return {kind for mistake in mistakes for kind in mistake.kinds}
+
+
+def test_an_example_of_every_kind(folder):
+    """Every script, type of field, field, and way to get a name or a value wrong."""
+    tried, draw = examples(field_mistakes()), random.Random(1)
+    assert _kinds(tried) == _kinds(field_mistakes())
+    assert {mistake.script for mistake in tried} == {m.script for m in field_mistakes()}
+    assert 250 < len(tried) < 500
+    for mistake in tried:
+        harmless = draw.sample(HARMLESS[:2], draw.randint(0, 2))
+        _refused(_varied(mistake, harmless, draw.random() < 0.5, draw.random() < 0.5), folder)
+
+
+@pytest.mark.slow
 def test_a_thousand_mistakes(folder):
     """Wrong names and values of fields: drawn from several thousand, the same every time."""
     tried, of_scripts = set(), {}
@@ -114,9 +124,10 @@ def test_a_thousand_mistakes(folder):
     drawn = st.sampled_from(sorted(of_scripts)).flatmap(
         lambda name: st.sampled_from(of_scripts[name])
     )
+    harmless = st.lists(st.sampled_from(HARMLESS[:2]), unique=True, max_size=2)
 
     @settings(max_examples=1250, deadline=None)
-    @given(_varied(drawn))
+    @given(st.builds(_varied, drawn, harmless, st.booleans(), st.booleans()))
     def refused(mistake):
         _refused(mistake, folder)
         tried.add((mistake.script, mistake.arguments))
@@ -126,6 +137,15 @@ def test_a_thousand_mistakes(folder):
     assert {script for script, _ in tried} == set(of_scripts)
 
 
+def test_an_example_of_every_other_kind(folder):
+    """Each with one script at least, and with every script some."""
+    tried = examples(more_mistakes())
+    assert _kinds(tried) == _kinds(more_mistakes())
+    for mistake in tried:
+        _refused(mistake, folder)
+
+
+@pytest.mark.slow
 def test_other_mistakes(folder):
     assert len(more_mistakes()) > 450
     for mistake in more_mistakes():
@@ -160,9 +180,7 @@ def _seconds_of_processes():
     return used.ru_utime + used.ru_stime
 
 
-@pytest.mark.parametrize(
-    "index", [i if i < 1 else pytest.param(i, marks=pytest.mark.slow) for i in range(_ALONE)]
-)
+@pytest.mark.parametrize("index", kept(range(_ALONE), [0]))
 def test_in_a_process_of_its_own(folder, index):
     draw = random.Random(index)
     mistake = _filled(draw.choice(more_mistakes() if index % 2 else field_mistakes()), folder)

@@ -1,5 +1,6 @@
 """A run from config to files: complete, repeated, replaced, interrupted, failed."""
 
+import contextlib
 import io
 import json
 import shutil
@@ -13,6 +14,7 @@ from rf_limits.experiments import training
 from rf_limits.runs.session import run_in_workdir
 from rf_limits.runs.store import RunStore
 from tests.experiments.conftest import small_config
+from tests.runs.one_figure import one_figure
 from tests.variants import kept
 
 
@@ -29,11 +31,12 @@ def tiny_config():
     return config
 
 
-def run(config, path, **options):
+def run(config, path, *, all_figures=False, **options):
     """Exit code and what was printed."""
     text = io.StringIO()
     console = Console(file=text, width=100)
-    code = run_in_workdir(config, path, console=console, **options)
+    with contextlib.nullcontext() if all_figures else one_figure():
+        code = run_in_workdir(config, path, console=console, **options)
     return code, text.getvalue()
 
 
@@ -46,7 +49,7 @@ def contents(path):
 def finished(tmp_path_factory):
     """A finished run and what it printed."""
     path = tmp_path_factory.mktemp("session") / "run"
-    code, text = run(tiny_config(), path)
+    code, text = run(tiny_config(), path, all_figures=True)
     assert code == 0
     return path, text
 
@@ -61,6 +64,7 @@ def test_files_and_facts(finished):
         "risk_against_width.png",
         "risk_against_width.svg",
         "risk_against_width.pdf",
+        "risk_against_time.pdf",
     } <= set(contents(path))
     facts = json.loads((path / "run.json").read_text())
     assert facts["status"] == "complete"
@@ -94,15 +98,15 @@ def test_another_config_is_refused_and_overwrite_replaces(finished, tmp_path):
     path, _ = finished
     before = contents(path)
     other = tiny_config()
-    other.problem.dim = 3
-    with pytest.raises(RequirementError, match=r"differing in problem\.dim"):
+    other.problem.seed = 3
+    with pytest.raises(RequirementError, match=r"differing in problem\.seed"):
         run(other, path)
     assert contents(path) == before
     target = tmp_path / "copy"
     shutil.copytree(path, target)
     code, _ = run(other, target, overwrite=True)
     assert code == 0
-    assert json.loads((target / "config.json").read_text())["problem"]["dim"] == 3
+    assert json.loads((target / "config.json").read_text())["problem"]["seed"] == 3
 
 
 def test_refusals_touch_nothing(finished, tmp_path):
@@ -204,6 +208,7 @@ def test_a_refusal_in_the_middle_is_a_failed_run(tmp_path, monkeypatch):
 def test_divergence_is_a_status_and_an_exit_code(tmp_path):
     config = tiny_config()
     config.training.optimizer, config.training.learning_rate = "adam", "1e30"
+    config.predictors.methods, config.model.widths = ("network",), (4,)
     code, text = run(config, tmp_path / "run")
     assert code == 1
     assert "DIVERGED" in text

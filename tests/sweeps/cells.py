@@ -11,6 +11,7 @@ from rf_limits.sweeps.launch import launch
 from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
 from tests.experiments.test_resume import configured
+from tests.runs.one_figure import one_figure
 
 
 def four_cells(path: Path) -> SweepStore:
@@ -23,5 +24,6 @@ def four_cells(path: Path) -> SweepStore:
             grid={"problem.noise": (0.0, 0.3), "model.lazy_scales": ((0.5,), (4.0,))}
         )
     store, log = SweepStore(path), SweepLog(Console(file=io.StringIO()))
-    assert launch(config, store, InlineExecutor(store, log), log) == 0
+    with one_figure():
+        assert launch(config, store, InlineExecutor(store, log), log) == 0
     return store

@@ -95,7 +95,7 @@ def test_figures_have_a_panel_for_every_problem(workdir):
     assert any(np.allclose(line.get_ydata(), expected) for line in lines)
 
 
-def test_files_and_refusals(workdir, tmp_path):
+def test_files_and_refusals(workdir, tmp_path, monkeypatch):
     output, text = tmp_path / "out", io.StringIO()
     console = Console(file=text, width=200)
     assert compare([workdir], output, console=console) == 0
@@ -104,6 +104,7 @@ def test_files_and_refusals(workdir, tmp_path):
     assert len(table) == len(gather([workdir]).table)
     assert len(pd.read_csv(output / "compared_final.csv")) < len(table)
     assert len(list((output / "figures").glob("*.svg"))) == 3
+    monkeypatch.setattr("rf_limits.sweeps.compare_runs.draw", lambda table, differing: {})
     with pytest.raises(RequirementError, match="--output must be new, or --overwrite be given"):
         compare([workdir], output, console=console)
     assert compare([workdir], output, overwrite=True, console=console) == 0

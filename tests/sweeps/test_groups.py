@@ -17,6 +17,7 @@ from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
 from tests.experiments.test_resume import configured
 from tests.keeping import MemoryKeep
+from tests.variants import kept
 
 FIELDS = {
     "problem.noise": (0.0, 0.3),
@@ -72,7 +73,7 @@ def test_groups_fit_in_memory(monkeypatch):
     assert [len(group) for group in groups_of(cells())] == [1, 1, 1, 1]
 
 
-@pytest.mark.parametrize("case", ["alongside", "minibatches"])
+@pytest.mark.parametrize("case", kept(["alongside", "minibatches"], ["alongside"]))
 def test_together_as_alone_to_the_last_bit(case):
     prepared = [training.prepare(cell.config) for cell in cells(case)]
     before = Trainer._advance._cache_size()

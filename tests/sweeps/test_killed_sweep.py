@@ -16,35 +16,41 @@ from rf_limits.sweeps.launch import launch
 from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
 from tests.experiments.test_resume import configured
-from tests.runs.disturbed import CONTEXT, ROOT, draw_one_figure
+from tests.runs.disturbed import CONTEXT, ROOT, keep_every_program, wait_for
+from tests.runs.one_figure import one_figure
 from tests.sweeps.test_launch import CONFIG, assert_equal_tables, command, tables
-from tests.variants import kept
 
 KILLS = 20
 
 
 def _launch(config, path, log):
-    draw_one_figure()
-    with open(log, "a", buffering=1) as file:
+    keep_every_program()
+    with one_figure(), open(log, "a", buffering=1) as file:
         log, store = SweepLog(Console(file=file, width=200)), SweepStore(path)
         code = launch(config, store, InlineExecutor(store, log, 0.0), log)
     os._exit(code)
 
 
-def small():
-    """Two groups of two cells."""
+def small(**grid):
+    """Two cells that train together, or others."""
     config = configured("minibatches")
     config.predictors.methods, config.model.widths = ("network",), (4,)
     config.training.steps, config.training.log_points = 3000, 4
     with config.unlocked():
-        config.sweep = sweep(grid={"problem.noise": (0.0, 0.1), "data.num_train": (30, 35)})
+        config.sweep = sweep(grid={"problem.noise": (0.0, 0.1), **grid})
     return config
 
 
-def carried_out(config, path, log, seconds=None):
-    """Exit code of a process that launches the sweep, killed after some seconds."""
+def started(config, path, log):
+    """A process that launches the sweep."""
     process = CONTEXT.Process(target=_launch, args=(config, path, log))
     process.start()
+    return process
+
+
+def carried_out(config, path, log, seconds=None):
+    """Exit code of such a process, killed after some seconds."""
+    process = started(config, path, log)
     process.join(seconds)
     if process.exitcode is None:
         process.kill()
@@ -52,16 +58,32 @@ def carried_out(config, path, log, seconds=None):
     return process.exitcode
 
 
-def assert_tidy(path):
+def assert_whole(path, expected):
+    """All cells have their tables, and nothing lies about."""
+    assert_equal_tables(tables(path), expected)
     for cell in (path / "cells").iterdir():
         names = {p.name for p in cell.iterdir()}
-        expected = {"config.json", "run.json", "metrics.parquet", "summary.json", "figures"}
-        assert names == expected
+        assert names == {"config.json", "run.json", "metrics.parquet", "summary.json", "figures"}
 
 
-@pytest.mark.parametrize("number", kept([1, 3, KILLS], [1]))
+def test_killed_while_two_cells_train_together(tmp_path):
+    config, log, path = small(), tmp_path / "log.txt", tmp_path / "killed"
+    assert carried_out(config, tmp_path / "undisturbed", log) == 0
+    process = started(config, path, log)
+    assert wait_for(lambda: len({p.parent for p in path.glob("cells/*/states/*.state")}) == 2)
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL, log.read_text()
+    assert tables(path) == {}
+    assert carried_out(config, path, log) == 0
+    assert_whole(path, tables(tmp_path / "undisturbed"))
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [3, KILLS])
 def test_killed_at_random_moments(tmp_path, number):
-    config, log = small(), tmp_path / "log.txt"
+    config, log = small(**{"data.num_train": (30, 35)}), tmp_path / "log.txt"  # two groups
     for name in ("first", "undisturbed"):
         begin = time.monotonic()
         assert carried_out(config, tmp_path / name, log) == 0
@@ -74,8 +96,7 @@ def test_killed_at_random_moments(tmp_path, number):
         while (code := carried_out(config, path, log, random.uniform(0.0, seconds))) != 0:
             assert code == -signal.SIGKILL, log.read_text()
             kills += 1
-        assert_equal_tables(tables(path), expected)
-        assert_tidy(path)
+        assert_whole(path, expected)
     assert "Traceback" not in log.read_text()
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import pathlib
 import signal
 import subprocess
 import sys
@@ -19,11 +18,13 @@ from rf_limits.sweeps.grid import cells_of, sweep
 from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.status import statuses
+from tests import in_process
 from tests.experiments.test_resume import configured
+from tests.in_process import ROOT
 from tests.runs.disturbed import wait_for
+from tests.runs.one_figure import one_figure
 from tests.variants import kept
 
-ROOT = pathlib.Path(__file__).parents[2]
 CONFIG = """
 from rf_limits.experiments.defaults import default_config
 from rf_limits.sweeps import sweep
@@ -53,11 +54,19 @@ def config(tmp_path_factory):
 
 
 def command(*arguments):
+    """Command line of the script in a process of its own."""
     return [sys.executable, "scripts/launch.py", *map(str, arguments)]
 
 
 def launched(*arguments):
-    """Exit code and output of the script."""
+    """Exit code and output of the script, whose cells draw one figure, in this process."""
+    with one_figure():
+        code, out, err = in_process.run("launch", *arguments, columns=200)
+    return code, out + err
+
+
+def launched_alone(*arguments):
+    """The same in a process of its own, as local workers need it: where JAX runs, none may fork."""
     environment = {**os.environ, "COLUMNS": "200"}
     done = subprocess.run(
         command(*arguments), cwd=ROOT, capture_output=True, text=True, env=environment
@@ -112,12 +121,21 @@ def test_again_runs_nothing(config, inline):
     assert before == {p: p.stat().st_mtime_ns for p in inline.rglob("*") if p.is_file()}
 
 
-def test_local_workers_give_the_same_numbers(config, inline, tmp_path):
-    path = tmp_path / "sweep"
-    code, text = launched(f"--config={config}", f"--workdir={path}", "--executor=local", "--jobs=2")
+@pytest.mark.parametrize("jobs", kept([1, 2], [1]))
+def test_local_workers_give_the_same_numbers(config, inline, tmp_path, jobs):
+    """Processes of their own: one with one cell, or two with a group of two cells each."""
+    path, file, expected = tmp_path / "sweep", config, tables(inline)
+    if jobs == 1:
+        file = tmp_path / "one_cell.py"
+        file.write_text(CONFIG.replace("(30, 35)", "(30,)").replace("(0.0, 0.1)", "(0.0,)"))
+        expected = {
+            n: table for n, table in expected.items() if n.startswith("noise=0,num_train=30-")
+        }
+    code, text = launched_alone(f"--config={file}", f"--workdir={path}", f"--jobs={jobs}")
     assert code == 0, text
-    assert_equal_tables(tables(path), tables(inline))
-    assert len(list((path / "logs").iterdir())) == 2  # groups of two
+    assert f" {len(expected)} done, 0 running, 0 failed, 0 pending." in text
+    assert_equal_tables(tables(path), expected)
+    assert len(list((path / "logs").iterdir())) == jobs
 
 
 @pytest.mark.slow
@@ -168,22 +186,19 @@ def test_a_dead_worker_fails_its_cell_not_the_sweep(config, inline, tmp_path):
     code, text = launched("status", f"--workdir={path}")
     assert code == 1
     assert "its process ended by SIGKILL" in text
-    code, text = launched(*arguments, *options, "--retry_failed")
+    code, text = launched_alone(*arguments, *options, "--retry_failed")
     assert code == 0, text
     assert "4 cells: 4 done" in text
 
 
 @pytest.mark.parametrize(
     "mistake",
-    kept(
-        [
-            ("--grid=problem.dimm=(1,2)", "Did you mean problem.dim?"),
-            ("--grid=problem.noise=(1,)", "name each field once"),
-            ("--grid=seeds=(0,)", "seeds must be a whole number of at least 1"),
-            ("--jobs=2", "--jobs must be 1 for --executor=inline"),
-        ],
-        [("--grid=seeds=(0,)", "seeds must be a whole number of at least 1")],
-    ),
+    [
+        ("--grid=problem.dimm=(1,2)", "Did you mean problem.dim?"),
+        ("--grid=problem.noise=(1,)", "name each field once"),
+        ("--grid=seeds=(0,)", "seeds must be a whole number of at least 1"),
+        ("--jobs=2", "--jobs must be 1 for --executor=inline"),
+    ],
 )
 def test_mistakes_touch_nothing(config, tmp_path, mistake):
     flag, message = mistake
@@ -239,6 +254,6 @@ def test_ctrl_c_while_workers_start(config, inline, tmp_path, seconds):
     assert process.returncode in (130, -signal.SIGINT), out  # the latter while it imports
     code, text = launched("status", f"--workdir={path}")
     assert " 0 failed" in text or "must hold a sweep" in text, text
-    code, text = launched(*arguments)
+    code, text = launched_alone(*arguments)
     assert code == 0, text
     assert_equal_tables(tables(path), tables(inline))

@@ -16,8 +16,9 @@ from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.status import status_lines, statuses, time_left
 from rf_limits.sweeps.tally import seconds_left
 from tests.experiments.test_resume import configured
+from tests.runs.one_figure import one_figure
 from tests.runs.test_live import of, parsed
-from tests.sweeps.test_launch import CONFIG, launched
+from tests.sweeps.test_launch import CONFIG, launched_alone
 
 
 def two_cells():
@@ -36,7 +37,8 @@ def followed(tmp_path_factory):
     log = SweepLog(Console(quiet=True), JsonLines(stream))
     store = SweepStore(tmp_path_factory.mktemp("followed") / "sweep")
     executor = InlineExecutor(store, log, tensorboard=True)
-    assert launch(two_cells(), store, executor, log) == 0
+    with one_figure():
+        assert launch(two_cells(), store, executor, log) == 0
     return store, parsed(stream.getvalue())
 
 
@@ -89,7 +91,7 @@ def test_local_workers_from_the_command_line(tmp_path):
     config = tmp_path / "four.py"
     config.write_text(CONFIG)
     where = (f"--config={config}", f"--workdir={tmp_path / 'sweep'}")
-    code, text = launched(*where, "--log=json", "--tensorboard", "--jobs=2")
+    code, text = launched_alone(*where, "--log=json", "--tensorboard", "--jobs=2")
     assert code == 0, text
     events = parsed(text)
     assert [e["state"] for e in of(events, "cell")].count("done") == 4
