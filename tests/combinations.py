@@ -241,7 +241,7 @@ def main() -> int:
     parser.add_argument(
         "--results", type=int, nargs="?", const=-1, metavar="DAY", help="make quick results"
     )
-    parser.add_argument("arguments", nargs="*", help="of pytest; default: -m sharp")
+    parser.add_argument("arguments", nargs="*", help="of pytest; default: -m 'sharp and not slow'")
     given = parser.parse_args()
     kinds = given.only or list(COMBINATIONS)
     if given.results is not None:
@@ -250,7 +250,7 @@ def main() -> int:
         commands = {kind: [*script, *share[kind]] for kind in kinds}
     else:
         pytest = ["-m", "pytest", "-n", "{workers}", "--dist", "loadfile"]
-        command = [*pytest, *(given.arguments or ["-m", "sharp"])]
+        command = [*pytest, *(given.arguments or ["-m", "sharp and not slow"])]
         commands = dict.fromkeys(kinds, command)
     return int(not run_all(commands))
 

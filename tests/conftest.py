@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import zlib
 
-from tests.combinations import flags_to_compile_quickly
+from tests.combinations import flags_to_compile_quickly, in_force
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "agg")
@@ -17,6 +17,9 @@ import pytest
 
 import rf_limits  # noqa: F401  (enables float64)
 from tests.costs import PROPERTY, Cost, by_folder, cost_so_far, dearest, lines
+
+# Its tests say something only where tests/combinations.py started the run.
+collect_ignore = [] if in_force() else ["test_combination.py"]
 
 hypothesis.settings.register_profile("same", derandomize=True, database=None)
 hypothesis.settings.load_profile("same")

@@ -14,6 +14,7 @@ import rf_limits
 from rf_limits import RequirementError, default_config, plot, train
 from rf_limits.experiments.tables import final_rows
 from rf_limits.problem import sample_inputs
+from tests.rounding import rounding
 
 METHODS = (
     "network",
@@ -24,6 +25,8 @@ METHODS = (
     "nngp",
     "ntk",
 )
+FITTED = METHODS[3:]
+FRESH = sample_inputs(jax.random.key(7), "gaussian", 20_000, 3)
 
 
 @pytest.fixture(scope="module")
@@ -63,14 +66,20 @@ def test_predictions_are_what_the_table_measured(result, method):
         found, named = row(result, method, width, scale, seed)
         data = result.data(seed)
         error = result.predict(data.x_train, method, **named) - data.y_train
-        np.testing.assert_allclose(np.mean(error**2), found["train_loss"], rtol=1e-10)
-        x, y = data.x_train[:9], result.predict(data.x_train, method, **named)[:9]
-        np.testing.assert_allclose(result.predict(x, method, **named), y, rtol=1e-6, atol=1e-7)
+        # terms as large as the labels times the condition number, or as a network's neurons
+        terms = found["condition_number"] if method in FITTED else 2.0 * width
+        room = rounding(100, terms) * np.max(np.abs(data.y_train))
+        loss = np.mean(error**2)
+        np.testing.assert_allclose(
+            loss, found["train_loss"], rtol=0, atol=2.0 * room * np.sqrt(loss)
+        )
+        x = jnp.concatenate([data.x_train, FRESH])
+        y = np.asarray(result.predict(x, method, **named))
+        np.testing.assert_allclose(y[:30], error + data.y_train, rtol=0, atol=room)
         assert found["risk_standard_error"] == 0.0
-        # fresh inputs; 6 standard errors of a mean of 20,000: false alarms below 1e-7
+        # 6 standard errors of a mean of 20,000: false alarms below 1e-7
         target = result.predictors.training.setting.target
-        x = sample_inputs(jax.random.key(7), "gaussian", 20_000, 3)
-        square = np.asarray((result.predict(x, method, **named) - target(x)) ** 2)
+        square = (y[30:] - np.asarray(target(FRESH))) ** 2
         standard_error = square.std(ddof=1) / np.sqrt(square.size)
         assert abs(square.mean() - found["risk"]) < 6.0 * standard_error
 
@@ -89,8 +98,9 @@ def test_parameters_moved_from_where_they_began(result):
     after, before = result.params(width=6, lazy_scale=0.5, seed=1)
     found, _ = row(result, "network", 6, 0.5, 1)
     first, last = (p["params"]["hidden_kernel"] for p in (before, after))
-    moved = jnp.linalg.norm(last - first) / jnp.linalg.norm(first)
-    np.testing.assert_allclose(moved, found["weight_movement"], rtol=1e-12)
+    norms = [np.linalg.norm(np.asarray(w)) for w in (last - first, first, last)]
+    room = rounding(first.size + 3, (norms[1] + norms[2]) / norms[0])
+    np.testing.assert_allclose(norms[0] / norms[1], found["weight_movement"], rtol=room)
 
 
 def test_a_predictor_takes_numpy_and_refuses_another_dimension(result):
@@ -117,9 +127,9 @@ def test_what_is_not_there_is_refused(result, asked, message):
 
 def test_a_refused_fit_predicts_nothing(config):
     other = copy.deepcopy(config)
-    other.problem.dim, other.data.num_train, other.model.widths = 2, 400, (4,)
+    other.problem.dim, other.data.num_train, other.model.widths = 2, 120, (4,)
     other.predictors.methods, other.predictors.ridge = ("nngp",), 0.0
-    other.measure.exact, other.seeds = False, 1
+    other.measure.exact, other.seeds, other.model.activation = False, 1, "erf"
     found = train(other)
     assert np.isnan(found.metrics["risk"].iloc[0])
     with pytest.raises(RequirementError, match=r"predictors\.ridge must be above .* nngp"):

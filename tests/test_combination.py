@@ -21,11 +21,8 @@ _FEATURE = {"SSE4_2": ("+sse4.2", "-avx"), "AVX2": ("+avx2", "-avx512f")}
 
 @pytest.fixture
 def combination():
-    """The one that this run was started as."""
-    found = in_force()
-    if found is None:
-        pytest.skip("not run as one of tests/combinations.py")
-    return found
+    """The one that this run was started as (tests/conftest.py leaves this file out of others)."""
+    return in_force()
 
 
 def test_numpy_uses_no_loop_that_is_switched_off(combination):
@@ -68,10 +65,10 @@ def test_xla_compiles_for_the_instruction_set(combination):
 
 def test_products_are_rounded_before_a_sum_without_fused_multiply_add(combination):
     """x y - 1 for x y = 1 - 2^-54 is 0 if the product is rounded first."""
-    if combination.xla_isa != "SSE4_2":
-        pytest.skip("XLA may fuse, and need not, where the CPU has fused multiply-add")
     x, y = jnp.full(64, 1.0 + 2.0**-27), jnp.full(64, 1.0 - 2.0**-27)
-    np.testing.assert_array_equal(jax.jit(lambda x, y: x * y - 1.0)(x, y), 0.0)
+    rest = jax.jit(lambda x, y: x * y - 1.0)(x, y)
+    rounded_first = {0.0} if combination.xla_isa == "SSE4_2" else {0.0, -(2.0**-54)}
+    assert set(np.asarray(rest).tolist()) <= rounded_first
 
 
 def test_the_combinations_cover_every_choice():

@@ -51,7 +51,7 @@ def log_gamma_ratio(x: Reals, a: Reals) -> Reals:
       a: real, x + a of positive real part.
 
     Returns:
-      Shape of ``x + a``; absolute error below 1e-15 (1 + |a| log(2 + |x + a|)).
+      Shape of ``x + a``; absolute error below 4e-15 (1 + |a| log(2 + |x + a|)).
     """
     x, a = np.broadcast_arrays(np.asarray(x), np.asarray(a, np.float64))
     x = x if np.iscomplexobj(x) else x.astype(np.float64)

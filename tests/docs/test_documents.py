@@ -7,6 +7,7 @@ from unittest import mock
 
 import pytest
 
+import rf_limits
 from rf_limits.experiments import approximation, hardness
 from rf_limits.experiments.defaults import METHODS, OPTIONAL_METHODS, default_config
 from rf_limits.experiments.tables import KEYS, MEASUREMENTS, optional_columns
@@ -19,16 +20,59 @@ ROOT = pathlib.Path(__file__).parents[2]
 DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md")])
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.name)
-def test_examples_run(path, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    blocks = re.findall(r"^```python\n(.*?)^```", path.read_text(), re.M | re.S)
+LONG = {
+    "extending.md": (2, 3),
+    "faq.md": (4, 5, 7, 9),
+    "getting-started.md": (1,),
+    "theory.md": (2,),  # magnitudes that weights need, to d = 100
+}
+"""By document, examples left to ``make test-all``, counted from 0; no other needs them."""
+
+
+def examples(path):
+    """The blocks of Python of a document."""
+    return re.findall(r"^```python\n(.*?)^```", path.read_text(), re.M | re.S)
+
+
+def run(path, blocks):
+    """Runs examples one after the other; entries that they add to tables do not stay."""
     namespace = {}
     with contextlib.ExitStack() as stack:
-        for table in (TARGETS, ACTIVATIONS, EXTRA, EXPERIMENTS):  # what examples add does not stay
+        stack.enter_context(contextlib.chdir(ROOT))
+        for table in (TARGETS, ACTIVATIONS, EXTRA, EXPERIMENTS):
             stack.enter_context(mock.patch.dict(table))
         for block in blocks:
             exec(compile(block, str(path), "exec"), namespace)
+
+
+def few_samples():
+    """The default config on a small training and test set."""
+    config = default_config()
+    config.data.num_train, config.data.num_test, config.measure.max_degree = 40, 100, -1
+    return config
+
+
+def test_documents_have_examples():
+    numbers = {path.name: len(examples(path)) for path in DOCUMENTS}
+    assert sum(numbers.values()) > 30
+    assert all(set(long) < set(range(numbers[name])) for name, long in LONG.items())
+
+
+@pytest.mark.parametrize("path", [p for p in DOCUMENTS if examples(p)], ids=lambda p: p.name)
+def test_examples_run(path, monkeypatch):
+    """Those that take long apart; what starts from ``rf_limits.default_config`` on few samples."""
+    monkeypatch.setattr(rf_limits, "default_config", few_samples, raising=False)
+    long = LONG.get(path.name, ())
+    run(path, [block for i, block in enumerate(examples(path)) if i not in long])
+
+
+CUT_SHORT = [p for p in DOCUMENTS if p.name in LONG or "train(config)" in p.read_text()]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", CUT_SHORT, ids=lambda p: p.name)
+def test_all_examples_run_as_they_are(path):
+    run(path, examples(path))
 
 
 def test_every_column_is_documented():

@@ -67,8 +67,8 @@ def test_feature_learning_is_certified_and_lazy_training_is_not():
     config = small_config()
     config.problem.dim, config.data.num_train = 20, 512
     config.model.widths, config.model.lazy_scales = (32,), (0.1, 10.0)
-    config.training.steps, config.seeds = 1000, 3
-    config.predictors.methods = ("network",)
+    config.training.steps, config.seeds = 400, 3
+    config.predictors.methods, config.measure.max_degree = ("network",), -1
     lines = remarks(prepare(config).run())
     found = [line for line in lines if line.startswith("Below the lazy limit")]
     assert len(found) == 1
@@ -79,7 +79,7 @@ def test_feature_learning_is_certified_and_lazy_training_is_not():
 def small_approximation():
     """Seconds, not minutes."""
     config = approximation_config()
-    config.dims, config.widths = (3, 6), (4, 16, 64)
+    config.dims, config.widths = (6,), (4, 16, 64)
     config.max_tangent_features, config.seeds, config.tangent_seeds = 120, 4, 4
     return config
 
@@ -88,7 +88,7 @@ def test_approximation_table():
     metrics = prepare_approximation(small_approximation()).run().metrics
     measured = metrics[metrics["method"] != "lazy_limit"]
     nt = measured[measured["method"] == "tangent_features"]
-    assert set(nt["num_features"]) == {12, 48, 120, 24, 96}
+    assert set(nt["num_features"]) == {24, 96, 120}
     assert np.all(measured["risk"] > 0)
     assert np.all(measured["relative_risk"] == 2 * measured["risk"])
     for _, curve in measured.groupby(["method", "dim", "seed"]):

@@ -1,5 +1,7 @@
 """Fitted predictors: NT tends to NTK and RF to NNGP, and each agrees with direct algebra."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,9 +28,11 @@ from rf_limits.models import (
     tangent_kernel,
 )
 from rf_limits.problem import make_dataset, make_target
+from tests.rounding import rounding
 from tests.variants import kept
 
 DIM = 5
+limit_kernels = jax.jit(infinite_width_kernels, static_argnums=0)
 
 
 @pytest.fixture
@@ -38,39 +42,57 @@ def data(key):
     return make_dataset(key, target, "gaussian", 30, 400, 0.1)
 
 
+def loss_rounding(fit, data, loss):
+    """Relative rounding of a mean square of y - A c, c from a system of 30 unknowns."""
+    share = np.sqrt(np.mean(np.square(data.y_train)) / loss)
+    return rounding(4 * 30, 2.0 * float(fit.condition_number) * share)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def mean_gap(network, features, keys, data, limit):
+    """Mean root mean square distance of networks' predictions on the test set from ``limit``."""
+
+    def gap(key):
+        init = init_params(network, key, DIM)
+        if features == "tangent":
+            gram = tangent_kernel(network, init, data.x_train)
+            dual = kernel_regression(gram, data.y_train, 0.01).coefficients
+            change = pull_back(network, init, data.x_train, dual)
+            _, found = jax.jvp(lambda p: network.apply(p, data.x_test), (init,), (change,))
+        else:
+            phi = random_features(network, init, data.x_train)
+            dual = kernel_regression(phi @ phi.T, data.y_train, 0.01).coefficients
+            found = random_features(network, init, data.x_test) @ phi.T @ dual
+        return jnp.sqrt(jnp.mean((found - limit) ** 2))
+
+    return jnp.mean(jax.lax.map(gap, keys))
+
+
 @pytest.mark.parametrize("features", kept(["tangent", "random"], ["tangent"]))
 def test_finite_width_predictions_tend_to_the_kernels(key, data, features):
     """NT -> NTK and RF -> NNGP, the gap falling about like N^{-1/2}."""
-    gaps = []
-    for width in (2**8, 2**12):
-        network = make_network(width)
-        train = infinite_width_kernels(network, data.x_train)
-        cross = infinite_width_kernels(network, data.x_test, data.x_train)
-        name = "ntk" if features == "tangent" else "nngp"
-        fit = kernel_regression(getattr(train, name), data.y_train, 0.01)
-        limit = getattr(cross, name) @ fit.coefficients
-        total = 0.0
-        for seed in range(3):
-            init = init_params(network, jax.random.fold_in(key, seed), DIM)
-            if features == "tangent":
-                gram = tangent_kernel(network, init, data.x_train)
-                dual = kernel_regression(gram, data.y_train, 0.01).coefficients
-                change = pull_back(network, init, data.x_train, dual)
-                _, found = jax.jvp(
-                    lambda p, net=network: net.apply(p, data.x_test), (init,), (change,)
-                )
-            else:
-                phi = random_features(network, init, data.x_train)
-                dual = kernel_regression(phi @ phi.T, data.y_train, 0.01).coefficients
-                found = random_features(network, init, data.x_test) @ phi.T @ dual
-            total += float(jnp.sqrt(jnp.mean((found - limit) ** 2)))
-        gaps.append(total / 3)
+    name = "ntk" if features == "tangent" else "nngp"
+    train = limit_kernels(make_network(16), data.x_train)
+    cross = limit_kernels(make_network(16), data.x_test, data.x_train)
+    fit = kernel_regression(getattr(train, name), data.y_train, 0.01)
+    limit = getattr(cross, name) @ fit.coefficients
+    keys = jax.random.split(key, 3)
+    gaps = [
+        float(mean_gap(make_network(width), features, keys, data, limit)) for width in (2**8, 2**12)
+    ]
     assert gaps[1] < 0.03
     assert 2.0 < gaps[0] / gaps[1] < 8.0  # 16 times the width: 4 in the limit
 
 
-@pytest.mark.parametrize("fit", [fit_random_features, fit_tangent_features])
-@pytest.mark.parametrize("width", [4, 64])
+@pytest.mark.parametrize(
+    ("fit", "width"),
+    [
+        pytest.param(fit_random_features, 4, marks=pytest.mark.slow),
+        (fit_random_features, 64),
+        (fit_tangent_features, 4),
+        (fit_tangent_features, 64),
+    ],
+)
 def test_exact_risk_of_fits_matches_test_set(key, fit, width):
     target = make_target(key, "single_neuron", dim=DIM)
     data = make_dataset(key, target, "gaussian", 30, 200_000, 0.1)
@@ -82,7 +104,8 @@ def test_exact_risk_of_fits_matches_test_set(key, fit, width):
     # 6 standard errors: false alarm below 1e-8
     assert abs(found.risk.risk - sampled.risk.risk) < 6 * sampled.risk.standard_error
     assert found.risk.standard_error == 0.0
-    np.testing.assert_allclose(found.train_loss, sampled.train_loss, rtol=1e-9)
+    rtol = loss_rounding(found, data, found.train_loss)
+    np.testing.assert_allclose(found.train_loss, sampled.train_loss, rtol=rtol)
 
 
 def test_tangent_fit_by_features_and_by_kernel_agree(key, data):
@@ -93,16 +116,21 @@ def test_tangent_fit_by_features_and_by_kernel_agree(key, data):
     gram = tangent_kernel(network, init, data.x_train)
     dual = kernel_regression(gram, data.y_train, 0.1).coefficients
     train_loss = jnp.mean((gram @ dual - data.y_train) ** 2)
-    np.testing.assert_allclose(found.train_loss, train_loss, rtol=1e-8)
+    np.testing.assert_allclose(
+        found.train_loss, train_loss, rtol=loss_rounding(found, data, found.train_loss)
+    )
 
 
 def test_flow_ends_at_the_fit(data):
     network = make_network(16)
     converged = fit_kernels(network, data, 0.01, "both")
     flows = flow_risks(network, data, jnp.array([0.0, 1e12]), 0.01, "both")
+    zero = np.mean(np.square(data.y_test))
     for method in ("nngp", "ntk"):
-        np.testing.assert_allclose(flows[method].risk[1], converged[method].risk.risk, rtol=1e-6)
-        np.testing.assert_allclose(flows[method].risk[0], jnp.mean(data.y_test**2), rtol=1e-10)
+        risk = converged[method].risk.risk
+        rtol = loss_rounding(converged[method], data, risk)
+        np.testing.assert_allclose(flows[method].risk[1], risk, rtol=rtol)
+        np.testing.assert_allclose(flows[method].risk[0], zero, rtol=rounding(400))
 
 
 KERNEL_CASES = {
@@ -125,10 +153,7 @@ KERNEL_CASES = {
 }
 
 
-SLOW_CASES = {"biased teacher", "polynomial on a sphere"}
-
-
-@pytest.mark.parametrize("case", kept(KERNEL_CASES, set(KERNEL_CASES) - SLOW_CASES))
+@pytest.mark.parametrize("case", kept(KERNEL_CASES, ["neuron", "biased on a sphere"]))
 def test_exact_risks_of_kernels_match_the_test_set(key, case):
     target_options, network_options, inputs, trainable = KERNEL_CASES[case]
     target_options = dict(target_options)
@@ -149,34 +174,33 @@ def test_exact_risks_of_kernels_match_the_test_set(key, case):
         assert np.all(gaps < 6 * sampled_flows[method].standard_error)
         assert np.all(flows[method].standard_error == 0.0)
         assert flows[method].degrees.shape == (3, 4)
-        np.testing.assert_allclose(flows[method].risk[0], exact.second_moment, rtol=1e-13)
+        np.testing.assert_allclose(flows[method].risk[0], exact.second_moment, rtol=rounding(4))
 
 
+@pytest.mark.sharp
 @pytest.mark.parametrize("method", ["nngp", "ntk"])
 @pytest.mark.parametrize("ridge", [0.0, 0.1])
 def test_flow_in_kernel_sections_is_that_of_neural_tangents(data, method, ridge):
     network, times = make_network(16), jnp.array([0.5, 20.0, 1e4])
-    gram = getattr(infinite_width_kernels(network, data.x_train), method)
-    cross = getattr(infinite_width_kernels(network, data.x_test, data.x_train), method)
+    gram = getattr(limit_kernels(network, data.x_train), method)
+    cross = getattr(limit_kernels(network, data.x_test, data.x_train), method)
     kernel = spectrum(gram + ridge * jnp.eye(len(gram)))
     found = [cross @ flow_coefficients(kernel, data.y_train, time) for time in times]
     expected = gradient_flow_ensemble(
         network, data.x_train, data.y_train, data.x_test, times, method=method, ridge=ridge
     ).mean
-    np.testing.assert_allclose(jnp.stack(found), expected, rtol=1e-8, atol=1e-9)
+    decomposed = rounding(4 * 30, kernel.eigenvalues.max() / kernel.eigenvalues.min())
+    room = decomposed * np.max(np.abs(data.y_train))
+    np.testing.assert_allclose(jnp.stack(found), expected, rtol=0, atol=room)
     means = flow_means(gram, cross, data.y_train, times, ridge)
-    np.testing.assert_allclose(means, expected, rtol=1e-8, atol=1e-9)
+    np.testing.assert_allclose(means, expected, rtol=0, atol=room)
 
 
-def test_where_kernel_risks_are_exact(key):
+def test_where_kernel_risks_are_not_exact(key):
     neuron = make_target(key, "single_neuron", dim=DIM)
-    biased = make_target(key, "single_neuron", dim=DIM, bias=0.1)
-    assert exact_kernel_risk(make_network(4), neuron, "sphere") is not None
-    assert exact_kernel_risk(make_network(4), biased, "gaussian") is not None
-    assert exact_kernel_risk(make_network(4), biased, "sphere") is not None
-    for network, target, inputs in (
-        (make_network(4, use_bias=True), neuron, "gaussian"),
-        (make_network(4, activation="erf"), neuron, "gaussian"),
-        (make_network(4), make_target(key, "single_neuron", dim=1), "gaussian"),
+    for network, target in (
+        (make_network(4, use_bias=True), neuron),
+        (make_network(4, activation="erf"), neuron),
+        (make_network(4), make_target(key, "single_neuron", dim=1)),
     ):
-        assert exact_kernel_risk(network, target, inputs) is None
+        assert exact_kernel_risk(network, target, "gaussian") is None

@@ -15,14 +15,19 @@ from rf_limits.runs.store import plain
 THEORIES = {"nngp_theory", "ntk_theory", "random_features_theory"}
 
 
-@pytest.fixture(scope="module")
-def result():
+def small_config(*methods):
+    """Two numbers of samples in ten dimensions."""
     config = sample_complexity_config()
     config.dims, config.nums_train = (10,), (20, 80)
     config.model.widths, config.model.lazy_scales = (64,), (0.1,)
     config.training.steps, config.seeds = 300, 8
-    methods = ("network", "random_features", "tangent_features", "nngp", "ntk")
-    config.predictors.methods = methods  # all that the table shows
+    config.predictors.methods = methods
+    return config
+
+
+@pytest.fixture(scope="module")
+def result():
+    config = small_config("random_features", "tangent_features", "nngp", "ntk")
     return sample_complexity.prepare(config).run()
 
 
@@ -46,11 +51,22 @@ def test_theory_lines_meet_the_definitions(result):
 def test_summary_table_and_figure(result):
     json.dumps(plain(sample_complexity.summary(result)), allow_nan=False)
     _, columns, cells = sample_complexity.printed_table(result.metrics)
-    assert columns == ["d", "n", "scale 0.1", "RF", "NT", "NNGP", "NTK"]
+    assert columns == ["d", "n", "RF", "NT", "NNGP", "NTK"]
     assert [row[:2] for row in cells] == [["10", "20"], ["10", "80"]]
     assert sample_complexity.remarks(result)[0].startswith("Kernel-regression theory within 3")
     (axis,) = draw(result.metrics)["sample_complexity"].axes
     assert axis.get_title() == "d = 10"
+
+
+@pytest.mark.slow
+def test_networks_have_a_column_by_scale():
+    config = small_config("network", "nngp")
+    config.nums_train, config.training.steps, config.seeds = (20,), 3, 2
+    _, columns, cells = sample_complexity.printed_table(
+        sample_complexity.prepare(config).run().metrics
+    )
+    assert columns == ["d", "n", "scale 0.1", "NNGP"]
+    assert len(cells) == 1
 
 
 @pytest.mark.parametrize(
@@ -66,7 +82,7 @@ def test_summary_table_and_figure(result):
 def test_theory_knows_every_target_and_both_inputs(target, inputs):
     config = sample_complexity_config()
     config.dims, config.nums_train, config.seeds = (10,), (40,), 12
-    config.model.widths, config.model.lazy_scales, config.training.steps = (4,), (1.0,), 1
+    config.model.widths, config.predictors.methods = (4,), ("random_features", "nngp", "ntk")
     with config.unlocked():
         config.problem.update(target)
         config.problem.inputs = inputs
@@ -100,9 +116,8 @@ def test_refused_fits_are_neither_averaged_nor_compared(result):
 
 def test_kernels_alone():
     """No method of the table has a width or a lazy scale."""
-    config = sample_complexity_config()
-    config.dims, config.nums_train, config.seeds = (5,), (20,), 2
-    config.predictors.methods = ("nngp", "ntk")
+    config = small_config("nngp", "ntk")
+    config.nums_train = (20,)
     result = sample_complexity.prepare(config).run()
     json.dumps(plain(sample_complexity.summary(result)), allow_nan=False)
     _, columns, cells = sample_complexity.printed_table(result.metrics)

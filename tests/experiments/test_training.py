@@ -18,6 +18,7 @@ from rf_limits.experiments.tables import (
 from rf_limits.experiments.training import prepare, remarks, summary
 from rf_limits.theory import lazy_limit
 from tests.experiments.conftest import small_config
+from tests.rounding import LIBRARY, rounding
 
 
 def numbers(table, **keys):
@@ -37,16 +38,29 @@ def test_table_is_tidy_and_complete(result):
     assert not metrics.duplicated(list(KEYS)).any()
     assert np.all(np.isfinite(metrics["risk"]))
     assert np.all(metrics["risk"] >= 0)
-    np.testing.assert_allclose(metrics["relative_risk"], metrics["risk"] / 0.5, rtol=1e-12)
+    moment = result.choices["target_second_moment"]
+    assert moment == pytest.approx(0.5, rel=rounding(2 * (5 + 3)))  # |w*|^2 / 2
+    relative = metrics["risk"] / moment
+    np.testing.assert_allclose(metrics["relative_risk"], relative, rtol=rounding(2))
     network = metrics[metrics["method"] == "network"]
     missing = network[list(MEASUREMENTS)].isna().all()
     assert list(missing[missing].index) == ["condition_number", "backward_error", "ridge_needed"]
     fitted = metrics[metrics["backward_error"].notna()]
     assert set(fitted["method"]) == {"random_features", "tangent_features", "nngp", "ntk"}
     assert len(fitted) == 2 * 2 * 2 + 2 * 2
-    assert np.all(fitted["backward_error"] < 1e-14)
+    assert np.all(fitted["backward_error"] < rounding(8 * 40))  # a decomposition for 40 samples
     assert np.all(fitted["ridge_needed"] == 0.0)
     assert not any(line.startswith("REFUSED") for line in remarks(result))
+
+
+def start_rounding(start):
+    """Rounding of exact risks before the first step, when f - f_0 cancels.
+
+    The sum of the sizes of its 2 N terms is 2 alpha sqrt(N) or so, that of the target 1, and a
+    product of two neurons of length 1 has an expectation of 1/2 at most.
+    """
+    sizes = 2.0 * start["lazy_scale"].fillna(0.0) * np.sqrt(start["width"].fillna(0).astype(float))
+    return rounding(2 * 2 * 32 + 5 + LIBRARY) * 0.5 * (sizes.astype(float) + 1.0) ** 2
 
 
 def test_metrics_carry_the_limit(result):
@@ -61,14 +75,15 @@ def test_degrees_are_measured_for_every_method(result):
     metrics = result.metrics
     risks = metrics[[name for name in degree_names(4) if name.startswith("risk")]]
     assert risks.notna().all(axis=None)
-    np.testing.assert_allclose(risks.sum(axis=1), metrics["risk"], rtol=1e-12)
+    error = (risks.sum(axis=1) - metrics["risk"]).abs()
+    assert np.all(error <= rounding(2 * 6) * risks.abs().sum(axis=1))
     assert (risks["risk_degree_3"] == 0.0).all()  # relu without bias has none
     start = metrics[(metrics["step"] == 0) | (metrics["time"] == 0.0)]
     assert {"network", "linearized", "nngp", "ntk"} == set(start["method"])
     for end in (0, 1, 2, 3, 4, "rest"):
         target = result.choices["target_degrees"][f"target_degree_{end}"]
         assert (metrics[f"target_degree_{end}"] == target).all()
-        np.testing.assert_allclose(start[f"risk_degree_{end}"], target, rtol=1e-11, atol=1e-15)
+        assert np.all((start[f"risk_degree_{end}"] - target).abs() <= start_rounding(start))
     found = summary(result)["final"][0]
     assert {f"risk_degree_{end}" for end in (0, 1, 2, 3, 4, "rest")} < set(found)
 
@@ -76,14 +91,16 @@ def test_degrees_are_measured_for_every_method(result):
 @pytest.mark.parametrize(
     ("fields", "columns"),
     [
-        pytest.param({"measure.max_degree": -1}, [], marks=pytest.mark.slow),
+        ({"measure.max_degree": -1, "predictors.methods": ("network",)}, []),
         pytest.param(
             {"measure.max_degree": 0},
             ["risk_degree_0", "risk_degree_rest"],
             marks=pytest.mark.slow,
         ),
         pytest.param({"model.activation": "erf"}, None, marks=pytest.mark.slow),
-        ({"problem.inputs": "sphere", "problem.bias": 0.3}, None),
+        pytest.param(
+            {"problem.inputs": "sphere", "problem.bias": 0.3}, None, marks=pytest.mark.slow
+        ),
     ],
 )
 def test_degrees_absent_or_unknown(fields, columns):
@@ -113,10 +130,10 @@ def test_before_the_first_step_nothing_moved(result):
     for table in (network, linear):
         for column in ("weight_movement", "output_movement", "neuron_movement"):
             assert np.all(table[column] == 0.0)
-        np.testing.assert_allclose(table["risk"], 0.5, rtol=1e-12)  # centred: f_0 = 0
+        assert np.all((table["risk"] - 0.5).abs() <= start_rounding(table))  # centred: f_0 = 0
     assert np.all(network["kernel_drift"] == 0.0)
     assert np.all(network["activation_flips"] == 0.0)
-    assert np.all(network["linearization_gap"] < 1e-6)
+    assert np.all(network["linearization_gap"] <= np.sqrt(start_rounding(network)))
 
 
 def test_large_scale_follows_the_linearization(result):
@@ -142,13 +159,14 @@ def test_seed_and_width_alone_give_the_same_numbers(result):
     for method in ("network", "linearized"):
         keys = {"method": method, "width": 32, "seed": 0, "lazy_scale": 10.0}
         np.testing.assert_allclose(
-            numbers(alone, **keys), numbers(result.metrics, **keys), rtol=2e-5, atol=1e-8
+            numbers(alone, **keys),
+            numbers(result.metrics, **keys),
+            rtol=2e-5,  # trained in float32
+            atol=1e-8,
         )
     for method in ("random_features", "tangent_features"):
         keys = {"method": method, "width": 32, "seed": 0}
-        np.testing.assert_allclose(
-            numbers(alone, **keys), numbers(result.metrics, **keys), rtol=1e-12
-        )
+        np.testing.assert_array_equal(numbers(alone, **keys), numbers(result.metrics, **keys))
 
 
 VARIANTS = {
@@ -183,7 +201,11 @@ VARIANTS = {
     "one pass": {"training.batch_size": 8, "data.kind": "stream"},
     "float64 vmap": {"precision": "float64", "training.ensemble": "vmap"},
     "flow": {"training.optimizer": "gradient_flow(rtol=1e-4)"},
-    "population": {"data.kind": "population", "precision": "float64"},
+    "population": {
+        "data.kind": "population",
+        "precision": "float64",
+        "predictors.methods": ("network", "linearized"),
+    },
     "one dimension, one sample": {"problem.dim": 1, "data.num_train": 1, "model.widths": (1,)},
 }
 
@@ -196,6 +218,7 @@ SLOW = (
     *("erf population", "biases", "teacher", "float64 vmap", "sphere", "output layer"),
     *("adam minibatch", "one pass", "tanh on a test set"),
     *("mean field", "polynomial", "flow", "biased target on a sphere", "not centred"),
+    "one dimension, one sample",
 )
 """Variants left to ``make test-all``: others use the same code paths."""
 
@@ -270,9 +293,9 @@ def test_divergence_is_counted_and_never_averaged_in():
 
 def test_refused_fits_are_counted_and_named():
     config = small_config()
-    config.problem.dim, config.data.num_train = 2, 300
+    config.problem.dim, config.data.num_train = 2, 120
     config.model.activation = "erf"  # its kernels decay through rounding
-    config.measure.max_degree = -1
+    config.measure.exact, config.measure.max_degree, config.model.widths = False, -1, (8,)
     config.predictors.methods = ("random_features", "nngp", "ntk")
     result = prepare(config).run()
     assert not result.diverged
@@ -282,7 +305,6 @@ def test_refused_fits_are_counted_and_named():
         ("nngp", None): 2,
         ("ntk", None): 2,
         ("random_features", 8): 0,
-        ("random_features", 32): 0,
     }
     assert all(row["diverged"] == 0 for row in rows.values())
     assert all(np.isnan(rows[name, None]["risk"]) for name in ("nngp", "ntk"))
@@ -328,7 +350,9 @@ def test_summary_has_means_errors_and_exponents(result):
     risks = cell["risk"].to_numpy()
     assert row["seeds"] == 2
     assert row["risk"] == risks.mean()
-    np.testing.assert_allclose(row["risk_se"], abs(risks[0] - risks[1]) / 2, rtol=1e-12)
+    error = abs(risks[0] - risks[1]) / 2
+    rtol = rounding(8, risks.sum() / abs(risks[0] - risks[1]))
+    np.testing.assert_allclose(row["risk_se"], error, rtol=rtol)
     names = {(r["lazy_scale"], r["measurement"]) for r in found["exponents"]}
     assert (10.0, "weight_movement") in names
 

@@ -4,10 +4,16 @@ Panels shrink geometrically around every kink and transition, so that the rule i
 rounding for all lengths and angles. Nothing is shared with the package.
 """
 
+import math
+
 import numpy as np
+
+from tests.rounding import LIBRARY, rounding
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(16)
 REACH = 9.5  # phi(9.5) < 1e-20
+ROUNDING = rounding(2 * (32 + 3 * LIBRARY))
+"""Of an expectation, relative to that of |sigma tau|: pairwise sums, the density, a function."""
 
 
 def panels(places, start=-REACH, stop=REACH):
@@ -34,11 +40,17 @@ def expectation(sigma, tau, n, a, m, b, theta):
         places.append((-b / (m * c), s / abs(c)))
     outer, weights = panels(places)
     weights = weights * density(outer) * sigma(n * outer + a)
-    total = 0.0
+    terms = []
     for z, weight in zip(outer, weights, strict=True):
         if weight == 0.0:
             continue
         mean = m * c * z + b
         inner, inside = panels([(-mean / (m * s), 1 / (m * s))])
-        total += weight * (inside * density(inner)) @ tau(mean + m * s * inner)
-    return total
+        terms.append(weight * np.sum(inside * density(inner) * tau(mean + m * s * inner)))
+    return math.fsum(terms)
+
+
+def root_mean_square(sigma, n, a):
+    """sqrt(E sigma(n z + a)^2)."""
+    z, weights = panels([(-a / n, 1 / n)])
+    return math.sqrt(np.sum(weights * density(z) * sigma(n * z + a) ** 2))

@@ -18,8 +18,15 @@ from rf_limits.theory import (
 from rf_limits.theory.best_features import best_risks
 from rf_limits.theory.relu_gram import relu_gram
 from tests.chance import allowed, share_within, standard_errors
+from tests.rounding import LIBRARY, rounding
+from tests.variants import kept
 
 TEST, SEEDS = 1000, 16
+KAPPA = 5 * LIBRARY
+"""Roundings behind kappa and L: sums of exponentials of logarithms, and the root's own bisection.
+
+They are errors of log kappa, so their condition number is the size of the logarithms.
+"""
 
 
 def sphere(rng, count, dim):
@@ -39,7 +46,7 @@ def by_hand(x, z, kernel):
 
 
 def measured(rng, dim, n, ridge, noise, kernel):
-    """Risk and training error of direct regression, one row per seed."""
+    """Risk, training error and what rounding leaves of it, of direct regression; a row a seed."""
     rows = []
     for _ in range(SEEDS):
         x, z, w = sphere(rng, n, dim), sphere(rng, TEST, dim), rng.normal(size=dim)
@@ -48,30 +55,32 @@ def measured(rng, dim, n, ridge, noise, kernel):
         gram = by_hand(x, x, kernel)
         a = np.linalg.solve(gram + ridge * np.eye(n), y)
         error = by_hand(z, x, kernel) @ a - np.maximum(z @ w, 0.0)
-        rows.append((np.mean(error**2), np.mean((gram @ a - y) ** 2)))
+        # residual of Gaussian elimination, by its backward error, and the n sums that find it
+        least = rounding(4 * n) * (np.abs(gram) @ np.abs(a) + np.abs(y))
+        rows.append((np.mean(error**2), np.mean((gram @ a - y) ** 2), np.mean(least**2)))
     return np.array(rows)
 
 
-def test_a_grid_of_direct_regressions():
-    """48 settings: each by itself, and as many within 3 standard errors as chance leaves."""
+@pytest.mark.parametrize("numbers", kept([(30, 100), (250,)], [(30, 100)]))
+def test_a_grid_of_direct_regressions(numbers):
+    """Settings by themselves, and as many within 3 standard errors as chance leaves."""
     rng = np.random.default_rng(5)
-    grid = list(
-        itertools.product((10, 25), (30, 100, 250), (0.0, 0.5), (0.0, 0.3), ("nngp", "ntk"))
-    )
+    grid = list(itertools.product((10, 25), numbers, (0.0, 0.5), (0.0, 0.3), ("nngp", "ntk")))
     distances = []
     for dim, n, ridge, noise, kernel in grid:
         spectra = relu_kernel_spectrum(kernel, dim, 200), zonal_spectrum(dim, 200)
         theory = kernel_regression_risk(*spectra, n, ridge=ridge, noise=noise)
         rows = measured(rng, dim, n, ridge, noise, kernel)
         error = rows.std(axis=0, ddof=1) / np.sqrt(SEEDS)
-        distance = np.abs(rows.mean(axis=0) - [theory.risk, theory.train_risk])
+        distance = np.abs(rows.mean(axis=0) - [theory.risk, theory.train_risk, 0.0])
         distances.append(distance[0] / error[0])
         # the training error: a tenth and what chance allows, or nothing at all without ridge
         slack = 0.1 * theory.train_risk + standard_errors(SEEDS, 48) * error[1]
-        assert distance[1] < (slack if ridge else 1e-20)
-    assert len(distances) == 48
+        assert distance[1] < (slack if ridge else distance[2])
+    assert len(distances) == 16 * len(numbers)
     assert np.max(distances) < standard_errors(SEEDS, 48)
-    assert np.sum(np.less(distances, 3.0)) >= allowed(48, share_within(SEEDS, 3.0))[0]
+    least, _ = allowed(len(distances), share_within(SEEDS, 3.0))
+    assert np.sum(np.less(distances, 3.0)) >= least
 
 
 def test_the_tail_acts_as_ridge_and_is_not_dropped():
@@ -93,7 +102,7 @@ def test_a_short_spectrum_with_its_tail_is_a_long_one():
         kernel_regression_risk(relu_kernel_spectrum("ntk", dim, k), zonal_spectrum(dim, k), n)
         for k in (2000, 200)
     )
-    np.testing.assert_allclose(short.risk, long.risk, rtol=1e-11)
+    np.testing.assert_allclose(short.risk, long.risk, rtol=1e-11)  # that of the eigenvalues
     kernel, target = relu_kernel_spectrum("ntk", dim, 200), zonal_spectrum(dim, 200)
     counts = np.exp(kernel.log_multiplicities)
     dropped = kernel_regression(dim * kernel.eigenvalues, counts, target.weights, n)
@@ -111,18 +120,21 @@ def test_ridgeless_is_the_limit_of_small_ridge():
     assert np.all(found.train_risk[:, 1] > 0.0)
 
 
+@pytest.mark.sharp
 def test_equal_eigenvalues_by_hand():
     """l = 1 on p functions, n < p: kappa = (p - n)/n, L = n/p, overfitting p/(p - n)."""
     p, n, noise = 50.0, 20, 0.4
+    # logarithms are below 4, and kappa moves by 1/(1 - n/p) of what n does
+    rtol = rounding(KAPPA, 4.0 / (1.0 - n / p))
     found = kernel_regression(np.ones(1), np.array([p]), np.array([2.0]), n, noise=noise)
-    np.testing.assert_allclose(found.kappa, (p - n) / n, rtol=1e-12)
-    np.testing.assert_allclose(found.learnability, [n / p], rtol=1e-12)
-    np.testing.assert_allclose(found.overfitting, p / (p - n), rtol=1e-12)
+    np.testing.assert_allclose(found.kappa, (p - n) / n, rtol=rtol)
+    np.testing.assert_allclose(found.learnability, [n / p], rtol=rtol)
+    np.testing.assert_allclose(found.overfitting, p / (p - n), rtol=rtol)
     bias = 2.0 * (1 - n / p) ** 2
-    np.testing.assert_allclose(found.bias, bias, rtol=1e-12)
+    np.testing.assert_allclose(found.bias, bias, rtol=rtol)
     risk = p / (p - n) * (bias + noise**2) - noise**2
-    np.testing.assert_allclose(found.risk, risk, rtol=1e-12)
-    np.testing.assert_allclose(found.variance, risk - bias, rtol=1e-12)
+    np.testing.assert_allclose(found.risk, risk, rtol=rtol)
+    np.testing.assert_allclose(found.variance, risk - bias, rtol=rtol)
     with pytest.raises(RequirementError, match="below the kernel's rank, 50"):
         kernel_regression(np.ones(1), np.array([p]), np.array([2.0]), 50)
     assert float(kernel_regression(np.ones(1), np.array([p]), np.ones(1), 80, ridge=0.1).risk) < 1
@@ -157,10 +169,11 @@ def test_one_degree_alone():
     kernel, target = relu_kernel_spectrum("ntk", 10, 50), zonal_spectrum(10, 50)
     parts = [kernel_regression_risk(kernel, target, 100, degree=k).risk for k in range(51)]
     whole = kernel_regression_risk(kernel, target, 100).risk
-    beyond = (target.total - target.weights.sum()) * kernel_regression_risk(
-        kernel, target, 100
-    ).overfitting
-    np.testing.assert_allclose(sum(parts) + beyond, whole, rtol=1e-12)
+    factor = kernel_regression_risk(kernel, target, 100).overfitting
+    beyond = (target.total - target.weights.sum()) * factor
+    # kappa is the same; 51 summands on either side, and what is beyond is what the total leaves
+    rtol = rounding(2 * 51 + 20, factor * target.total / whole)
+    np.testing.assert_allclose(sum(parts) + beyond, whole, rtol=rtol)
     with pytest.raises(RequirementError, match="degree must be from 0 to 50"):
         kernel_regression_risk(kernel, target, 100, degree=51)
 
@@ -168,12 +181,13 @@ def test_one_degree_alone():
 def test_the_scale_of_the_kernel_does_not_matter():
     """Small eigenvalues bring the bracket's middle below 1e-308, where 1/kappa overflows."""
     held = np.array([3.0, 20.0]), np.ones(2)
+    rtol = rounding(KAPPA, 2.0 * 75.0)  # logarithms up to 75; n = 8 moves kappa by twice its change
     for scale in (1e-30, 1e-8, 1e8, 1e30):
         values = scale * np.array([1.0, 0.1])
         found = kernel_regression(values, *held, 8, noise=0.1)
         plain = kernel_regression(values / scale, *held, 8, noise=0.1)
-        np.testing.assert_allclose(found.risk, plain.risk, rtol=1e-12)
-        np.testing.assert_allclose(found.kappa, scale * plain.kappa, rtol=1e-12)
+        np.testing.assert_allclose(found.risk, plain.risk, rtol=rtol)
+        np.testing.assert_allclose(found.kappa, scale * plain.kappa, rtol=rtol)
 
 
 def test_a_zonal_kernel_of_finite_rank():

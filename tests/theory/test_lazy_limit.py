@@ -2,7 +2,7 @@
 
 import math
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -18,6 +18,7 @@ from rf_limits.theory import (
 )
 from rf_limits.theory.harmonics import multiplicity
 from rf_limits.theory.hermite import hermite_series
+from tests.rounding import LIBRARY, rounding
 from tests.variants import kept
 
 
@@ -29,7 +30,8 @@ from tests.variants import kept
     ],
 )
 def test_reference_values(dim, risks, digits):
-    np.testing.assert_allclose(lazy_limit([10, 100, 1000, 10000], dim), risks, atol=digits * 1.001)
+    found = lazy_limit([10, 100, 1000, 10000], dim)
+    np.testing.assert_allclose(found, risks, rtol=0, atol=digits * 1.001)
 
 
 def test_paper_setting():
@@ -61,11 +63,14 @@ def test_decreasing_and_convex(dim, bias):
     risks = lazy_limit(np.arange(60), dim, bias=bias)
     steps = -np.diff(risks)
     assert np.all(steps > 0.0)
-    assert np.all(np.diff(steps) <= 1e-13 * risks[0])
-    assert risks[0] == pytest.approx(zonal_spectrum(dim, 0, bias=bias).total, rel=1e-13)
+    # of three risks, each a sum over at most 100 levels
+    assert np.all(np.diff(steps) <= rounding(3 * 100) * risks[0])
+    found = zonal_spectrum(dim, 0, bias=bias)
+    # eigenvalues have a relative error of 1e-11
+    assert abs(risks[0] - found.total) <= found.tail_error + 1e-11 * found.total
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(dim=st.integers(2, 200), log_p=st.floats(0.0, 95.0), more=st.floats(1e-6, 5.0))
 def test_monotone_over_the_whole_range(dim, log_p, more):
     p = int(10.0**log_p)
@@ -94,7 +99,7 @@ def test_asymptotics_meet_the_degree_by_degree_sum():
 def test_homogeneity():
     p = [0, 3, 100]
     np.testing.assert_allclose(
-        lazy_limit(p, 5, norm=3.0, bias=1.5), 9.0 * lazy_limit(p, 5, bias=0.5), rtol=1e-13
+        lazy_limit(p, 5, norm=3.0, bias=1.5), 9.0 * lazy_limit(p, 5, bias=0.5), rtol=rounding(4)
     )
 
 
@@ -107,16 +112,17 @@ def test_no_random_features_do_better(bias):
     total = lazy_limit(0, dim, bias=bias)
     targets = rng.normal(size=(500, dim))
     targets /= np.linalg.norm(targets, axis=1, keepdims=True)
-    targets, b = jnp.asarray(targets), jnp.full(500, bias)
+    gram_of, b = jax.jit(relu_gram), np.full(500, bias)
     for _ in range(trials):
-        w, a = jnp.asarray(rng.normal(size=(p, dim))), jnp.asarray(rng.normal(size=p))
-        gram = np.asarray(relu_gram(w, a, w, a)) + 1e-13 * np.eye(p)
-        cross = np.asarray(relu_gram(w, a, targets, b))
+        w, a = rng.normal(size=(p, dim)), rng.normal(size=p)
+        gram = np.asarray(gram_of(w, a, w, a)) + 1e-13 * np.eye(p)
+        cross = np.asarray(gram_of(w, a, targets, b))
         risks.append(total - np.mean(np.sum(cross * np.linalg.solve(gram, cross), axis=0)))
     mean, error = np.mean(risks), np.std(risks) / math.sqrt(trials)
     assert mean - 6 * error > lazy_limit(p, dim, bias=bias)
 
 
+@pytest.mark.sharp
 def test_best_features_attain_the_limit():
     """|x| (degree 0: the mean of the targets) and d linear functions: equality, by hand.
 
@@ -125,7 +131,8 @@ def test_best_features_attain_the_limit():
     dim = 4
     rho_0 = math.gamma(2.0) / (2 * math.sqrt(math.pi) * math.gamma(2.5))  # E relu(t)
     by_hand = 0.5 - dim * rho_0**2 - 0.25
-    assert abs(lazy_limit(dim + 1, dim) - by_hand) < 1e-14
+    # two gamma functions and terms that add up to 1; a tail has a relative error of 1e-14
+    assert abs(lazy_limit(dim + 1, dim) - by_hand) < rounding(4 * LIBRARY) + 1e-14 * by_hand
 
 
 @pytest.mark.parametrize("bias", [0.0, 0.5])
@@ -145,22 +152,22 @@ def test_inverse_of_huge_numbers():
 
 
 def test_hardest_bias_beats_its_neighbours():
-    bias, value = hardest_bias(100, 5)
+    bias, value = hardest_bias(100, 5, grid=9)
     assert value == lazy_limit(100, 5, bias=bias)
     others = lazy_limit(100, 5), *(lazy_limit(100, 5, bias=b) for b in (bias - 0.01, bias + 0.01))
     assert value > max(others)
     assert bias > 0.0
     # relu(s) - relu(-s) = s: signs differ in degrees 0 and 1 only
     assert lazy_limit(100, 5, bias=-bias) == pytest.approx(value, rel=1e-9)
-    bias, value = hardest_bias(100, 5, norm=2.0)
-    assert value == pytest.approx(4.0 * hardest_bias(100, 5)[1], rel=1e-6)
+    _, doubled = hardest_bias(100, 5, norm=2.0, grid=9)
+    assert doubled == pytest.approx(4.0 * value, rel=1e-6)
 
 
 def test_shapes():
     assert isinstance(lazy_limit(3, 5), float)
     assert lazy_limit(np.ones((2, 3), int), 5).shape == (2, 3)
     assert lazy_limit(3.9, 5) == lazy_limit(3, 5)
-    assert lazy_limit(1000, 5, activation="quadratic", bias=0.3) == 0.0
+    assert lazy_limit(25, 5, activation="quadratic", bias=0.3) == 0.0
 
 
 @pytest.mark.parametrize(

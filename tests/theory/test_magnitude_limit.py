@@ -19,21 +19,32 @@ from rf_limits.theory.magnitude_limit import (
 )
 from rf_limits.theory.relu_gram import relu_gram
 from rf_limits.theory.spectrum import zonal_spectrum
+from tests.variants import kept
+
+
+@jax.jit
+def _features(w):
+    return relu_gram(w, None, w, None), relu_gram(w, None, jnp.eye(1, w.shape[1]), None)[:, 0]
 
 
 def features(seed, dim, count):
     """Gram matrix and correlations of unit neurons in uniform directions, plain target."""
-    w = jax.random.normal(jax.random.key(seed), (count, dim))
-    w = w / jnp.linalg.norm(w, axis=1, keepdims=True)
-    products = relu_gram(w, None, jnp.eye(1, dim), None)[:, 0]
-    return np.asarray(relu_gram(w, None, w, None)), np.asarray(products)
+    w = np.random.default_rng(seed).normal(size=(count, dim))
+    w /= np.linalg.norm(w, axis=1, keepdims=True)
+    return tuple(map(np.asarray, _features(w)))
 
 
 @pytest.mark.parametrize(
-    ("dim", "risk", "count"), [(2, 1e-3, 40), (3, 2e-3, 120), (5, 5e-3, 40), (5, 5e-3, 120)]
+    "case",
+    kept(
+        [(2, 1e-3, 40), (3, 2e-3, 120), (5, 5e-3, 40), (5, 5e-3, 120)],
+        [(2, 1e-3, 40), (5, 5e-3, 40)],
+    ),
+    ids=str,
 )
-def test_below_the_mean_measured_frontier(dim, risk, count):
+def test_below_the_mean_measured_frontier(case):
     """At r max|u_i| = M the mean least risk is at least the risk M was computed for."""
+    dim, risk, count = case
     bound = math.exp(log_magnitude_limit(risk, dim)) / count
     risks = []
     for seed in range(9):
@@ -130,7 +141,7 @@ def test_rms_limit_solves_its_equations():
     )
 
 
-@pytest.mark.parametrize("dim", [2, 4, 8])
+@pytest.mark.parametrize("dim", kept([2, 4, 8], [8]))
 def test_order_of_the_limits(dim):
     """rms <= max; r max|u_i| grows as the risk falls, by the square of the target's length."""
     risks = [1e-2, 1e-3, 1e-4]
@@ -139,14 +150,15 @@ def test_order_of_the_limits(dim):
     assert np.all(np.diff(largest) > 0)
     assert np.all(np.diff(means) > 0)
     assert all(m < x for m, x in zip(means, largest, strict=True))
+    # the search for the witness stops where it gains less than 1e-6 of the bound
     np.testing.assert_allclose(
-        log_magnitude_limit(4e-3, dim, norm=2.0), largest[1] + math.log(2.0), rtol=1e-12
+        log_magnitude_limit(4e-3, dim, norm=2.0), largest[1] + math.log(2.0), rtol=0, atol=1e-6
     )
 
 
-def test_paper_setting_grows_exponentially():
+@pytest.mark.parametrize("dims", kept([(4, 6), (6, 8)], [(4, 6)]), ids=str)
+def test_paper_setting_grows_exponentially(dims):
     """At |w*| = d^2 and risk 1/50, r max|u_i| gains more than a digit per dimension."""
-    dims = (4, 6, 8)
     digits = [log_magnitude_limit(0.02, d, norm=float(d * d)) / math.log(10.0) for d in dims]
     assert np.all(np.diff(digits) > 2.0)
     for d, value in zip(dims, digits, strict=True):

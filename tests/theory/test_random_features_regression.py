@@ -12,6 +12,8 @@ from rf_limits.theory import (
     zonal_spectrum,
 )
 from tests.chance import allowed, share_within, standard_errors
+from tests.rounding import rounding
+from tests.variants import kept
 
 TEST, SEEDS = 1000, 16
 
@@ -23,15 +25,18 @@ def sphere(rng, count, dim):
 
 
 def predictor(rng, dim, n, features, ridge, noise, function):
-    """A fit on fresh inputs and features: predictions at given points, and its training error."""
+    """A fit on fresh inputs and features: predictions, training error and its rounding."""
     x, w = sphere(rng, n, dim), sphere(rng, features, dim)
     phi = lambda points: np.maximum(points @ w.T, 0.0) / np.sqrt(features)
     y, f = function(x) + noise * rng.normal(size=n), phi(x)
     if n < features:
-        theta = f.T @ np.linalg.solve(f @ f.T + ridge * np.eye(n), y)
+        a = np.linalg.solve(f @ f.T + ridge * np.eye(n), y)
+        theta = f.T @ a
+        # of products that are formed, a system that is solved, and sums that find the residual
+        least = rounding(4 * n + 2 * features) * (f @ (f.T @ np.abs(a)) + np.abs(y))
     else:
-        theta = np.linalg.solve(f.T @ f + ridge * np.eye(features), f.T @ y)
-    return (lambda points: phi(points) @ theta), np.mean((f @ theta - y) ** 2)
+        theta, least = np.linalg.solve(f.T @ f + ridge * np.eye(features), f.T @ y), 0.0
+    return (lambda points: phi(points) @ theta), np.mean((f @ theta - y) ** 2), np.mean(least**2)
 
 
 def neuron(rng, dim):
@@ -63,19 +68,16 @@ def spectra(dim, degree=200):
     return relu_kernel_spectrum("nngp", dim, degree), zonal_spectrum(dim, degree)
 
 
-GRID = list(
-    itertools.product(
-        (10, 25), (30, 100, 250), (60, 160, 500), (0.0, 0.5), ((0.0, True), (0.3, False))
-    )
-)
-
-
-def test_a_grid_of_direct_regressions():
-    """Risks of 72 settings and training errors of 48: each by itself, and as many within 3
+@pytest.mark.parametrize("numbers", kept([(30, 100), (250,)], [(30, 100)]))
+def test_a_grid_of_direct_regressions(numbers):
+    """Risks, and training errors where they are not zero: each by itself, and as many within 3
     standard errors as chance leaves."""
     rng = np.random.default_rng(11)
     risks, trained = [], []
-    for dim, n, features, ridge, (noise, is_neuron) in GRID:
+    grid = itertools.product(
+        (10, 25), numbers, (60, 160, 500), (0.0, 0.5), ((0.0, True), (0.3, False))
+    )
+    for dim, n, features, ridge, (noise, is_neuron) in grid:
         setting = n, features
         if is_neuron:
             theory = random_features_risk(*spectra(dim), *setting, ridge=ridge, noise=noise)
@@ -84,18 +86,19 @@ def test_a_grid_of_direct_regressions():
         rows = []
         for _ in range(SEEDS):
             function = neuron(rng, dim) if is_neuron else polynomial(dim)
-            fit, train = predictor(rng, dim, *setting, ridge, noise, function)
+            fit, *train = predictor(rng, dim, *setting, ridge, noise, function)
             points = sphere(rng, TEST, dim)
-            rows.append((np.mean((fit(points) - function(points)) ** 2), train))
+            rows.append((np.mean((fit(points) - function(points)) ** 2), *train))
         error = np.std(rows, axis=0, ddof=1) / np.sqrt(SEEDS)
-        distance = np.abs(np.mean(rows, axis=0) - [theory.risk, theory.train_risk])
+        distance = np.abs(np.mean(rows, axis=0) - [theory.risk, theory.train_risk, 0.0])
         risks.append(distance[0] / error[0])
         if ridge == 0.0 and n < features:
             assert theory.train_risk == 0.0
-            assert distance[1] < 1e-20
+            assert distance[1] < distance[2]
         else:
             trained.append(distance[1] / error[1])
-    assert (len(risks), len(trained)) == (72, 48)
+    assert len(risks) == 24 * len(numbers)
+    assert len(trained) >= 0.5 * len(risks)
     for found in (risks, trained):
         assert np.max(found) < standard_errors(SEEDS, 120)
         least, _ = allowed(len(found), share_within(SEEDS, 3.0))
@@ -121,4 +124,4 @@ def test_bias_is_the_error_of_the_mean_predictor(n, features, ridge):
     bound = standard_errors(groups, 3) * error
     assert abs(np.mean(found) - theory.bias) < bound
     assert theory.variance > 4 * bound  # the risk would not pass for the bias
-    np.testing.assert_allclose(theory.risk, theory.bias + theory.variance, rtol=1e-14)
+    np.testing.assert_allclose(theory.risk, theory.bias + theory.variance, rtol=rounding(2))

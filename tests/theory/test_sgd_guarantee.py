@@ -13,6 +13,7 @@ from rf_limits.theory.harmonics import multiplicity
 from rf_limits.theory.relu_gram import relu_gram
 from rf_limits.theory.sgd_guarantee import sgd_guarantee, sgd_requirements
 from tests.chance import standard_errors
+from tests.rounding import rounding
 
 DIM, DEGREES = 4, 20
 
@@ -28,46 +29,29 @@ def known(features="output", bias=False):
     return found.eigenvalues, found.total
 
 
+def samples(rng, w, count):
+    """Features (count, N) of inputs on the sphere, and their labels."""
+    x = rng.normal(size=(count, DIM))
+    x *= math.sqrt(DIM) / np.linalg.norm(x, axis=1, keepdims=True)
+    features = np.maximum(x @ w.T / math.sqrt(DIM), 0.0) / math.sqrt(len(w))
+    # E x_1^2 x_2^2 = d/(d + 2) on the sphere
+    return features, x[:, 0] * x[:, 1] / math.sqrt(DIM / (DIM + 2.0))
+
+
 def descend(rng, width, rate, steps, noise):
     """Mean risk over the steps of one-pass SGD on relu features, degree-2 target, in numpy."""
     w = rng.normal(size=(width, DIM))
     w *= math.sqrt(DIM) / np.linalg.norm(w, axis=1, keepdims=True)
-
-    def sample(count):
-        x = rng.normal(size=(count, DIM))
-        x *= math.sqrt(DIM) / np.linalg.norm(x, axis=1, keepdims=True)
-        features = np.maximum(x @ w.T / math.sqrt(DIM), 0.0) / math.sqrt(width)
-        # E x_1^2 x_2^2 = d/(d + 2) on the sphere
-        return features, x[:, 0] * x[:, 1] / math.sqrt(DIM / (DIM + 2.0))
-
-    test, y_test = sample(4000)
-    theta, risks = np.zeros(width), []
-    features, y = sample(steps)
+    test, y_test = samples(rng, w, 4000)
+    features, y = samples(rng, w, steps)
     y = y + noise * rng.normal(size=steps)
-    for phi, label in zip(features, y, strict=True):
-        risks.append(np.mean((test @ theta - y_test) ** 2))
-        theta -= rate * (phi @ theta - label) * phi
-    return np.mean(risks)
-
-
-@pytest.mark.parametrize("noise", [0.0, 0.3])
-def test_sgd_meets_the_guarantee(noise):
-    width, rate, steps = 200, 0.4, 1500
-    eigenvalues, square = known()
-    bound = sgd_guarantee(
-        eigenvalues,
-        one_degree(2),
-        learning_rate=rate,
-        steps=steps,
-        width=width,
-        square=square,
-        noise=noise,
-    )
-    rng = np.random.default_rng(0)
-    found = [descend(rng, width, rate, steps, noise) for _ in range(16)]
-    slack = standard_errors(16, 4) * np.std(found, ddof=1) / 4.0
-    assert np.mean(found) + slack < bound
-    assert bound < 5.0 * (np.mean(found) - slack)  # and it says something
+    thetas = np.zeros((steps + 1, width))
+    for t, (phi, label) in enumerate(zip(features, y, strict=True)):
+        thetas[t + 1] = thetas[t] - rate * (phi @ thetas[t] - label) * phi
+    # the mean of (test @ theta - y_test)^2, written out: the moments serve all steps
+    moments, products = test.T @ test / len(test), test.T @ y_test / len(test)
+    squares = np.sum((thetas[:-1] @ moments - 2.0 * products) * thetas[:-1], axis=1)
+    return np.mean(squares) + np.mean(y_test**2)
 
 
 def test_width_acts_as_ridge():
@@ -90,6 +74,7 @@ def test_width_acts_as_ridge():
         assert bound < 6.0 * np.mean(values)  # sampling is not the best choice of weights
 
 
+@pytest.mark.sharp
 def test_one_degree_by_hand():
     eigenvalues, square = known()
     found = sgd_guarantee(
@@ -97,7 +82,8 @@ def test_one_degree_by_hand():
     )
     rho, share = 1.0 / 50.0, 1.0 - 0.5 * square
     expected = (3.0 * rho / (eigenvalues[2] + rho) + 0.04) / share - 0.04
-    assert found == pytest.approx(expected, rel=1e-13)
+    # 21 summands and a few operations; the noise is added and taken away again
+    assert abs(found / expected - 1.0) < rounding(30, 1.0 + 0.08 / expected)
     too_large = sgd_guarantee(
         eigenvalues, one_degree(2), learning_rate=1.0 / square, steps=1.0, square=square
     )

@@ -26,6 +26,7 @@ from rf_limits.learning.optimizers import parse_optimizer
 from rf_limits.learning.training import Cell, Trainer
 from rf_limits.models import ScaledOutput, init_params, make_network
 from rf_limits.runs.store import plain
+from tests.rounding import LIBRARY, rounding
 
 
 def small(config):
@@ -72,9 +73,11 @@ def test_lazy_width():
     networks = result.metrics[result.metrics["method"] == "network"]
     np.testing.assert_array_equal(networks.groupby("seed")["test_loss"].first() > 0, True)
     start = networks[networks["step"] == 0]
-    assert np.all(start["eigenspace_rotation"].abs() < 1e-12)
+    # eigenvectors of 16 inputs, orthonormal to rounding
+    assert np.all(start["eigenspace_rotation"].abs() < rounding(8 * 16))
     assert np.all(start["kernel_fluctuation"] > 0)
-    assert np.all(start["ntk_gap"] < 1e-12)  # centred: both start at zero
+    # centred: both start at zero, the network as a difference of terms of size sqrt(N)
+    assert np.all(start["ntk_gap"] < rounding(128 + 5) * 2.0 * np.sqrt(128))
     top = networks[["ntk_eigenvalue_1", "ntk_eigenvalue_2"]].to_numpy()
     assert np.all(top[:, 0] > top[:, 1])
     # the same time at every width and seed
@@ -84,8 +87,7 @@ def test_lazy_width():
 
 def test_lazy_scale():
     config = small(configs.lazy_scale_config())
-    config.nums_train = (16, 24)
-    config.model.widths = (64, 256)
+    config.nums_train, config.model.widths = (24,), (64, 256)
     config.model.lazy_scales = (0.01, 0.1, 1.0, 10.0, 100.0)
     result = lazy_scale.prepare(config).run()
     check(lazy_scale, lazy_scale_figure, result, {"lazy_scale"})
@@ -130,12 +132,15 @@ def test_chizat():
     ends = chizat.ends(result.metrics)
     assert np.all(ends["best_test_loss"] <= ends["test_loss"])
     scale = ends[ends["part"] == "scale"]
-    np.testing.assert_allclose(np.sort(scale["tau"].unique()), (0.05, 1.0), rtol=1e-12)
+    np.testing.assert_allclose(np.sort(scale["tau"].unique()), (0.05, 1.0), rtol=rounding(8))
     start = result.metrics[result.metrics["step"] == 0]
     moment = start["risk"] / start["relative_risk"]
-    np.testing.assert_allclose(start["risk"], moment, rtol=1e-12)  # antisymmetric: f_0 = 0
+    # antisymmetric: f_0 = 0, a sum of at most 8 terms whose sizes add up to alpha sqrt(N) or so
+    sizes = start["lazy_scale"] ** 2 * start["width"].astype(float) + moment
+    assert np.all((start["risk"] - moment).abs() <= rounding(4 * 8 + 10 + LIBRARY) * sizes)
 
 
+@pytest.mark.sharp
 def test_chizat_in_the_words_of_the_paper(key):
     """A step of ours is a step of theirs: student, loss and step size written out."""
     dim, width, num, tau = 6, 8, 20, 0.3
@@ -164,8 +169,16 @@ def test_chizat_in_the_words_of_the_paper(key):
     )
     cells = jax.tree.map(lambda leaf: leaf[None], one)
     after = trainer.advance(trainer.start(cells), cells, 5).params["params"]
-    np.testing.assert_allclose(tau * after["output_kernel"][0], a, rtol=1e-12)
-    np.testing.assert_allclose(tau * after["hidden_kernel"][0].T, b, rtol=1e-12)
+    # A step: outputs of 8 neurons in 6 dimensions, a mean of 20 gradients, the update. The
+    # Hessian is about the mean of squared gradients, |relu(b x)|^2 + |a|^2 |x|^2, and |x| = 1.
+    growth = (1.0 + step * float(jnp.sum(a**2) + jnp.linalg.norm(b, 2) ** 2)) ** 5
+    room = rounding(5 * (dim + width + num + 10), growth)
+    for found, expected in (
+        (after["output_kernel"][0], a),
+        (after["hidden_kernel"][0].T, b),
+    ):
+        size = float(jnp.max(jnp.abs(expected)))
+        np.testing.assert_allclose(tau * found, expected, rtol=0, atol=room * size)
 
 
 @pytest.mark.slow

@@ -35,13 +35,12 @@ def fits_of(**fields):
 
 @pytest.fixture(scope="module")
 def result():
-    return fits_of(solver="cg", methods=("random_features", "ntk"), nums_train=(200, 400))
+    return fits_of(solver="cg", methods=("random_features", "ntk"))
 
 
 def test_cg_gives_the_risk_of_cholesky(result):
-    direct = fits_of(solver="cholesky", methods=("random_features", "ntk"), nums_train=(400,))
+    direct = fits_of(solver="cholesky", methods=("random_features", "ntk"))
     iterative = large.final_fits(result.metrics)
-    iterative = iterative[iterative["num_train"] == 400]
     exact = large.final_fits(direct.metrics)
     assert list(exact["solver"]) == ["cholesky"] * 2
     # the excess is quadratic in the distance, risks differ by twice its root at most
@@ -56,7 +55,7 @@ def test_cg_gives_the_risk_of_cholesky(result):
 def test_history_ends_at_the_tolerance(result):
     history = result.metrics[result.metrics["iteration"].notna()]
     for row in large.final_fits(result.metrics).itertuples():
-        same = history[(history["method"] == row.method) & (history["num_train"] == row.num_train)]
+        same = history[history["method"] == row.method]
         assert len(same) == row.iterations + 1
         assert same["relative_residual"].iloc[0] == 1.0
         assert same["relative_residual"].iloc[-1] <= 1e-9
@@ -68,9 +67,7 @@ def test_table_summary_and_figures(result):
     _, heads, cells = large.printed_table(result.metrics)
     assert heads[:4] == ["method", "N", "n", "solver"]
     assert [row[:3] for row in cells] == [
-        ["RF", "30", "200"],
         ["RF", "30", "400"],
-        ["NTK", "-", "200"],
         ["NTK", "-", "400"],
     ]
     assert all(row[3].startswith("cg, ") for row in cells)
@@ -80,9 +77,9 @@ def test_table_summary_and_figures(result):
 
 def test_theory_stands_beside(result):
     means = large.means(result.metrics)
-    assert list(means["method"]) == ["random_features"] * 2 + ["ntk"] * 2
-    # one draw of 200 or 400 samples; of only 30 features, whose theory has lengths fixed
-    assert np.all(np.abs(np.log(means["risk"] / means["theory"])) < np.log([3, 3, 1.5, 1.5]))
+    assert list(means["method"]) == ["random_features", "ntk"]
+    # one draw of 400 samples; of only 30 features, whose theory has lengths fixed
+    assert np.all(np.abs(np.log(means["risk"] / means["theory"])) < np.log([3, 1.5]))
 
 
 def test_want_of_iterations_leaves_no_risk():
@@ -123,7 +120,7 @@ def test_other_activations(activation):
         result = large.prepare(config).run()
         risks.append(large.final_fits(result.metrics)["risk"].to_numpy())
         assert not result.metrics["method"].str.contains("theory").any()
-    np.testing.assert_allclose(*risks, rtol=1e-5)
+    np.testing.assert_allclose(*risks, rtol=1e-5)  # residuals of 1e-9, ill-conditioned
 
 
 @pytest.mark.parametrize(

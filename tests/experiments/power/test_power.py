@@ -14,21 +14,24 @@ from rf_limits.figures.power import coupling as coupling_figures
 from rf_limits.figures.power import polynomials as polynomial_figures
 from rf_limits.runs.store import plain
 from tests.keeping import run_in_pieces
+from tests.rounding import rounding
+from tests.variants import kept
 
 
-def small_coupling():
+def small_coupling(*regimes):
     """Two widths a factor 16 apart."""
     config = coupling_config()
+    config.regimes = regimes
     config.problem.dim, config.problem.noise = 5, 0.1
     config.model.widths, config.seeds = (16, 256), 2
     config.training.steps, config.training.log_points = 60, 6
     return config
 
 
-def small_polynomials():
-    """One polynomial that relu without biases knows, and one that it lacks."""
+def small_polynomials(*targets):
+    """relu without biases knows the polynomials of degree 2, and lacks those of degree 3."""
     config = polynomials_config()
-    config.targets = ("harmonic_2", "monomial_3")
+    config.targets = targets
     config.regimes, config.nums_train = ("all",), (40,)
     config.model.widths, config.seeds = (64,), 2
     config.model.bias = False
@@ -37,39 +40,55 @@ def small_polynomials():
     return config
 
 
+@pytest.fixture(scope="module", params=kept(["all", "hidden"], ["all"]))
+def regime(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def coupled():
-    return coupling.prepare(small_coupling()).run()
+def coupled(regime):
+    return coupling.prepare(small_coupling(regime)).run()
 
 
 @pytest.fixture(scope="module")
 def learned():
-    return polynomials.prepare(small_polynomials()).run()
+    return polynomials.prepare(small_polynomials("harmonic_2")).run()
 
 
-def test_coupled_runs_come_closer_with_width(coupled):
-    table = coupling.suprema(coupled.metrics)
-    means = table.groupby(["regime", "width"])["coupled_gap"].mean()
-    assert means["hidden", 256] < 0.3 * means["hidden", 16]  # 16^(-1/2) = 0.25, measured faster
-    assert means["all", 256] < 0.15 * means["all", 16]  # 16^-1 = 0.06
-    # Gaussian outputs: the hidden layer's kernel is as large as the output layer's
-    assert means["ntk", 256] > 0.3 * means["ntk", 16]
+def gaps(result):
+    """Mean suprema of the coupled gap by regime and width."""
+    table = coupling.suprema(result.metrics)
+    return table.groupby(["regime", "width"])["coupled_gap"].mean()
 
 
-def test_suprema_meet_their_guarantees(coupled):
+def test_coupled_runs_come_closer_with_width(coupled, regime):
+    # 16^-1 = 0.06; 16^(-1/2) = 0.25, measured faster
+    share = {"all": 0.15, "hidden": 0.3}[regime]
+    assert gaps(coupled)[regime, 256] < share * gaps(coupled)[regime, 16]
+
+
+@pytest.mark.slow
+def test_gaussian_outputs_keep_the_runs_apart():
+    """The hidden layer's kernel is as large as the output layer's."""
+    result = coupling.prepare(small_coupling("ntk")).run()
+    assert gaps(result)["ntk", 256] > 0.3 * gaps(result)["ntk", 16]
+    assert not len(coupling.guarantees(result.metrics))
+
+
+def test_suprema_meet_their_guarantees(coupled, regime):
     table = coupling.suprema(coupled.metrics)
     bounds = coupling.guarantees(coupled.metrics)
-    assert set(bounds["regime"]) == {"hidden", "all"}
+    assert set(bounds["regime"]) == {regime}
     for _, bound in bounds.iterrows():
         own = table[(table["regime"] == bound["regime"]) & (table["width"] == bound["width"])]
         for name in ("weight_movement", "coupled_gap"):
             assert 0.0 < own[name].max() < bound[name]
 
 
-def test_impulse_is_the_area_under_the_error(coupled):
+def test_impulse_is_the_area_under_the_error(coupled, regime):
     metrics = coupled.metrics
     first = metrics[(metrics["method"] == "network") & (metrics["width"] == 16)]
-    curve = first[(first["regime"] == "all") & (first["seed"] == 0)].sort_values("step")
+    curve = first[(first["regime"] == regime) & (first["seed"] == 0)].sort_values("step")
     heights = np.sqrt(curve["risk"].to_numpy() + 0.01)
     times = curve["step"].to_numpy(float) * 0.5
     area = sum(
@@ -77,29 +96,40 @@ def test_impulse_is_the_area_under_the_error(coupled):
         for i in range(len(times) - 1)
     )
     table = coupling.suprema(metrics)
-    row = table[(table["regime"] == "all") & (table["width"] == 16) & (table["seed"] == 0)]
-    assert float(row["impulse"].iloc[0]) == pytest.approx(area, rel=1e-12)
+    row = table[(table["regime"] == regime) & (table["width"] == 16) & (table["seed"] == 0)]
+    room = rounding(6 + 5 * len(times))  # a root, and sums of products that are positive
+    assert float(row["impulse"].iloc[0]) == pytest.approx(area, rel=room)
 
 
-def test_a_diverged_run_has_no_supremum(coupled):
+def test_a_diverged_run_has_no_supremum(coupled, regime):
     metrics = coupled.metrics.copy()
-    bad = (metrics["regime"] == "all") & (metrics["step"] == metrics["step"].max())
+    bad = (metrics["regime"] == regime) & (metrics["step"] == metrics["step"].max())
     metrics.loc[bad & (metrics["seed"] == 1), ["risk", "rf_gap"]] = np.nan
     table = coupling.suprema(metrics)
-    own = table[(table["regime"] == "all") & (table["seed"] == 1)]
+    own = table[(table["regime"] == regime) & (table["seed"] == 1)]
     assert own["coupled_gap"].isna().all()
-    assert "all" not in set(coupling.guarantees(metrics)["regime"])
+    assert regime not in set(coupling.guarantees(metrics)["regime"])
 
 
-def test_polynomials_of_the_kernel_are_learned_and_others_are_not(learned):
-    table = polynomials.practice(learned.metrics).set_index("target")
-    asked = table["asked_steps"]
-    assert math.isfinite(asked["harmonic_2"])
-    assert asked["monomial_3"] == math.inf  # relu without biases has no degree 3
-    final = learned.metrics[learned.metrics["step"] == 300]
+def asked_and_left(result):
+    """By target: steps that the guarantee asks for, relative risk of features at the end."""
+    asked = polynomials.practice(result.metrics).set_index("target")["asked_steps"]
+    final = result.metrics[result.metrics["step"] == 300]
     means = final[final["method"] == "rf_descent"].groupby("target")["relative_risk"].mean()
-    assert means["monomial_3"] > 0.99
-    assert means["harmonic_2"] < 0.9
+    return asked, means
+
+
+def test_a_polynomial_of_the_kernel_is_learned(learned):
+    asked, left = asked_and_left(learned)
+    assert math.isfinite(asked["harmonic_2"])
+    assert left["harmonic_2"] < 0.9
+
+
+@pytest.mark.slow
+def test_a_polynomial_that_the_kernel_lacks_is_not_learned():
+    asked, left = asked_and_left(polynomials.prepare(small_polynomials("monomial_3")).run())
+    assert asked["monomial_3"] == math.inf
+    assert left["monomial_3"] > 0.99
 
 
 def test_mean_risks_of_features_meet_the_guarantee(learned):
@@ -114,7 +144,7 @@ def test_mean_risks_of_features_meet_the_guarantee(learned):
 
 
 def test_the_largest_coefficient_sets_the_norm():
-    config = small_polynomials()
+    config = small_polynomials("harmonic_2")
     with config.unlocked():
         config.largest_coefficient = 2.0
     (member, *_) = polynomials.study_members(config)
@@ -124,26 +154,18 @@ def test_the_largest_coefficient_sets_the_norm():
 
 @pytest.mark.slow
 def test_an_interrupted_study_goes_on_with_the_same_numbers():
-    config = small_coupling()
-    config.regimes, config.model.widths = ("hidden", "all"), (8,)
+    config = small_coupling("hidden", "all")
+    config.model.widths = (8,)
     config.training.steps, config.measure.exact = 20, False
     prepared = coupling.prepare(config)
     whole = prepared.run()
     result, stops = run_in_pieces(prepared, 9)
     assert stops > 2
-    assert {name.split(".")[0] for name in keep.tables} == {"regime=hidden", "regime=all"}
     pd.testing.assert_frame_equal(result.metrics, whole.metrics, check_exact=True)
 
 
-@pytest.mark.parametrize(
-    ("study", "figures", "name", "columns"),
-    [
-        (coupling, coupling_figures, "coupled", ["regime", "gap to RF"]),
-        (polynomials, polynomial_figures, "learned", ["target", "all"]),
-    ],
-)
-def test_summary_table_and_figures(request, study, figures, name, columns):
-    result = request.getfixturevalue(name)
+def check_summary_table_and_figures(study, figures, result, columns):
+    """Everything that a run does with a result."""
     json.dumps(plain(study.summary(result)), allow_nan=False)
     title, heads, cells = study.printed_table(result.metrics)
     assert "N" in title
@@ -155,6 +177,14 @@ def test_summary_table_and_figures(request, study, figures, name, columns):
     assert next(iter(drawn)) == study.__name__.rsplit(".", maxsplit=1)[-1]
     for figure in drawn.values():
         assert all(axis.lines for axis in figure.axes)
+
+
+def test_summary_table_and_figures_of_coupled_runs(coupled):
+    check_summary_table_and_figures(coupling, coupling_figures, coupled, ["regime", "gap to RF"])
+
+
+def test_summary_table_and_figures_of_polynomials(learned):
+    check_summary_table_and_figures(polynomials, polynomial_figures, learned, ["target", "all"])
 
 
 @pytest.mark.parametrize(
