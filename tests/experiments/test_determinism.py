@@ -56,6 +56,7 @@ def test_the_same_again(alone):
     pd.testing.assert_frame_equal(of("map", (0.5,), 1), alone, check_exact=True)
 
 
+@pytest.mark.slow
 def test_neurons_come_to_rest_on_kinks():
     """Where rounding alone opens their gates: pairs of a neuron and a training point at 1e-12.
 

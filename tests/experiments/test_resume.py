@@ -48,7 +48,7 @@ def configured(case):
     return config
 
 
-@pytest.mark.parametrize("case", kept(CASES, ["alongside", "minibatches", "flow"]))
+@pytest.mark.parametrize("case", kept(CASES, ["alongside", "minibatches"]))
 def test_stopped_at_every_opportunity(case, monkeypatch):
     config = configured(case)
     prepared = training.prepare(config)

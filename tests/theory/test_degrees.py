@@ -183,16 +183,12 @@ def test_products_match_simulation(pairs_of_points, case):
         assert abs(sample.mean() - float(found[k])) < 6 * error
 
 
-PAIRS = list(itertools.product(FUNCTIONS, repeat=2))
+# by default gradient features on both sides, with biases and without; and no biases at all
+DEFAULT = [("biased gates", "gates"), ("gates", "neurons")]
+PAIRS = kept(itertools.product(FUNCTIONS, repeat=2), DEFAULT)
 
 
-@pytest.mark.sharp
-@pytest.mark.parametrize(
-    # gradient features on both sides, with biases and without; and no biases at all
-    "pair",
-    kept(PAIRS, [("biased gates", "gates"), ("gates", "neurons")]),
-    ids=" with ".join,
-)
+@pytest.mark.parametrize("pair", PAIRS, ids=" with ".join)
 def test_degrees_add_up_to_the_whole(pair):
     """No two directions are close: the series converges like P_k of the cosines between them."""
     dim, degree = 1000, 10

@@ -104,7 +104,7 @@ def test_impulse_is_the_area_under_the_error(coupled, regime):
 def test_a_diverged_run_has_no_supremum(coupled, regime):
     metrics = coupled.metrics.copy()
     bad = (metrics["regime"] == regime) & (metrics["step"] == metrics["step"].max())
-    metrics.loc[bad & (metrics["seed"] == 1), ["risk", "rf_gap"]] = np.nan
+    metrics.loc[bad & (metrics["seed"] == 1), ["risk", "rf_gap", "linearization_gap"]] = np.nan
     table = coupling.suprema(metrics)
     own = table[(table["regime"] == regime) & (table["seed"] == 1)]
     assert own["coupled_gap"].isna().all()
