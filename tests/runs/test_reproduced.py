@@ -3,14 +3,22 @@
 import importlib
 import json
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
 
 from rf_limits.errors import RequirementError
+from rf_limits.experiments import width
 from rf_limits.experiments.fields import config_fields
 from rf_limits.runs.recipes import FOLDERS, RECIPES, ROOT, chosen
-from rf_limits.runs.reproduced import check_results, differences, how_trained, tolerance
+from rf_limits.runs.reproduced import (
+    TRAINED,
+    check_results,
+    differences,
+    how_trained,
+    tolerance,
+)
 from rf_limits.runs.run import EXPERIMENTS
 from rf_limits.runs.store import RunStore, plain
 from tests.variants import kept
@@ -49,6 +57,31 @@ def test_a_changed_number_is_seen(name):
             lines = differences(other, own, training)
             assert bool(lines) is seen, lines
             assert all(line.startswith(f"{method}, risk: ") for line in lines)
+
+
+GROWTH = {"lazy_scale": 300.0, "chizat": 1e4}
+"""What tolerances allow a change of the initial weights to be multiplied by, until the end."""
+
+
+@pytest.mark.parametrize("name", kept(GROWTH, FASTEST))
+def test_training_multiplies_small_changes_by_what_tolerances_allow(monkeypatch, name):
+    """Changes the initial weights by 1e-9, relative, and compares the tables."""
+    config = BY_NAME[name].config("quick")
+    experiment = importlib.import_module(EXPERIMENTS[config.experiment][0])
+    before = experiment.prepare(config).run().metrics
+    draw, random, size = width._draw_inits, np.random.default_rng(0), 1e-9
+
+    def changed(*args, **named):
+        bump = lambda leaf: leaf * (1.0 + size * random.standard_normal(leaf.shape))
+        return jax.tree.map(bump, draw(*args, **named))
+
+    monkeypatch.setattr(width, "_draw_inits", changed)
+    after = experiment.prepare(config).run().metrics
+    rows = before["method"].isin(TRAINED) & (before["risk"] > 1e-12)
+    for column in ("risk", "train_loss", "weight_movement", "output_movement"):
+        old, new = (table.loc[rows, column].astype(float) for table in (before, after))
+        largest = ((old - new).abs() / old.abs())[old != 0.0].max() / size
+        assert 0.01 < largest < GROWTH[name], (column, largest)
 
 
 def test_other_rows_columns_and_labels_are_seen():
