@@ -9,6 +9,8 @@ from tests.combinations import flags_to_compile_quickly, in_force
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "agg")
+# Workers share the cores already: threads of OpenBLAS that wait for each other cost a quarter more.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("XLA_FLAGS", " ".join(flags_to_compile_quickly()))
 
 import hypothesis
