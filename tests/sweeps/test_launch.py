@@ -245,8 +245,10 @@ def test_ctrl_c_while_workers_start(config, inline, tmp_path, seconds):
     """As a terminal sends it, to the whole group; the same command goes on."""
     path = tmp_path / "sweep"
     arguments = (f"--config={config}", f"--workdir={path}", "--executor=local", "--jobs=2")
+    # What a shell starts in the background ignores SIGINT, and so does all that it starts.
+    words = ["env", "--default-signal=INT", *command(*arguments)]
     process = subprocess.Popen(
-        command(*arguments), cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
+        words, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
     )
     time.sleep(seconds)
     os.killpg(process.pid, signal.SIGINT)
