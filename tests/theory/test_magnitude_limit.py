@@ -57,16 +57,17 @@ def test_below_the_mean_measured_frontier(case):
 
 @pytest.mark.slow
 def test_many_features_approach_it():
-    """The bound is attained as r grows: four times the features leave a fraction above it."""
+    """The bound is attained as r grows: 16 times the features leave a fraction above it."""
     risk, excess = 1e-2, {}
-    for count in (50, 200):
+    for count in (20, 320):
         bound = math.exp(log_magnitude_limit(risk, 2)) / count
         found = [
-            box_constrained_risk(*features(s, 2, count), 0.5, bound, 1e-6).risk for s in range(12)
+            box_constrained_risk(*features(s, 2, count), 0.5, bound, 1e-6).risk for s in range(200)
         ]
         excess[count] = np.mean(found) - risk
-    assert excess[200] < 0.5 * excess[50]
-    assert excess[200] < 0.5 * risk
+    # 0.0013 +- 0.0004 and 0.0204 +- 0.0024: each holds by 7 standard errors of its difference
+    assert excess[320] < 0.5 * excess[20]
+    assert excess[320] < 0.5 * risk
 
 
 @pytest.mark.parametrize("dim", [2, 3, 6])
