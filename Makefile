@@ -31,8 +31,8 @@ test-all: $(VENV)/.installed
 test-sharp: $(VENV)/.installed
 	$(BIN)/python -m tests.combinations
 
-# One share of the slow tests: SLOW_SHARE=3/10 is the fourth of ten.
-SLOW_SHARE ?= 0/10
+# One share of the slow tests: SLOW_SHARE=3/12 is the fourth of twelve.
+SLOW_SHARE ?= 0/12
 test-slow-share: $(VENV)/.installed
 	$(BIN)/python -m pytest $(PYTEST_FLAGS) -m "slow and not slurm" --slow-share=$(SLOW_SHARE)
 
