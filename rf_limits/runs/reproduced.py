@@ -31,8 +31,8 @@ _UNIT = 2.0**-53
 _ROUNDINGS = 2e4 * 400.0
 """Roundings one after the other on the way to a trained weight: steps, times terms of a sum."""
 _GROWTH = 1e4
-"""By which a small change of the initial weights is multiplied until the end of training, gates that
-open aside: in the quick results 4e3 in Chizat et al.'s problem, 110 elsewhere, 240 for single
+"""By which a small change of the initial weights is multiplied until the end of training, gates
+that open aside: in the quick results 4e3 in Chizat et al.'s problem, 110 elsewhere, 240 for single
 degrees of the quickstart's risk (tests/runs/test_reproduced.py measures two of them again)."""
 EXACT = Tolerance(1e-9, 1e-12)
 """Theory and best risks: closed forms and quadrature in float64, which promise 1e-10 and better."""

@@ -58,6 +58,13 @@ def test_limits_are_those_of_the_theory(hard):
     assert rows(hard, "rms_magnitude_limit", dim=30)["log10_size_times_weight"].item() > 25
 
 
+def test_two_dimensions():
+    """Without a bias seven features at least; far from the kink a linear function, and two more."""
+    assert features_for_risk(0.02, 2, norm=4.0) == 7
+    ((_, bias, easy),) = biases_and_limits(("d_cubed",), 0.02, 2, 4.0)
+    assert (bias, easy) == (8.0, 5)
+
+
 moments = jax.jit(relu_gram)
 
 
