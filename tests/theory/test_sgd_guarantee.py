@@ -54,6 +54,27 @@ def descend(rng, width, rate, steps, noise):
     return np.mean(squares) + np.mean(y_test**2)
 
 
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+def test_sgd_meets_the_guarantee(noise):
+    """The mean risk of simulated descents is below the bound, and above a fifth of it."""
+    width, rate, steps = 200, 0.4, 1500
+    eigenvalues, square = known()
+    bound = sgd_guarantee(
+        eigenvalues,
+        one_degree(2),
+        learning_rate=rate,
+        steps=steps,
+        width=width,
+        square=square,
+        noise=noise,
+    )
+    rng = np.random.default_rng(0)
+    found = [descend(rng, width, rate, steps, noise) for _ in range(16)]
+    slack = standard_errors(16, 4) * np.std(found, ddof=1) / 4.0
+    assert np.mean(found) + slack < bound
+    assert bound < 5.0 * (np.mean(found) - slack)  # and it says something
+
+
 def test_width_acts_as_ridge():
     """The best penalized risk with N features, averaged over draws, is within its bound."""
     eigenvalues, square = known()
