@@ -11,6 +11,7 @@ from rf_limits.measure.risk import ExactRisk, Risk, SampledRisk, risk_is_exact, 
 from rf_limits.measure.scaling import power_law
 from rf_limits.models import ScaledOutput, hidden_state, init_params, make_network
 from rf_limits.problem import make_target
+from tests.models.drawn import drawn_params
 from tests.rounding import LIBRARY, rounding
 from tests.variants import kept
 
@@ -24,16 +25,6 @@ def params_of(kernel, output, bias=None):
     if bias is not None:
         inner["hidden_bias"] = np.asarray(bias)
     return {"params": inner}
-
-
-def drawn_params(rng, network):
-    """Parameters of about the size that they have at initialization."""
-    shape = (DIM, network.width)
-    return params_of(
-        network.weight_std(DIM) * rng.normal(size=shape),
-        network.output_std * rng.normal(size=network.width),
-        rng.normal(size=network.width) if network.use_bias else None,
-    )
 
 
 def test_movement_by_hand():
@@ -88,7 +79,7 @@ def test_exact_risk_matches_simulation(key, centred, use_bias, kind, parameteriz
     target = make_target(key, kind, dim=DIM)
     moment = target.second_moment("gaussian")
     rng = np.random.default_rng(0)
-    init, noise = drawn_params(rng, network), drawn_params(rng, network)
+    init, noise = (drawn_params(network, DIM, seed) for seed in (1, 2))
     params = jax.tree.map(lambda a, b: a + 0.3 * b, init, noise)
     linear = jax.tree.map(lambda a, b: a - 0.2 * b, init, noise)
 
@@ -124,7 +115,7 @@ def test_risk_on_the_sphere_is_exact_without_biases(key):
         pair = ExactRisk(output, target, moment), SampledRisk(output, x, target(x))
         return [one.network(init, init, alpha) for one in pair]
 
-    found, estimate = risks(drawn_params(rng, network), 1.0, x)
+    found, estimate = risks(drawn_params(network, DIM, 1), 1.0, x)
     assert abs(found.risk - estimate.risk) < 6 * estimate.standard_error
 
 
