@@ -26,16 +26,21 @@ collect_ignore = [] if in_force() else ["test_combination.py"]
 hypothesis.settings.register_profile("same", derandomize=True, database=None)
 hypothesis.settings.load_profile("same")
 
-# Many tests run the same small config again: compiled programs are shared by the workers of one
-# session (and what they start), and thrown away at its end.
+# What the workers of one session (and what they start) share, and what is thrown away at its end.
+_OWN = None
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    _OWN = tempfile.mkdtemp(prefix="rf_limits_tests_")
+    # Matplotlib's list of fonts may be out of date in a home, and its settings change figures.
+    os.environ["MPLCONFIGDIR"] = os.path.join(_OWN, "matplotlib")
+
+# Many tests run the same small config again, so that compiled programs are kept.
 _CACHE = {
     "jax_compilation_cache_dir": None,
     "jax_persistent_cache_min_compile_time_secs": 0.2,
     "jax_persistent_cache_min_entry_size_bytes": -1,
 }
-_OWN_CACHE = None
-if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-    _OWN_CACHE = _CACHE["jax_compilation_cache_dir"] = tempfile.mkdtemp(prefix="rf_limits_tests_")
+if _OWN is not None and "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    _CACHE["jax_compilation_cache_dir"] = os.path.join(_OWN, "programs")
     for _name, _value in _CACHE.items():
         jax.config.update(_name, _value)
         os.environ[_name.upper()] = str(_value)
@@ -123,9 +128,9 @@ def pytest_terminal_summary(terminalreporter, config):
 
 
 def pytest_sessionfinish():
-    """Removes the session's compiled programs; a worker finds the directory and leaves it."""
-    if _OWN_CACHE is not None:
-        shutil.rmtree(_OWN_CACHE, ignore_errors=True)
+    """Removes what the session kept; a worker leaves it to the others."""
+    if _OWN is not None:
+        shutil.rmtree(_OWN, ignore_errors=True)
 
 
 @pytest.fixture
