@@ -7,15 +7,9 @@ import numpy as np
 import pandas as pd
 
 from rf_limits.experiments.tables import rounded
-from rf_limits.measure.scaling import bootstrap_exponents
+from rf_limits.measure.scaling import exponents_of_means
 
 _AT_ZERO = 1e-12  # of a dimensionless measurement, where nothing but rounding is left
-
-
-def by_seed(table: pd.DataFrame, by: Sequence[str], column: str) -> dict[tuple, np.ndarray]:
-    """Values of every group of ``by``, one per seed in the order of seeds."""
-    groups = table.sort_values("seed").groupby(list(by), sort=True)[column]
-    return {key: values.to_numpy(float) for key, values in groups}
 
 
 def exponents(
@@ -31,27 +25,29 @@ def exponents(
 
     Returns:
       For each variable ``<name>_exponent`` with ``_low`` and ``_high``, the ends of its 95%
-      bootstrap interval; ``points`` and ``seeds`` fitted; ``left_out``: values of the first
-      variable at which a seed diverged, was at the rounding floor or had no positive value.
-      None where fewer points are left than exponents and prefactor need.
+      interval over seeds (:func:`~rf_limits.measure.scaling.exponents_of_means`); ``points``
+      and ``seeds`` fitted; ``left_out``: values of the first variable at which a seed is missing,
+      diverged, was at the rounding floor or had no positive value. None where fewer points are
+      left than exponents and prefactor need.
     """
     table = table[table[variables[0]] >= least]
     values = table[column].astype("float64")
     bad = ~(np.isfinite(values) & (values > _AT_ZERO)) | rounded(table)
-    left_out = sorted(table[bad][variables[0]].unique().tolist())
-    table = table[~table[variables[0]].isin(left_out)]
-    samples = by_seed(table, variables, column)
-    points = np.array(list(samples), dtype=float).reshape(len(samples), len(variables))
-    if len(samples) < len(variables) + 1 or any(len(set(p)) < 2 for p in points.T):
+    found = table.assign(value=values.mask(bad))
+    points = found.set_index([*variables, "seed"])["value"].unstack()  # noqa: PD010
+    first = points.index.get_level_values(0)
+    left_out = sorted(first[points.isna().any(axis=1)].unique().tolist())
+    points = points[~first.isin(left_out)]
+    x = points.index.to_frame().to_numpy(float)
+    if len(points) < len(variables) + 1 or any(len(set(p)) < 2 for p in x.T):
         return None
-    found = bootstrap_exponents(points, list(samples.values()))
+    fit = exponents_of_means(x, points.to_numpy())
     row: dict[str, Any] = {}
     for j, name in enumerate(variables):
-        row[f"{name}_exponent"] = float(found.exponents[j])
-        row[f"{name}_low"] = float(found.low[j])
-        row[f"{name}_high"] = float(found.high[j])
-    seeds = min(len(v) for v in samples.values())
-    return row | {"points": len(samples), "seeds": seeds, "left_out": left_out}
+        row[f"{name}_exponent"] = float(fit.exponents[j])
+        row[f"{name}_low"] = float(fit.low[j])
+        row[f"{name}_high"] = float(fit.high[j])
+    return row | {"points": len(points), "seeds": points.shape[1], "left_out": left_out}
 
 
 def upper_half(metrics: pd.DataFrame) -> float:
@@ -69,11 +65,11 @@ def interval(row: dict[str, Any] | None, variable: str) -> str:
 
 
 def short_interval(row: dict[str, Any] | None, variable: str) -> str:
-    """``-0.51±0.02``: an exponent and the longer half of its interval."""
+    """``-0.51±0.02``: an exponent and half the length of its interval."""
     if row is None:
         return "-"
     value, low, high = (row[f"{variable}_{end}"] for end in ("exponent", "low", "high"))
-    return f"{value:.2f}\N{PLUS-MINUS SIGN}{max(high - value, value - low):.2f}"
+    return f"{value:.2f}\N{PLUS-MINUS SIGN}{0.5 * (high - low):.2f}"
 
 
 def steps_to_threshold(

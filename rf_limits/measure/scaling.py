@@ -1,11 +1,12 @@
 """Power laws and exponential growth fitted to measurements."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 from scipy import special
+
+from rf_limits.errors import check
 
 
 def _line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
@@ -49,46 +50,49 @@ class Exponents(NamedTuple):
     level: float
 
 
-def bootstrap_exponents(
-    x: Float[np.ndarray, "k m"],
-    samples: Sequence[Float[np.ndarray, "_"]],
-    *,
-    level: float = 0.95,
-    resamples: int = 2000,
-    seed: int = 0,
+def exponents_of_means(
+    x: Float[np.ndarray, "k m"], samples: Float[np.ndarray, "k s"], *, level: float = 0.95
 ) -> Exponents:
-    """Exponents of means over seeds against m variables, resampled over seeds.
+    """Exponents of means over seeds against m variables, with intervals over seeds.
+
+    What is estimated are the exponents of the expectations over seeds, by least squares in
+    log-log through the means. The interval is Student's with s - 1 degrees of freedom about
+    them, with the standard error of the jackknife that leaves out one seed at a time
+    (Tukey 1958): sqrt((s - 1)/s sum_i (p_(i) - mean p_(i))^2). A seed is left out at all points
+    together, so its values may depend on each other (the same data at every width).
+
+    It is approximate. Where it was simulated, at four and six points with 2, 3, 4 and 10 seeds,
+    it covers at least 93% at a level of 95%: lognormal and gamma laws with standard deviations
+    of 0.1 to 0.5 of the mean, equal or growing or falling from point to point, independent or
+    with a correlation of 0.8 between points, and moduli of normal variables. It covers the
+    scatter over seeds and nothing else: neither the bend of the law, nor what the seeds share
+    (one data set, one target).
 
     Args:
       x: (k, m) positive abscissae of k points; a column of ones is added for the prefactor.
-      samples: for each point the values of its seeds, whose mean must be positive.
-      level: of the percentile interval.
-      resamples: number of bootstrap draws: at every point independently, as many seeds as
-        there are, with replacement.
-      seed: of the draws.
+      samples: (k, s) positive values, a column for every seed.
+      level: of each interval.
 
     Returns:
-      :class:`Exponents`: least squares in log-log through the means, and the percentile
-      bootstrap interval (Efron 1979). It covers the scatter over seeds, not departures from
-      a power law.
+      :class:`Exponents`.
+
+    Raises:
+      RequirementError: values that are not positive; a level outside (0, 1).
     """
+    samples = np.asarray(samples, np.float64)
+    check(bool(np.all(samples > 0.0)), "samples", "be positive", float(np.min(samples)))
+    check(0.0 < level < 1.0, "level", "lie between 0 and 1", level)
     logs = np.log(np.asarray(x, np.float64))
-    design = np.concatenate([logs, np.ones((logs.shape[0], 1))], axis=1)
-    solve = np.linalg.pinv(design)
-    rng = np.random.default_rng(seed)
-    means, draws = [], []
-    for values in samples:
-        values = np.asarray(values, np.float64)
-        means.append(values.mean())
-        which = rng.integers(values.size, size=(resamples, values.size))
-        draws.append(values[which].mean(axis=1))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        best = (solve @ np.log(means))[:-1]
-        spread = (solve @ np.log(np.array(draws)))[:-1]
-    single = any(len(values) < 2 for values in samples)
-    tail = 0.5 * (1.0 - level)
-    ends = np.quantile(spread, [tail, 1.0 - tail], axis=1) * (np.nan if single else 1.0)
-    return Exponents(best, ends[0], ends[1], level)
+    solve = np.linalg.pinv(np.concatenate([logs, np.ones((logs.shape[0], 1))], axis=1))[:-1]
+    seeds = samples.shape[1]
+    best = solve @ np.log(samples.mean(axis=1))
+    if seeds < 2:
+        nothing = np.full_like(best, np.nan)
+        return Exponents(best, nothing, nothing, level)
+    without = (samples.sum(axis=1, keepdims=True) - samples) / (seeds - 1)
+    error = np.sqrt((seeds - 1) * np.var(solve @ np.log(without), axis=1))
+    half = special.stdtrit(seeds - 1, 0.5 * (1.0 + level)) * error
+    return Exponents(best, best - half, best + half, level)
 
 
 def growth_rate(
