@@ -6,7 +6,8 @@ the impulse
 
 .. math:: M = \frac{\eta}{\alpha} \sum_s \big(E(f_s-y)^2\big)^{1/2},
 
-with r = |(x/sqrt(d), [1 with biases])| and s^2 = r^2/2, the mean square of a neuron's value.
+E over a fresh sample, with r = |(x/sqrt(d), [1 with biases])| and s^2 = r^2/2, the mean square of
+a neuron's value.
 
 - *Hidden layer trained, u_i = +-1* (the random features are the gates times x). A neuron moves by
   |delta_i| <= M r/sqrt(N), so its preactivation by m = M r^2/sqrt(N). It departs from its
@@ -20,8 +21,18 @@ with r = |(x/sqrt(d), [1 with biases])| and s^2 = r^2/2, the mean square of a ne
 The random-features run is a contraction while eta R^2 <= 2, R^2 = s^2 the mean |phi(x)|^2, so the
 parameters of the two runs part by at most (t/alpha) tau R + M times the change of features, and
 their functions by tau plus alpha R times that: O(N^{-1/4}), by the gates' share of the
-gradient, and O(1/N). The argument is that of Yehudai and Shamir (2019, section 3); random
-quantities stand for their root mean squares over initialization and inputs, factor by factor.
+gradient, and O(1/N). The argument is that of Yehudai and Shamir (2019, section 3).
+
+**Estimates, with one exception.** Root mean squares over initialization and inputs stand for
+random quantities, factor by factor, so that the "at most" above hold for typical sizes and are not
+proved: neurons that gate and move more than most do so together. What is proved, of the first
+regime: in a step |W_{s+1} - W_s|_F <= (eta/alpha) |f_s - y| |(x/sqrt(d), [1])|, whose mean over
+the fresh sample is at most (eta/alpha) (E (f_s - y)^2)^{1/2} r by Cauchy and Schwarz (r^2 = 1 or 2,
+for Gaussian inputs as on the sphere), hence
+
+.. math:: E|W_t - W_0|_F \le r\,E M,
+
+the expectation over initialization and samples, at every width and step.
 """
 
 import math
@@ -32,8 +43,8 @@ from rf_limits.errors import check, check_choice
 REGIMES = ("hidden", "all")
 
 
-class CouplingGuarantee(NamedTuple):
-    """Bounds at width N, after time t and impulse M.
+class CouplingEstimate(NamedTuple):
+    """What the argument gives at width N, after time t and impulse M.
 
     Attributes:
       weight_movement: |W_t - W_0|_F/|W_0|_F, biases included.
@@ -44,7 +55,7 @@ class CouplingGuarantee(NamedTuple):
     gap: float
 
 
-def coupling_guarantee(
+def coupling_estimate(
     regime: str,
     impulse: float,
     time: float,
@@ -53,8 +64,8 @@ def coupling_guarantee(
     *,
     lazy_scale: float = 1.0,
     bias: bool = False,
-) -> CouplingGuarantee:
-    """The bounds of the module docstring.
+) -> CouplingEstimate:
+    """The estimates of the module docstring; no guarantee.
 
     Args:
       regime: ``"hidden"`` (hidden layer trained, u_i = +-1) or ``"all"`` (both layers, u_0 = 0).
@@ -66,7 +77,7 @@ def coupling_guarantee(
       bias: whether neurons have biases.
 
     Returns:
-      :class:`CouplingGuarantee`.
+      :class:`CouplingEstimate`.
 
     Raises:
       RequirementError: unknown ``regime``, negative impulse or time.
@@ -87,4 +98,4 @@ def coupling_guarantee(
         tau = lazy_scale * impulse**3 * r**2 * size**2 / (2.0 * width)
         features = impulse**2 * r**2 * size / (2.0 * width)
     apart = time / lazy_scale * tau * size + impulse * features
-    return CouplingGuarantee(moved / math.sqrt(parameters), tau + lazy_scale * size * apart)
+    return CouplingEstimate(moved / math.sqrt(parameters), tau + lazy_scale * size * apart)

@@ -2,8 +2,8 @@
 
 The coupling in the proof of Yehudai and Shamir (2019, section 3), measured: the network, its
 linearization and SGD on its random features take the same steps on the same stream; how far
-apart do they come, and how far do weights move, beside what the proof guarantees
-(:mod:`rf_limits.theory.coupling`).
+apart do they come, and how far do weights move, beside what the argument of the proof
+gives with means for suprema (:mod:`rf_limits.theory.coupling`).
 """
 
 import math
@@ -20,8 +20,8 @@ from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.study import Member, Study, member, validate_members
 from rf_limits.experiments.tables import rounding_remarks, short_number, summary_rows
 from rf_limits.experiments.validation import check_sequence
-from rf_limits.theory.coupling import REGIMES as GUARANTEED
-from rf_limits.theory.coupling import coupling_guarantee
+from rf_limits.theory.coupling import REGIMES as ESTIMATED
+from rf_limits.theory.coupling import coupling_estimate
 
 LABELS = ("regime",)
 SUPREMA = ("coupled_gap", "linearization_gap", "weight_movement", "output_movement")
@@ -93,21 +93,21 @@ def suprema(metrics: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def guarantees(metrics: pd.DataFrame) -> pd.DataFrame:
-    """What the coupling argument guarantees, by regime, width and lazy scale.
+def estimates(metrics: pd.DataFrame) -> pd.DataFrame:
+    """What the coupling argument gives, by regime, width and lazy scale; not guaranteed.
 
     Returns:
-      Columns regime, width, lazy_scale, ``weight_movement`` and ``coupled_gap``: bounds at the
-      mean impulse over seeds. The regime "ntk" has none.
+      Columns regime, width, lazy_scale, ``weight_movement`` and ``coupled_gap``: at the mean
+      impulse over seeds. The regime "ntk" has none.
     """
     first = metrics.iloc[0]
     rows = []
     means = suprema(metrics).groupby(["regime", "width", "lazy_scale"], sort=False)
     whole = means[["impulse", "time"]].mean(skipna=False)
     for (regime, width, scale), row in whole.iterrows():
-        if regime not in GUARANTEED or not math.isfinite(row["impulse"]):
+        if regime not in ESTIMATED or not math.isfinite(row["impulse"]):
             continue
-        found = coupling_guarantee(
+        found = coupling_estimate(
             regime,
             float(row["impulse"]),
             float(row["time"]),
@@ -141,13 +141,13 @@ def fits(metrics: pd.DataFrame, least: float = 0.0) -> list[dict[str, Any]]:
 
 
 def summary(result: Result) -> dict[str, Any]:
-    """What summary.json holds: exponents, suprema beside guarantees, means at the end."""
+    """What summary.json holds: exponents, suprema beside estimates, means at the end."""
     metrics = result.metrics
     keys = ["regime", "width", "lazy_scale"]
     measured = suprema(metrics).groupby(keys, sort=False)[["impulse", *SUPREMA]]
     means = measured.mean(skipna=False).reset_index()
-    bounds = guarantees(metrics).rename(
-        columns={name: f"{name}_guarantee" for name in ("weight_movement", "coupled_gap")}
+    bounds = estimates(metrics).rename(
+        columns={name: f"{name}_estimate" for name in ("weight_movement", "coupled_gap")}
     )
     return {
         "choices": result.choices,
@@ -183,7 +183,7 @@ def remarks(result: Result) -> list[str]:
     """Lines under the table."""
     metrics = result.metrics
     means = suprema(metrics).groupby(["regime", "width"], sort=False)
-    bounds = guarantees(metrics).set_index(["regime", "width"])
+    bounds = estimates(metrics).set_index(["regime", "width"])
     wide = {(r["regime"], r["measurement"]): r for r in fits(metrics, upper_half(metrics))}
     lines = []
     for regime in metrics["regime"].unique():
@@ -193,7 +193,7 @@ def remarks(result: Result) -> list[str]:
         for name, words in (("coupled_gap", "gap to RF"), ("weight_movement", "movement")):
             text = f"{words} {short_number(float(np.mean(group[name].to_numpy(float))))}"
             if (regime, width) in bounds.index:
-                text += f" (guarantee {short_number(float(bounds.loc[(regime, width), name]))})"
+                text += f" (estimate {short_number(float(bounds.loc[(regime, width), name]))})"
             parts.append(text)
         slope = interval(wide.get((regime, "coupled_gap")), "width")
         lines.append(f"{regime}, N = {width}: {', '.join(parts)}; widest half: gap ~ N^{slope}.")

@@ -4,7 +4,8 @@ Networks are trained by one-pass SGD with the hidden layer moving alone (u_i = +
 layers moving from u = 0, beside SGD on the random features of each regime; random features, tangent
 features and kernels are fitted to n samples. The targets are polynomials of one degree and, for
 contrast, a ReLU neuron of the same norm. Beside them stand the step size, steps and width that
-the guarantee asks for (:mod:`rf_limits.theory.sgd_guarantee`).
+the paper's argument asks for with means in the place of suprema, an estimate
+(:mod:`rf_limits.theory.sgd_regret`): Gaussian inputs have no suprema.
 """
 
 import functools
@@ -31,13 +32,19 @@ from rf_limits.experiments.training import Training
 from rf_limits.experiments.validation import check_real, check_sequence, check_whole
 from rf_limits.problem.polynomial_kinds import check_polynomial, largest_coefficient
 from rf_limits.theory.coefficients import coefficients_by_degree
-from rf_limits.theory.feature_kernels import feature_spectrum
-from rf_limits.theory.sgd_guarantee import sgd_guarantee, sgd_requirements
+from rf_limits.theory.sgd_regret import (
+    MeanFeatures,
+    mean_features,
+    sgd_estimate,
+    sgd_requirements,
+)
 
 LABELS = ("target", "regime", "num_train")
 NEURON = "neuron"
 FITTED = "fitted"
 """Regime of members in which nothing is trained."""
+ESTIMATE = "estimate"
+"""Value of column "method" where rows hold what the argument gives with means for suprema."""
 FEATURES = {"hidden": "hidden", "all": "output", "ntk": "output"}
 """By regime, whose gradients or values its random features are."""
 _FITTED_METHODS = ("random_features", "tangent_features", "nngp", "ntk")
@@ -109,7 +116,7 @@ def validate(config: ConfigDict) -> None:
             check_whole(value, field, 1)
     for name in config.regimes:
         check_choice(name, tuple(REGIMES), "regimes")
-    check_whole(config.problem.dim, "problem.dim", 2)  # the guarantee is by harmonics
+    check_whole(config.problem.dim, "problem.dim", 2)  # the estimate is by harmonics
     check_real(config.accuracy, "accuracy", 0.0, strict=True)
     if config.largest_coefficient is not None:
         check_real(config.largest_coefficient, "largest_coefficient", 0.0, strict=True)
@@ -120,10 +127,8 @@ def validate(config: ConfigDict) -> None:
 
 
 @functools.cache
-def _eigenvalues(features: str, dim: int, bias: bool) -> tuple[np.ndarray, float]:
-    """l_k by degree, with a last 0 for what lies beyond; and R^2."""
-    found = feature_spectrum(features, dim, _DEGREES, bias=bias)
-    return np.append(found.eigenvalues, 0.0), found.total
+def _features(features: str, dim: int, bias: bool) -> MeanFeatures:
+    return mean_features(features, dim, _DEGREES, bias=bias)
 
 
 def _target_degrees(prepared: Training) -> np.ndarray:
@@ -133,34 +138,31 @@ def _target_degrees(prepared: Training) -> np.ndarray:
     return np.append(found.weights, max(found.total - float(found.weights.sum()), 0.0))
 
 
-def _guarantee(one: Member, prepared: Training) -> pd.DataFrame:
-    """Bound on the mean risk over steps of SGD on the regime's features, and what accuracy asks."""
+def _estimate(one: Member, prepared: Training) -> pd.DataFrame:
+    """Estimated mean risk over steps of SGD on the regime's features, and what accuracy asks."""
     config, regime = one.config, one.labels["regime"]
     if regime == FITTED:
         return pd.DataFrame()
-    eigenvalues, square = _eigenvalues(FEATURES[regime], config.problem.dim, config.model.bias)
+    features = _features(FEATURES[regime], config.problem.dim, config.model.bias)
     degrees = _target_degrees(prepared)
-    asked = sgd_requirements(
-        eigenvalues, degrees, config.accuracy * float(degrees.sum()), square=square
-    )
+    asked = sgd_requirements(features, degrees, config.accuracy * float(degrees.sum()))
     rows = []
     for width in prepared.widths:
         rate = float(np.mean(width.learning_rates))
-        bound = sgd_guarantee(
-            eigenvalues,
+        risk = sgd_estimate(
+            features,
             degrees,
             learning_rate=rate,
             steps=config.training.steps,
             width=width.network.width,
-            square=square,
             noise=config.problem.noise,
         )
         rows.append(
             {
-                "method": "guarantee",
+                "method": ESTIMATE,
                 "width": width.network.width,
-                "risk": bound,
-                "relative_risk": bound / float(degrees.sum()),
+                "risk": risk,
+                "relative_risk": risk / float(degrees.sum()),
                 "learning_rate": rate,
                 "required_learning_rate": asked.learning_rate,
                 "required_steps": asked.steps,
@@ -178,11 +180,11 @@ def prepare(config: ConfigDict, report: Report = no_report) -> Study:
     """
     validate(config)
     constants = {"batch_size": config.training.batch_size, "accuracy": config.accuracy}
-    return Study(study_members(config), report, _guarantee, constants)
+    return Study(study_members(config), report, _estimate, constants)
 
 
 def practice(metrics: pd.DataFrame) -> pd.DataFrame:
-    """What the guarantee asks for beside what was needed, by target and regime.
+    """What the estimate asks for beside what was needed, by target and regime.
 
     Returns:
       Columns target, regime, ``asked_learning_rate``, ``asked_steps`` and ``asked_width`` for the
@@ -192,9 +194,9 @@ def practice(metrics: pd.DataFrame) -> pd.DataFrame:
       (NaN: none).
     """
     accuracy = float(metrics["accuracy"].iloc[0])
-    bounds = metrics[metrics["method"] == "guarantee"]
+    estimated = metrics[metrics["method"] == ESTIMATE]
     rows = []
-    for (target, regime), asked in bounds.groupby(["target", "regime"], sort=False):
+    for (target, regime), asked in estimated.groupby(["target", "regime"], sort=False):
         own = metrics[(metrics["target"] == target) & (metrics["regime"] == regime)]
         widest = own["width"].max()
         last = asked[asked["width"] == widest].iloc[0]
@@ -219,13 +221,13 @@ def summary(result: Result) -> dict[str, Any]:
     for name in metrics["target"].unique():
         kind, _, degree = name.rpartition("_")
         sizes[name] = math.nan if name == NEURON else largest_coefficient(kind, int(degree))
-    bounds = metrics[metrics["method"] == "guarantee"]
+    estimated = metrics[metrics["method"] == ESTIMATE]
     columns = ["target", "regime", "width", "risk", "relative_risk"]
     return {
         "choices": result.choices,
         "largest_coefficient_at_norm_1": sizes,
         "asked_and_needed": practice(metrics).to_dict("records"),
-        "guarantees": bounds[columns].to_dict("records"),
+        "estimates": estimated[columns].to_dict("records"),
         "final": summary_rows(measured, LABELS),
     }
 
@@ -250,7 +252,7 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
 
 
 def remarks(result: Result) -> list[str]:
-    """Lines under the table: what the guarantee asks for, and what was needed."""
+    """Lines under the table: what the estimate asks for, and what was needed."""
     accuracy = float(result.metrics["accuracy"].iloc[0])
     lines = []
     for row in practice(result.metrics).to_dict("records"):
@@ -261,8 +263,8 @@ def remarks(result: Result) -> list[str]:
             needed += f", N = {row['width']:.0f}"
         rate, steps, width = (short_number(row[f"asked_{n}"]) for n in _ASKED)
         lines.append(
-            f"{row['target']}, {row['regime']}: relative risk {accuracy:g} asks for {steps} steps "
-            f"of {rate} and N = {width}; needed: {needed}."
+            f"{row['target']}, {row['regime']}: relative risk {accuracy:g} by the estimate "
+            f"asks for {steps} steps of {rate} and N = {width}; needed: {needed}."
         )
     measured = result.metrics[result.metrics["seed"].notna()]
     return [*lines, *rounding_remarks(measured, LABELS), *refusal_remarks(measured, LABELS)]

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from rf_limits.experiments.power.coupling import fits, guarantees, suprema
+from rf_limits.experiments.power.coupling import estimates, fits, suprema
 from rf_limits.figures.curves import as_floats, log_axes, spread_line
 from rf_limits.figures.style import COLOURS, MARKERS, OTHERS, new_figure, style
 
@@ -32,8 +32,8 @@ def draw(metrics: pd.DataFrame) -> dict[str, Figure]:
 
 
 def coupling(metrics: pd.DataFrame) -> Figure:
-    """Suprema over time against width, with exponents; guarantees dashed. Smallest lazy scale."""
-    table, bounds = suprema(metrics), guarantees(metrics)
+    """Suprema over time against width, with exponents; estimates dashed. Smallest lazy scale."""
+    table, bounds = suprema(metrics), estimates(metrics)
     scale = table["lazy_scale"].min()
     table, bounds = (t[t["lazy_scale"] == scale] for t in (table, bounds))
     found = {(r["regime"], r["lazy_scale"], r["measurement"]): r for r in fits(metrics)}
@@ -52,7 +52,7 @@ def coupling(metrics: pd.DataFrame) -> Figure:
             if column in own and len(own):
                 x, y = (np.asarray(own[c], float) for c in ("width", column))
                 axis.plot(x, y, color=_COLOURS[regime], linestyle="--", lw=0.9)
-                axis.set_title("dashed: guarantee", fontsize=7, loc="right", y=0.93)
+                axis.set_title("dashed: estimate", fontsize=7, loc="right", y=0.93)
         log_axes(axis, x="width $N$", y=label)
         axis.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0))
     return figure

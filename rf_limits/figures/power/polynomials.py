@@ -1,4 +1,4 @@
-"""Polynomials and a neuron: risk against samples and width, and the guarantee beside practice."""
+"""Polynomials and a neuron: risk against samples and width, and the estimate beside practice."""
 
 import numpy as np
 import pandas as pd
@@ -64,7 +64,7 @@ def _trained(axis, table: pd.DataFrame) -> None:
 
 
 def asked_and_needed(metrics: pd.DataFrame) -> Figure:
-    """Steps to the accuracy by target, asked for and needed; risk at the end against width."""
+    """Steps to the accuracy by target, estimated and needed; risk at the end against width."""
     table = practice(metrics)
     targets = list(metrics["target"].unique())
     places = {target: i for i, target in enumerate(targets)}
@@ -75,7 +75,7 @@ def asked_and_needed(metrics: pd.DataFrame) -> Figure:
         asked = group["asked_steps"].to_numpy(float)
         finite = np.isfinite(asked)
         word = _WORDS[regime]
-        axes[0].plot(x[finite], asked[finite], linestyle="--", label=f"{word}: asked for", **line)
+        axes[0].plot(x[finite], asked[finite], linestyle="--", label=f"{word}: estimate", **line)
         axes[0].plot(x, group["steps"], label=f"{word}: needed", **line)
     axes[0].set_yscale("log")
     axes[0].set_ylabel(f"steps to relative risk {metrics['accuracy'].iloc[0]:g}")

@@ -1,4 +1,4 @@
-"""The studies of the power half, small: coupled runs stay close, guarantees hold, tables close."""
+"""The studies of the power half, small: coupled runs stay close, estimates above, tables close."""
 
 import json
 import math
@@ -72,12 +72,12 @@ def test_gaussian_outputs_keep_the_runs_apart():
     """The hidden layer's kernel is as large as the output layer's."""
     result = coupling.prepare(small_coupling("ntk")).run()
     assert gaps(result)["ntk", 256] > 0.3 * gaps(result)["ntk", 16]
-    assert not len(coupling.guarantees(result.metrics))
+    assert not len(coupling.estimates(result.metrics))
 
 
-def test_suprema_meet_their_guarantees(coupled, regime):
+def test_suprema_stay_below_their_estimates(coupled, regime):
     table = coupling.suprema(coupled.metrics)
-    bounds = coupling.guarantees(coupled.metrics)
+    bounds = coupling.estimates(coupled.metrics)
     assert set(bounds["regime"]) == {regime}
     for _, bound in bounds.iterrows():
         own = table[(table["regime"] == bound["regime"]) & (table["width"] == bound["width"])]
@@ -108,11 +108,11 @@ def test_a_diverged_run_has_no_supremum(coupled, regime):
     table = coupling.suprema(metrics)
     own = table[(table["regime"] == regime) & (table["seed"] == 1)]
     assert own["coupled_gap"].isna().all()
-    assert regime not in set(coupling.guarantees(metrics)["regime"])
+    assert regime not in set(coupling.estimates(metrics)["regime"])
 
 
 def asked_and_left(result):
-    """By target: steps that the guarantee asks for, relative risk of features at the end."""
+    """By target: steps that the estimate asks for, relative risk of features at the end."""
     asked = polynomials.practice(result.metrics).set_index("target")["asked_steps"]
     final = result.metrics[result.metrics["step"] == 300]
     means = final[final["method"] == "rf_descent"].groupby("target")["relative_risk"].mean()
@@ -132,11 +132,11 @@ def test_a_polynomial_that_the_kernel_lacks_is_not_learned():
     assert left["monomial_3"] > 0.99
 
 
-def test_mean_risks_of_features_meet_the_guarantee(learned):
-    """The bound is on the mean over steps, on the sphere; inputs are Gaussian here."""
+def test_mean_risks_of_features_stay_below_the_estimate(learned):
+    """Of the mean over steps, on the sphere; inputs are Gaussian here."""
     metrics = learned.metrics
     own = metrics[metrics["target"] == "harmonic_2"]
-    bound = float(own[own["method"] == "guarantee"]["relative_risk"].iloc[0])
+    bound = float(own[own["method"] == polynomials.ESTIMATE]["relative_risk"].iloc[0])
     for _, curve in own[own["method"] == "rf_descent"].groupby("seed"):
         curve = curve.sort_values("step")
         risks, steps = (curve[c].to_numpy(float) for c in ("relative_risk", "step"))
