@@ -71,6 +71,17 @@ RECIPES = (
         },
     ),
     Recipe(
+        "certificate",
+        "train",
+        {
+            "problem.dim": 5,
+            "data.num_train": 32,
+            "model.widths": (8,),
+            "training.steps": 200,
+            "seeds": 30,
+        },
+    ),
+    Recipe(
         "approximation",
         "limits",
         {
@@ -99,6 +110,7 @@ RECIPES = (
         "dynamics",
         {
             "parameterizations": ("ntk", "mup"),
+            "other_activations": ("erf",),
             "model.widths": (16, 64),
             "data.num_test": 200,
             "training.steps": 100,

@@ -1,11 +1,11 @@
-"""Movement, drift and linearization error against width, in several parameterizations."""
+"""Movement, drift and linearization error against width, by parameterization and activation."""
 
 from typing import Any
 
 import pandas as pd
 from ml_collections import ConfigDict
 
-from rf_limits.errors import check_choice
+from rf_limits.errors import check, check_choice
 from rf_limits.experiments.fits import exponents, short_interval, upper_half
 from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.study import Member, Study, member, validate_members
@@ -18,7 +18,7 @@ from rf_limits.experiments.tables import (
 from rf_limits.experiments.validation import check_sequence
 from rf_limits.models.network import PARAMETERIZATIONS
 
-LABELS = ("parameterization",)
+LABELS = ("activation", "parameterization")
 FITTED = (
     "weight_movement",
     "output_movement",
@@ -31,16 +31,25 @@ FITTED = (
     "activation_flips",
     "nngp_drift",
 )
-PROVED = {
-    "weight_movement": -0.5,
-    "output_movement": -0.5,
-    "kernel_drift": -0.5,
-    "kernel_fluctuation": -0.5,
-    "linearization_gap": -0.5,
-    "ntk_gap": -0.5,
-}
-"""Exponents of upper bounds proved for ntk parameterization, with n and time fixed: Lee et al.
-(2019), theorem 2.1 and section G; the fluctuation by the law of large numbers. And
+_HALF = dict.fromkeys(
+    (
+        "weight_movement",
+        "output_movement",
+        "kernel_drift",
+        "kernel_fluctuation",
+        "linearization_gap",
+        "ntk_gap",
+    ),
+    -0.5,
+)
+PROVED = {"relu": _HALF, "erf": {**_HALF, "kernel_drift": -1.0, "linearization_gap": -1.0}}
+"""Exponents of upper bounds proved for ntk parameterization by activation, with n and time fixed.
+
+relu: Du et al. (2019), whose number of flipped gates gives the drift; Lee et al. (2019, theorem
+2.1) ask for an activation with a Lipschitz derivative. erf: movement and gap to infinite width as
+there; drift by Huang and Yau (2020), O(1/N) up to logarithms for activations with bounded
+derivatives (Dyer and Gur-Ari 2020 have it from Feynman diagrams), and the gap to the
+linearization by integrating it over time. The fluctuation by the law of large numbers. And
 :func:`_proved_of_neurons`."""
 
 
@@ -56,9 +65,18 @@ def _proved_of_neurons(group: pd.DataFrame) -> float:
 
 def study_members(config: ConfigDict) -> list[Member]:
     """The training runs of the study."""
+    cases = [(config.model.activation, name) for name in config.parameterizations]
+    cases += [(name, config.parameterizations[0]) for name in config.other_activations]
+    given = {"model.activation": "other_activations"}
     return [
-        member(config, {"parameterization": name}, model__parameterization=name)
-        for name in config.parameterizations
+        member(
+            config,
+            dict(zip(LABELS, case, strict=True)),
+            given if case[0] in config.other_activations else {},
+            model__activation=case[0],
+            model__parameterization=case[1],
+        )
+        for case in cases
     ]
 
 
@@ -71,11 +89,14 @@ def validate(config: ConfigDict) -> None:
     check_sequence(config.parameterizations, "parameterizations")
     for name in config.parameterizations:
         check_choice(name, PARAMETERIZATIONS, "parameterizations")
+    others = config.other_activations
+    twice = len({*others, config.model.activation}) <= len(others)
+    check(not twice, "other_activations", "hold no activation twice, nor model.activation", others)
     validate_members(study_members(config))
 
 
 def prepare(config: ConfigDict, report: Report = no_report) -> Study:
-    """Checks the config and prepares one training run per parameterization.
+    """Checks the config and prepares one training run per parameterization and activation.
 
     Raises:
       RequirementError: a config that cannot be run.
@@ -85,7 +106,7 @@ def prepare(config: ConfigDict, report: Report = no_report) -> Study:
 
 
 def fits(metrics: pd.DataFrame, least: float = 0.0) -> list[dict[str, Any]]:
-    """Exponents of final measurements against width, by parameterization and lazy scale.
+    """Exponents of final measurements against width, by network and lazy scale.
 
     Args:
       metrics: the study's table.
@@ -97,18 +118,18 @@ def fits(metrics: pd.DataFrame, least: float = 0.0) -> list[dict[str, Any]]:
     """
     final = final_rows(metrics[metrics["method"] == "network"], LABELS)
     rows = []
-    for (name, scale), group in final.groupby([*LABELS, "lazy_scale"], sort=False):
+    for (activation, name, scale), group in final.groupby([*LABELS, "lazy_scale"], sort=False):
         for column in FITTED:
             if column not in group:
                 continue
             found = exponents(group, ["width"], column, least)
             if found is not None:
-                row = {"parameterization": name, "lazy_scale": scale, "measurement": column}
-                bound = PROVED.get(column)
-                if column == "neuron_movement":
+                row = {"activation": activation, "parameterization": name, "lazy_scale": scale}
+                bounds = PROVED.get(activation, {}) if name == "ntk" else {}
+                bound = bounds.get(column)
+                if bounds and column == "neuron_movement":
                     bound = _proved_of_neurons(group)
-                bound = bound if name == "ntk" else None
-                rows.append(row | found | {"proved_bound": bound})
+                rows.append(row | {"measurement": column} | found | {"proved_bound": bound})
     return rows
 
 
@@ -123,21 +144,21 @@ def summary(result: Result) -> dict[str, Any]:
 
 
 def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]]]:
-    """Exponents by parameterization, with their intervals."""
+    """Exponents by activation and parameterization, with their intervals."""
     names = {
         "weight_movement": "movement",
         "kernel_drift": "drift",
         "linearization_gap": "lin. gap",
         "ntk_gap": "NTK gap",
     }
-    found = {(r["parameterization"], r["measurement"]): r for r in fits(metrics)}
+    found = {(*(r[name] for name in LABELS), r["measurement"]): r for r in fits(metrics)}
     cells = []
-    for name in metrics["parameterization"].unique():
-        row = [name, *(short_interval(found.get((name, column)), "width") for column in names)]
-        cells.append(row)
+    for case in metrics[list(LABELS)].drop_duplicates().itertuples(index=False, name=None):
+        exponents_of = (found.get((*case, column)) for column in names)
+        cells.append([*case, *(short_interval(row, "width") for row in exponents_of)])
     widths = metrics["width"].dropna()
     title = f"Exponents in N, {widths.min()} to {widths.max()} (95% over seeds)"
-    return title, ["parameterization", *names.values()], cells
+    return title, [*LABELS, *names.values()], cells
 
 
 def remarks(result: Result) -> list[str]:
@@ -145,10 +166,11 @@ def remarks(result: Result) -> list[str]:
     final = final_rows(result.metrics[result.metrics["method"] == "network"], LABELS)
     widest = final[final["width"] == final["width"].max()]
     lines = []
-    for name, group in widest.groupby("parameterization", sort=False):
+    for case, group in widest.groupby(list(LABELS), sort=False):
         move, drift = (group[c].mean(skipna=False) for c in ("weight_movement", "kernel_drift"))
         lines.append(
-            f"{name}, N = {group['width'].iloc[0]}: movement {short_number(move)}, NTK drift "
-            f"{short_number(drift)}, test loss {short_number(group['risk'].mean(skipna=False))}."
+            f"{', '.join(case)}, N = {group['width'].iloc[0]}: movement {short_number(move)}, NTK "
+            f"drift {short_number(drift)}, test loss "
+            f"{short_number(group['risk'].mean(skipna=False))}."
         )
     return lines + rounding_remarks(result.metrics, LABELS)

@@ -9,7 +9,7 @@ from rf_limits.experiments.tables import final_rows
 from rf_limits.figures.curves import as_floats, log_axes, spread_line
 from rf_limits.figures.style import COLOURS, MARKERS, OTHERS, new_figure, shade, style
 
-_COLOURS = {
+_COLOURS = {  # of the first activation; others have those that follow
     "ntk": COLOURS["network"],
     "standard": OTHERS[0],
     "mean_field": OTHERS[1],
@@ -47,22 +47,23 @@ def lazy_width(metrics: pd.DataFrame) -> Figure:
     """
     networks = metrics[metrics["method"] == "network"]
     final = final_rows(networks, LABELS)
-    found = {(r["parameterization"], r["measurement"]): r for r in fits(metrics)}
-    order = metrics["parameterization"].unique()
+    found = {(*(r[name] for name in LABELS), r["measurement"]): r for r in fits(metrics)}
+    cases = list(metrics[list(LABELS)].drop_duplicates().itertuples(index=False, name=None))
     figure, axes = new_figure(len(_PANELS), height=3.5, width=2.3)
     for axis, (column, label) in zip(axes, _PANELS.items(), strict=True):
-        for i, name in enumerate(order):
-            group = final[final["parameterization"] == name]
-            fit = found.get((name, column))
+        for i, case in enumerate(cases):
+            rows = (final["activation"] == case[0]) & (final["parameterization"] == case[1])
+            group = final[rows]
+            fit = found.get((*case, column))
             slope = "" if fit is None else f": {fit['width_exponent']:.2f}"
             line = {
-                "color": _COLOURS[name],
-                "marker": MARKERS[i],
-                "label": (_NAMES[name] + slope).replace("-", "\N{MINUS SIGN}"),
+                "color": _colour(cases, case),
+                "marker": MARKERS[i % len(MARKERS)],
+                "label": (_name(cases, case) + slope).replace("-", "\N{MINUS SIGN}"),
             }
             spread_line(axis, as_floats, group, "width", column, **line)
             if column == "kernel_drift":
-                line = {"color": _COLOURS[name], "linestyle": ":", "label": None}
+                line = {"color": line["color"], "linestyle": ":", "label": None}
                 spread_line(axis, as_floats, group, "width", "kernel_fluctuation", **line)
         _half(axis, final, column)
         log_axes(axis, x="width $N$", y=label)
@@ -70,10 +71,21 @@ def lazy_width(metrics: pd.DataFrame) -> Figure:
     return figure
 
 
+def _colour(cases: list[tuple[str, str]], case: tuple[str, str]) -> str:
+    others = list(dict.fromkeys(activation for activation, _ in cases))[1:]
+    if case[0] in others:
+        return OTHERS[(len(_COLOURS) - 1 + others.index(case[0])) % len(OTHERS)]
+    return _COLOURS[case[1]]
+
+
+def _name(cases: list[tuple[str, str]], case: tuple[str, str]) -> str:
+    return _NAMES[case[1]] + ("" if case[0] == cases[0][0] else f", {case[0]}")
+
+
 def _half(axis, final: pd.DataFrame, column: str) -> None:
-    """A line of slope -1/2, the proved bound for NTK parameterization."""
+    """A line of slope -1/2, the bound for ReLU in NTK parameterization."""
     widths = np.sort(final["width"].unique()).astype(float)
-    narrow = final[final["width"] == widths[0]].groupby("parameterization")[column]
+    narrow = final[final["width"] == widths[0]].groupby(list(LABELS))[column]
     start = narrow.mean(skipna=False).max()
     if np.isfinite(start) and start > 0:
         line = {"color": COLOURS["lazy_limit"], "linestyle": "--", "lw": 0.8}
@@ -81,7 +93,11 @@ def _half(axis, final: pd.DataFrame, column: str) -> None:
 
 
 def kernels(metrics: pd.DataFrame) -> Figure:
-    """The empirical NTK over time, by width: NTK parameterization above, the last one below."""
+    """The empirical NTK over time, by width: NTK parameterization above, the last one below.
+
+    Of the first activation.
+    """
+    metrics = metrics[metrics["activation"] == metrics["activation"].iloc[0]]
     names = list(metrics["parameterization"].unique())
     shown = [names[0], names[-1]] if len(names) > 1 else names
     networks = metrics[(metrics["method"] == "network") & (metrics["step"] > 0)]

@@ -55,16 +55,18 @@ def check(module, figures, result, shown):
 @pytest.mark.slow
 def test_lazy_width():
     config = small(configs.lazy_width_config())
-    config.parameterizations = ("ntk", "mean_field")
+    config.parameterizations, config.other_activations = ("ntk", "mean_field"), ("erf",)
     config.model.widths = (16, 128)
     config.measure.eigenvalues = 2
     result = lazy_width.prepare(config).run()
     check(lazy_width, lazy_width_figure, result, {"lazy_width", "kernels"})
     found = {
-        (row["parameterization"], row["measurement"]): row
+        (row["activation"], row["parameterization"], row["measurement"]): row
         for row in lazy_width.fits(result.metrics)
     }
-    lazy, rich = (found[name, "weight_movement"] for name in ("ntk", "mean_field"))
+    lazy, rich = (found["relu", name, "weight_movement"] for name in ("ntk", "mean_field"))
+    assert found["relu", "ntk", "kernel_drift"]["proved_bound"] == -0.5
+    assert found["erf", "ntk", "kernel_drift"]["proved_bound"] == -1.0
     assert lazy["width_exponent"] < -0.4
     assert rich["width_exponent"] > -0.2
     assert lazy["proved_bound"] == -0.5
@@ -81,8 +83,26 @@ def test_lazy_width():
     top = networks[["ntk_eigenvalue_1", "ntk_eigenvalue_2"]].to_numpy()
     assert np.all(top[:, 0] > top[:, 1])
     # the same time at every width and seed
-    times = networks[networks["parameterization"] == "ntk"].groupby("step")["time"].nunique()
+    relu = networks[networks["activation"] == "relu"]
+    times = relu[relu["parameterization"] == "ntk"].groupby("step")["time"].nunique()
     assert np.all(times == 1)
+
+
+def test_a_smooth_activation_drifts_like_one_over_the_width():
+    """Huang and Yau (2020): O(1/N) without a kink, where ReLU has the -1/2 of its gates."""
+    config = small(configs.lazy_width_config())
+    config.parameterizations, config.other_activations = ("ntk",), ()
+    config.model.activation, config.model.widths, config.seeds = "erf", (1024, 4096), 4
+    config.training.steps, config.training.log_points = 40, 2
+    config.measure.kernels = config.measure.infinite_width = False
+    config.measure.eigenvalues = 0
+    config.predictors.methods = ("network", "linearized")
+    rows = lazy_width.fits(lazy_width.prepare(config).run().metrics)
+    found = {row["measurement"]: row["width_exponent"] for row in rows}
+    # -1.16 and -1.09 here, with standard errors of 0.04 and 0.02; -1.0 and -0.96 at full size
+    assert found["kernel_drift"] < -0.9
+    assert found["linearization_gap"] < -0.9
+    assert -0.6 < found["weight_movement"] < -0.4
 
 
 def test_lazy_scale():
@@ -202,7 +222,11 @@ def test_single_neuron():
 
 
 REFUSED = {
-    "lazy_width": {"parameterizations": ("ntk", "ntkk"), "model.widths": (0,)},
+    "lazy_width": {
+        "parameterizations": ("ntk", "ntkk"),
+        "other_activations": ("relu",),
+        "model.widths": (0,),
+    },
     "lazy_scale": {"nums_train": (), "threshold": 0.0},
     "ntk_curves": {"population.dim": 1, "population.lazy_scale": -1.0, "population.seeds": 0},
     "chizat": {"parts": ("scales",), "taus": (0.0,), "student": 7, "batch_size": 0},
