@@ -1,21 +1,68 @@
-"""The lazy limit beside every measured risk: which networks did what no lazy method can.
+"""Lazy limits beside measured risks, and the test whether networks are below them.
 
-R*(p) bounds the expected risk of every predictor in the span of p functions fixed before the
-target's direction is drawn (docs/theory.md, "The lazy limit"): fixed features of number p, and
-any kernel method on n = p samples, whatever the kernel. A trained network below
-R*(min(parameters, samples)) has learned features.
+A mean risk below a limit says that no method of a class can do as well on average over the same
+draws (docs/theory.md, "What the limits exclude"). There are two classes, one for each
+:class:`Limit`. How sure that is, the test of :mod:`rf_limits.measure.bounded_mean` says, under the
+premise that no run has a risk above E f*^2, which predicting zero has. A mean is no statement on a
+single run.
 """
 
+import dataclasses
+import math
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from ml_collections import ConfigDict
 
+from rf_limits.experiments.fixed_functions import FixedFunctions, fixed_functions
+from rf_limits.measure.bounded_mean import PLAN, holm, mean_p_value, runs_needed
 from rf_limits.theory.lazy_limit import lazy_limit
 
-SURE = 3.0
-"""Standard errors below the lazy limit from which on a mean is a certificate."""
+LEVEL = 1e-3
+"""Of all certificates of one table together."""
+UNKNOWN = "No lazy limit R* is known for this target and these inputs, or for shared data."
+SECOND_MOMENT = "second_moment"
+"""Column of the metrics table that holds E f*^2."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Limit:
+    """A least mean risk, and whose it is.
+
+    Attributes:
+      column: of the metrics table.
+      functions: field of :class:`~rf_limits.experiments.fixed_functions.FixedFunctions`.
+      symbol: as it is printed.
+      excludes: what cannot be below it on average.
+      absent: why no mean of a table may have it as a bound.
+    """
+
+    column: str
+    functions: str
+    symbol: str
+    excludes: str
+    absent: str
+
+
+FEATURES = Limit(
+    "features_limit",
+    "features",
+    "R*(P)",
+    "whatever is learned in the span of P features of rotation-invariant law, by any algorithm",
+    "all seeds share the test set on which risks are measured",
+)
+SAMPLES = Limit(
+    "samples_limit",
+    "samples",
+    "R*(n)",
+    "rotation-invariant kernel methods whose predictors lie in the span of n functions fixed by "
+    "the inputs (ridge, least norm, gradient descent from zero; not l1, nonnegative, adaptive or "
+    "sign methods, nor a kernel chosen by labels)",
+    "it is a mean over training sets, and these seeds share theirs or have none",
+)
+LIMITS = (FEATURES, SAMPLES)
 
 
 def has_lazy_limit(config: ConfigDict) -> bool:
@@ -29,45 +76,57 @@ def has_lazy_limit(config: ConfigDict) -> bool:
     return problem.target == "single_neuron" and problem.dim >= 2 and known
 
 
-def _samples(config: ConfigDict, method: str, step: Any) -> float | int:
-    """Training samples a method has seen."""
-    if method in ("network", "linearized"):
-        if config.data.kind == "population":
-            return np.inf
-        if config.data.kind == "stream":
-            return step * config.training.batch_size
-    return config.data.num_train
+def _holds_for(limit: Limit, config: ConfigDict, row: Mapping[Hashable, Any]) -> bool:
+    """Whether a limit bounds the mean over the seeds of a row.
 
-
-def num_fixed_functions(config: ConfigDict, row: dict[str, Any]) -> int:
-    """P of the bound for one row of the metrics table.
-
-    The smaller of samples and features: all parameters for a network, its linearization and
-    NT; N for RF; samples alone for kernels. One more where f_0 is not taken off, since f_0 is
-    fixed too.
+    R*(n) is a mean over training sets, R*(P) one over initial weights. Where seeds share their
+    data, the first is none over seeds; nor is the second, where risks are measured on a test set.
     """
-    method = row["method"]
-    features = {"random_features": row["width"], "nngp": np.inf, "ntk": np.inf}
-    count = features.get(method, row["parameters"])
-    count = min(count, _samples(config, method, row["step"]))
-    trained = method in ("network", "linearized")
-    return int(count) + int(trained and config.model.centring == "none")
+    if config.data.seed is None:
+        return True
+    if row["risk_standard_error"] > 0.0:
+        return False
+    fresh = config.data.kind == "stream" and row["method"] in ("network", "linearized")
+    return limit is FEATURES or fresh
 
 
-def add_lazy_limit(metrics: pd.DataFrame, config: ConfigDict) -> pd.DataFrame:
-    """The metrics table with its ``lazy_limit`` column filled, NaN where no bound is known."""
+def _functions(
+    config: ConfigDict, rows: Iterable[dict[Hashable, Any]], limit: Limit
+) -> list[float | int]:
+    """The number of functions whose limit bounds the mean of each row; infinite where none does."""
+    found = []
+    for row in rows:
+        counts: FixedFunctions = fixed_functions(config, row)
+        known = _holds_for(limit, config, row)
+        found.append(getattr(counts, limit.functions) if known else math.inf)
+    return found
+
+
+def add_limits(metrics: pd.DataFrame, config: ConfigDict) -> pd.DataFrame:
+    """The metrics table with its columns of limits filled, NaN where none bounds a row's mean."""
     metrics = metrics.copy()
-    if not has_lazy_limit(config):
-        metrics["lazy_limit"] = np.nan
-        return metrics
-    counts = [num_fixed_functions(config, row) for row in metrics.to_dict("records")]
-    problem = config.problem
-    known = {
-        p: float(lazy_limit(p, problem.dim, norm=problem.norm, bias=problem.bias))
-        for p in sorted(set(counts))
-    }
-    metrics["lazy_limit"] = [known[p] for p in counts]
+    rows, problem = metrics.to_dict("records"), config.problem
+    for limit in LIMITS:
+        if not has_lazy_limit(config):
+            metrics[limit.column] = np.nan
+            continue
+        counts = _functions(config, rows, limit)
+        known = {
+            p: float(lazy_limit(int(p), problem.dim, norm=problem.norm, bias=problem.bias))
+            for p in sorted(set(counts) - {math.inf})
+        }
+        metrics[limit.column] = [known.get(p, math.nan) for p in counts]
     return metrics
+
+
+def one_limit(table: pd.DataFrame) -> pd.Series:
+    """One limit for each row, NaN where none is known.
+
+    Of a network the smaller of its two: what is below it is below both. Of any other method the
+    larger, by which its own mean risk is bounded.
+    """
+    limits = table.reindex(columns=[limit.column for limit in LIMITS]).astype("float64")
+    return limits.min(axis=1).where(table["method"] == "network", limits.max(axis=1))
 
 
 def limit_curve(config: ConfigDict, most: int, points: int = 120) -> pd.DataFrame:
@@ -89,21 +148,196 @@ def limit_curve(config: ConfigDict, most: int, points: int = 120) -> pd.DataFram
     return pd.DataFrame({"num_features": counts, "risk": risks})
 
 
-def certificate(row: dict[str, Any]) -> dict[str, Any]:
-    """What a summary row says of the bound: below it or not, and by how many standard errors.
+@dataclasses.dataclass(frozen=True)
+class Certificate:
+    """What the risks of the networks of one cell say of one limit.
 
-    The bound is on the expectation over draws, so it is the mean over seeds that counts; with
-    one seed there is no standard error and the number is null.
+    Attributes:
+      cell: names and values that tell it from other cells.
+      limit: which.
+      least: R*, of this cell.
+      mean: risk, mean over runs.
+      runs: independent runs.
+      tests: that are looked at together.
+      p_value: of the hypothesis that the expected risk is at least R*, corrected by Holm's method
+        for all of them; 1 where a run has no finite risk or one above E f*^2.
+      needed: how many runs would do if each had risk ``mean``; infinite above the limit.
     """
-    limit, mean = row.get("lazy_limit"), row.get("risk")
-    if limit is None or mean is None or not np.isfinite(mean):
+
+    cell: Mapping[str, Any]
+    limit: Limit
+    least: float
+    mean: float
+    runs: int
+    tests: int
+    p_value: float
+    needed: float | int
+
+    @property
+    def below(self) -> bool:
+        """Whether the mean is below the limit."""
+        return self.mean < self.least
+
+    @property
+    def holds(self) -> bool:
+        """Whether the networks are certified to be below the limit on average."""
+        return self.below and self.p_value <= LEVEL
+
+    @property
+    def planned(self) -> float | int:
+        """Runs to plan: enough in 80% of repeats if risks spread by half of their mean."""
+        return planned(self.needed)
+
+    def columns(self) -> dict[str, Any]:
+        """For a row of summary.json, with null for an infinite number of runs."""
+        name = self.limit.functions
+        return {
+            f"{name}_p_value": self.p_value,
+            f"{name}_certified": self.holds,
+            f"{name}_runs_needed": self.needed if math.isfinite(self.needed) else None,
+        }
+
+
+def planned(needed: float | int) -> float | int:
+    """How many runs to plan where ``needed`` with constant risks would do."""
+    return math.ceil(PLAN * needed) if math.isfinite(needed) else needed
+
+
+def _p_value(risks: np.ndarray, least: float, bound: float) -> float:
+    """Of one test; 1 where its premise does not hold, or where there is nothing to be below."""
+    if not np.all(np.isfinite(risks) & (risks <= bound)) or not 0.0 < least < bound:
+        return 1.0
+    return mean_p_value(risks, least, bound)
+
+
+def _needed(mean: float, least: float, bound: float, tests: int) -> float | int:
+    """Runs of a constant risk that one of several tests takes."""
+    if not (0.0 <= mean < least < bound):
+        return math.inf
+    return runs_needed(mean, least, bound, LEVEL / tests)
+
+
+def certificates(final: pd.DataFrame, labels: Sequence[str] = ()) -> list[Certificate]:
+    """Tests every network of a table against every limit that is known.
+
+    Args:
+      final: of :func:`rf_limits.experiments.tables.final_rows`; one row for each run.
+      labels: columns that tell cells apart beside width and lazy scale.
+    """
+    keys = [*labels, "width", "lazy_scale"]
+    networks = final[final["method"] == "network"]
+    found = []
+    for key, group in networks.groupby(keys, dropna=False, sort=True):
+        cell = {k: None if pd.isna(v) else v for k, v in zip(keys, key, strict=True)}
+        risks = group["risk"].to_numpy(np.float64)
+        for limit in (one for one in LIMITS if one.column in group):
+            least = group[limit.column].to_numpy(np.float64)
+            if np.all(np.isfinite(least)):
+                found.append((cell, limit, float(least.min()), risks, _bound(group)))
+    p_values = holm([_p_value(risks, least, bound) for _, _, least, risks, bound in found])
+    return [
+        Certificate(
+            cell,
+            limit,
+            least,
+            float(np.mean(risks)),
+            len(risks),
+            len(found),
+            float(p_value),
+            _needed(float(np.mean(risks)), least, bound, len(found)),
+        )
+        for (cell, limit, least, risks, bound), p_value in zip(found, p_values, strict=True)
+    ]
+
+
+def seeds_for_half(config: ConfigDict) -> dict[str, list[float | int]]:
+    """How many seeds certify networks whose risk is half of a limit, known before any is run.
+
+    Risks are taken to be constant (:func:`planned` for others); :data:`LEVEL` is that of all
+    widths, scales and limits together. E f*^2 is the limit of no function at all.
+
+    Args:
+      config: of a training run.
+
+    Returns:
+      By symbol of every limit that bounds a mean over seeds, the number for each width.
+    """
+    model, problem = config.model, config.problem
+    widths = sorted(model.widths)
+    if not has_lazy_limit(config) or "network" not in config.predictors.methods:
         return {}
-    error = row.get("risk_se")
-    margin = None if not error else (limit - mean) / error
-    return {"below_lazy_limit": bool(mean < limit), "lazy_limit_margin_se": margin}
+    rows = pd.DataFrame(
+        {
+            "method": "network",
+            "width": widths,
+            "parameters": [width * (problem.dim + 1 + int(model.bias)) for width in widths],
+            "step": config.training.steps,
+            "risk_standard_error": 0.0,
+        }
+    )
+    table = add_limits(rows, config)
+    known = [limit for limit in LIMITS if table[limit.column].notna().all()]
+    tests = len(widths) * len(model.lazy_scales) * len(known)
+    bound = float(lazy_limit(0, problem.dim, norm=problem.norm, bias=problem.bias))
+    return {
+        limit.symbol: [_needed(0.5 * least, least, bound, tests) for least in table[limit.column]]
+        for limit in known
+    }
 
 
-def certified(row: dict[str, Any]) -> bool:
-    """Whether a summary row's mean is below the lazy limit by :data:`SURE` standard errors."""
-    margin = row.get("lazy_limit_margin_se")
-    return bool(row.get("below_lazy_limit")) and margin is not None and margin >= SURE
+def _bound(group: pd.DataFrame) -> float:
+    """E f*^2, the risk of predicting zero."""
+    return float(group[SECOND_MOMENT].iloc[0])
+
+
+def _named(one: Certificate, others: Sequence[str]) -> str:
+    """A cell in words."""
+    words = [f"{name} = {one.cell[name]}" for name in others]
+    return ", ".join([*words, f"N = {one.cell['width']}, scale {one.cell['lazy_scale']:g}"])
+
+
+def counted_seeds(found: Sequence[Certificate]) -> str:
+    """How many runs each cell has, in words."""
+    least, most = min(one.runs for one in found), max(one.runs for one in found)
+    number = str(most) if least == most else f"{least} to {most}"
+    return f"{number} {'seed' if most == 1 else 'seeds'}"
+
+
+def _sentences(found: Sequence[Certificate], labels: Sequence[str]) -> list[str]:
+    """Of the certificates against one limit."""
+    limit, tests = found[0].limit, found[0].tests
+    sure = [one for one in found if one.holds]
+    unsure = [one for one in found if one.below and not one.holds]
+    lines = []
+    if sure:
+        cells = "; ".join(
+            f"{_named(one, labels)} (p = {one.p_value:.1g}, {one.runs} runs)" for one in sure
+        )
+        lines.append(
+            f"CERTIFIED: expected risk below {limit.symbol} at level {LEVEL:g} (p-values corrected "
+            f"for {tests} tests; premise: runs are independent and none can have a risk above "
+            f"E f*^2): {cells}. Excluded, on average: {limit.excludes}."
+        )
+    if unsure:
+        cells = "; ".join(
+            f"{one.needed:.0f} ({one.planned:.0f}) at {_named(one, labels)}" for one in unsure
+        )
+        lines.append(
+            f"Below {limit.symbol}, {counted_seeds(unsure)}: no certificate; it would take about "
+            f"{cells}. In brackets: where risks spread by half of their mean."
+        )
+    return lines
+
+
+def certificate_lines(found: Sequence[Certificate], labels: Sequence[str] = ()) -> list[str]:
+    """What is printed of certificates: those that hold, and what others would take.
+
+    Args:
+      found: of one table.
+      labels: keys of cells to name beside width and lazy scale.
+    """
+    lines = []
+    for limit in LIMITS:
+        own = [one for one in found if one.limit is limit]
+        lines += _sentences(own, labels) if own else []
+    return lines

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from ml_collections import ConfigDict
 
-from rf_limits.experiments.certificate import certificate
+from rf_limits.experiments.certificate import LIMITS, SECOND_MOMENT, certificates
 from rf_limits.measure.alignment import Alignment
 from rf_limits.measure.scaling import power_law
 
@@ -20,7 +20,8 @@ MEASUREMENTS = (
     "risk",
     "risk_standard_error",
     "relative_risk",
-    "lazy_limit",
+    SECOND_MOMENT,
+    *(limit.column for limit in LIMITS),
     "weight_movement",
     "output_movement",
     "neuron_movement",
@@ -58,7 +59,7 @@ PRINTED_NAMES = {
     "tangent_features": "NT",
     "nngp": "NNGP",
     "ntk": "NTK",
-    "lazy_limit": "R*",
+    **{limit.column: limit.symbol for limit in LIMITS},
     "weight_movement": "move",
     "kernel_drift": "drift",
 }
@@ -101,6 +102,7 @@ def metrics_table(
     """
     columns = [*KEYS, *MEASUREMENTS, *optional]
     table = pd.DataFrame(rows).reindex(columns=columns)
+    table[SECOND_MOMENT] = second_moment
     table["relative_risk"] = table["risk"] / second_moment
     types = dict.fromkeys(columns, "float64")
     types |= {"method": "string", "width": "Int64", "seed": "Int64", "step": "Int64"}
@@ -149,13 +151,14 @@ def summary_rows(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> list[dict
     """
     rows = []
     keys = [*labels, "method", "width", "lazy_scale"]
-    constant = ("parameters", "lazy_limit")
+    constant = ("parameters", SECOND_MOMENT, *(limit.column for limit in LIMITS))
     names = [
         name
         for name in metrics
         if name not in (*labels, *KEYS) and not name.startswith("target_degree_")
     ]
-    for key, group in final_rows(metrics, labels).groupby(keys, dropna=False, sort=True):
+    final = final_rows(metrics, labels)
+    for key, group in final.groupby(keys, dropna=False, sort=True):
         row = {k: None if pd.isna(v) else v for k, v in zip(keys, key, strict=True)}
         row["seeds"] = len(group)
         missing = int((~np.isfinite(group["risk"].astype("float64"))).sum())
@@ -168,7 +171,11 @@ def summary_rows(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> list[dict
             row[name] = float(np.mean(values))
             if len(values) > 1 and name not in constant:
                 row[f"{name}_se"] = float(np.std(values, ddof=1) / np.sqrt(len(values)))
-        rows.append(row | (certificate(row) if row["method"] == "network" else {}))
+        rows.append(row)
+    for one in certificates(final, labels):
+        cell = {"method": "network", **one.cell}
+        of_cell = (row for row in rows if all(row[k] == v for k, v in cell.items()))
+        next(of_cell).update(one.columns())
     return rows
 
 
@@ -201,7 +208,7 @@ def overview(metrics: pd.DataFrame) -> pd.DataFrame:
                 "tangent_features": risk("tangent_features", width),
                 "nngp": risk("nngp"),
                 "ntk": risk("ntk"),
-                "lazy_limit": float(first.get("lazy_limit", np.nan)),
+                **{limit.column: float(first.get(limit.column, np.nan)) for limit in LIMITS},
                 "weight_movement": float(first.get("weight_movement", np.nan)),
                 "kernel_drift": float(first.get("kernel_drift", np.nan)),
             }

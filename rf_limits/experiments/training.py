@@ -16,7 +16,13 @@ import pandas as pd
 from ml_collections import ConfigDict
 
 from rf_limits.devices.processes import on_host
-from rf_limits.experiments.certificate import SURE, add_lazy_limit, certified
+from rf_limits.experiments.certificate import (
+    LIMITS,
+    UNKNOWN,
+    add_limits,
+    certificate_lines,
+    certificates,
+)
 from rf_limits.experiments.descent import descend, part_name
 from rf_limits.experiments.fitted import fit_kernels, fitted_values, flow_risks
 from rf_limits.experiments.keep import NO_KEEP, Keep
@@ -27,6 +33,7 @@ from rf_limits.experiments.tables import (
     TRAINED,
     diverged_rows,
     exponent_rows,
+    final_rows,
     metrics_table,
     optional_columns,
     overview,
@@ -97,7 +104,7 @@ class Training:
             self.setting.second_moment,
             optional_columns(self.config),
         )
-        metrics = add_lazy_limit(metrics, self.config)
+        metrics = add_limits(metrics, self.config)
         return Result(metrics, self._choices(), diverged=len(diverged_rows(metrics)) > 0)
 
     def _choices(self) -> dict[str, Any]:
@@ -227,15 +234,23 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
     return title, columns, cells
 
 
-def _named(rows: list[dict[str, Any]]) -> str:
-    return ", ".join(
-        f"N = {row['width']} scale {row['lazy_scale']:g} ({_margin(row)})" for row in rows
-    )
+def limit_lines(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> list[str]:
+    """What the lazy limits say of the networks of a table, and where they say nothing.
 
-
-def _margin(row: dict[str, Any]) -> str:
-    margin = row["lazy_limit_margin_se"]
-    return "one seed" if margin is None else f"{margin:.0f} s.e."
+    Args:
+      metrics: table of training runs.
+      labels: columns that tell runs apart.
+    """
+    networks = metrics[metrics["method"] == "network"]
+    rows = networks if len(networks) else metrics
+    known = [one for one in LIMITS if one.column in rows and rows[one.column].notna().any()]
+    if not known:
+        return [UNKNOWN]
+    lines = certificate_lines(certificates(final_rows(metrics, labels), labels), labels)
+    if len(networks):
+        others = (limit for limit in LIMITS if limit not in known)
+        lines += [f"No certificate against {limit.symbol}: {limit.absent}." for limit in others]
+    return lines
 
 
 def remarks(result: Result) -> list[str]:
@@ -246,18 +261,7 @@ def remarks(result: Result) -> list[str]:
         f"Target {formula}{size}. Risks of networks and features: "
         f"{result.choices['risk_of_networks']}; of kernels: {result.choices['risk_of_kernels']}."
     ]
-    rows = [row for row in summary_rows(result.metrics) if row.get("below_lazy_limit")]
-    sure = [row for row in rows if certified(row)]
-    unsure = [row for row in rows if not certified(row)]
-    if sure:
-        lines.append(f"Below the lazy limit R*, so features were learned: {_named(sure)}.")
-    if unsure:
-        lines.append(
-            f"Below the lazy limit R* by less than {SURE:g} standard errors, which certifies "
-            f"nothing: {_named(unsure)}."
-        )
-    if result.metrics["lazy_limit"].isna().all():
-        lines.append("No lazy limit R* is known for this target and these inputs.")
+    lines += limit_lines(result.metrics)
     lines += rounding_remarks(result.metrics) + refusal_remarks(result.metrics)
     bad = diverged_rows(result.metrics)
     if len(bad):

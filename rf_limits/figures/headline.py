@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from rf_limits.experiments.certificate import SECOND_MOMENT, one_limit
 from rf_limits.experiments.tables import CELL, final_rows
 from rf_limits.figures.curves import as_floats, log_axes
 from rf_limits.figures.style import COLOURS, MARKERS, NAMES, new_figure, shade, style
@@ -19,7 +20,7 @@ _FIXED = (*_FEATURES, "nngp", "ntk")
 
 
 def headline(metrics: pd.DataFrame, limit: pd.DataFrame, samples: float) -> Figure:
-    """Risk at the end against the number of features, over the lazy limit R*(min(p, n)).
+    """Risk at the end against the number of features, over the lazy limits R*(p) and R*(n).
 
     Points are means over seeds with bars from the smallest to the largest; p is N for random
     features and the number of parameters for tangent features, networks and linearizations.
@@ -74,17 +75,18 @@ def _heights(axis) -> list[float]:
 
 
 def _limit(axis, limit: pd.DataFrame, samples: float) -> None:
-    """R*(min(p, n)) as a line over the ground that no fixed features reach."""
+    """R*(p) as a line over the ground where no p features are on average, and R*(n) across."""
     x, y = (limit[name].to_numpy(float) for name in ("num_features", "risk"))
     good = y > 0
     if not good.any():
         return
     x, y = x[good], y[good]
     finite = np.isfinite(samples) and samples < x[-1]
+    axis.plot(x, y, color=COLOURS["features_limit"], ls="-.", label=NAMES["lazy_limit"], zorder=1)
     if finite:
-        y = np.where(x > samples, np.exp(np.interp(np.log(samples), np.log(x), np.log(y))), y)
-    label = NAMES["lazy_limit"] + (r"$(\min(p,n))$" if finite else "$(p)$")
-    axis.plot(x, y, color=COLOURS["lazy_limit"], linestyle="-.", label=label, zorder=1)
+        least = float(np.exp(np.interp(np.log(samples), np.log(x), np.log(y))))
+        line = {"color": COLOURS["samples_limit"], "label": NAMES["samples_limit"], "zorder": 1}
+        axis.axhline(least, ls="-.", **line)
     low = min([y.min() / 10, *(v / 2 for v in _heights(axis) if v > 0)])
     axis.fill_between(x, y, low, color="0.5", alpha=0.12, lw=0)
     axis.set_ylim(bottom=low)
@@ -124,22 +126,22 @@ _RELATIVE = r"relative risk $E(f-f^*)^2/E f^{*2}$"
 
 
 def against_limit(table: pd.DataFrame, labels: Sequence[str] = (CELL,)) -> Figure:
-    """Relative risk at the end over the lazy limit of the same features and samples, many runs.
+    """Relative risk at the end over a lazy limit of the same features or samples, many runs.
 
     Args:
-      table: of :func:`rf_limits.sweeps.compare.gather`, with known lazy limits.
+      table: of :func:`rf_limits.sweeps.compare.gather`; a row's limit is its
+        :func:`~rf_limits.experiments.certificate.one_limit`.
       labels: columns that tell its runs apart.
     """
-    known = table[table["lazy_limit"] > 0]
-    share = known["lazy_limit"] * known["relative_risk"] / known["risk"]
-    known = known.assign(relative_limit=share)
+    limits = one_limit(table) / table[SECOND_MOMENT]
+    known = table.assign(relative_limit=limits)[limits > 0]
     means = _means(known, ("relative_limit", "relative_risk"), labels)
     with style():
         figure, (axis,) = new_figure(1, height=4.3, width=4.0)
         ends = means["relative_limit"].min() / 2, min(2 * means["relative_limit"].max(), 1.0)
         axis.plot(ends, ends, color=COLOURS["lazy_limit"], ls="-.", label=NAMES["lazy_limit"])
         _cloud(figure, axis, means, "relative_limit")
-        log_axes(axis, x=r"lazy limit $R^*(\min(p,n))/E f^{*2}$", y=_RELATIVE)
+        log_axes(axis, x=r"lazy limit $R^*/E f^{*2}$", y=_RELATIVE)
     return figure
 
 
@@ -150,7 +152,7 @@ def against_functions(
 
     Args:
       table: of :func:`rf_limits.sweeps.compare.gather`, with a column ``fixed_functions``:
-        the smaller of features and samples.
+        the number of features or samples.
       limits: of every problem, ``num_features`` and the relative risk ``risk`` of its limit.
       labels: columns that tell its runs apart.
     """
@@ -163,5 +165,5 @@ def against_functions(
             x, y = (limit[name].to_numpy(float) for name in ("num_features", "risk"))
             axis.plot(x, y, **line, **label)
         _cloud(figure, axis, means, "fixed_functions")
-        log_axes(axis, x=r"features or samples, $\min(p,n)$", y=_RELATIVE)
+        log_axes(axis, x="features or samples, $p$", y=_RELATIVE)
     return figure

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from rf_limits.experiments.certificate import LIMITS
 from rf_limits.experiments.tables import final_rows
 from rf_limits.figures.curves import as_floats, log_axes, spread_line
 from rf_limits.figures.degrees import drawn_degrees, unlearned_by_degree
@@ -88,17 +89,21 @@ def _risk_panel(axis, final: pd.DataFrame) -> None:
         if len(rows):
             mean = rows["risk"].to_numpy(float).mean()
             axis.axhline(mean, color=COLOURS[method], linestyle=":", label=NAMES[method])
-    _limit_line(axis, final[final["method"].isin(["network", "linearized"])], "width")
+    _limit_lines(axis, final[final["method"] == "network"], "width")
     log_axes(axis, x="width $N$", y=r"population risk $E(f-f^*)^2$")
     axis.legend(ncols=2, loc="lower left", bbox_to_anchor=(-0.18, 1.0), columnspacing=1.0)
 
 
-def _limit_line(axis, table: pd.DataFrame, by: str) -> None:
-    """The lazy limit: no predictor linear in that many fixed functions has a smaller risk."""
-    limits = table.dropna(subset=["lazy_limit"]).groupby(by)["lazy_limit"].mean()
-    if len(limits):
-        line = {"color": COLOURS["lazy_limit"], "linestyle": "-.", "label": NAMES["lazy_limit"]}
-        axis.plot(as_floats(limits.index), limits.to_numpy(float), **line)
+def _limit_lines(axis, networks: pd.DataFrame, x: str) -> None:
+    """The two lazy limits of networks against their width or time, where they are known."""
+    groups = networks.groupby("width" if x == "width" else "step")
+    places = groups[x].mean()
+    for limit in LIMITS:
+        values = groups[limit.column].mean()
+        known = values.notna()
+        if known.any():
+            line = {"color": COLOURS[limit.column], "linestyle": "-.", "label": NAMES[limit.column]}
+            axis.plot(as_floats(places[known]), as_floats(values[known]), **line)
 
 
 def _scaling_panel(axis, final: pd.DataFrame, column: str) -> None:
@@ -148,11 +153,7 @@ def risk_against_time(metrics: pd.DataFrame) -> Figure:
             times = rows.groupby(order)["time"].mean(skipna=False).to_numpy(float)
             risks = rows.groupby(order)["risk"].mean(skipna=False).to_numpy(float)
             axis.plot(times, risks, color=COLOURS[method], linestyle=":", label=NAMES[method])
-    if widest["lazy_limit"].notna().any():
-        times = widest.groupby("step")["time"].mean(skipna=False).to_numpy(float)
-        limits = widest.groupby("step")["lazy_limit"].mean(skipna=False).to_numpy(float)
-        line = {"color": COLOURS["lazy_limit"], "linestyle": "-.", "label": NAMES["lazy_limit"]}
-        axis.plot(times, limits, **line)
+    _limit_lines(axis, widest[widest["method"] == "network"], "time")
     log_axes(axis, x="time: learning rate x steps", y=r"population risk $E(f-f^*)^2$")
     width = int(widest["width"].iloc[0]) if len(widest) else 0
     axis.set_title(f"width {width}", fontsize=8)

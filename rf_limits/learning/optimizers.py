@@ -27,6 +27,28 @@ _AVERAGES = ("momentum", "b1", "b2", "b3", "decay")
 """Arguments of optax that weigh what was before against what is new."""
 
 
+class StepSpan(NamedTuple):
+    """Where the steps of an optimizer lie, as a function of a linear model's gradients.
+
+    Attributes:
+      by_block: whether every array of parameters takes multiples of its own gradients that may
+        depend on the labels; else all arrays take the same multiples.
+      fixed: further directions that do not depend on the labels: of added noise the noise, of
+        weight decay on a schedule fixed beforehand the initial parameters.
+      decay_by_block: whether the decay of every array depends on the labels too, so that the
+        initial parameters of each are a direction.
+    """
+
+    by_block: bool = False
+    fixed: int = 0
+    decay_by_block: bool = False
+
+    def functions(self, samples: float | int, blocks: int) -> float | int:
+        """How many functions span what a linear model of so many arrays learns from samples."""
+        adaptive = blocks if self.by_block else 1
+        return adaptive * (samples + self.decay_by_block) + self.fixed
+
+
 class OptimizerSpec(NamedTuple):
     """A parsed specification.
 
@@ -52,6 +74,24 @@ class OptimizerSpec(NamedTuple):
     def is_gradient_flow(self) -> bool:
         """Whether this is gradient flow; its steps are stretches of time."""
         return self.name == GRADIENT_FLOW
+
+    @property
+    def span(self) -> StepSpan | None:
+        """Where its steps lie; None where entries of a gradient are treated differently.
+
+        Sources: the update rules of optax; tests/learning/test_spans.py measures the ranks.
+        """
+        decay = bool(self.arguments.get("weight_decay"))
+        return {
+            GRADIENT_FLOW: StepSpan(),
+            "sgd": StepSpan(),
+            "scale_by_learning_rate": StepSpan(),
+            "optimistic_gradient_descent": StepSpan(),
+            "noisy_sgd": StepSpan(fixed=1),
+            "lars": StepSpan(by_block=True, decay_by_block=decay),
+            "novograd": StepSpan(by_block=True, fixed=int(decay)),
+            "fromage": StepSpan(by_block=True, fixed=1),  # it shrinks all parameters alike
+        }.get(self.name)
 
     @property
     def stability_limit(self) -> float | None:

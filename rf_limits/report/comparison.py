@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from rf_limits.experiments.certificate import one_limit
 from rf_limits.experiments.tables import CELL, diverged_rows
 from rf_limits.figures import compare as comparing
 from rf_limits.figures.headline import against_functions, against_limit
@@ -63,7 +64,7 @@ def comparison_section(sources: Sequence[Source], found: Compared, key: str) -> 
         key=key,
         title=", ".join(dict.fromkeys(_root(source).name for source in sources)),
         about=f"{len(found.configs)} training runs; they differ in {names}.",
-        verdict=verdict_of_many(tables.means(table, ("run",)), len(done), len(sources)),
+        verdict=verdict_of_many(table, len(done), len(sources)),
         warnings=warnings,
         headline=_limit_figures(table, found, key),
         curves=curves[:_MOST_CURVES],
@@ -87,7 +88,7 @@ def _root(source: Source) -> Path:
 
 def _limit_figures(table: pd.DataFrame, found: Compared, key: str) -> list[Picture]:
     """All runs over the lazy limit: against the number of functions, and against the limit."""
-    if not (table["lazy_limit"] > 0).any():
+    if not (one_limit(table) > 0).any():
         return []
     counted, limits = with_limits(table, found.configs)
     return [
@@ -95,16 +96,18 @@ def _limit_figures(table: pd.DataFrame, found: Compared, key: str) -> list[Pictu
             f"{key}-functions",
             against_functions(counted, limits),
             "Risk against the number of features or samples",
-            "Every run, width and scale, at the end of training: means over seeds. Below the line "
-            "of its problem a network has learned features; random features have p = N, networks "
-            "and tangent features as many as parameters, kernels n.",
+            "Every run, width and scale, at the end of training: means over seeds. Random features "
+            "have p = N, tangent features as many as parameters, kernels n, all of them at most n; "
+            "networks are drawn at the larger of parameters and samples, so that those below the "
+            "line of their problem are below both limits (certificates stand in the table).",
         ),
         picture(
             f"{key}-limit",
             against_limit(table),
             "Risk against the lazy limit",
-            "The same points, each at the limit of its own problem, features and samples: what no "
-            "fixed features reach is below the diagonal.",
+            "The same points, networks at the smaller of their two limits and everything else at "
+            "the larger, which bounds its mean from below: but for chance, only networks lie below "
+            "the diagonal.",
         ),
     ]
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.colors import to_hex
 
+from rf_limits.experiments.certificate import one_limit
 from rf_limits.figures.style import COLOURS, shade
 
 _DIGITS = 5
@@ -22,7 +23,7 @@ def finite_and_infinite(metrics: pd.DataFrame, label: str = "") -> list[dict[str
     Returns:
       For every lazy scale ``name``, ``moment`` (E f*^2), ``ntk`` (``time``, ``mean`` over seeds,
       of the kernel's gradient flow; empty where it was not computed) and ``widths``: for each
-      ``width``, ``limit`` (R*), and by measurement ``step``, ``time``, ``mean``, ``low``,
+      ``width``, ``limit`` (smaller R*), and by measurement ``step``, ``time``, ``mean``, ``low``,
       ``high`` (over seeds) and ``ntk`` (the kernel's mean risk at that time, interpolated
       between its times on logarithmic axes), and its ``colour``. Risks are absolute; None is a
       missing number.
@@ -64,7 +65,7 @@ def _width(width: int, rows: pd.DataFrame, flow: tuple[np.ndarray, np.ndarray]) 
     mean = risks.mean(skipna=False)
     return {
         "width": width,
-        "limit": _plain([rows["lazy_limit"].iloc[-1]])[0],
+        "limit": _plain([one_limit(rows).iloc[-1]])[0],
         "step": [int(step) for step in mean.index],
         "time": _plain(times),
         "mean": _plain(mean),

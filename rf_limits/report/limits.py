@@ -1,16 +1,24 @@
 """Lazy limits of several runs: how many fixed functions each had, and the limit of each problem."""
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import pandas as pd
 
-from rf_limits.experiments.certificate import limit_curve, num_fixed_functions
+from rf_limits.experiments.certificate import limit_curve
+from rf_limits.experiments.fixed_functions import FixedFunctions, fixed_functions
 from rf_limits.experiments.tables import CELL, final_rows
 from rf_limits.sweeps.manifest import config_from_json
 
 _COUNTED = ("network", "linearized", "random_features", "tangent_features", "nngp", "ntk")
+
+
+def _number(functions: FixedFunctions, row: Mapping[Hashable, Any]) -> int:
+    """Of whose limit :func:`~rf_limits.experiments.certificate.one_limit` is."""
+    known = [count for count in functions if math.isfinite(count)]
+    return int(max(known) if row["method"] == "network" else min(known))
 
 
 def with_limits(
@@ -29,7 +37,7 @@ def with_limits(
     final = final_rows(table, (CELL,))
     final = final[final["method"].isin(_COUNTED)]
     resolved = {name: config_from_json(config) for name, config in configs.items()}
-    counts = [num_fixed_functions(resolved[r[CELL]], r) for r in final.to_dict("records")]
+    counts = [_number(fixed_functions(resolved[r[CELL]], r), r) for r in final.to_dict("records")]
     final = final.assign(fixed_functions=counts)
     limits: dict[str, pd.DataFrame] = {}
     for name, rows in final.groupby(CELL):

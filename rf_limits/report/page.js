@@ -238,7 +238,7 @@ for (const explorer of document.querySelectorAll(".explorer")) {
     legend.replaceChildren();
     for (const one of series.widths) key(legend, `network, N = ${one.width}`, "", one.colour);
     if (series.ntk.time.length) key(legend, "NTK, infinite width", "ntk");
-    if (series.widths.some((one) => positive(one.limit))) key(legend, "lazy limit R*", "limit");
+    if (series.widths.some((one) => positive(one.limit))) key(legend, "smaller lazy limit", "limit");
   }
 
   function choose() {

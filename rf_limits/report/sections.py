@@ -23,8 +23,6 @@ from rf_limits.runs.run import modules_of
 from rf_limits.sweeps.manifest import config_from_json
 
 _WARNING = re.compile(r"[A-Z][A-Z ]+: ")
-_SAID = ("Below the lazy limit", "No lazy limit")
-"""How remarks begin that the verdict makes too."""
 
 
 class Section(NamedTuple):
@@ -94,7 +92,6 @@ def run_section(source: Source, key: str) -> Section:
         if source.experiment == "training":
             first = _first_figures(metrics, source.config, key)
             sentences, curves = verdict(metrics), finite_and_infinite(metrics)
-            lines = [line for line in lines if not line.startswith(_SAID)]
             found.append(tables.ends(metrics))
         elif source.experiment == "approximation":
             sentences = verdict_of_features(experiment.means(metrics))
@@ -171,8 +168,9 @@ def _first_figures(metrics: pd.DataFrame, config: dict[str, Any], key: str) -> l
     known = "The lazy limit R* is not known for this target, so no line is drawn."
     if len(limit):
         known = (
-            "No fixed features have an expected risk in the grey ground below the lazy limit R*: "
-            "a trained network whose mean lies there has learned features."
+            "No p features drawn by a rotation-invariant law have an expected risk in the grey "
+            "ground below the lazy limit R*(p), whatever is learned in their span; below R*(n) are "
+            "no rotation-invariant kernels on n samples."
         )
     found = [
         picture(

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rf_limits.experiments.certificate import SURE, certified
-from rf_limits.experiments.tables import short_number
+from rf_limits.experiments.certificate import LEVEL, LIMITS, UNKNOWN, certificates, counted_seeds
+from rf_limits.experiments.tables import final_rows, short_number
 from rf_limits.figures.style import NAMES
 from rf_limits.report.tables import means
 
@@ -59,22 +59,27 @@ def against_fixed(rows: list[dict[str, Any]]) -> str:
     )
 
 
-def against_limit(rows: list[dict[str, Any]], cells: str = "widths and scales") -> str:
-    """How many networks are below the lazy limit, and how surely."""
-    known = [row for row in rows if row.get("below_lazy_limit") is not None]
-    if not known:
-        return "No lazy limit R* is known for this target and these inputs."
-    below = [row for row in known if row["below_lazy_limit"]]
-    sure = [row for row in below if certified(row)]
-    text = f"{len(sure)} of {len(known)} {cells} end below the lazy limit R*"
-    if sure:
-        margins = _between([row["lazy_limit_margin_se"] for row in sure], lambda v: f"{v:.0f}")
-        text += f" by {margins} standard errors: no fixed features do that, so these were learned"
-    else:
-        text += f" by {SURE:g} standard errors or more, so there is no certificate of learning"
-    if len(below) > len(sure):
-        text += f" ({len(below) - len(sure)} more are below it, by less or with one seed)"
-    return f"{text}."
+def against_limits(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> list[str]:
+    """How many networks are certified to be below each lazy limit; none where none is known.
+
+    Args:
+      metrics: table of training runs.
+      labels: columns that tell them apart.
+    """
+    found = certificates(final_rows(metrics, labels), labels)
+    sentences = []
+    for limit in LIMITS:
+        own = [one for one in found if one.limit is limit]
+        if not own:
+            continue
+        sure = sum(one.holds for one in own)
+        below = sum(one.below for one in own)
+        sentences.append(
+            f"{below} of {len(own)} widths and scales end below {limit.symbol} on average over "
+            f"{counted_seeds(own)}, {sure or 'none'} with a certificate (level {LEVEL:g} for all "
+            f"{len(found)} tests together)."
+        )
+    return sentences
 
 
 def movement(rows: list[dict[str, Any]]) -> str:
@@ -105,23 +110,24 @@ def verdict(metrics: pd.DataFrame) -> list[str]:
     rows = means(metrics)
     found = [against_fixed(rows)]
     if _finite(rows, ("network",)):
-        found += [against_limit(rows), movement(rows)]
+        found += [*against_limits(metrics), movement(rows)]
     return [sentence for sentence in found if sentence]
 
 
-def verdict_of_many(rows: list[dict[str, Any]], done: int, asked: int) -> list[str]:
+def verdict_of_many(metrics: pd.DataFrame, done: int, asked: int) -> list[str]:
     """Sentences about several training runs.
 
     Args:
-      rows: of :func:`rf_limits.report.tables.means`, with the label ``run``.
+      metrics: their table, with the label ``run``.
       done: how many runs are finished.
       asked: how many there are.
     """
     found = [f"{done} of {asked} runs are finished."]
-    networks = _finite(rows, ("network",))
-    if not networks:
+    rows = means(metrics, ("run",))
+    if not _finite(rows, ("network",)):
         return [*found, "No network was trained to a finite risk."]
-    return [*found, *gains(rows), against_limit(rows, "networks"), movement(rows)]
+    limits = against_limits(metrics, ("run",)) or [UNKNOWN]
+    return [*found, *gains(rows), *limits, movement(rows)]
 
 
 def gains(rows: list[dict[str, Any]]) -> list[str]:
@@ -158,11 +164,8 @@ def verdict_of_study(metrics: pd.DataFrame, labels: Sequence[str]) -> list[str]:
         return []
     parts = [label + " = " + measured[label].astype(str) for label in labels]
     names = [", ".join(words) for words in zip(*parts, strict=True)]
-    rows = means(measured.assign(run=names), ("run",))
-    found = gains(rows)
-    if any(row.get("below_lazy_limit") is not None for row in rows):
-        found.append(against_limit(rows, "networks"))
-    return found
+    named = measured.assign(run=names)
+    return [*gains(means(named, ("run",))), *against_limits(named, ("run",))]
 
 
 def verdict_of_features(means: pd.DataFrame) -> list[str]:

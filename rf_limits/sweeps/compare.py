@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from rf_limits.errors import RequirementError, check
@@ -125,8 +124,6 @@ def gather(workdirs: Sequence[str | Path]) -> Compared:
         table.insert(0, CELL, one.name)
         tables.append(table.assign(**values))
     whole = pd.concat([table.dropna(axis=1, how="all") for table in tables], ignore_index=True)
-    if "lazy_limit" not in whole:  # known for none of them
-        whole["lazy_limit"] = np.nan
     columns = [CELL, *differing, *(c for c in whole if c not in (CELL, *differing))]
     configs = {one.name: one.config for one in found}
     return Compared(whole[columns], differing, left_out, configs)

@@ -1,38 +1,32 @@
-"""The lazy limit beside measured risks: which p, where it is known, and that it holds."""
+"""The lazy limits beside measured risks: where they hold, what is certified, and how surely."""
+
+import math
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy import optimize, stats
 
 from rf_limits.experiments.approximation import prepare as prepare_approximation
-from rf_limits.experiments.certificate import certificate, has_lazy_limit, num_fixed_functions
-from rf_limits.experiments.defaults import approximation_config
-from rf_limits.experiments.training import prepare, remarks
+from rf_limits.experiments.certificate import (
+    FEATURES,
+    LEVEL,
+    LIMITS,
+    SAMPLES,
+    add_limits,
+    certificate_lines,
+    certificates,
+    has_lazy_limit,
+    one_limit,
+    seeds_for_half,
+)
+from rf_limits.experiments.defaults import approximation_config, default_config
+from rf_limits.experiments.tables import final_rows, summary_rows
+from rf_limits.experiments.training import limit_lines, prepare, remarks
 from rf_limits.theory.lazy_limit import lazy_limit
 from tests.chance import standard_errors
 from tests.experiments.conftest import small_config
 from tests.variants import kept
-
-
-def row(method, width=8, parameters=48, step=10):
-    """A row of the metrics table."""
-    return {"method": method, "width": width, "parameters": parameters, "step": step}
-
-
-def test_number_of_fixed_functions():
-    config = small_config()  # 40 samples
-    assert num_fixed_functions(config, row("network")) == 40
-    assert num_fixed_functions(config, row("network", parameters=30)) == 30
-    assert num_fixed_functions(config, row("random_features")) == 8
-    assert num_fixed_functions(config, row("tangent_features")) == 40
-    assert num_fixed_functions(config, row("ntk")) == 40
-    config.model.centring = "none"
-    assert num_fixed_functions(config, row("linearized")) == 41
-    assert num_fixed_functions(config, row("tangent_features")) == 40
-    config.model.centring = "antisymmetric"
-    config.data.kind, config.training.batch_size = "stream", 3
-    assert num_fixed_functions(config, row("network")) == 30
-    config.data.kind, config.training.batch_size = "population", None
-    assert num_fixed_functions(config, row("network")) == 48
 
 
 @pytest.mark.parametrize(
@@ -52,28 +46,257 @@ def test_where_the_limit_is_known(fields, known):
     assert has_lazy_limit(config) == known
 
 
-def test_certificate():
-    found = certificate({"risk": 0.1, "risk_se": 0.01, "lazy_limit": 0.15})
-    assert found["below_lazy_limit"]
-    np.testing.assert_allclose(found["lazy_limit_margin_se"], 5.0)
-    assert not certificate({"risk": 0.2, "risk_se": 0.01, "lazy_limit": 0.15})["below_lazy_limit"]
-    assert certificate({"risk": 0.1, "lazy_limit": 0.15})["lazy_limit_margin_se"] is None
-    assert certificate({"risk": float("nan"), "lazy_limit": 0.15}) == {}
-    assert certificate({"risk": 0.1}) == {}
+def networks(risks, *, features=0.02, samples=0.01, moment=0.5, **cell):
+    """Final rows of networks of one cell."""
+    cell = {"width": 16, "lazy_scale": 0.1} | cell
+    rows = pd.DataFrame({"risk": np.asarray(risks, float), "seed": range(len(risks))})
+    limits = {FEATURES.column: features, SAMPLES.column: samples, "second_moment": moment}
+    return rows.assign(method="network", time=1.0, step=1, **limits, **cell)
 
 
-def test_feature_learning_is_certified_and_lazy_training_is_not():
-    """A small lazy scale goes below R*(min(parameters, n)), a large one cannot."""
+def test_many_runs_certify_and_few_do_not():
+    spread = np.random.default_rng(0).uniform(0.0, 0.004, 700)
+    both = certificates(networks(spread))
+    assert [one.limit for one in both] == [FEATURES, SAMPLES]
+    assert all(one.holds and one.tests == 2 for one in both)
+    # p-values, runs that would be enough: half of the sum of both limits' logarithms fits neither
+    assert both[0].p_value < both[1].p_value < LEVEL
+    assert both[0].needed < both[1].needed < 700
+    few = certificates(networks(spread[:3]))
+    assert all(one.below and not one.holds and one.p_value > 0.8 for one in few)
+    lines = certificate_lines(few)
+    assert lines[0].startswith("Below R*(P), 3 seeds: no certificate; it would take about ")
+    assert f"{few[0].needed:.0f} ({few[0].planned:.0f}) at N = 16, scale 0.1" in lines[0]
+    assert lines[1].startswith("Below R*(n), 3 seeds: no certificate")
+    sure = certificate_lines(both)
+    assert all(line.startswith("CERTIFIED: expected risk below R*(") for line in sure)
+    assert "level 0.001" in sure[0]
+    assert "none can have a risk above E f*^2" in sure[0]
+    assert "of rotation-invariant law" in sure[0]
+    assert "rotation-invariant kernel methods" in sure[1]
+    assert not any("features were learned" in line for line in (*lines, *sure))
+
+
+def test_the_number_of_runs_grows_with_what_is_looked_at():
+    """A risk of 4.6e-4 against R*(336): 510, 645 and 686 runs for one, nine and eighteen tests."""
+    found = []
+    for cells, limits in ((1, 1), (9, 1), (9, 2)):
+        table = pd.concat(
+            networks(
+                [4.6e-4] * 3, features=9.40776e-3, samples=(math.nan, 9.3e-3)[limits - 1], width=n
+            )
+            for n in range(1, cells + 1)
+        )
+        one = certificates(table)[0]
+        assert one.tests == cells * limits
+        found.append(one.needed)
+    np.testing.assert_allclose(found, (510, 645, 686), rtol=0.01)
+
+
+@pytest.mark.parametrize("worst", [0.51, math.nan, math.inf])
+def test_a_run_that_breaks_the_premise_ends_the_certificate(worst):
+    risks = np.full(700, 1e-3)
+    assert all(one.holds for one in certificates(networks(risks)))
+    risks[5] = worst
+    assert not any(one.holds for one in certificates(networks(risks)))
+    assert all(one.p_value == 1.0 for one in certificates(networks(risks)))
+
+
+def test_above_the_limit_nothing_is_said():
+    found = certificates(networks([0.03] * 50))
+    assert not any(one.below or one.holds for one in found)
+    assert all(one.needed == math.inf for one in found)
+    assert certificate_lines(found) == []
+    assert found[0].columns()["features_runs_needed"] is None
+
+
+def test_cells_of_one_table_are_corrected_together():
+    """Holm: the surest of k cells pays for k tests, the least sure for one."""
+    risks = np.full(560, 2e-3)
+    alone = certificates(networks(risks, samples=math.nan))[0]
+    many = pd.concat(networks(risks, samples=math.nan, width=n) for n in range(10))
+    together = certificates(many)
+    assert alone.holds
+    assert len(together) == 10
+    np.testing.assert_allclose(together[0].p_value, 10 * alone.p_value)
+    rows = summary_rows(many)
+    assert all(row["features_p_value"] == pytest.approx(10 * alone.p_value) for row in rows)
+    assert all("samples_p_value" not in row for row in rows)
+
+
+def test_seeds_for_half_of_a_limit():
+    """At half of the limit, for 18 tests."""
+    config = default_config()
+    config.model.widths, config.model.lazy_scales = (16, 128, 1024), (0.1, 1.0, 10.0)
+    found = seeds_for_half(config)
+    assert set(found) == {"R*(P)", "R*(n)"}
+    shares = np.array([lazy_limit(p, 20) / 0.5 for p in (336, 2688, 21504)])
+    # (B/m) (18 + what 18 tests add): 25 B/m by the small-limit law of tests/measure
+    np.testing.assert_allclose(found["R*(P)"], 24.9 / shares, rtol=0.02)
+    assert len(set(found["R*(n)"])) == 1
+    config.data.seed = 1
+    assert set(seeds_for_half(config)) == {"R*(P)"}
+    config.predictors.methods = ("ntk",)
+    assert seeds_for_half(config) == {}
+
+
+def test_shared_data_have_no_certificate_against_the_samples():
+    """The risk is below R*(2) = 0.229 with hardly a movement: R*(n) is a mean over data."""
+    config = small_config()
+    config.problem.dim, config.data.num_train, config.data.seed = 3, 2, 1
+    config.model.widths, config.model.lazy_scales, config.seeds = (4096,), (100.0,), 3
+    config.training.steps, config.training.log_points = 1000, 2
+    config.predictors.methods = ("network",)
+    config.measure.max_degree, config.measure.num_probe = -1, 2
+    result = prepare(config).run()
+    row = next(row for row in summary_rows(result.metrics) if row["method"] == "network")
+    assert row["weight_movement"] < 1e-3
+    np.testing.assert_allclose(lazy_limit(2, 3), 0.229, atol=5e-4)
+    np.testing.assert_allclose(row["risk"], 0.0518, atol=5e-4)
+    assert result.metrics[SAMPLES.column].isna().all()
+    assert not row["features_certified"]
+    lines = remarks(result)
+    assert any(line.startswith("No certificate against R*(n): it is a mean over") for line in lines)
+    assert not any("learned" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "features", "samples"),
+    [
+        ({}, 0.0, True, True),
+        ({}, 0.1, True, True),
+        ({"data.seed": 1}, 0.0, True, False),
+        ({"data.seed": 1}, 0.1, False, False),
+        ({"data.kind": "population"}, 0.0, True, False),
+        ({"data.kind": "stream", "data.seed": 1, "training.batch_size": 3}, 0.0, True, True),
+        ({"data.kind": "stream", "data.seed": 1, "training.batch_size": 3}, 0.1, False, False),
+    ],
+)
+def test_which_limits_bound_a_mean_over_seeds(fields, error, features, samples):
+    """By how data are drawn and risks are measured: exactly, or on a test set."""
+    config = small_config()
+    config.update_from_flattened_dict(fields)
+    row = {"method": "network", "width": 8, "parameters": 48, "step": 10, "risk": 0.1}
+    table = add_limits(pd.DataFrame([row | {"risk_standard_error": error}]), config)
+    assert [bool(table[limit.column].notna().all()) for limit in LIMITS] == [features, samples]
+
+
+def test_one_limit_for_figures():
+    rows = pd.DataFrame(
+        {
+            "method": ["network", "ntk", "linearized", "nngp"],
+            FEATURES.column: [0.01, math.nan, 0.01, math.nan],
+            SAMPLES.column: [0.02, 0.02, 0.02, math.nan],
+        }
+    )
+    np.testing.assert_array_equal(one_limit(rows), [0.01, 0.02, 0.02, math.nan])
+    assert one_limit(rows[["method"]]).isna().all()
+
+
+def test_limits_that_are_not_known():
+    config = small_config()
+    config.problem.target = "teacher"
+    table = add_limits(networks([0.1]).drop(columns=[limit.column for limit in LIMITS]), config)
+    assert limit_lines(table)[0].startswith("No lazy limit R* is known")
+    assert certificates(final_rows(table)) == []
+
+
+def test_feature_learning_is_below_both_limits_and_lazy_training_is_not():
+    """A small lazy scale goes below R*(P) and R*(n), a large one cannot; no certificate yet."""
     config = small_config()
     config.problem.dim, config.data.num_train = 20, 512
     config.model.widths, config.model.lazy_scales = (32,), (0.1, 10.0)
     config.training.steps, config.seeds = 400, 3
     config.predictors.methods, config.measure.max_degree = ("network",), -1
     lines = remarks(prepare(config).run())
-    found = [line for line in lines if line.startswith("Below the lazy limit")]
-    assert len(found) == 1
-    assert "N = 32 scale 0.1" in found[0]
-    assert "scale 10" not in found[0]
+    found = [line for line in lines if line.startswith("Below R*(")]
+    assert [line.split(",")[0] for line in found] == ["Below R*(P)", "Below R*(n)"]
+    assert all("no certificate" in line for line in found)
+    assert all("N = 32, scale 0.1" in line for line in found)
+    assert not any("scale 10" in line for line in found)
+
+
+NONNEGATIVE = {"dim": 5, "samples": 64, "features": 16_000, "draws": 30}
+
+
+def nonnegative_risk(seed):
+    """Exact risk of nonnegative least squares on unit ReLU features, target relu(x_1)."""
+    dim, samples, features, _ = NONNEGATIVE.values()
+    rng = np.random.default_rng(seed)
+    w = rng.normal(size=(features, dim))
+    w /= np.linalg.norm(w, axis=1, keepdims=True)
+    x = rng.normal(size=(samples, dim))
+    u, _ = optimize.nnls(np.maximum(x @ w.T, 0.0), np.maximum(x[:, 0], 0.0))
+    used = np.flatnonzero(u)
+    both = np.concatenate([np.eye(1, dim), w[used]])
+    signs = np.concatenate([[-1.0], u[used]])
+    cosines = np.clip(both @ both.T, -1.0, 1.0)
+    angles = np.arccos(cosines)
+    gram = (np.sin(angles) + (math.pi - angles) * cosines) / (2.0 * math.pi)
+    return float(signs @ gram @ signs)
+
+
+def test_methods_outside_the_span_of_the_samples_are_not_bounded_by_them():
+    """Nonnegative weights on random features: below R*(64), above R*(16000) as they must be.
+
+    "No fixed features do that" would be false of a network below R*(n) alone.
+    """
+    risks = np.array([nonnegative_risk(seed) for seed in range(NONNEGATIVE["draws"])])
+    limit = float(lazy_limit(NONNEGATIVE["samples"], NONNEGATIVE["dim"]))
+    np.testing.assert_allclose(limit, 2.50e-3, atol=5e-6)
+    mean, error = risks.mean(), risks.std(ddof=1) / math.sqrt(len(risks))
+    assert mean + standard_errors(len(risks), 1) * error < limit
+    assert risks.mean() > lazy_limit(NONNEGATIVE["features"], NONNEGATIVE["dim"])
+
+
+def kernel_risks(dim, samples, draws):
+    """Exact risks of NNGP regression on as many training sets, beside R*(n)."""
+    config = small_config()
+    config.problem.dim, config.data.num_train, config.data.num_test = dim, samples, 2
+    config.model.widths, config.model.lazy_scales = (2,), (1.0,)
+    config.predictors.methods, config.measure.max_degree = ("nngp",), -1
+    config.seeds = draws
+    metrics = prepare(config).run().metrics
+    return metrics["risk"].to_numpy(float), metrics["samples_limit"].iloc[0]
+
+
+def false_certificates(risks, limit, runs):
+    """How many groups of so many runs are certified, and how many groups there are."""
+    groups = risks[: len(risks) // runs * runs].reshape(-1, runs)
+    table = pd.concat(
+        networks(group, features=math.nan, samples=limit, width=i) for i, group in enumerate(groups)
+    )
+    return sum(one.p_value <= LEVEL * one.tests for one in certificates(table)), len(groups)
+
+
+SETTINGS = [
+    (dim, n)
+    for dim, sizes in {
+        2: (1, 2, 3, 4, 5),
+        3: (1, 2, 5, 10, 20, 40),
+        5: (1, 5, 10, 20, 50, 100),
+        10: (1, 5, 20, 60, 100, 200),
+        20: (1, 5, 10, 20, 50, 100, 200),
+    }.items()
+    for n in sizes
+]
+
+
+@pytest.mark.parametrize(
+    ("dim", "samples"),
+    [
+        pytest.param(*one, marks=() if one in ((2, 2), (3, 10)) else pytest.mark.slow)
+        for one in SETTINGS
+    ],
+)
+def test_kernels_are_not_certified(dim, samples):
+    """The level, for exact kernel methods in 30 settings; of fixed draws."""
+    assert len(SETTINGS) == 30
+    risks, limit = kernel_risks(dim, samples, 400 if samples <= 20 else 100)
+    assert risks.mean() > limit
+    for runs in (5, 20, 50):
+        found, groups = false_certificates(risks, limit, runs)
+        assert stats.binom.sf(found - 1, groups, LEVEL) > 1e-6
 
 
 def small_approximation():

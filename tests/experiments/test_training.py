@@ -66,9 +66,13 @@ def start_rounding(start):
 def test_metrics_carry_the_limit(result):
     metrics = result.metrics
     rf = metrics[(metrics["method"] == "random_features") & (metrics["width"] == 8)]
-    assert np.all(rf["lazy_limit"] == lazy_limit(8, 5))
-    network = metrics[metrics["method"] == "network"]
-    assert np.all(network["lazy_limit"] == lazy_limit(40, 5))
+    assert np.all(rf["features_limit"] == lazy_limit(8, 5))
+    assert np.all(rf["samples_limit"] == lazy_limit(40, 5))
+    network = metrics[(metrics["method"] == "network") & (metrics["width"] == 8)]
+    assert np.all(network["features_limit"] == lazy_limit(48, 5))
+    assert np.all(network["samples_limit"] == lazy_limit(40, 5))
+    assert metrics.loc[metrics["method"] == "ntk", "features_limit"].isna().all()
+    np.testing.assert_allclose(metrics["second_moment"], 0.5, rtol=rounding(2 * (5 + 3)))
 
 
 def test_degrees_are_measured_for_every_method(result):

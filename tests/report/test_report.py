@@ -37,18 +37,13 @@ def test_the_verdict_is_that_of_the_tables(quickstart):
     fixed = min(row["risk"] for row in rows if row["method"] != "network")
     assert f"N = {best['width']}, alpha = {best['lazy_scale']:g}" in text
     assert f"{fixed / best['risk']:.0f} times below" in text
-    sure = sum(row["lazy_limit_margin_se"] >= 3 for row in networks)
-    assert f"{sure} of 9 widths and scales end below the lazy limit R*" in text
-
-
-def test_a_mean_below_the_limit_by_little_is_no_certificate():
-    row = {"method": "network", "below_lazy_limit": True, "lazy_limit_margin_se": 2.9}
-    one_seed = row | {"lazy_limit_margin_se": None}
-    text = verdict.against_limit([row, one_seed])
-    assert text.startswith("0 of 2 ")
-    assert "no certificate" in text
-    assert "2 more are below it" in text
-    assert "learned" in verdict.against_limit([row | {"lazy_limit_margin_se": 3.1}])
+    for symbol, name in (("R*(P)", "features"), ("R*(n)", "samples")):
+        below = sum(row["risk"] < row[f"{name}_limit"] for row in networks)
+        assert f"{below} of 9 widths and scales end below {symbol} on average over 3 seeds" in text
+    assert "none with a certificate" in text
+    assert "no certificate; it would take about" in text
+    assert "features were learned" not in text
+    assert "no fixed features do that" not in text
 
 
 def test_networks_that_gain_nothing_are_said_to():
@@ -128,7 +123,7 @@ def test_curves_are_the_means_of_the_table():
     np.testing.assert_allclose(widest["low"][-1], last.min(), rtol=1e-4)
     # The widest network's times are those of the kernel's flow: nothing is interpolated.
     np.testing.assert_allclose(widest["ntk"], found[2]["ntk"]["mean"], rtol=1e-3)
-    assert widest["limit"] == pytest.approx(rows["lazy_limit"].iloc[0], rel=1e-4)
+    assert widest["limit"] == pytest.approx(rows["features_limit"].iloc[0], rel=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,129 @@
+r"""A test whether the mean of bounded numbers is below a limit, whatever their distribution.
+
+Let R_1, ..., R_s be independent numbers between 0 and B, chosen before looking, and suppose that
+their mean is at least m. For every bet lambda between 0 and 1/(1 - m/B) the factors
+1 + lambda (m - R_i)/B are nonnegative and have mean at most 1, so that
+
+.. math:: e = \frac1J \sum_j \prod_i \Bigl(1 + \lambda_j \frac{m - R_i}{B}\Bigr)
+
+over a grid of bets fixed beforehand has mean at most 1 too, and by Markov's inequality
+P(1/e <= level) <= level: 1/e is a p-value for every s (Waudby-Smith and Ramdas 2024, "Estimating
+means of bounded random variables by betting", section 4). Without a bound B no number of runs says
+anything of a mean (Bahadur and Savage 1956), and for the skewed risks of learning Student's t does
+not hold its level. Several tests together are corrected by Holm's method (1979), which holds
+whatever depends on what.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+from scipy import special
+
+from rf_limits.errors import check
+
+BETS = 64
+"""Number of equally spaced bets."""
+
+
+def _log_bets(limit: float | int, bound: float | int, risks: np.ndarray) -> np.ndarray:
+    """(s, J) logarithms of the factors 1 + lambda_j (m - R_i)/B."""
+    share = limit / bound
+    bets = np.arange(1, BETS + 1) / (BETS + 1) / (1.0 - share)
+    return np.log1p(bets * (share - risks[:, None] / bound))
+
+
+def _check_limit(limit: float | int, bound: float | int) -> None:
+    check(0.0 < limit < bound < math.inf, "limit", "lie between 0 and the bound", (limit, bound))
+
+
+def mean_p_value(risks: Float[np.ndarray, "s"], limit: float | int, bound: float | int) -> float:
+    """P-value of the hypothesis that the mean is at least ``limit`` (module docstring).
+
+    Args:
+      risks: (s,) values of independent runs, each between 0 and ``bound``.
+      limit: m.
+      bound: B, fixed before looking.
+
+    Returns:
+      min(1, 1/e): small where the mean is below the limit, surely. Runs in the same proportions
+      but more of them give less.
+
+    Raises:
+      RequirementError: a risk that is no number, negative or above ``bound``, where the premise of
+        the test is broken; a limit that does not lie between 0 and the bound.
+    """
+    _check_limit(limit, bound)
+    risks = np.asarray(risks, np.float64)
+    within = bool(np.all((risks >= 0.0) & (risks <= bound)))
+    check(within, "risks", "lie between 0 and the bound", risks)
+    if not risks.size:
+        return 1.0
+    logs = np.sum(_log_bets(limit, bound, risks), axis=0)
+    return float(np.exp(np.minimum(0.0, math.log(BETS) - special.logsumexp(logs))))
+
+
+def runs_needed(
+    mean: float | int, limit: float | int, bound: float | int, level: float
+) -> float:
+    """How many runs with exactly the risk ``mean`` have a p-value of at most ``level``.
+
+    Risks that spread need more: this number is enough in about half of all repeats. With
+    :data:`PLAN` times as many at least 80% of them succeed where the standard deviation is half of
+    the mean (tests/measure/test_bounded_mean.py).
+
+    Args:
+      mean: of the runs.
+      limit: m.
+      bound: B.
+      level: of the test.
+
+    Returns:
+      A whole number; infinite where ``mean`` is not below ``limit``.
+
+    Raises:
+      RequirementError: as :func:`mean_p_value`; a level that does not lie between 0 and 1.
+    """
+    _check_limit(limit, bound)
+    check(0.0 < level < 1.0, "level", "lie between 0 and 1", level)
+    if not mean < limit:
+        return math.inf
+    (logs,) = _log_bets(limit, bound, np.array([mean]))
+    wanted = math.log(BETS) - math.log(level)
+
+    def enough(runs: float) -> bool:
+        return bool(special.logsumexp(runs * logs) >= wanted)
+
+    # every factor is above 1, so that e grows with the number of runs
+    low, high = 0.0, 1.0
+    while not enough(high):
+        low, high = high, 2.0 * high
+    while high - low > max(1.0, high * 2**-50):
+        middle = float(math.floor(0.5 * (low + high)))
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+PLAN = 1.25
+"""By how much more runs than :func:`runs_needed` says are planned where risks spread."""
+SPREAD = 0.5
+"""Standard deviation over mean of the risks for which :data:`PLAN` was measured to be enough."""
+
+
+def holm(p_values: Sequence[float]) -> Float[np.ndarray, "k"]:
+    """P-values that account for how many there are (Holm 1979).
+
+    Args:
+      p_values: of k tests that are looked at together, however they depend on each other.
+
+    Returns:
+      (k,) for each the least level at which it is rejected while the probability of any false
+      rejection is at most that level.
+    """
+    found = np.asarray(p_values, np.float64)
+    order = np.argsort(found, kind="stable")
+    factors = np.arange(found.size, 0, -1)
+    adjusted = np.empty(found.size)
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(found[order] * factors))
+    return adjusted
