@@ -15,7 +15,14 @@ import pandas as pd
 from ml_collections import ConfigDict
 
 from rf_limits.errors import check, check_choice
-from rf_limits.experiments.hardness_tables import MEASURED, growth, overview, printed_table
+from rf_limits.experiments.hardness_growth import (
+    failure_remarks,
+    failures,
+    growth,
+    growth_remarks,
+    needed_law,
+)
+from rf_limits.experiments.hardness_tables import MEASURED, overview, printed_table
 from rf_limits.experiments.keep import NO_KEEP, Keep
 from rf_limits.experiments.measured_features import (
     least_measured,
@@ -173,6 +180,7 @@ class Hardness:
         return {
             "target": f"relu(<w*, x> + b*), |w*| = {power}",
             "threshold": config.threshold,
+            "norm_exponent": config.norm_exponent,
         }
 
     def _table(self, rows: list[Row]) -> pd.DataFrame:
@@ -333,35 +341,26 @@ def _scaled(best: BestRisk | None, norm: float) -> Row:
 
 
 def summary(result: Result) -> dict[str, Any]:
-    """What summary.json holds: the overview, and rates of growth with d."""
-    table = overview(result.metrics).astype(object)
+    """What summary.json holds: the overview, how things grow with d, where networks failed."""
+    choices = result.choices
+    law = needed_law(choices["threshold"], choices["norm_exponent"])
+    tables = (overview(result.metrics), failures(result.metrics))
+    rows, failed = (t.astype(object).where(t.notna(), None).to_dict("records") for t in tables)
     return {
-        "choices": result.choices,
-        "overview": table.where(table.notna(), None).to_dict("records"),
-        "growth": growth(result.metrics),
+        "choices": choices,
+        "overview": rows,
+        "growth": growth(result.metrics, law),
+        "failures": failed,
     }
 
 
 def remarks(result: Result) -> list[str]:
-    """Lines under the table: the setting, and how fast things grow."""
+    """Lines under the table: the setting, how fast things grow, and the reverse."""
     choices = result.choices
     lines = [
         f"Target {choices['target']}, absolute risk {choices['threshold']:g}. All exact. p: "
         "features any method needs, by b*; RF, grid: measured with random and lattice features; "
         "r|u|: r max|u_i| needed, and measured; steps, |w|: gradient descent on one neuron."
     ]
-    names = {
-        "lazy_limit": "features needed",
-        "random_features": "features measured (RF)",
-        "magnitude_limit": "r max|u_i| needed",
-        "frontier": "r max|u_i| measured",
-    }
-    for row in growth(result.metrics):
-        if row["method"] in names and row["target_bias"] == "zero":
-            dims = row["dims"]
-            lines.append(
-                f"{names[row['method']]} grow by a factor {10 ** row['digits_per_dimension']:.3g} "
-                f"per dimension (95% CI {10 ** row['low']:.3g} to {10 ** row['high']:.3g}, "
-                f"d = {dims[0]} to {dims[-1]})."
-            )
-    return lines
+    law = needed_law(choices["threshold"], choices["norm_exponent"])
+    return [*lines, *growth_remarks(result.metrics, law), *failure_remarks(result.metrics)]

@@ -1,55 +1,13 @@
-"""What the hardness table says: an overview by dimension, and rates of growth."""
+"""What the hardness table says: an overview by dimension."""
 
 import math
-from typing import Any
 
 import pandas as pd
 
 from rf_limits.experiments.neuron_bias import TARGET_BIASES
 from rf_limits.experiments.tables import short_number
-from rf_limits.measure.scaling import growth_rate
 
 MEASURED = ("random_features", "lattice_features")
-
-
-def growth(metrics: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rates of growth with d, as decimal digits per dimension, with 95% confidence intervals.
-
-    Of the features needed (b* = 0 and hardest), the features measured, the limits of
-    r max|u_i| and r rms(u_i), and the least r max|u_i| on the measured frontier of each seed.
-    """
-    features, sizes = "log10_features", "log10_size_times_weight"
-    series = [
-        ("lazy_limit", "zero", features),
-        ("lazy_limit", "hardest", features),
-        ("random_features", "zero", features),
-        ("lattice_features", "zero", features),
-        ("magnitude_limit", "zero", sizes),
-        ("rms_magnitude_limit", "zero", sizes),
-        ("frontier", "zero", sizes),
-    ]
-    rows = []
-    for method, kind, column in series:
-        part = metrics[(metrics["method"] == method) & (metrics["target_bias"] == kind)]
-        part = part.dropna(subset=[column])
-        if method == "frontier":
-            part = part.groupby(["dim", "seed"], as_index=False)[column].min()
-        if part["dim"].nunique() < 2:
-            continue
-        dims = part["dim"].to_numpy(float)
-        rate, low, high = growth_rate(dims, part[column].to_numpy(float))
-        rows.append(
-            {
-                "method": method,
-                "target_bias": kind,
-                "column": column,
-                "dims": sorted({int(d) for d in dims}),
-                "digits_per_dimension": rate,
-                "low": low,
-                "high": high,
-            }
-        )
-    return rows
 
 
 def overview(metrics: pd.DataFrame) -> pd.DataFrame:

@@ -1,9 +1,11 @@
 """The paper's theorem in numbers: features, weights and correlations against d."""
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from rf_limits.experiments.hardness_growth import failures
 from rf_limits.figures.style import COLOURS, OTHERS, new_figure, shade, style
 
 _LIMITS = {
@@ -57,6 +59,13 @@ def _features(axis, metrics: pd.DataFrame) -> None:
         part = metrics[(metrics["method"] == method) & (metrics["target_bias"] == "zero")]
         _line(axis, part, column, marker, color=COLOURS[method], alpha=0.7, label=label)
     _trained(axis, metrics, column)
+    failed = failures(metrics)
+    failed = failed[failed["target_bias"] == "d_cubed"]
+    if len(failed):
+        heights = np.log10(failed["num_features"].astype(float))
+        label = "neurons that GD fails to train, $b^*=d^3$"
+        line = {"color": OTHERS[1], "linestyle": "", "label": label, "zorder": 5}
+        axis.plot(failed["dim"].astype(float), heights, marker="x", **line)
     axis.set_ylabel(r"$\log_{10}$ features for risk 1/50 at $|w^*|=d^2$")
     axis.set_title("features", loc="left", fontsize=8)
 

@@ -1,4 +1,4 @@
-"""Power laws and exponential growth fitted to measurements."""
+"""Power laws fitted to measurements."""
 
 from typing import NamedTuple
 
@@ -93,24 +93,3 @@ def exponents_of_means(
     error = np.sqrt((seeds - 1) * np.var(solve @ np.log(without), axis=1))
     half = special.stdtrit(seeds - 1, 0.5 * (1.0 + level)) * error
     return Exponents(best, best - half, best + half, level)
-
-
-def growth_rate(
-    x: Float[np.ndarray, "k"], log10_y: Float[np.ndarray, "k"], level: float = 0.95
-) -> tuple[float, float, float]:
-    """Rate s of y ~ 10^{s x} by least squares, and the ends of its confidence interval.
-
-    Args:
-      x: (k,) abscissae, at least two distinct ones.
-      log10_y: (k,) decimal logarithms of the values.
-      level: of the interval, by Student's t with k - 2 degrees of freedom. Where the values
-        carry no noise it measures how straight the points lie.
-
-    Returns:
-      s, lower and upper end (NaN for k = 2).
-    """
-    slope, error = _line(np.asarray(x, np.float64), np.asarray(log10_y, np.float64))
-    if len(x) == 2:
-        return slope, float("nan"), float("nan")
-    half = float(special.stdtrit(len(x) - 2, 0.5 * (1.0 + level))) * error
-    return slope, slope - half, slope + half

@@ -1,6 +1,7 @@
 """What one neuron costs: the table against the theory it is made of, and refusals."""
 
 import math
+import pathlib
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +11,7 @@ import pytest
 from rf_limits.errors import RequirementError
 from rf_limits.experiments.defaults import hardness_config
 from rf_limits.experiments.hardness import prepare, printed_table, remarks, summary
+from rf_limits.experiments.hardness_growth import failures
 from rf_limits.experiments.measured_features import (
     lattice_directions,
     least_measured,
@@ -17,11 +19,15 @@ from rf_limits.experiments.measured_features import (
 )
 from rf_limits.experiments.neuron_bias import biases_and_limits
 from rf_limits.experiments.neuron_descent import train_neurons
+from rf_limits.experiments.result import Result
 from rf_limits.figures.hardness import draw
+from rf_limits.runs.store import RunStore
 from rf_limits.theory.best_features import best_risks
 from rf_limits.theory.lazy_limit import features_for_risk, lazy_limit
 from rf_limits.theory.relu_gram import relu_gram
 from tests.rounding import LIBRARY, rounding
+
+REFERENCE = pathlib.Path(__file__).parents[2] / "results" / "reference"
 
 
 def small_hardness():
@@ -157,16 +163,53 @@ def test_table_summary_and_figure(hard):
     assert [row[0] for row in cells] == ["3", "4", "30"]
     assert cells[2][columns.index("p b*=0")] == "10^50.6"
     assert cells[0][columns.index("p b*=0")] == "43"
-    assert any("per dimension" in line for line in remarks(hard))
-    growth = {(g["method"], g["target_bias"]): g for g in summary(hard)["growth"]}
-    limit = growth["lazy_limit", "zero"]
-    assert limit["low"] < limit["digits_per_dimension"] < limit["high"]
-    assert 1.0 < limit["digits_per_dimension"] < 3.0
     figure = draw(hard.metrics)["hardness"]
+    found = summary(hard)
+    assert not found["failures"]
+    assert found["choices"]["norm_exponent"] == 2.0
     labels = figure.axes[0].get_legend_handles_labels()[1]
     assert any("one neuron" in label for label in labels)
     part = hard.metrics[hard.metrics["method"] == "lazy_limit"]
     draw(part)  # whatever part of the table is there
+
+
+def test_growth_is_given_by_increments_and_no_exponential(hard):
+    found = {(g["method"], g["from_dim"]): g for g in summary(hard)["growth"]}
+    first, last = found["lazy_limit", 3], found["lazy_limit", 4]
+    needed = [math.log10(features_for_risk(0.02, d, norm=float(d**2))) for d in (3, 4, 30)]
+    assert first["digits_per_dimension"] == pytest.approx(needed[1] - needed[0], rel=1e-12)
+    assert last["digits_per_dimension"] == pytest.approx((needed[2] - needed[1]) / 26, rel=1e-12)
+    # the law is asymptotic: (5/6) log10 d + 0.905, whose mean over d = 4 to 29 this is
+    mean = np.mean([5 / 6 * math.log10(d) + 0.9047 for d in range(4, 30)])
+    assert last["law"] == pytest.approx(mean, abs=1e-3)
+    assert abs(last["digits_per_dimension"] - mean) < 0.05
+    # the others have one dimension here
+    assert {m for m, _ in found} == {"lazy_limit", "magnitude_limit", "rms_magnitude_limit"}
+    (line,) = (line for line in remarks(hard) if line.startswith("features needed"))
+    assert "0.833 log10 d + 0.905" in line
+    assert "faster than any exponential" in line
+    text = " ".join(remarks(hard))
+    assert "CI" not in text
+    assert "95%" not in text
+
+
+def test_the_reverse_is_said():
+    """At b* = d^3 a few fixed features suffice where networks of eight neurons fail."""
+    metrics = RunStore(REFERENCE / "hardness").read_metrics()
+    failed = failures(metrics)
+    assert set(failed["target_bias"]) == {"d_cubed"}
+    assert failed["dim"].tolist() == [15, 20, 30]
+    assert set(failed["num_features"]) == {8}
+    assert set(failed["starts"]) == {3}
+    needed = 10.0 ** failed["log10_needed"].to_numpy(float)
+    np.testing.assert_allclose(needed, [16, 21, 31], rtol=1e-9)
+    choices = {"target": "relu", "threshold": 0.02, "norm_exponent": 2.0}
+    (line,) = (line for line in remarks(Result(metrics, choices)) if "reverse" in line)
+    assert "at b* = d^3, 8 neurons" in line
+    assert "d = 15, 20, 30" in line
+    assert "10^1.2 = 16 suffice at d = 15" in line
+    labels = draw(metrics)["hardness"].axes[0].get_legend_handles_labels()[1]
+    assert any("fails to train" in label for label in labels)
 
 
 @pytest.mark.parametrize(

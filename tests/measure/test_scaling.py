@@ -10,7 +10,7 @@ from scipy import stats
 from rf_limits.errors import RequirementError
 from rf_limits.experiments.fits import crossing, exponents, spread
 from rf_limits.measure.risk import sampled_risk
-from rf_limits.measure.scaling import exponents_of_means, growth_rate, power_law
+from rf_limits.measure.scaling import exponents_of_means, power_law
 from tests.chance import allowed
 from tests.rounding import LIBRARY, rounding
 from tests.variants import kept
@@ -170,15 +170,6 @@ def test_points_that_lack_a_seed_are_left_out():
     found = exponents(pd.DataFrame(rows), ["width"], "drift")
     assert found["left_out"] == [16.0]
     assert (found["points"], found["seeds"]) == (3, 3)
-
-
-def test_intervals_of_growth_rates_have_their_level():
-    """Normal scatter about a line: Student's interval is exact, whatever the number of points."""
-    rng, x, trials = np.random.default_rng(1), np.array([2.0, 3.0, 5.0, 8.0, 13.0]), 600
-    for level in (0.8, 0.95):
-        ends = [growth_rate(x, 0.3 * x + rng.normal(size=x.size), level)[1:] for _ in range(trials)]
-        low, high = allowed(trials, level)
-        assert low <= sum(a <= 0.3 <= b for a, b in ends) <= high
 
 
 def test_errors_of_exponents_are_those_of_student():

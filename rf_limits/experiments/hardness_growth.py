@@ -1,0 +1,136 @@
+"""How the hardness table grows with the dimension, and where its networks fail."""
+
+import itertools
+import statistics
+from typing import Any
+
+import pandas as pd
+
+from rf_limits.theory.growth_law import GrowthLaw, growth_law
+
+_GROWING = {
+    "lazy_limit": "features needed",
+    "random_features": "features measured (RF)",
+    "magnitude_limit": "r max|u_i| needed",
+    "frontier": "r max|u_i| measured",
+}
+_SHOWN = ("from_dim", "to_dim", "digits_per_dimension", "law")
+_BIASES = {"zero": "0", "paper": "the paper's", "hardest": "the hardest", "d_cubed": "d^3"}
+
+
+def needed_law(risk: float, norm_exponent: float | int) -> GrowthLaw | None:
+    """Law of the features needed at b* = 0; None where degrees do not outgrow the dimension."""
+    return growth_law(risk, norm_exponent) if norm_exponent > 0.75 else None
+
+
+def growth(metrics: pd.DataFrame, law: GrowthLaw | None = None) -> list[dict[str, Any]]:
+    """Decimal digits gained per dimension, between each dimension of the table and the next.
+
+    Of the features needed (b* = 0 and hardest), the features measured, the limits of
+    r max|u_i| and r rms(u_i), and the least r max|u_i| on the measured frontier; medians over
+    seeds of what is measured. No rate is fitted: the digits per dimension grow with d.
+
+    Args:
+      metrics: the study's table.
+      law: of the features needed at b* = 0.
+
+    Returns:
+      Rows with method, target_bias, column, ``from_dim``, ``to_dim``, ``digits_per_dimension`` and
+      ``law``: the mean of the law over the same dimensions, None where there is none.
+    """
+    features, sizes = "log10_features", "log10_size_times_weight"
+    series = [
+        ("lazy_limit", "zero", features),
+        ("lazy_limit", "hardest", features),
+        ("random_features", "zero", features),
+        ("lattice_features", "zero", features),
+        ("magnitude_limit", "zero", sizes),
+        ("rms_magnitude_limit", "zero", sizes),
+        ("frontier", "zero", sizes),
+    ]
+    rows = []
+    for method, kind, column in series:
+        part = metrics[(metrics["method"] == method) & (metrics["target_bias"] == kind)]
+        part = part.dropna(subset=[column])
+        if method == "frontier":
+            part = part.groupby(["dim", "seed"], as_index=False)[column].min()
+        middle = part.groupby("dim")[column].median()
+        own = law if (method, kind) == ("lazy_limit", "zero") else None
+        for (low, start), (high, end) in itertools.pairwise(middle.items()):
+            expected = None
+            if own is not None:
+                expected = statistics.fmean(own.digits(dim) for dim in range(low, high))
+            rows.append(
+                {
+                    "method": method,
+                    "target_bias": kind,
+                    "column": column,
+                    "from_dim": int(low),
+                    "to_dim": int(high),
+                    "digits_per_dimension": float((end - start) / (high - low)),
+                    "law": expected,
+                }
+            )
+    return rows
+
+
+def failures(metrics: pd.DataFrame) -> pd.DataFrame:
+    """Where networks of several neurons failed from every start, by bias, width and dimension.
+
+    Returns:
+      Columns target_bias, num_features (neurons), dim, ``starts``, ``steps`` tried, and
+      ``log10_needed``: of fixed functions that suffice, by the lazy limit.
+    """
+    trained = metrics[metrics["method"] == "network"]
+    keys = ["target_bias", "num_features", "dim"]
+    table = trained.groupby(keys).agg(
+        reached=("reached", "max"), starts=("seed", "size"), steps=("steps", "max")
+    )
+    table = table[table["reached"] == 0.0].drop(columns="reached").reset_index()
+    limits = metrics[metrics["method"] == "lazy_limit"][["target_bias", "dim", "log10_features"]]
+    limits = limits.rename(columns={"log10_features": "log10_needed"})
+    return table.merge(limits, on=["target_bias", "dim"], how="left")
+
+
+def growth_remarks(metrics: pd.DataFrame, law: GrowthLaw | None = None) -> list[str]:
+    """Digits gained per dimension, first and last, a line for every quantity at b* = 0."""
+    table = pd.DataFrame(growth(metrics, law), columns=["method", "target_bias", *_SHOWN])
+    lines = []
+    for method, words in _GROWING.items():
+        rows = table[(table["method"] == method) & (table["target_bias"] == "zero")]
+        if len(rows):
+            lines.append(_growth_remark(words, rows, law))
+    return lines
+
+
+def _growth_remark(words: str, rows: pd.DataFrame, law: GrowthLaw | None) -> str:
+    ends = [rows.iloc[0], rows.iloc[-1]][: len(rows)]
+    digits = ", ".join(
+        f"{row['digits_per_dimension']:.2f} from d = {row['from_dim']} to {row['to_dim']}"
+        for row in ends
+    )
+    text = f"{words}: decimal digits gained per dimension, b* = 0: {digits}"
+    if law is not None and pd.notna(rows["law"]).any():
+        text += (
+            f" (law, d to infinity: {law.slope:.3g} log10 d + {law.constant:.3f}, there "
+            f"{ends[-1]['law']:.2f}: faster than any exponential)"
+        )
+    return f"{text}."
+
+
+def failure_remarks(metrics: pd.DataFrame) -> list[str]:
+    """Where networks failed and fixed features need not, a line for every bias and width."""
+    lines = []
+    for (kind, width), rows in failures(metrics).groupby(["target_bias", "num_features"]):
+        dims = ", ".join(str(dim) for dim in rows["dim"])
+        line = (
+            f"The reverse: at b* = {_BIASES.get(kind, kind)}, {width} neurons trained by gradient "
+            f"descent did not get there from any start at d = {dims} ({rows['steps'].max()} steps)"
+        )
+        first = rows.iloc[0]
+        if pd.notna(first["log10_needed"]):
+            count = 10.0 ** first["log10_needed"]
+            line += f", where fixed features are few: 10^{first['log10_needed']:.1f} = {count:.0f}"
+            line += f" suffice at d = {first['dim']}"
+        lines.append(f"{line}.")
+    return lines
