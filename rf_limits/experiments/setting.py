@@ -39,7 +39,7 @@ class Setting:
 
     Attributes:
       target: f*.
-      second_moment: exact E f*^2 under ``inputs``.
+      second_moment: E f*^2 under ``inputs``, exact unless the target is sampled.
       inputs: input distribution.
       noise: standard deviation of the label noise.
       seeds: the seeds, in order.

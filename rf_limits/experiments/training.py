@@ -49,6 +49,7 @@ from rf_limits.learning.training import log_points
 from rf_limits.measure.kernel_risk import ExactKernelRisk, exact_kernel_risk
 from rf_limits.measure.neuron_risk import Exact
 from rf_limits.measure.risk import degree_columns
+from rf_limits.problem import moment_words, second_moment_error
 from rf_limits.theory.degree_risks import degree_products
 
 INFINITE_WIDTH = "infinite-width"
@@ -123,6 +124,9 @@ class Training:
             "risk_of_kernels": _exact_or_not(self.exact_kernels),
             "target": self.setting.target.formula(),
             "target_second_moment": self.setting.second_moment,
+            "target_second_moment_se": second_moment_error(
+                self.setting.target, self.setting.inputs
+            ),
             "target_degrees": self.target_degrees,
         }
 
@@ -256,7 +260,8 @@ def limit_lines(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> list[str]:
 def remarks(result: Result) -> list[str]:
     """Lines under the table: units, and whatever needs a warning."""
     formula, moment = (result.choices[n] for n in ("target", "target_second_moment"))
-    size = "" if "E f*^2" in formula else f": E f*^2 = {moment:.4g}"
+    error = result.choices.get("target_second_moment_se", 0.0)
+    size = "" if "E f*^2" in formula else f": {moment_words(moment, error)}"
     lines = [
         f"Target {formula}{size}. Risks of networks and features: "
         f"{result.choices['risk_of_networks']}; of kernels: {result.choices['risk_of_kernels']}."

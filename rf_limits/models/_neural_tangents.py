@@ -1,10 +1,10 @@
 """neural-tangents 0.6.5 on current JAX, without TensorFlow and without a trace.
 
-The library (archived February 2024) reads, while it is being imported, a few names that
-JAX has since moved or dropped, and its ``experimental`` package imports TensorFlow. This
-module lends it those names for the length of the import and takes them back afterwards:
-every attribute of every JAX module, and every entry of ``sys.modules`` but the library's
-own, is as it was. Nothing else in rf_limits imports neural_tangents directly.
+The library (last released in February 2024, archived on 6 May 2025) reads, while it is being
+imported, a few names that JAX has since moved or dropped, and its ``experimental`` package
+imports TensorFlow. This module lends it those names for the length of the import and takes them
+back afterwards: every attribute of every JAX module, and every entry of ``sys.modules`` but the
+library's own, is as it was. Nothing else in rf_limits imports neural_tangents directly.
 
 What works (tested here on the oldest and newest supported JAX): ``stax`` kernels,
 ``predict``, ``linearize``, ``monte_carlo_kernel_fn``, ``batch`` and the empirical NTK by

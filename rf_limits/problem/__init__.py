@@ -5,7 +5,7 @@ from rf_limits.problem.inputs import INPUTS, sample_inputs
 from rf_limits.problem.neurons import SingleNeuron, Teacher
 from rf_limits.problem.polynomial_kinds import make_polynomial
 from rf_limits.problem.polynomials import Gegenbauer, Polynomial
-from rf_limits.problem.sampled import SampledTarget
+from rf_limits.problem.sampled import SampledTarget, moment_words, second_moment_error
 from rf_limits.problem.target import Target
 from rf_limits.problem.targets import make_target
 
@@ -21,5 +21,7 @@ __all__ = [
     "make_dataset",
     "make_polynomial",
     "make_target",
+    "moment_words",
     "sample_inputs",
+    "second_moment_error",
 ]

@@ -37,7 +37,7 @@ class Target(Protocol):
         """The function in words a paper would use."""
 
     def second_moment(self, inputs: str) -> float:
-        """Exact E f*(x)^2 under ``inputs``."""
+        """E f*(x)^2 under ``inputs``; exact, but for a target known by its values alone."""
 
     def product(self, f: ReluSum) -> Float[Array, ""]:
         """Exact E f(x) f*(x) under Gaussian inputs."""

@@ -4,8 +4,11 @@ r"""The lazy limit: the least risk of any p functions fixed before the target is
     \ge R^*(p) = \sum_{j>p}\lambda_{(j)},
 
 the eigenvalues of the target family in decreasing order, counted with multiplicity
-(docs/theory.md has the proof). It holds for random features, tangent features, linearized
-networks and, with p the number of samples, for every kernel method.
+(docs/theory.md has the proof, and which methods it speaks of). Lower bounds by the number of fixed
+functions alone, whatever the weights, are known: Kamath, Montasser and Srebro (2020) and Malach,
+Kamath, Abbe and Srebro (2021) for classes of functions, Hsu, Sanford, Servedio and
+Vlatakis-Gkaragkounis (2021) for random ReLUs, Ghorbani, Mei, Misiakiewicz and Montanari (2020,
+2021) degree by degree as d grows. Here it is evaluated for ReLU neurons, at every d and p.
 """
 
 import math

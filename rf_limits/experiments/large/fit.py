@@ -39,17 +39,18 @@ from rf_limits.measure.risk import sampled_risk
 from rf_limits.measure.tiled_kernel_risk import tiled_kernel_risk
 from rf_limits.models.features import random_features
 from rf_limits.models.network import OneHiddenLayer, ScaledOutput, init_params, make_network
-from rf_limits.problem import Target, make_target
+from rf_limits.problem import Target, make_target, second_moment_error
 
 _TEST_ROWS = 256
 _SECONDS = 5.0  # between two lines on the same stage
 
 
 class Problem(NamedTuple):
-    """The target, and its second moment under the inputs."""
+    """The target, and its second moment under the inputs with its standard error."""
 
     target: Target
     second_moment: float
+    second_moment_error: float
 
 
 def make_problem(config: ConfigDict) -> Problem:
@@ -58,7 +59,11 @@ def make_problem(config: ConfigDict) -> Problem:
     names = ("dim", "norm", "bias", "neurons", "degree", "polynomial")
     sizes = {name: problem[name] for name in names}
     target = make_target(jax.random.key(problem.seed), problem.target, **sizes)
-    return Problem(target, target.second_moment(problem.inputs))
+    moment, error = (
+        target.second_moment(problem.inputs),
+        second_moment_error(target, problem.inputs),
+    )
+    return Problem(target, moment, error)
 
 
 def _stream(config: ConfigDict, target: Target, num: int) -> SampleStream:
