@@ -110,7 +110,6 @@ RECIPES = (
         "dynamics",
         {
             "parameterizations": ("ntk", "mup"),
-            "other_activations": ("erf",),
             "model.widths": (16, 64),
             "data.num_test": 200,
             "training.steps": 100,

@@ -216,6 +216,13 @@ def test_feature_learning_is_below_both_limits_and_lazy_training_is_not():
     assert not any("scale 10" in line for line in found)
 
 
+def unit_gram(w):
+    """E relu(<v, x>) relu(<w, x>) for unit vectors, in closed form."""
+    cosines = np.clip(w @ w.T, -1.0, 1.0)
+    angles = np.arccos(cosines)
+    return (np.sin(angles) + (math.pi - angles) * cosines) / (2.0 * math.pi)
+
+
 NONNEGATIVE = {"dim": 5, "samples": 64, "features": 16_000, "draws": 30}
 
 
@@ -230,10 +237,7 @@ def nonnegative_risk(seed):
     used = np.flatnonzero(u)
     both = np.concatenate([np.eye(1, dim), w[used]])
     signs = np.concatenate([[-1.0], u[used]])
-    cosines = np.clip(both @ both.T, -1.0, 1.0)
-    angles = np.arccos(cosines)
-    gram = (np.sin(angles) + (math.pi - angles) * cosines) / (2.0 * math.pi)
-    return float(signs @ gram @ signs)
+    return float(signs @ unit_gram(both) @ signs)
 
 
 def test_methods_outside_the_span_of_the_samples_are_not_bounded_by_them():
@@ -247,6 +251,21 @@ def test_methods_outside_the_span_of_the_samples_are_not_bounded_by_them():
     mean, error = risks.mean(), risks.std(ddof=1) / math.sqrt(len(risks))
     assert mean + standard_errors(len(risks), 1) * error < limit
     assert risks.mean() > lazy_limit(NONNEGATIVE["features"], NONNEGATIVE["dim"])
+
+
+@pytest.mark.parametrize(("dim", "width", "share"), [(3, 2, 0.34), (5, 16, 0.20), (20, 100, 0.04)])
+def test_a_single_draw_below_the_limit_proves_nothing(dim, width, share):
+    """The best risk of fixed features is below R* in many draws, and not on average."""
+    rng, risks = np.random.default_rng(dim), []
+    for _ in range(400):
+        w = rng.normal(size=(width + 1, dim))
+        gram = unit_gram(w / np.linalg.norm(w, axis=1, keepdims=True))
+        risks.append(gram[0, 0] - gram[0, 1:] @ np.linalg.solve(gram[1:, 1:], gram[0, 1:]))
+    risks, limit = np.array(risks), lazy_limit(width, dim)
+    below = int(np.sum(risks < limit))
+    assert stats.binomtest(below, 400, share).pvalue > 1e-6
+    error = risks.std(ddof=1) / math.sqrt(400)
+    assert risks.mean() > limit + standard_errors(400, 3) * error
 
 
 def kernel_risks(dim, samples, draws):
@@ -263,10 +282,8 @@ def kernel_risks(dim, samples, draws):
 def false_certificates(risks, limit, runs):
     """How many groups of so many runs are certified, and how many groups there are."""
     groups = risks[: len(risks) // runs * runs].reshape(-1, runs)
-    table = pd.concat(
-        networks(group, features=math.nan, samples=limit, width=i) for i, group in enumerate(groups)
-    )
-    return sum(one.p_value <= LEVEL * one.tests for one in certificates(table)), len(groups)
+    tables = (networks(group, features=math.nan, samples=limit) for group in groups)
+    return sum(certificates(table)[0].holds for table in tables), len(groups)
 
 
 SETTINGS = [
@@ -297,6 +314,40 @@ def test_kernels_are_not_certified(dim, samples):
     for runs in (5, 20, 50):
         found, groups = false_certificates(risks, limit, runs)
         assert stats.binom.sf(found - 1, groups, LEVEL) > 1e-6
+
+
+def circle_risks(draws, seed):
+    """Exact risks of NNGP regression on two samples at d = 2, without the package.
+
+    Predictor and target are homogeneous, so that only angles count: means over a fine grid.
+    """
+
+    def kernel(angle):
+        folded = np.abs((angle + np.pi) % (2.0 * np.pi) - np.pi)
+        return (np.sin(folded) + (np.pi - folded) * np.cos(folded)) / (2.0 * np.pi)
+
+    at = np.random.default_rng(seed).uniform(-np.pi, np.pi, (draws, 2))
+    near, grid = kernel(at[:, 1] - at[:, 0]), np.linspace(-np.pi, np.pi, 400, endpoint=False)
+    y = np.maximum(np.cos(at), 0.0)
+    c = (0.5 * y - near[:, None] * y[:, ::-1]) / (0.25 - near**2)[:, None]
+    found = sum(c[:, i, None] * kernel(grid - at[:, i, None]) for i in range(2))
+    return 2.0 * np.mean((found - np.maximum(np.cos(grid), 0.0)) ** 2, axis=1)
+
+
+def test_student_certifies_falsely():
+    """At a nominal 0.1%, five seeds of an exact kernel method: 1.1%; the bounded test: none."""
+    risks, limit = circle_risks(20_000, 0), float(lazy_limit(2, 2))
+    mean, limit_of_package = kernel_risks(2, 2, 400)[0].mean(), kernel_risks(2, 2, 2)[1]
+    assert limit == limit_of_package
+    np.testing.assert_allclose(mean, risks.mean(), atol=6.0 * risks.std() / math.sqrt(400))
+    groups = risks.reshape(-1, 5)
+    error = groups.std(axis=1, ddof=1) / math.sqrt(5)
+    p_values = stats.t.cdf((groups.mean(axis=1) - limit) / np.maximum(error, 1e-300), 4)
+    rejected = int(np.sum(p_values <= LEVEL))
+    assert stats.binomtest(rejected, len(groups), 0.0108).pvalue > 1e-6
+    assert stats.binom.sf(rejected - 1, len(groups), LEVEL) < 1e-6
+    assert false_certificates(risks[:1000], limit, 5)[0] == 0
+    np.testing.assert_allclose(stats.t.sf(3.0, 2), 0.0477, atol=5e-5)  # of three standard errors
 
 
 def small_approximation():
