@@ -26,7 +26,7 @@ CONFIGS = {
 """By script: configs it is for."""
 
 REPLACED = {
-    "lazy_width": ("model.parameterization",),
+    "lazy_width": ("model.parameterization", "model.activation"),
     "lazy_scale": ("data.num_train",),
     "ntk_curves": ("data.kind",),
     "chizat": ("training.learning_rate", "training.batch_size", "model.lazy_scales"),

@@ -85,7 +85,7 @@ def test_refused_configs_are_refused(tmp_path):
         (approximation_config, ["largest Gram matrix: 10000 rows"]),
         (hardness_config, ["largest Gram matrix: 4096 rows"]),
         (large_config, ["largest fit: ", "Gflop/s, measured"]),
-        (lazy_width_config, ["training runs: 4", "of the largest of 4 runs"]),
+        (lazy_width_config, ["training runs: 5", "of the largest of 5 runs"]),
     ],
 )
 def test_other_experiments(tmp_path, quick, make, expected):

@@ -27,8 +27,9 @@ def _base(experiment: str) -> ConfigDict:
 def lazy_width_config() -> ConfigDict:
     """Movement, drift and gaps against width, in four parameterizations and without a kink."""
     config = _base("lazy_width")
-    config.parameterizations = ("ntk", "standard", "mean_field", "mup")  # with model.activation
-    config.other_activations = ("erf",)  # in the first parameterization
+    # the first activation in every parameterization, the others in the first of these
+    config.parameterizations = ("ntk", "standard", "mean_field", "mup")
+    config.activations = ("relu", "erf")
     config.model.widths = _POWERS_OF_FOUR
     config.data.num_train = 64
     config.data.seed = 0  # the same data for every seed

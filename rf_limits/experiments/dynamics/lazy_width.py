@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 from ml_collections import ConfigDict
 
-from rf_limits.errors import check, check_choice
+from rf_limits.errors import check_choice
 from rf_limits.experiments.fits import exponents, short_interval, upper_half
 from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.study import Member, Study, member, validate_members
@@ -16,7 +16,7 @@ from rf_limits.experiments.tables import (
     summary_rows,
 )
 from rf_limits.experiments.validation import check_sequence
-from rf_limits.models.network import PARAMETERIZATIONS
+from rf_limits.models.network import ACTIVATIONS, PARAMETERIZATIONS
 
 LABELS = ("activation", "parameterization")
 FITTED = (
@@ -65,14 +65,13 @@ def _proved_of_neurons(group: pd.DataFrame) -> float:
 
 def study_members(config: ConfigDict) -> list[Member]:
     """The training runs of the study."""
-    cases = [(config.model.activation, name) for name in config.parameterizations]
-    cases += [(name, config.parameterizations[0]) for name in config.other_activations]
-    given = {"model.activation": "other_activations"}
+    first, *others = config.activations
+    cases = [(first, name) for name in config.parameterizations]
+    cases += [(name, config.parameterizations[0]) for name in others]
     return [
         member(
             config,
             dict(zip(LABELS, case, strict=True)),
-            given if case[0] in config.other_activations else {},
             model__activation=case[0],
             model__parameterization=case[1],
         )
@@ -89,9 +88,9 @@ def validate(config: ConfigDict) -> None:
     check_sequence(config.parameterizations, "parameterizations")
     for name in config.parameterizations:
         check_choice(name, PARAMETERIZATIONS, "parameterizations")
-    others = config.other_activations
-    twice = len({*others, config.model.activation}) <= len(others)
-    check(not twice, "other_activations", "hold no activation twice, nor model.activation", others)
+    check_sequence(config.activations, "activations")
+    for name in config.activations:
+        check_choice(name, ACTIVATIONS, "activations")
     validate_members(study_members(config))
 
 

@@ -55,7 +55,7 @@ def check(module, figures, result, shown):
 @pytest.mark.slow
 def test_lazy_width():
     config = small(configs.lazy_width_config())
-    config.parameterizations, config.other_activations = ("ntk", "mean_field"), ("erf",)
+    config.parameterizations = ("ntk", "mean_field")
     config.model.widths = (16, 128)
     config.measure.eigenvalues = 2
     result = lazy_width.prepare(config).run()
@@ -91,8 +91,8 @@ def test_lazy_width():
 def test_a_smooth_activation_drifts_like_one_over_the_width():
     """Huang and Yau (2020): O(1/N) without a kink, where ReLU has the -1/2 of its gates."""
     config = small(configs.lazy_width_config())
-    config.parameterizations, config.other_activations = ("ntk",), ()
-    config.model.activation, config.model.widths, config.seeds = "erf", (1024, 4096), 4
+    config.parameterizations, config.activations = ("ntk",), ("erf",)
+    config.model.widths, config.seeds = (1024, 4096), 4
     config.training.steps, config.training.log_points = 40, 2
     config.measure.kernels = config.measure.infinite_width = False
     config.measure.eigenvalues = 0
@@ -224,7 +224,7 @@ def test_single_neuron():
 REFUSED = {
     "lazy_width": {
         "parameterizations": ("ntk", "ntkk"),
-        "other_activations": ("relu",),
+        "activations": ("relu", "erff"),
         "model.widths": (0,),
     },
     "lazy_scale": {"nums_train": (), "threshold": 0.0},
