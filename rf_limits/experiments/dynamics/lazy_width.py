@@ -57,8 +57,8 @@ def _proved_of_neurons(group: pd.DataFrame) -> float:
     """-1/2 + 1/d for the largest |w_i,t - w_i,0|/|w_i,0|.
 
     A neuron moves by at most N^{-1/2} |u_i| times a constant, and the largest of N ratios
-    |u_i|/|w_i| of Gaussians grows like N^{1/d}: the shortest w_i, d parameters each, decide. That is
-    asymptotic: for d = 10 the mean of the largest ratio grows like N^0.14 from N = 256 to 4096.
+    |u_i|/|w_i| of Gaussians grows like N^{1/d}: the shortest w_i, d parameters each, decide. That
+    is asymptotic: for d = 10 the mean of the largest ratio grows like N^0.14 from N = 256 to 4096.
     """
     row = group.iloc[0]
     return -0.5 + 1.0 / (int(row["parameters"]) / int(row["width"]) - 1.0)
