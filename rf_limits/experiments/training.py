@@ -18,6 +18,7 @@ from ml_collections import ConfigDict
 from rf_limits.devices.processes import on_host
 from rf_limits.experiments.certificate import (
     LIMITS,
+    SAMPLES,
     UNKNOWN,
     add_limits,
     certificate_lines,
@@ -226,15 +227,18 @@ def summary(result: Result) -> dict[str, Any]:
 
 
 def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]]]:
-    """Title, columns and cells of the table a run prints."""
+    """Title, columns and cells of the table a run prints; R*(n), one for all rows, in the title."""
     table = overview(metrics)
+    seen = table.get(SAMPLES.column, pd.Series(dtype=float)).dropna().unique()
+    samples = f"; {SAMPLES.symbol} = {short_number(float(seen[0]))}" if len(seen) == 1 else ""
+    table = table.drop(columns=SAMPLES.column, errors="ignore")
     columns = [PRINTED_NAMES.get(name, name) for name in table.columns]
     cells = [
         [short_number(v) if isinstance(v, float) else str(v) for v in row]
         for row in table.itertuples(index=False)
     ]
     seeds = metrics["seed"].nunique()
-    title = f"Final risk E (f - f*)^2, movement and drift: means over {seeds} seeds"
+    title = f"Final risk E (f - f*)^2, movement, drift: means over {seeds} seeds{samples}"
     return title, columns, cells
 
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from rf_limits.experiments.certificate import SECOND_MOMENT, one_limit
 from rf_limits.experiments.tables import CELL, final_rows
 from rf_limits.figures.curves import as_floats, log_axes
-from rf_limits.figures.style import COLOURS, MARKERS, NAMES, new_figure, shade, style
+from rf_limits.figures.style import COLOURS, LIMIT_LINES, MARKERS, NAMES, new_figure, shade, style
 
 _FEATURES = {
     "random_features": "width",
@@ -82,11 +82,10 @@ def _limit(axis, limit: pd.DataFrame, samples: float) -> None:
         return
     x, y = x[good], y[good]
     finite = np.isfinite(samples) and samples < x[-1]
-    axis.plot(x, y, color=COLOURS["features_limit"], ls="-.", label=NAMES["lazy_limit"], zorder=1)
+    axis.plot(x, y, **LIMIT_LINES["features_limit"] | {"label": NAMES["lazy_limit"] + "$(p)$"})
     if finite:
         least = float(np.exp(np.interp(np.log(samples), np.log(x), np.log(y))))
-        line = {"color": COLOURS["samples_limit"], "label": NAMES["samples_limit"], "zorder": 1}
-        axis.axhline(least, ls="-.", **line)
+        axis.axhline(least, **LIMIT_LINES["samples_limit"])
     low = min([y.min() / 10, *(v / 2 for v in _heights(axis) if v > 0)])
     axis.fill_between(x, y, low, color="0.5", alpha=0.12, lw=0)
     axis.set_ylim(bottom=low)

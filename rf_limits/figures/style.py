@@ -25,8 +25,6 @@ COLOURS = {
     "ntk": "#009E73",
     "lattice_features": "#661100",
     "lazy_limit": "#000000",
-    "features_limit": "#000000",
-    "samples_limit": "#808080",
 }
 OTHERS = ("#332288", "#CC6677", "#999933", "#44AA99", "#882255", "#AA4499")
 """Paul Tol's muted palette, for lines that differ by something else than the method."""
@@ -40,9 +38,13 @@ NAMES = {
     "ntk": "NTK, infinite width",
     "lattice_features": "lattice features",
     "lazy_limit": "lazy limit $R^*$",
-    "features_limit": "lazy limit $R^*(P)$",
-    "samples_limit": "lazy limit $R^*(n)$",
 }
+_LIMIT = {"color": COLOURS["lazy_limit"], "zorder": 1}
+LIMIT_LINES = {
+    "features_limit": _LIMIT | {"linestyle": "-.", "label": "lazy limit $R^*(P)$"},
+    "samples_limit": _LIMIT | {"linestyle": (0, (8, 2)), "label": "lazy limit $R^*(n)$"},
+}
+"""How the two lazy limits are drawn, by column."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _PARAMETERS = {
     "font.size": 8,

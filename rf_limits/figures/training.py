@@ -8,7 +8,7 @@ from rf_limits.experiments.certificate import LIMITS
 from rf_limits.experiments.tables import final_rows
 from rf_limits.figures.curves import as_floats, log_axes, spread_line
 from rf_limits.figures.degrees import drawn_degrees, unlearned_by_degree
-from rf_limits.figures.style import COLOURS, MARKERS, NAMES, new_figure, shade, style
+from rf_limits.figures.style import COLOURS, LIMIT_LINES, MARKERS, NAMES, new_figure, shade, style
 from rf_limits.measure.scaling import power_law
 
 _SCALING_LABELS = {
@@ -102,8 +102,8 @@ def _limit_lines(axis, networks: pd.DataFrame, x: str) -> None:
         values = groups[limit.column].mean()
         known = values.notna()
         if known.any():
-            line = {"color": COLOURS[limit.column], "linestyle": "-.", "label": NAMES[limit.column]}
-            axis.plot(as_floats(places[known]), as_floats(values[known]), **line)
+            points = as_floats(places[known]), as_floats(values[known])
+            axis.plot(*points, **LIMIT_LINES[limit.column])
 
 
 def _scaling_panel(axis, final: pd.DataFrame, column: str) -> None:

@@ -64,9 +64,7 @@ def mean_p_value(risks: Float[np.ndarray, "s"], limit: float | int, bound: float
     return float(np.exp(np.minimum(0.0, math.log(BETS) - special.logsumexp(logs))))
 
 
-def runs_needed(
-    mean: float | int, limit: float | int, bound: float | int, level: float
-) -> float:
+def runs_needed(mean: float | int, limit: float | int, bound: float | int, level: float) -> float:
     """How many runs with exactly the risk ``mean`` have a p-value of at most ``level``.
 
     Risks that spread need more: this number is enough in about half of all repeats. With
