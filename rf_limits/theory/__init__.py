@@ -3,6 +3,7 @@
 from rf_limits.theory.coefficients import DegreeCoefficients, coefficients_by_degree
 from rf_limits.theory.degree_risks import degree_products, degree_risks
 from rf_limits.theory.expectations import gaussian_gram
+from rf_limits.theory.kernel_alignment import kernel_alignment_risk
 from rf_limits.theory.kernel_regression import (
     KernelRegression,
     kernel_regression,
@@ -11,7 +12,9 @@ from rf_limits.theory.kernel_regression import (
 from rf_limits.theory.kernel_spectrum import kernel_spectrum, relu_kernel_spectrum
 from rf_limits.theory.lazy_limit import features_for_risk, hardest_bias, lazy_limit
 from rf_limits.theory.magnitude_limit import log_magnitude_limit, log_rms_magnitude_limit
+from rf_limits.theory.optimal_ridge import OptimalRidge, optimal_ridge
 from rf_limits.theory.population_risk import population_risk
+from rf_limits.theory.profiles import DegreeProfiles, profiles_by_degree
 from rf_limits.theory.random_features_regression import (
     RandomFeaturesRegression,
     random_features_regression,
@@ -23,7 +26,9 @@ from rf_limits.theory.spectrum import ZonalSpectrum, zonal_spectrum
 
 __all__ = [
     "DegreeCoefficients",
+    "DegreeProfiles",
     "KernelRegression",
+    "OptimalRidge",
     "RandomFeaturesRegression",
     "ReluSum",
     "ZonalSpectrum",
@@ -33,13 +38,16 @@ __all__ = [
     "features_for_risk",
     "gaussian_gram",
     "hardest_bias",
+    "kernel_alignment_risk",
     "kernel_regression",
     "kernel_regression_risk",
     "kernel_spectrum",
     "lazy_limit",
     "log_magnitude_limit",
     "log_rms_magnitude_limit",
+    "optimal_ridge",
     "population_risk",
+    "profiles_by_degree",
     "random_features_regression",
     "random_features_risk",
     "relu_gram",

@@ -9,17 +9,18 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Real
 
 from rf_limits.errors import check
-from rf_limits.theory.coefficients import DegreeCoefficients
 from rf_limits.theory.spectrum import ZonalSpectrum
 
 _BISECTIONS = 200
 _LARGEST = 690.0  # sums of thousands of exponentials of it are finite
 _WIDEST_BRACKET = 1400.0
 _LARGEST_RANK = 10**300  # exact integers beyond have no float
-Array = np.ndarray | np.floating
+Array = np.ndarray | np.generic
 Values = float | int | list | np.ndarray
+Listed = Real[np.ndarray, "K"] | list  # one value for each eigenvalue
 
 
 def exp(logs: Array) -> Array:
@@ -65,18 +66,22 @@ class Modes(NamedTuple):
         """Log of the sum of all eigenvalues; sum_i L_i is at most the trace over kappa."""
         return float(np.logaddexp(np.logaddexp.reduce(self.weights), self.tail))
 
-    def log_kappa(self, count: Array, ridge_term: Callable[[Array], Array], high: Array) -> Array:
-        """Log of the kappa at which sum_i L_i + ``ridge_term`` is ``count``, by bisection.
+    @property
+    def least_eigenvalue(self) -> float:
+        """Log of the smallest eigenvalue held, 0 if there is none."""
+        return float(np.min(self.eigenvalues[np.isfinite(self.eigenvalues)], initial=0.0))
+
+    def log_root(self, too_small: Callable[[Array, Array], Array], high: Array) -> Array:
+        """Log of the kappa from which on ``too_small`` is false, by bisection.
 
         Args:
-          count: number of samples, or of features.
-          ridge_term: decreasing function of log kappa.
+          too_small: of log kappa and the sum_i L_i there; true below one kappa, false above.
           high: upper bound on the result.
         """
         low = high - _WIDEST_BRACKET
         for _ in range(_BISECTIONS):
             middle = 0.5 * (low + high)
-            more = self.degrees_of_freedom(middle) + ridge_term(middle) > count
+            more = too_small(middle, self.degrees_of_freedom(middle))
             low, high = np.where(more, middle, low), np.where(more, high, middle)
         return 0.5 * (low + high)
 
@@ -86,17 +91,8 @@ class Modes(NamedTuple):
             return np.zeros(np.shape(log_kappa))
         return exp(np.min(self.eigenvalues[np.isfinite(self.eigenvalues)]) - log_kappa)
 
-    def check_rank(self, count: Array, ridge: Array, name: str, received: object) -> None:
-        """Refuses ``count`` at or above the rank where there is no ridge."""
-        check(
-            bool(np.all((ridge > 0.0) | (count < self.rank))),
-            name,
-            f"be below the kernel's rank, {self.rank:g}, without ridge",
-            received,
-        )
 
-
-def listed_modes(eigenvalues: np.ndarray, multiplicities: np.ndarray, tail: float) -> Modes:
+def listed_modes(eigenvalues: Listed, multiplicities: Listed, tail: float | int) -> Modes:
     """Modes of a list of eigenvalues.
 
     Args:
@@ -105,44 +101,24 @@ def listed_modes(eigenvalues: np.ndarray, multiplicities: np.ndarray, tail: floa
       tail: sum of all further eigenvalues.
 
     Raises:
-      RequirementError: negative eigenvalues or tail.
+      RequirementError: negative eigenvalues or tail, or no positive one.
     """
     values, counts = (np.asarray(a, np.float64) for a in (eigenvalues, multiplicities))
     check(bool(np.all(values >= 0.0)), "eigenvalues", "be at least 0", eigenvalues)
     check(tail >= 0.0, "tail", "be at least 0", tail)
+    check(bool(np.any(values > 0.0)) or tail > 0.0, "eigenvalues", "not all be 0", eigenvalues)
     rank = float(np.sum(counts[values > 0.0])) if tail == 0.0 else math.inf
     with np.errstate(divide="ignore"):
         return Modes(np.log(values), np.log(values * counts), float(np.log(tail)), rank)
 
 
-def zonal_modes(
-    kernel: ZonalSpectrum,
-    target: ZonalSpectrum | DegreeCoefficients,
-    norm: float,
-    degree: int | None,
-) -> tuple[Modes, np.ndarray, float]:
-    """Modes of the kernel |x||x'| h and the target's energy in them.
+def zonal_modes(kernel: ZonalSpectrum, count: int) -> Modes:
+    """Modes of the kernel |x||x'| h on the directions: eigenvalues d gamma_k.
 
     Args:
-      kernel: spectrum of h; eigenvalues d gamma_k.
-      target: spectrum of a neuron's family, or coefficients of any target.
-      norm: |w*|.
-      degree: keep only this degree of the target.
-
-    Returns:
-      Modes of the degrees both spectra hold, (K + 1,) energies, and the energy outside them.
-
-    Raises:
-      RequirementError: spectra of different dimensions, or a degree that they do not hold.
+      kernel: spectrum of h.
+      count: number of degrees to hold; the others join the tail.
     """
-    check(kernel.dim == target.dim, "kernel.dim", f"be {target.dim}, the target's", kernel.dim)
-    count = min(kernel.max_degree, target.max_degree) + 1
-    weights = norm**2 * target.weights[:count]
-    rest = max(norm**2 * target.total - float(np.sum(weights)), 0.0)
-    if degree is not None:
-        check(0 <= degree < count, "degree", f"be from 0 to {count - 1}", degree)
-        weights = np.where(np.arange(count) == degree, weights, 0.0)
-        rest = 0.0
     logs = math.log(kernel.dim) + kernel.log_eigenvalues[:count]
     beyond = kernel.dim * (float(np.sum(kernel.weights[count:])) + kernel.tail)
     with np.errstate(divide="ignore"):
@@ -151,4 +127,23 @@ def zonal_modes(
     rank = math.inf
     if beyond == 0.0:
         rank = float(min(sum(kernel.multiplicity(k) for k in held), _LARGEST_RANK))
-    return Modes(logs, logs + kernel.log_multiplicities[:count], tail, rank), weights, rest
+    return Modes(logs, logs + kernel.log_multiplicities[:count], tail, rank)
+
+
+def shared_shape(**values: Values) -> tuple[np.ndarray, ...]:
+    """Arguments as float64 arrays of one shape.
+
+    Args:
+      **values: by name; counts of samples and features are positive, all others at least 0.
+
+    Raises:
+      RequirementError: naming an argument that is neither.
+    """
+    arrays = np.broadcast_arrays(*(np.asarray(a, np.float64) for a in values.values()))
+    for name, array in zip(values, arrays, strict=True):
+        if name.startswith("num_"):
+            counts = bool(np.all((array > 0.0) & np.isfinite(array)))
+            check(counts, name, "be positive and finite", values[name])
+        else:
+            check(bool(np.all(array >= 0.0)), name, "be at least 0", values[name])
+    return arrays

@@ -69,7 +69,7 @@ def test_a_grid_of_direct_regressions(numbers):
     distances = []
     for dim, n, ridge, noise, kernel in grid:
         spectra = relu_kernel_spectrum(kernel, dim, 200), zonal_spectrum(dim, 200)
-        theory = kernel_regression_risk(*spectra, n, ridge=ridge, noise=noise)
+        theory = kernel_regression_risk(*spectra, n, inputs="sphere", ridge=ridge, noise=noise)
         rows = measured(rng, dim, n, ridge, noise, kernel)
         error = rows.std(axis=0, ddof=1) / np.sqrt(SEEDS)
         distance = np.abs(rows.mean(axis=0) - [theory.risk, theory.train_risk, 0.0])
@@ -135,8 +135,6 @@ def test_equal_eigenvalues_by_hand():
     risk = p / (p - n) * (bias + noise**2) - noise**2
     np.testing.assert_allclose(found.risk, risk, rtol=rtol)
     np.testing.assert_allclose(found.variance, risk - bias, rtol=rtol)
-    with pytest.raises(RequirementError, match="below the kernel's rank, 50"):
-        kernel_regression(np.ones(1), np.array([p]), np.array([2.0]), 50)
     assert float(kernel_regression(np.ones(1), np.array([p]), np.ones(1), 80, ridge=0.1).risk) < 1
 
 
@@ -191,8 +189,11 @@ def test_the_scale_of_the_kernel_does_not_matter():
 
 
 def test_a_zonal_kernel_of_finite_rank():
-    """c = cos theta has degree 1 only, d functions: as many samples leave nothing to estimate."""
+    """c = cos theta has degree 1 only, d functions: from d samples on least squares on these."""
     linear, target = kernel_spectrum(lambda c: c, 10, 1), zonal_spectrum(10, 20)
-    with pytest.raises(RequirementError, match="below the kernel's rank, 10, without ridge"):
-        kernel_regression_risk(linear, target, 10)
-    assert np.isfinite(kernel_regression_risk(linear, target, 9).risk)
+    options = {"inputs": "sphere", "noise": 0.3}
+    outside = target.total - target.weights[1]
+    assert np.isposinf(kernel_regression_risk(linear, target, 10, **options).risk)
+    found = kernel_regression_risk(linear, target, 40, **options)
+    np.testing.assert_allclose(found.risk, (0.09 / 4 + outside) / 0.75, rtol=1e-12)
+    assert np.isfinite(kernel_regression_risk(linear, target, 9, **options).risk)

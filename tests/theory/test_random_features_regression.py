@@ -80,7 +80,8 @@ def test_a_grid_of_direct_regressions(numbers):
     for dim, n, features, ridge, (noise, is_neuron) in grid:
         setting = n, features
         if is_neuron:
-            theory = random_features_risk(*spectra(dim), *setting, ridge=ridge, noise=noise)
+            options = {"inputs": "sphere", "weights": "sphere", "ridge": ridge, "noise": noise}
+            theory = random_features_risk(*spectra(dim), *setting, **options)
         else:
             theory = polynomial_theory(dim, *setting, ridge, noise)
         rows = []

@@ -65,7 +65,8 @@ def theory(kernel, degree, n):
     """Expectation for a target of one degree, of second moment 1."""
     weights = (np.arange(201) == degree) * 1.0
     target = DegreeCoefficients(DIM, weights, 1.0)
-    return kernel_regression_risk(relu_kernel_spectrum(kernel, DIM, 200), target, n)
+    kernel = relu_kernel_spectrum(kernel, DIM, 200)
+    return kernel_regression_risk(kernel, target, n, inputs="sphere")
 
 
 def test_harmonics_are_orthonormal():

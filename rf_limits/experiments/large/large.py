@@ -16,10 +16,11 @@ from rf_limits.experiments.keep import NO_KEEP, Keep
 from rf_limits.experiments.large.fit import Problem, fit_row, history_rows, make_problem
 from rf_limits.experiments.large.jobs import Job, make_jobs
 from rf_limits.experiments.large.states import States
-from rf_limits.experiments.large.theory import THEORY, theory_rows
+from rf_limits.experiments.large.theory import THEORY, theory_remarks, theory_rows
 from rf_limits.experiments.large.validation import validate
 from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.tables import PRINTED_NAMES, short_number
+from rf_limits.problem import moment_words
 
 KEYS = ("method", "width", "num_train", "seed", "iteration")
 MEASUREMENTS = (
@@ -39,11 +40,13 @@ MEASUREMENTS = (
     "is_solved",
     "operations",
     "seconds",
+    "theory_remark",
 )
 _TYPES = {
     "method": "string",
     "solver": "string",
     "preconditioner": "string",
+    "theory_remark": "string",
     **dict.fromkeys(("width", "num_train", "seed", "iteration", "iterations"), "Int64"),
     "is_solved": "boolean",
 }
@@ -110,6 +113,7 @@ def _choices(problem: Problem, jobs: list[Job]) -> dict[str, Any]:
             "operations": job.plan.operations,
         }
     facts = {"target": problem.target.formula(), "second_moment": problem.second_moment}
+    facts["second_moment_se"] = problem.second_moment_error
     return facts | {"plans": plans}
 
 
@@ -176,9 +180,10 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
 
 
 def remarks(result: Result) -> list[str]:
-    """Lines under the table: the target, and every fit that was not solved."""
-    moment = result.choices["second_moment"]
-    lines = [f"Target {result.choices['target']}: E f*^2 = {moment:.4g}."]
+    """Lines under the table: the target, where theory is rough, every fit not solved."""
+    moment, error = result.choices["second_moment"], result.choices.get("second_moment_se", 0.0)
+    lines = [f"Target {result.choices['target']}: {moment_words(moment, error)}."]
+    lines += theory_remarks(result.metrics)
     fits = final_fits(result.metrics)
     for row in fits[~fits["is_solved"]].itertuples():
         width = "" if pd.isna(row.width) else f"N = {row.width}, "

@@ -1,19 +1,79 @@
 """Expected risks beside measured ones, where the kernels' spectra are known."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from ml_collections import ConfigDict
 
+from rf_limits.errors import RequirementError
 from rf_limits.models.network import make_network
 from rf_limits.models.zonal_kernels import has_zonal_kernels, zonal_kernels
 from rf_limits.problem.target import Target
-from rf_limits.theory import coefficients_by_degree, kernel_regression_risk, random_features_risk
+from rf_limits.theory import (
+    DegreeCoefficients,
+    DegreeProfiles,
+    KernelRegression,
+    RandomFeaturesRegression,
+    coefficients_by_degree,
+    kernel_regression_risk,
+    profiles_by_degree,
+    random_features_risk,
+)
 
 THEORY = "theory"
 """Suffix of the methods of theory rows, as in "nngp_theory"."""
-_DEGREES = 400
+DEGREES = 400
 _BETWEEN = 20  # numbers of samples at which theory is drawn, between the smallest and largest
+Curve = KernelRegression | RandomFeaturesRegression
+
+
+def known_target(
+    target: Target, second_moment: float | int, inputs: str
+) -> DegreeProfiles | DegreeCoefficients:
+    """The target as learning curves under ``inputs`` take it.
+
+    Args:
+      target: f*.
+      second_moment: E f*^2.
+      inputs: ``"gaussian"`` or ``"sphere"``.
+    """
+    if inputs == "gaussian":
+        return profiles_by_degree(target, DEGREES, second_moment)
+    return coefficients_by_degree(target, DEGREES, second_moment, inputs)
+
+
+def curve_or_refusal(expected: Callable[[], Curve]) -> tuple[Curve | None, str | None]:
+    """A learning curve, or None, and what is to be said of it.
+
+    Args:
+      expected: computes it.
+
+    Returns:
+      The curve and its remark, None where there is none to make; where the mean risk is infinite
+      no curve, and why.
+    """
+    try:
+        found = expected()
+    except RequirementError as refusal:
+        return None, f"No theory: {refusal}"
+    return found, found.remark or None
+
+
+def theory_remarks(metrics: pd.DataFrame) -> list[str]:
+    """A line for every different remark about theory, with the methods that it is about.
+
+    Args:
+      metrics: a table with theory rows; ``theory_remark`` may be missing.
+    """
+    if "theory_remark" not in metrics:
+        return []
+    held = metrics[metrics["theory_remark"].notna()]
+    return [
+        f"{', '.join(dict.fromkeys(group['method']))}: {remark}"
+        for remark, group in held.groupby("theory_remark", sort=False)
+    ]
 
 
 def theory_rows(
@@ -28,6 +88,9 @@ def theory_rows(
       config: large_config.
       target: f*.
       second_moment: E f*^2.
+
+    Returns:
+      The rows; of a method whose mean risk is infinite one row without a risk, which says so.
     """
     network = make_network(1, activation=config.model.activation, use_bias=config.model.bias)
     problem = config.problem
@@ -36,29 +99,29 @@ def theory_rows(
     nums = np.array(config.nums_train, dtype=float)
     between = np.geomspace(nums.min(), nums.max(), _BETWEEN)
     nums = np.unique(np.round(np.append(nums, between)).astype(int))
-    kernels = zonal_kernels(network, problem.dim, _DEGREES)
-    known = coefficients_by_degree(target, _DEGREES, second_moment, problem.inputs)
-    options = {"ridge": config.ridge, "noise": problem.noise}
+    kernels = zonal_kernels(network, problem.dim, DEGREES)
+    known = known_target(target, second_moment, problem.inputs)
+    options = {"inputs": problem.inputs, "ridge": config.ridge, "noise": problem.noise}
     rows = []
     for method in config.methods:
-        if method == "random_features":
-            for width in config.widths:
-                found = random_features_risk(kernels["nngp"], known, nums, width, **options)
-                rows += _rows(method, width, nums, found)
-        else:
-            found = kernel_regression_risk(kernels[method], known, nums, **options)
-            rows += _rows(method, None, nums, found)
+        for width in config.widths if method == "random_features" else (None,):
+
+            def expected(method: str = method, width: int | None = width) -> Curve:
+                if width is None:
+                    return kernel_regression_risk(kernels[method], known, nums, **options)
+                return random_features_risk(kernels["nngp"], known, nums, width, **options)
+
+            rows += _rows(method, width, nums, *curve_or_refusal(expected))
     return rows
 
 
-def _rows(method: str, width: int | None, nums: np.ndarray, found: Any) -> list[dict[str, Any]]:
+def _rows(
+    method: str, width: int | None, nums: np.ndarray, found: Curve | None, remark: str | None
+) -> list[dict[str, Any]]:
+    common = {"method": f"{method}_{THEORY}", "width": width, "theory_remark": remark}
+    if found is None:
+        return [{**common, "num_train": int(nums[0]), "risk": np.nan, "train_loss": np.nan}]
     return [
-        {
-            "method": f"{method}_{THEORY}",
-            "width": width,
-            "num_train": int(n),
-            "risk": float(risk),
-            "train_loss": float(loss),
-        }
+        {**common, "num_train": int(n), "risk": float(risk), "train_loss": float(loss)}
         for n, risk, loss in zip(nums, found.risk, found.train_risk, strict=True)
     ]

@@ -12,6 +12,14 @@ import numpy as np
 import pandas as pd
 from ml_collections import ConfigDict
 
+from rf_limits.experiments.large.theory import (
+    DEGREES,
+    THEORY,
+    Curve,
+    curve_or_refusal,
+    known_target,
+    theory_remarks,
+)
 from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.study import Member, Study, member, validate_members
 from rf_limits.experiments.tables import (
@@ -23,16 +31,20 @@ from rf_limits.experiments.tables import (
 )
 from rf_limits.experiments.training import Training
 from rf_limits.experiments.validation import check_sequence, check_whole
+from rf_limits.models.network import OneHiddenLayer
 from rf_limits.models.zonal_kernels import has_zonal_kernels, zonal_kernels
-from rf_limits.theory import coefficients_by_degree, kernel_regression_risk, random_features_risk
+from rf_limits.theory import (
+    KernelRegression,
+    RandomFeaturesRegression,
+    ZonalSpectrum,
+    kernel_regression_risk,
+    random_features_risk,
+)
 from rf_limits.theory.lazy_limit import lazy_limit
 
 LABELS = ("dim", "num_train")
 KERNELS = ("nngp", "ntk")
 FEATURES = "random_features"
-THEORY = "theory"
-"""Suffix of the methods of theory rows, as in "nngp_theory"."""
-_DEGREES = 400
 _BETWEEN = 4  # numbers of samples of theory rows, from one n to twice it
 
 
@@ -74,39 +86,49 @@ def _theory(one: Member, prepared: Training) -> pd.DataFrame:
         return pd.DataFrame()
     dim, n = problem.dim, config.data.num_train
     counts = np.unique(np.round(n * 2.0 ** (np.arange(_BETWEEN) / _BETWEEN)).astype(int))
-    kernels = zonal_kernels(network, dim, _DEGREES, config.model.trainable)
     moment = prepared.setting.second_moment
-    target = coefficients_by_degree(prepared.setting.target, _DEGREES, moment, problem.inputs)
+    target = known_target(prepared.setting.target, moment, problem.inputs)
+    options = {"inputs": problem.inputs, "noise": problem.noise}
+    ridge = config.predictors.ridge
     tables = []
+    kernels = zonal_kernels(network, dim, DEGREES, config.model.trainable)
     for name in KERNELS:
-        found = kernel_regression_risk(
-            kernels[name],
-            target,
-            counts,
-            ridge=config.predictors.ridge,
-            noise=problem.noise,
-        )
-        columns = {"risk": found.risk, "train_loss": found.train_risk, "bias": found.bias}
-        table = pd.DataFrame({"method": f"{name}_{THEORY}", "theory_num_train": counts, **columns})
-        tables.append(table)
-    for width in config.model.widths:
-        found = random_features_risk(
-            kernels["nngp"],
-            target,
-            counts,
-            width,
-            ridge=config.predictors.ridge,
-            noise=problem.noise,
-        )
-        columns = {"risk": found.risk, "train_loss": found.train_risk, "bias": found.bias}
-        columns |= {"method": f"{FEATURES}_{THEORY}", "width": width, "theory_num_train": counts}
-        tables.append(pd.DataFrame(columns))
+
+        def of_kernel(kernel: ZonalSpectrum = kernels[name]) -> KernelRegression:
+            return kernel_regression_risk(kernel, target, counts, ridge=ridge, **options)
+
+        tables.append(_rows(name, None, counts, *curve_or_refusal(of_kernel)))
+    for width in (run.network for run in prepared.widths):
+
+        def of_features(network: OneHiddenLayer = width) -> RandomFeaturesRegression:
+            # features have the NNGP kernel over the output weights' variance
+            kernel = zonal_kernels(network, dim, DEGREES)["nngp"]
+            distinct = network.width // 2 if network.antisymmetric else network.width
+            own = ridge * network.output_std**2
+            return random_features_risk(kernel, target, counts, distinct, ridge=own, **options)
+
+        tables.append(_rows(FEATURES, width.width, counts, *curve_or_refusal(of_features)))
     if problem.target == "single_neuron" and problem.bias == 0.0:
         limits = [float(lazy_limit(int(p), dim, norm=problem.norm)) for p in counts]
         columns = {"method": "lazy_limit", "theory_num_train": counts, "risk": limits}
         tables.append(pd.DataFrame(columns))
     found = pd.concat(tables, ignore_index=True)
     return found.assign(relative_risk=found["risk"] / moment)
+
+
+def _rows(
+    method: str, width: int | None, counts: np.ndarray, found: Curve | None, remark: str | None
+) -> pd.DataFrame:
+    """Rows of a learning curve; without one a single row that says why."""
+    columns = {"risk": [np.nan]}
+    if found is not None:
+        columns = {"risk": found.risk, "train_loss": found.train_risk, "bias": found.bias}
+    table = pd.DataFrame({"theory_num_train": counts[: len(columns["risk"])], **columns})
+    if width is not None:
+        table["width"] = width
+    if remark is not None:
+        table["theory_remark"] = remark
+    return table.assign(method=f"{method}_{THEORY}")
 
 
 def prepare(config: ConfigDict, report: Report = no_report) -> Study:
@@ -139,7 +161,7 @@ def agreement(metrics: pd.DataFrame, methods: Sequence[str] = KERNELS) -> pd.Dat
             & (metrics["theory_num_train"] == n)
             & (metrics["method"] == f"{name}_{THEORY}")
         ]
-        if not len(theory):
+        if not len(theory) or theory["risk"].isna().all():
             continue
         risks = group["risk"].to_numpy(float)
         error = risks.std(ddof=1) / np.sqrt(len(risks)) if len(risks) > 1 else np.nan
@@ -192,5 +214,6 @@ def remarks(result: Result) -> list[str]:
         lines.append(
             f"Kernel-regression theory within 3 standard errors at {within} of {len(table)} points."
         )
+    lines += theory_remarks(result.metrics)
     measured = result.metrics[result.metrics["seed"].notna()]
     return [*lines, *rounding_remarks(measured, LABELS), *refusal_remarks(measured, LABELS)]

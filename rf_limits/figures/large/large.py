@@ -8,6 +8,7 @@ from rf_limits.experiments.large.large import final_fits
 from rf_limits.experiments.large.theory import THEORY
 from rf_limits.experiments.large.validation import METHODS
 from rf_limits.figures.curves import as_floats, log_axes, spread_line
+from rf_limits.figures.samples.theory_line import theory_line
 from rf_limits.figures.style import COLOURS, MARKERS, NAMES, new_figure, shade, style
 
 
@@ -46,15 +47,14 @@ def _of(table: pd.DataFrame, method: str, width: int | None) -> pd.DataFrame:
 
 
 def risk(metrics: pd.DataFrame) -> Figure:
-    """Relative risk against n, a curve per method and number of features; theory dashed."""
+    """Relative risk against n by method and number of features; theory dashed, faint if rough."""
     figure, (axis,) = new_figure(1, height=3.4, width=4.2)
     fits = final_fits(metrics)
     for method, width, look in _lines(fits):
         part = _of(fits, method, width)
         spread_line(axis, as_floats, part, "num_train", "relative_risk", **look, linestyle="none")
         theory = _of(metrics, f"{method}_{THEORY}", width).sort_values("num_train")
-        x, y = (np.asarray(theory[c], float) for c in ("num_train", "relative_risk"))
-        axis.plot(x, y, color=look["color"], linestyle="--")
+        theory_line(axis, theory, "num_train", look["color"])
     log_axes(axis, x="number of samples $n$", y=r"relative risk $E(f-f^*)^2/E f^{*2}$")
     axis.legend(loc="best", fontsize=5.5)
     return figure

@@ -14,6 +14,7 @@ from rf_limits.experiments.samples.sample_complexity import (
 )
 from rf_limits.experiments.tables import final_rows
 from rf_limits.figures.curves import as_floats, log_axes, spread_line
+from rf_limits.figures.samples.theory_line import theory_line
 from rf_limits.figures.style import COLOURS, MARKERS, NAMES, new_figure, shade, style
 
 _FIXED = ("random_features", "tangent_features", *KERNELS)
@@ -30,7 +31,7 @@ def draw(metrics: pd.DataFrame) -> dict[str, Figure]:
 
 
 def sample_complexity(metrics: pd.DataFrame) -> Figure:
-    """Relative risk against n, a panel per d; theory dashed, degrees marked where n = d^k/k!."""
+    """Relative risk against n by d; theory dashed (faint: rough), degrees marked at d^k/k!."""
     dims = sorted(metrics["dim"].unique())
     figure, axes = new_figure(len(dims), height=3.4, width=3.4, sharey=True)
     for axis, dim in zip(axes, dims, strict=True):
@@ -78,7 +79,8 @@ def _lines(axis, table: pd.DataFrame) -> None:
             continue
         part = part.sort_values("theory_num_train")
         colour = COLOURS[method.removesuffix(f"_{THEORY}")]
-        style_of = "-." if method == "lazy_limit" else "--"
-        label = NAMES["lazy_limit"] if method == "lazy_limit" else None
+        if method != "lazy_limit":
+            theory_line(axis, part, "theory_num_train", colour)
+            continue
         x, y = (np.asarray(part[c], float) for c in ("theory_num_train", "relative_risk"))
-        axis.plot(x, y, color=colour, linestyle=style_of, label=label)
+        axis.plot(x, y, color=colour, linestyle="-.", label=NAMES[method])

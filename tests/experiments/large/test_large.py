@@ -71,7 +71,8 @@ def test_table_summary_and_figures(result):
         ["NTK", "-", "400"],
     ]
     assert all(row[3].startswith("cg, ") for row in cells)
-    assert len(large.remarks(result)) == 1
+    assert len(large.remarks(result)) == 2  # the target, and that d = 5 is small for features
+    assert "1.0 to 1.1 times these with ridge" in large.remarks(result)[1]
     assert set(draw(result.metrics)) == {"risk", "residuals"}
 
 
