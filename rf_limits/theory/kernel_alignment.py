@@ -19,9 +19,9 @@ def kernel_alignment_risk(
     """Estimate of E (f - y)^2 on new inputs and labels, noise included, of one kernel fit.
 
     In the theory of :mod:`rf_limits.theory.kernel_regression` its mean, and that of
-    (n kappa/ridge)^2 times the training error, is the risk plus noise^2. This holds for fits whose
-    samples count alike: on the sphere, not with a ridge or noise under Gaussian inputs for kernels
-    |x||x'| h, whose diagonal varies (docs/theory.md gives measured ratios).
+    (n kappa/ridge)^2 times the training error, is the risk plus noise^2. This supposes samples that
+    count alike, as on the sphere; under Gaussian inputs, where the diagonal of |x||x'| h varies,
+    measured means were within 3% of it (docs/theory.md).
 
     Args:
       gram: (n, n) kernel matrix K, symmetric and positive semidefinite.

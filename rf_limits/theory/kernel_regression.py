@@ -125,7 +125,7 @@ def kernel_regression(
 
     Returns:
       :class:`KernelRegression`. Measured for the Gaussian kernel under Gaussian inputs: at
-      d = 1, n = 40, ridge 0.05 and noise 0.1 risks are four times these (docs/theory.md).
+      d = 1, n = 40, ridge 0.05 and noise 0.1 risks are two to three times these (docs/theory.md).
 
     Raises:
       RequirementError: negative arguments, no sample, or no positive eigenvalue.

@@ -137,8 +137,8 @@ def random_features_regression(
 
     Returns:
       :class:`RandomFeaturesRegression`. Measured for random Fourier features under Gaussian
-      inputs with n infinite: at d = 4, weights of variance 0.5 and N = 20, 60 and 150 risks are
-      0.62, 0.28 and 0.23 of these (docs/theory.md).
+      inputs with n infinite and a neuron for target: at d = 4, weights of variance 0.5 and
+      N = 20, 60 and 150 risks are 0.70, 0.29 and 0.23 of these (docs/theory.md).
 
     Raises:
       RequirementError: negative arguments, infinite n or N, or no positive eigenvalue.

@@ -11,6 +11,7 @@ from rf_limits.experiments.samples import sample_complexity
 from rf_limits.experiments.samples.configs import sample_complexity_config
 from rf_limits.figures.samples.sample_complexity import draw
 from rf_limits.runs.store import plain
+from tests.chance import standard_errors
 
 THEORIES = {"nngp_theory", "ntk_theory", "random_features_theory"}
 
@@ -112,6 +113,51 @@ def test_refused_fits_are_neither_averaged_nor_compared(result):
         "REFUSED: nngp at dim = 10, num_train = 80 (1 fit): condition number 1.0e13, too "
         "ill-conditioned to be solved; predictors.ridge above 2.0e-9 makes it solvable."
     )
+
+
+def test_theory_is_left_out_where_means_are_infinite_and_faint_where_it_is_rough():
+    config = small_config("random_features", "nngp", "ntk")
+    config.dims, config.nums_train, config.seeds, config.problem.noise = (2, 4), (20,), 2, 0.3
+    result = sample_complexity.prepare(config).run()
+    theory = result.metrics[result.metrics["method"].isin(THEORIES)].set_index("dim")
+    assert list(theory.loc[2, "method"]) == ["nngp_theory", "ntk_theory", "random_features_theory"]
+    assert theory.loc[2, "risk"].isna().all()
+    assert theory.loc[2, "theory_remark"].str.startswith("No theory: ridge must be positive").all()
+    assert theory.loc[4, "risk"].notna().all()
+    assert theory.loc[4, "theory_remark"].str.startswith("Mean risks measured in dim").all()
+    lines = sample_complexity.remarks(result)
+    assert [line.split(":")[0] for line in lines[1:5]] == [
+        "nngp_theory, ntk_theory",
+        "random_features_theory",
+    ] * 2
+    assert set(sample_complexity.agreement(result.metrics)["dim"]) == {4}
+    json.dumps(plain(sample_complexity.summary(result)), allow_nan=False)
+    small, larger = draw(result.metrics)["sample_complexity"].axes
+    dashed = [[line for line in a.lines if line.get_linestyle() == "--"] for a in (small, larger)]
+    assert dashed[0] == []
+    assert [line.get_alpha() for line in dashed[1]] == [0.35] * 3
+
+
+@pytest.mark.parametrize(
+    ("parameterization", "ridge", "width"),
+    [
+        ("standard", 64.0, 128),
+        pytest.param("mup", 1.0, 128, marks=pytest.mark.slow),
+        pytest.param("mean_field", 1 / 64, 128, marks=pytest.mark.slow),
+        pytest.param("ntk", 1.0, 64, marks=pytest.mark.slow),
+    ],
+)
+def test_theory_knows_the_scale_and_number_of_features(parameterization, ridge, width):
+    """Features have no output weights, and pairs of a doubled network are one feature."""
+    config = small_config("random_features")
+    config.nums_train, config.seeds, config.problem.noise = (40,), 40, 0.3
+    config.model.widths, config.model.centring = (64, 128), "antisymmetric"
+    config.model.parameterization, config.predictors.ridge = parameterization, ridge
+    metrics = sample_complexity.prepare(config).run().metrics
+    metrics = metrics[metrics["width"] == width]
+    (row,) = sample_complexity.agreement(metrics, (sample_complexity.FEATURES,)).itertuples()
+    assert row.se < 0.05 * row.expected
+    assert abs(row.distance) < standard_errors(40, 4)
 
 
 def test_kernels_alone():
