@@ -196,9 +196,9 @@ def random_features_risk(
     Example:
       >>> from rf_limits.theory import relu_kernel_spectrum, zonal_spectrum
       >>> kernel, target = relu_kernel_spectrum("nngp", 20, 400), zonal_spectrum(20, 400)
-      >>> found = random_features_risk(kernel, target, 200, [50, 190, 1000], weights="sphere")
+      >>> found = random_features_risk(kernel, target, 200, [50, 190, 1000])
       >>> [round(float(r), 3) for r in found.risk]
-      [0.158, 0.88, 0.052]
+      [0.161, 0.886, 0.053]
     """
     modes, parts = zonal_problem(kernel, target, inputs, norm, degree)
     n, count, ridges, noises = shared_shape(

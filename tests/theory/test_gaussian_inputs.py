@@ -203,18 +203,18 @@ def test_profiles_do_not_depend_on_their_rule(monkeypatch):
     np.testing.assert_allclose(*found, rtol=1e-5)  # what profiles_by_degree states
 
 
-def features_rows(rng, dim, n, count, ridge, noise, inputs, weights, seeds):
-    rows = []
+def features_rows(rng, dim, n, count, ridge, noise, inputs, weights, seeds, bias=0.0):
+    rows, function = [], lambda x: np.maximum(x[:, 0] + bias, 0.0)
     for _ in range(seeds):
         x, z = drawn(rng, n, dim, inputs), drawn(rng, 1000, dim, inputs)
         w = drawn(rng, count, dim, weights)
         phi, psi = (np.maximum(y @ w.T, 0.0) / np.sqrt(count) for y in (x, z))
-        y = np.maximum(x[:, 0], 0.0) + noise * rng.normal(size=n)
+        y = function(x) + noise * rng.normal(size=n)
         if n < count:
             theta = phi.T @ np.linalg.solve(phi @ phi.T + ridge * np.eye(n), y)
         else:
             theta = np.linalg.solve(phi.T @ phi + ridge * np.eye(count), phi.T @ y)
-        error = psi @ theta - np.maximum(z[:, 0], 0.0)
+        error = psi @ theta - function(z)
         rows.append((np.mean(error**2), np.mean((phi @ theta - y) ** 2)))
     return np.array(rows)
 
@@ -248,6 +248,31 @@ def test_direct_regressions_on_features(dim, n, count, ridge, noise):
             risks.append(float(found.risk))
     if noise:
         assert len(set(np.round(risks, 4))) > 1
+
+
+@pytest.mark.parametrize(
+    ("dim", "n", "count", "ridge", "noise", "bias"),
+    [
+        (10, 100, 40, 1.0, 0.0, -1.0),
+        pytest.param(20, 60, 120, 0.0, 0.3, -1.0, marks=pytest.mark.slow),
+        pytest.param(20, 40, 100, 0.3, 0.3, 1.0, marks=pytest.mark.slow),
+        pytest.param(20, 120, 40, 0.0, 0.3, 1.0, marks=pytest.mark.slow),
+    ],
+)
+def test_biased_targets_on_features(dim, n, count, ridge, noise, bias):
+    """Interpolation, least squares and ridge."""
+    laws = "gaussian", "gaussian"
+    rows = features_rows(
+        np.random.default_rng(8), dim, n, count, ridge, noise, *laws, seeds=60, bias=bias
+    )
+    kernel = relu_kernel_spectrum("nngp", dim, 200)
+    found = random_features_risk(kernel, biased(dim, bias), n, count, ridge=ridge, noise=noise)
+    error = rows.std(axis=0, ddof=1) / np.sqrt(60)
+    distance = np.abs(rows.mean(axis=0) - [found.risk, found.train_risk])
+    assert distance[0] < standard_errors(60, 8) * error[0]
+    assert error[0] < 0.05 * found.risk
+    if ridge or n > count:
+        assert distance[1] < standard_errors(60, 8) * error[1]
 
 
 def test_least_squares_on_features_weighs_points_by_their_length():
