@@ -1,10 +1,10 @@
 """Lazy limits beside measured risks, and the test whether networks are below them.
 
-A mean risk below a limit says that no method of a class can do as well on average over the same
-draws (docs/theory.md, "What the limits exclude"). There are two classes, one for each
-:class:`Limit`. How sure that is, the test of :mod:`rf_limits.measure.bounded_mean` says, under the
-premise that no run has a risk above E f*^2, which predicting zero has. A mean is no statement on a
-single run.
+An expected risk below a limit is one that no method of a class has over the same draws
+(docs/theory.md, "What the limits exclude"). There are two classes, one for each :class:`Limit`. How
+sure it is, the test of :mod:`rf_limits.measure.bounded_mean` says, under the premises that runs are
+independent and that none can have a risk above E f*^2, which predicting zero has. A mean is no
+statement on a single run.
 """
 
 import dataclasses
@@ -17,12 +17,15 @@ import pandas as pd
 from ml_collections import ConfigDict
 
 from rf_limits.experiments.fixed_functions import FixedFunctions, fixed_functions
-from rf_limits.measure.bounded_mean import PLAN, holm, mean_p_value, runs_needed
+from rf_limits.measure.bounded_mean import holm, mean_p_value, runs_needed, runs_planned
 from rf_limits.theory.lazy_limit import lazy_limit
 
 LEVEL = 1e-3
 """Of all certificates of one table together."""
-UNKNOWN = "No lazy limit R* is known for this target and these inputs, or for shared data."
+UNKNOWN = (
+    "No lazy limit R* bounds these means: none is known for this target and these inputs, or all "
+    "seeds share the test set."
+)
 SECOND_MOMENT = "second_moment"
 """Column of the metrics table that holds E f*^2."""
 
@@ -160,8 +163,12 @@ class Certificate:
       runs: independent runs.
       tests: that are looked at together.
       p_value: of the hypothesis that the expected risk is at least R*, corrected by Holm's method
-        for all of them; 1 where a run has no finite risk or one above E f*^2.
-      needed: how many runs would do if each had risk ``mean``; infinite above the limit.
+        for all of them; 1 where a run breaks the premise.
+      broken: runs without a finite risk, or with one above E f*^2, which the test does not allow.
+      needed: how many runs would do if each had risk ``mean``; infinite above the limit, and where
+        a run breaks the premise.
+      planned: how many to plan if risks spread by half of their mean
+        (:func:`~rf_limits.measure.bounded_mean.runs_planned`).
     """
 
     cell: Mapping[str, Any]
@@ -171,7 +178,9 @@ class Certificate:
     runs: int
     tests: int
     p_value: float
+    broken: int
     needed: float | int
+    planned: float | int
 
     @property
     def below(self) -> bool:
@@ -183,11 +192,6 @@ class Certificate:
         """Whether the networks are certified to be below the limit on average."""
         return self.below and self.p_value <= LEVEL
 
-    @property
-    def planned(self) -> float | int:
-        """Runs to plan: enough in 80% of repeats if risks spread by half of their mean."""
-        return planned(self.needed)
-
     def columns(self) -> dict[str, Any]:
         """For a row of summary.json, with null for an infinite number of runs."""
         name = self.limit.functions
@@ -198,23 +202,35 @@ class Certificate:
         }
 
 
-def planned(needed: float | int) -> float | int:
-    """How many runs to plan where ``needed`` with constant risks would do."""
-    return math.ceil(PLAN * needed) if math.isfinite(needed) else needed
+_ROUNDING = 1e-12
+"""Relative, by which the risk of predicting zero may exceed E f*^2."""
 
 
-def _p_value(risks: np.ndarray, least: float, bound: float) -> float:
-    """Of one test; 1 where its premise does not hold, or where there is nothing to be below."""
-    if not np.all(np.isfinite(risks) & (risks <= bound)) or not 0.0 < least < bound:
-        return 1.0
-    return mean_p_value(risks, least, bound)
+def _tested(
+    cell: Mapping[str, Any], limit: Limit, least: float, risks: np.ndarray, bound: float
+) -> Certificate:
+    """The certificate of one test alone."""
+    mean, runs = float(np.mean(risks)), len(risks)
+    with np.errstate(invalid="ignore"):
+        allowed = np.isfinite(risks) & (risks <= bound * (1.0 + _ROUNDING))
+    broken = runs - int(np.sum(allowed))
+    p_value = 1.0
+    if not broken and 0.0 < least < bound:
+        p_value = mean_p_value(np.minimum(risks, bound), least, bound)
+    return Certificate(cell, limit, least, mean, runs, 1, p_value, broken, math.inf, math.inf)
 
 
-def _needed(mean: float, least: float, bound: float, tests: int) -> float | int:
-    """Runs of a constant risk that one of several tests takes."""
-    if not (0.0 <= mean < least < bound):
-        return math.inf
-    return runs_needed(mean, least, bound, LEVEL / tests)
+def _together(found: Sequence[Certificate], bounds: Sequence[float]) -> list[Certificate]:
+    """The same, corrected for being looked at together."""
+    p_values, tests = holm([one.p_value for one in found]), len(found)
+    corrected = []
+    for one, p_value, bound in zip(found, p_values, bounds, strict=True):
+        numbers = {}
+        if one.below and not one.broken and one.least < bound:
+            sizes = (one.mean, one.least, bound, LEVEL / tests)
+            numbers = {"needed": runs_needed(*sizes), "planned": runs_planned(*sizes)}
+        corrected.append(dataclasses.replace(one, p_value=float(p_value), tests=tests, **numbers))
+    return corrected
 
 
 def certificates(final: pd.DataFrame, labels: Sequence[str] = ()) -> list[Certificate]:
@@ -226,61 +242,58 @@ def certificates(final: pd.DataFrame, labels: Sequence[str] = ()) -> list[Certif
     """
     keys = [*labels, "width", "lazy_scale"]
     networks = final[final["method"] == "network"]
-    found = []
+    found, bounds = [], []
     for key, group in networks.groupby(keys, dropna=False, sort=True):
         cell = {k: None if pd.isna(v) else v for k, v in zip(keys, key, strict=True)}
-        risks = group["risk"].to_numpy(np.float64)
+        risks, bound = group["risk"].to_numpy(np.float64), _bound(group)
         for limit in (one for one in LIMITS if one.column in group):
             least = group[limit.column].to_numpy(np.float64)
             if np.all(np.isfinite(least)):
-                found.append((cell, limit, float(least.min()), risks, _bound(group)))
-    p_values = holm([_p_value(risks, least, bound) for _, _, least, risks, bound in found])
-    return [
-        Certificate(
-            cell,
-            limit,
-            least,
-            float(np.mean(risks)),
-            len(risks),
-            len(found),
-            float(p_value),
-            _needed(float(np.mean(risks)), least, bound, len(found)),
-        )
-        for (cell, limit, least, risks, bound), p_value in zip(found, p_values, strict=True)
-    ]
+                found.append(_tested(cell, limit, float(least.min()), risks, bound))
+                bounds.append(bound)
+    return _together(found, bounds)
 
 
-def seeds_for_half(config: ConfigDict) -> dict[str, list[float | int]]:
+def seeds_for_half(config: ConfigDict) -> dict[str, list[tuple[float | int, float | int]]]:
     """How many seeds certify networks whose risk is half of a limit, known before any is run.
 
-    Risks are taken to be constant (:func:`planned` for others); :data:`LEVEL` is that of all
-    widths, scales and limits together. E f*^2 is the limit of no function at all.
+    :data:`LEVEL` is that of all widths, scales and limits together. E f*^2 is the limit of no
+    function at all.
 
     Args:
       config: of a training run.
 
     Returns:
-      By symbol of every limit that bounds a mean over seeds, the number for each width.
+      By symbol of every limit that bounds a mean over seeds, for each width how many seeds it
+      takes if risks are constant, and how many to plan if they spread by half of their mean.
     """
     model, problem = config.model, config.problem
     widths = sorted(model.widths)
     if not has_lazy_limit(config) or "network" not in config.predictors.methods:
         return {}
+    # of shared data exact risks are needed, which are known for sure for relu
+    exact = config.measure.exact and model.activation == "relu"
     rows = pd.DataFrame(
         {
             "method": "network",
             "width": widths,
             "parameters": [width * (problem.dim + 1 + int(model.bias)) for width in widths],
             "step": config.training.steps,
-            "risk_standard_error": 0.0,
+            "risk_standard_error": 0.0 if exact else 1.0,
         }
     )
     table = add_limits(rows, config)
     known = [limit for limit in LIMITS if table[limit.column].notna().all()]
-    tests = len(widths) * len(model.lazy_scales) * len(known)
+    level = LEVEL / max(1, len(widths) * len(model.lazy_scales) * len(known))
     bound = float(lazy_limit(0, problem.dim, norm=problem.norm, bias=problem.bias))
     return {
-        limit.symbol: [_needed(0.5 * least, least, bound, tests) for least in table[limit.column]]
+        limit.symbol: [
+            (
+                runs_needed(0.5 * least, least, bound, level),
+                runs_planned(0.5 * least, least, bound, level),
+            )
+            for least in table[limit.column]
+        ]
         for limit in known
     }
 
@@ -303,28 +316,44 @@ def counted_seeds(found: Sequence[Certificate]) -> str:
     return f"{number} {'seed' if most == 1 else 'seeds'}"
 
 
+def _number(runs: float | int) -> str:
+    """Runs in words: as many digits as a mean of few seeds is worth."""
+    return f"{runs:.0f}" if runs < 9.5e3 else f"{runs:.1e}".replace("e+0", "e").replace("e+", "e")
+
+
+def _sure_line(found: Sequence[Certificate], labels: Sequence[str]) -> str:
+    limit, tests = found[0].limit, found[0].tests
+    cells = "; ".join(
+        f"{_named(one, labels)} (p = {one.p_value:.1g}, {one.runs} runs)" for one in found
+    )
+    which = "one test" if tests == 1 else f"all {tests} tests of the table together"
+    return (
+        f"CERTIFIED: expected risk below {limit.symbol} at level {LEVEL:g} for {which} (premises: "
+        f"runs are independent, and none can have a risk above E f*^2): {cells}. Excluded, on "
+        f"average: {limit.excludes}."
+    )
+
+
 def _sentences(found: Sequence[Certificate], labels: Sequence[str]) -> list[str]:
     """Of the certificates against one limit."""
-    limit, tests = found[0].limit, found[0].tests
+    limit, lines = found[0].limit, []
     sure = [one for one in found if one.holds]
-    unsure = [one for one in found if one.below and not one.holds]
-    lines = []
     if sure:
-        cells = "; ".join(
-            f"{_named(one, labels)} (p = {one.p_value:.1g}, {one.runs} runs)" for one in sure
-        )
-        lines.append(
-            f"CERTIFIED: expected risk below {limit.symbol} at level {LEVEL:g} (p-values corrected "
-            f"for {tests} tests; premise: runs are independent and none can have a risk above "
-            f"E f*^2): {cells}. Excluded, on average: {limit.excludes}."
-        )
+        lines.append(_sure_line(sure, labels))
+    unsure = [one for one in found if one.below and not one.holds and not one.broken]
     if unsure:
         cells = "; ".join(
-            f"{one.needed:.0f} ({one.planned:.0f}) at {_named(one, labels)}" for one in unsure
+            f"{_number(one.needed)} ({_number(one.planned)}) at {_named(one, labels)}"
+            for one in unsure
         )
         lines.append(
-            f"Below {limit.symbol}, {counted_seeds(unsure)}: no certificate; it would take about "
-            f"{cells}. In brackets: where risks spread by half of their mean."
+            f"Below {limit.symbol}, {counted_seeds(unsure)}: no certificate; if the expected risk "
+            f"is that mean it would take about {cells}."
+        )
+    for one in (one for one in found if one.below and one.broken):
+        lines.append(
+            f"Below {limit.symbol}, no certificate at {_named(one, labels)}: {one.broken} of "
+            f"{one.runs} runs have a risk above E f*^2, which the test does not allow."
         )
     return lines
 
@@ -340,4 +369,6 @@ def certificate_lines(found: Sequence[Certificate], labels: Sequence[str] = ()) 
     for limit in LIMITS:
         own = [one for one in found if one.limit is limit]
         lines += _sentences(own, labels) if own else []
+    if any("would take" in line for line in lines):
+        lines.append("Numbers of seeds: of constant risks (to plan: spread by half of their mean).")
     return lines

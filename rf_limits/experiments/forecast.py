@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from rf_limits.experiments.certificate import planned, seeds_for_half
+from rf_limits.experiments.certificate import seeds_for_half
 from rf_limits.experiments.large.jobs import make_jobs
 from rf_limits.experiments.memory import gram_bytes
 from rf_limits.experiments.training import relative_cost
@@ -79,7 +79,7 @@ def _training_sizes(config: ConfigDict) -> dict[str, Any]:
         "methods": _listed(config.predictors.methods),
         **{
             f"seeds that certify risks of half {symbol}, constant (spread by half of their mean)": (
-                _listed(f"{number:.0f} ({planned(number):.0f})" for number in seeds)
+                _listed(f"{needed:.0f} ({planned:.0f})" for needed, planned in seeds)
             )
             for symbol, seeds in seeds_for_half(config).items()
         },

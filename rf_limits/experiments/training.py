@@ -1,4 +1,4 @@
-"""Networks of several widths and lazy scales, beside everything that cannot learn features.
+"""Networks of several widths and lazy scales, beside methods that keep their features.
 
 For every width: an ensemble over seeds and lazy scales is trained, its linearization beside
 it, and measured at log-spaced steps; RF and NT predictors of the same initializations are
@@ -24,6 +24,7 @@ from rf_limits.experiments.certificate import (
     certificate_lines,
     certificates,
 )
+from rf_limits.experiments.defaults import METHODS
 from rf_limits.experiments.descent import descend, part_name
 from rf_limits.experiments.fitted import fit_kernels, fitted_values, flow_risks
 from rf_limits.experiments.keep import NO_KEEP, Keep
@@ -231,14 +232,16 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
     table = overview(metrics)
     seen = table.get(SAMPLES.column, pd.Series(dtype=float)).dropna().unique()
     samples = f"; {SAMPLES.symbol} = {short_number(float(seen[0]))}" if len(seen) == 1 else ""
-    table = table.drop(columns=SAMPLES.column, errors="ignore")
+    absent = [name for name in METHODS if not metrics["method"].eq(name).any()]
+    table = table.drop(columns=[SAMPLES.column, *absent], errors="ignore")
     columns = [PRINTED_NAMES.get(name, name) for name in table.columns]
     cells = [
         [short_number(v) if isinstance(v, float) else str(v) for v in row]
         for row in table.itertuples(index=False)
     ]
     seeds = metrics["seed"].nunique()
-    title = f"Final risk E (f - f*)^2, movement, drift: means over {seeds} seeds{samples}"
+    counted = f"{seeds} {'seed' if seeds == 1 else 'seeds'}"
+    title = f"Final risk E (f - f*)^2, movement, drift: means over {counted}{samples}"
     return title, columns, cells
 
 
@@ -266,9 +269,11 @@ def remarks(result: Result) -> list[str]:
     formula, moment = (result.choices[n] for n in ("target", "target_second_moment"))
     error = result.choices.get("target_second_moment_se", 0.0)
     size = "" if "E f*^2" in formula else f": {moment_words(moment, error)}"
+    kernels = result.metrics["method"].isin(("nngp", "ntk")).any()
+    of_kernels = f"; of kernels: {result.choices['risk_of_kernels']}" if kernels else ""
     lines = [
         f"Target {formula}{size}. Risks of networks and features: "
-        f"{result.choices['risk_of_networks']}; of kernels: {result.choices['risk_of_kernels']}."
+        f"{result.choices['risk_of_networks']}{of_kernels}."
     ]
     lines += limit_lines(result.metrics)
     lines += rounding_remarks(result.metrics) + refusal_remarks(result.metrics)

@@ -58,7 +58,9 @@ def labels(table: pd.DataFrame, fields: Sequence[str]) -> pd.Series:
 
 
 def _words(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float) and float(f"{value:g}") == value:
+        return f"{value:g}"
+    return str(value)
 
 
 def _panels(table: pd.DataFrame, one: Callable) -> Figure:

@@ -34,7 +34,7 @@ def unlearned_by_degree(metrics: pd.DataFrame) -> Figure:
     """Share of each degree not yet learned, E (f_k - f*_k)^2 / E f*_k^2, by the widest network.
 
     One panel per degree that the target has: the network against time at every lazy scale, and
-    at the right edge where everything ends that keeps its features (the linearization at the
+    at the right edge where the methods end that keep their features (the linearization at the
     largest lazy scale).
     """
     degrees = drawn_degrees(metrics)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from rf_limits.experiments.certificate import SECOND_MOMENT, one_limit
+from rf_limits.experiments.certificate import SAMPLES, SECOND_MOMENT, one_limit
 from rf_limits.experiments.tables import CELL, final_rows
 from rf_limits.figures.curves import as_floats, log_axes
 from rf_limits.figures.style import COLOURS, LIMIT_LINES, MARKERS, NAMES, new_figure, shade, style
@@ -19,7 +19,7 @@ _FEATURES = {
 _FIXED = (*_FEATURES, "nngp", "ntk")
 
 
-def headline(metrics: pd.DataFrame, limit: pd.DataFrame, samples: float) -> Figure:
+def headline(metrics: pd.DataFrame, limit: pd.DataFrame) -> Figure:
     """Risk at the end against the number of features, over the lazy limits R*(p) and R*(n).
 
     Points are means over seeds with bars from the smallest to the largest; p is N for random
@@ -28,7 +28,6 @@ def headline(metrics: pd.DataFrame, limit: pd.DataFrame, samples: float) -> Figu
     Args:
       metrics: table of a training run.
       limit: of :func:`rf_limits.experiments.certificate.limit_curve`.
-      samples: n; infinite without a training set.
     """
     final = final_rows(metrics)
     with style():
@@ -52,10 +51,20 @@ def headline(metrics: pd.DataFrame, limit: pd.DataFrame, samples: float) -> Figu
             rows = networks[networks["lazy_scale"] == scale]
             line = {"color": colour, "marker": MARKERS[i % 4], "ls": "-", "ms": 5.5}
             _points(axis, rows, "parameters", label=label, **line)
-        _limit(axis, limit, samples)
+        _limit(axis, limit, samples_limit(metrics))
         log_axes(axis, x="number of features $p$", y=r"population risk $E(f-f^*)^2$")
         figure.legend(loc="outside upper left", ncols=2, columnspacing=1.0)
     return figure
+
+
+def samples_limit(metrics: pd.DataFrame) -> float:
+    """R*(n) of the networks of a run at the end, or of its kernels; NaN if it bounds neither."""
+    final = final_rows(metrics)
+    for methods in (("network",), ("nngp", "ntk")):
+        found = final[final["method"].isin(methods)][SAMPLES.column].dropna()
+        if len(found):
+            return float(found.iloc[0])
+    return float("nan")
 
 
 def _points(axis, rows: pd.DataFrame, by: str, **line) -> None:
@@ -75,24 +84,24 @@ def _heights(axis) -> list[float]:
 
 
 def _limit(axis, limit: pd.DataFrame, samples: float) -> None:
-    """R*(p) as a line over the ground where no p features are on average, and R*(n) across."""
+    """R*(p) as a line over the ground where no p features are on average, and R*(n) across.
+
+    Args:
+      axis: to draw on.
+      limit: R*(p).
+      samples: R*(n); NaN if it bounds nothing here.
+    """
     x, y = (limit[name].to_numpy(float) for name in ("num_features", "risk"))
     good = y > 0
     if not good.any():
         return
     x, y = x[good], y[good]
-    finite = np.isfinite(samples) and samples < x[-1]
     axis.plot(x, y, **LIMIT_LINES["features_limit"] | {"label": NAMES["lazy_limit"] + "$(p)$"})
-    if finite:
-        least = float(np.exp(np.interp(np.log(samples), np.log(x), np.log(y))))
-        axis.axhline(least, **LIMIT_LINES["samples_limit"])
+    if np.isfinite(samples):
+        axis.axhline(samples, **LIMIT_LINES["samples_limit"])
     low = min([y.min() / 10, *(v / 2 for v in _heights(axis) if v > 0)])
     axis.fill_between(x, y, low, color="0.5", alpha=0.12, lw=0)
     axis.set_ylim(bottom=low)
-    if finite:
-        axis.axvline(samples, color="0.6", lw=0.6, linestyle=":")
-        place = {"transform": axis.get_xaxis_transform(), "fontsize": 6.5, "color": "0.3"}
-        axis.text(samples, 0.02, rf" $n={samples:g}$", **place)
 
 
 def _means(table: pd.DataFrame, columns: Sequence[str], labels: Sequence[str]) -> pd.DataFrame:

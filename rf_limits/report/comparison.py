@@ -97,9 +97,10 @@ def _limit_figures(table: pd.DataFrame, found: Compared, key: str) -> list[Pictu
             against_functions(counted, limits),
             "Risk against the number of features or samples",
             "Every run, width and scale, at the end of training: means over seeds. Random features "
-            "have p = N, tangent features as many as parameters, kernels n, all of them at most n; "
-            "networks are drawn at the larger of parameters and samples, so that those below the "
-            "line of their problem are below both limits (certificates stand in the table).",
+            "have p = N, tangent features as many as parameters, kernels n, all of them at most n "
+            "where every seed draws its own data; networks are drawn at the larger of parameters "
+            "and samples, so that those below the line of their problem are below both limits "
+            "(certificates stand in the table). Runs that no limit bounds are left out.",
         ),
         picture(
             f"{key}-limit",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from rf_limits.experiments.certificate import limit_curve
+from rf_limits.experiments.certificate import LIMITS, SECOND_MOMENT, limit_curve
 from rf_limits.experiments.fixed_functions import FixedFunctions, fixed_functions
 from rf_limits.experiments.tables import CELL, final_rows
 from rf_limits.sweeps.manifest import config_from_json
@@ -15,10 +15,13 @@ from rf_limits.sweeps.manifest import config_from_json
 _COUNTED = ("network", "linearized", "random_features", "tangent_features", "nngp", "ntk")
 
 
-def _number(functions: FixedFunctions, row: Mapping[Hashable, Any]) -> int:
-    """Of whose limit :func:`~rf_limits.experiments.certificate.one_limit` is."""
-    known = [count for count in functions if math.isfinite(count)]
-    return int(max(known) if row["method"] == "network" else min(known))
+def _number(functions: FixedFunctions, row: Mapping[Hashable, Any]) -> float:
+    """Of whose limit :func:`~rf_limits.experiments.certificate.one_limit` is, or NaN."""
+    holds = (limit for limit in LIMITS if not pd.isna(row.get(limit.column)))
+    known = [getattr(functions, limit.functions) for limit in holds]
+    if not known:
+        return math.nan
+    return float(max(known) if row["method"] == "network" else min(known))
 
 
 def with_limits(
@@ -31,8 +34,8 @@ def with_limits(
       configs: contents of config.json by the name of the run.
 
     Returns:
-      Final rows with a column ``fixed_functions``; for every problem ``num_features`` and the
-      limit's relative risk ``risk``.
+      Final rows with a column ``fixed_functions``, NaN where no limit bounds the mean; for every
+      problem ``num_features`` and the limit's relative risk ``risk``.
     """
     final = final_rows(table, (CELL,))
     final = final[final["method"].isin(_COUNTED)]
@@ -44,7 +47,6 @@ def with_limits(
         problem = configs[name]["problem"]
         same = json.dumps([problem[key] for key in ("target", "dim", "norm", "bias", "inputs")])
         if same not in limits:
-            curve = limit_curve(resolved[name], max(counts))
-            moment = (rows["risk"] / rows["relative_risk"]).median()
-            limits[same] = curve.assign(risk=curve["risk"] / moment)
+            curve = limit_curve(resolved[name], int(max([2.0, *final["fixed_functions"].dropna()])))
+            limits[same] = curve.assign(risk=curve["risk"] / rows[SECOND_MOMENT].iloc[0])
     return final, [limit for limit in limits.values() if len(limit)]

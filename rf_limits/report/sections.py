@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from rf_limits.errors import RequirementError
-from rf_limits.experiments.certificate import limit_curve
-from rf_limits.figures.headline import headline
+from rf_limits.experiments.certificate import FEATURES, limit_curve
+from rf_limits.figures.headline import headline, samples_limit
 from rf_limits.figures.training import movement_and_drift
 from rf_limits.report import tables
 from rf_limits.report.configuration import Field, fields, words
@@ -162,20 +162,24 @@ def _first_figures(metrics: pd.DataFrame, config: dict[str, Any], key: str) -> l
     resolved = config_from_json(config)
     counts = metrics[["parameters", "width"]].max().dropna()
     most = int(max([*counts, config["data"]["num_train"]]))
-    fixed = config["data"]["kind"] == "fixed"
-    samples = float(config["data"]["num_train"]) if fixed else math.inf
     limit = limit_curve(resolved, most)
-    known = "The lazy limit R* is not known for this target, so no line is drawn."
+    if not metrics[FEATURES.column].notna().any():
+        limit = limit.iloc[:0]
+    known = "No lazy limit R*(p) bounds these means, so no line is drawn."
     if len(limit):
         known = (
             "No p features drawn by a rotation-invariant law have an expected risk in the grey "
-            "ground below the lazy limit R*(p), whatever is learned in their span; below R*(n) are "
-            "no rotation-invariant kernels on n samples."
+            "ground below the lazy limit R*(p), whatever is learned in their span."
+        )
+    if len(limit) and math.isfinite(samples_limit(metrics)):
+        known += (
+            " On average over training sets no rotation-invariant kernel method in the span of as "
+            "many functions as there are samples has one below R*(n)."
         )
     found = [
         picture(
             f"{key}-headline",
-            headline(metrics, limit, samples),
+            headline(metrics, limit),
             "Risk against the number of features",
             f"{known} Means over seeds at the end of training; bars reach to the extreme seeds.",
         )

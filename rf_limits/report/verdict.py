@@ -50,11 +50,11 @@ def against_fixed(rows: list[dict[str, Any]]) -> str:
     ratio = other["risk"] / best["risk"]
     if ratio >= 1.0:
         return (
-            f"{text}, {_times(ratio)} times below the best that keeps its features fixed "
+            f"{text}, {_times(ratio)} times below the best beside it that keeps its features "
             f"({reached})."
         )
     return (
-        f"{text}, {_times(1 / ratio)} times above the best that keeps its features fixed "
+        f"{text}, {_times(1 / ratio)} times above the best beside it that keeps its features "
         f"({reached})."
     )
 
@@ -77,7 +77,7 @@ def against_limits(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> list[st
         sentences.append(
             f"{below} of {len(own)} widths and scales end below {limit.symbol} on average over "
             f"{counted_seeds(own)}, {sure or 'none'} with a certificate (level {LEVEL:g} for all "
-            f"{len(found)} tests together)."
+            f"tests of this table together: {len(found)})."
         )
     return sentences
 

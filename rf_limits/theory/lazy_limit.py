@@ -99,7 +99,7 @@ def features_for_risk(
     bias: float | int = 0.0,
     activation: Activation = "relu",
 ) -> int:
-    """Least p with R*(p) <= ``risk``: what any lazy method needs, in features and in samples.
+    """Least p with R*(p) <= ``risk``: as many fixed functions can do, on average.
 
     Args:
       risk: absolute risk, positive.

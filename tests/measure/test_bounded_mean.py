@@ -8,7 +8,15 @@ import pytest
 from scipy import stats
 
 from rf_limits.errors import RequirementError
-from rf_limits.measure.bounded_mean import BETS, PLAN, SPREAD, holm, mean_p_value, runs_needed
+from rf_limits.measure.bounded_mean import (
+    BETS,
+    PLAN,
+    SPREAD,
+    holm,
+    mean_p_value,
+    runs_needed,
+    runs_planned,
+)
 from tests.rounding import rounding
 
 LEVEL = 1e-3
@@ -106,17 +114,36 @@ def beta_risks(mean, runs, repeats, seed):
     return rng.beta(mean * total, (1.0 - mean) * total, (repeats, runs))
 
 
+def shares_certified(share, fraction, runs, repeats):
+    """Of repeats with so many runs of Beta risks."""
+    risks = beta_risks(fraction * share, runs, repeats, 1)
+    return np.mean([mean_p_value(r, share, 1.0) <= LEVEL for r in risks])
+
+
 @pytest.mark.parametrize("share", NEEDED)
 @pytest.mark.parametrize("fraction", [0.25, 0.5])
 def test_planned_number_is_enough_in_four_of_five(share, fraction):
-    """And the bare one in about half, so that it is no plan."""
+    """And the bare one in about half, so that it is no plan. Of fixed draws: 0.9 is found."""
     mean = fraction * share
     needed = int(runs_needed(mean, share, 1.0, LEVEL))
-    risks = beta_risks(mean, math.ceil(PLAN * needed), 200, 1)
-    planned = np.mean([mean_p_value(r, share, 1.0) <= LEVEL for r in risks])
-    bare = np.mean([mean_p_value(r[:needed], share, 1.0) <= LEVEL for r in risks])
-    assert planned >= 0.8  # of fixed draws: 0.9 and more are found
-    assert 0.15 < bare < 0.85
+    planned = int(runs_planned(mean, share, 1.0, LEVEL))
+    assert math.ceil(PLAN * needed) <= planned <= 1.5 * needed
+    assert shares_certified(share, fraction, math.ceil(PLAN * needed), 200) >= 0.8
+    assert 0.15 < shares_certified(share, fraction, needed, 200) < 0.85
+
+
+@pytest.mark.parametrize("share", [0.6, 0.26, 0.07])
+@pytest.mark.parametrize("fraction", [0.75, 0.9, 0.95])
+def test_planned_number_where_the_mean_is_near_the_limit(share, fraction):
+    """There 1.25 times the bare number is not enough."""
+    planned = int(runs_planned(fraction * share, share, 1.0, LEVEL))
+    assert shares_certified(share, fraction, planned, 100) >= 0.8
+
+
+def test_planned_number_at_the_ends():
+    assert runs_planned(0.0, 0.2, 1.0, LEVEL) == math.ceil(PLAN * runs_needed(0.0, 0.2, 1.0, LEVEL))
+    assert runs_planned(0.2, 0.2, 1.0, LEVEL) == math.inf
+    assert runs_planned(0.9, 0.95, 1.0, LEVEL) > runs_needed(0.9, 0.95, 1.0, LEVEL)
 
 
 def test_holm():

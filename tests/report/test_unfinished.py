@@ -86,4 +86,4 @@ def test_runs_without_a_lazy_limit(tmp_path):
         config.predictors.methods, config.model.widths = ("network",), (4,)
         assert run(config, tmp_path / "runs" / str(degree))[0] == 0
     text = written([tmp_path / "runs"], tmp_path / "page.html")[0].read_text()
-    assert "No lazy limit R* is known" in text
+    assert "No lazy limit R* bounds these means" in text
