@@ -14,7 +14,7 @@ from rf_limits.runs.store import RunStore
 REFERENCE = pathlib.Path(__file__).parents[2] / "results" / "reference"
 IDENTITY = {"width", "seed", "step", "dim", "num_train", "lazy_scale", "time", "threshold"}
 LABELS = {"N", "scale", "params", "parameterization", "part", "point", "data", "student", "d", "n"}
-LABELS |= {"target", "regime", "measurement"}
+LABELS |= {"target", "regime", "measurement", "activation"}
 TABLES = {
     "training": "quickstart",
     "lazy_scale": "lazy_scale",
