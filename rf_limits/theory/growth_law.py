@@ -2,7 +2,7 @@ r"""How fast the number of features that one ReLU neuron needs grows with the di
 
 For a target relu(<w*, x>), |w*| = d^a, and an absolute risk eps, the lazy limit asks for all
 harmonics up to a degree L. The neuron's second moment in degree k, even and much larger than d, is
-2 d sqrt(d/(2 pi))/(2 pi k^4) (|w*| = 1: a kink of slope sqrt(d) in the angle, crossed with density
+2 d sqrt(d/(2 pi))/(pi k^4) (|w*| = 1: a kink of slope sqrt(d) in the angle, crossed with density
 sqrt(d/(2 pi)) per radian, gives d sqrt(d/(2 pi))/(pi k^4) a degree on average over two), so the
 degrees beyond L hold d^{3/2}/(3 pi sqrt(2 pi) L^3), and
 
