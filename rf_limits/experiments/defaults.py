@@ -11,6 +11,8 @@ METHODS = ("network", "linearized", "random_features", "tangent_features", "nngp
 """What a training run puts side by side."""
 OPTIONAL_METHODS = ("rf_descent",)
 """On request: the output layer alone, trained by the same steps on the same samples."""
+TRAINED = ("network", "linearized", "rf_descent")
+"""Those that are trained by steps; all others are fitted."""
 
 
 def default_config() -> ConfigDict:

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
+from rf_limits.experiments.defaults import TRAINED
 from rf_limits.learning.optimizers import parse_optimizer
 
 _HOMOGENEOUS = ("relu", "linear")
-_TRAINED = ("network", "linearized", "rf_descent")
 
 
 class FixedFunctions(NamedTuple):
@@ -27,11 +27,6 @@ class FixedFunctions(NamedTuple):
 
     features: float | int
     samples: float | int
-
-    @property
-    def least(self) -> float | int:
-        """The smaller of both."""
-        return min(self)
 
 
 def _samples_seen(config: ConfigDict, step: Any) -> float | int:
@@ -79,7 +74,7 @@ def fixed_functions(config: ConfigDict, row: dict[str, Any]) -> FixedFunctions:
     if method in ("nngp", "ntk"):
         return FixedFunctions(math.inf, config.data.num_train)
     features = row["width"] if method in ("random_features", "rf_descent") else row["parameters"]
-    if method not in _TRAINED:
+    if method not in TRAINED:
         return FixedFunctions(features, config.data.num_train)
     features += int(_outside_tangent_span(config, method))
     started = int(config.model.centring == "none")

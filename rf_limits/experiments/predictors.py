@@ -15,9 +15,9 @@ from jaxtyping import Array, Float
 
 from rf_limits.devices.processes import on_host
 from rf_limits.errors import RequirementError, check, check_choice
+from rf_limits.experiments.defaults import TRAINED
 from rf_limits.experiments.fitted import FittedRow, fit_kernels, limit_kernels
 from rf_limits.experiments.keep import Keep
-from rf_limits.experiments.tables import TRAINED
 from rf_limits.experiments.training import Training
 from rf_limits.experiments.watch import Trained
 from rf_limits.experiments.width import FITS, WidthRun

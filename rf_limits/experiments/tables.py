@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 from ml_collections import ConfigDict
 
-from rf_limits.experiments.certificate import LIMITS, SECOND_MOMENT, certificates
+from rf_limits.experiments.certificate import certificates
+from rf_limits.experiments.defaults import TRAINED
+from rf_limits.experiments.limits import LIMITS, SECOND_MOMENT
 from rf_limits.measure.alignment import Alignment
 from rf_limits.measure.scaling import power_law
 
@@ -46,7 +48,6 @@ ALIGNMENT_COLUMNS = Alignment._fields
 """With measure.alignment."""
 DEGREE_COLUMNS = ("risk", "target")
 """Measured by degree: columns <name>_degree_0, ..., <name>_degree_rest."""
-TRAINED = ("network", "linearized", "rf_descent")
 ROUNDING_LIMIT = 0.3
 """Share of a training step lost to rounding beyond which a measurement is not fitted."""
 _LEARNED = 1e-10

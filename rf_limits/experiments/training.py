@@ -16,23 +16,16 @@ import pandas as pd
 from ml_collections import ConfigDict
 
 from rf_limits.devices.processes import on_host
-from rf_limits.experiments.certificate import (
-    LIMITS,
-    SAMPLES,
-    UNKNOWN,
-    add_limits,
-    certificate_lines,
-    certificates,
-)
-from rf_limits.experiments.defaults import METHODS
+from rf_limits.experiments.certificate import certificate_lines, certificates
+from rf_limits.experiments.defaults import METHODS, TRAINED
 from rf_limits.experiments.descent import descend, part_name
 from rf_limits.experiments.fitted import fit_kernels, fitted_values, flow_risks
 from rf_limits.experiments.keep import NO_KEEP, Keep
+from rf_limits.experiments.limits import LIMITS, SAMPLES, UNKNOWN, add_limits
 from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.setting import make_setting
 from rf_limits.experiments.tables import (
     PRINTED_NAMES,
-    TRAINED,
     diverged_rows,
     exponent_rows,
     final_rows,

@@ -16,6 +16,7 @@ from rf_limits.devices.layout import lead, place
 from rf_limits.devices.mesh import make_mesh
 from rf_limits.devices.processes import agree_arrays, on_host
 from rf_limits.errors import check
+from rf_limits.experiments.defaults import TRAINED
 from rf_limits.experiments.fitted import (
     FittedRow,
     fit_random_features,
@@ -24,7 +25,6 @@ from rf_limits.experiments.fitted import (
 )
 from rf_limits.experiments.setting import Setting, streams
 from rf_limits.experiments.step_sizes import curvatures_at_start, step_sizes
-from rf_limits.experiments.tables import TRAINED
 from rf_limits.experiments.validation import network_from_config
 from rf_limits.experiments.watch import Options, Watcher, of_seed
 from rf_limits.learning.ensemble import networks_at_once, over_cells

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from rf_limits.experiments.certificate import SAMPLES, SECOND_MOMENT, one_limit
+from rf_limits.experiments.limits import SAMPLES, SECOND_MOMENT, one_limit
 from rf_limits.experiments.tables import CELL, final_rows
 from rf_limits.figures.curves import as_floats, log_axes
 from rf_limits.figures.style import COLOURS, LIMIT_LINES, MARKERS, NAMES, new_figure, shade, style
@@ -27,7 +27,7 @@ def headline(metrics: pd.DataFrame, limit: pd.DataFrame) -> Figure:
 
     Args:
       metrics: table of a training run.
-      limit: of :func:`rf_limits.experiments.certificate.limit_curve`.
+      limit: of :func:`rf_limits.experiments.limits.limit_curve`.
     """
     final = final_rows(metrics)
     with style():
@@ -138,7 +138,7 @@ def against_limit(table: pd.DataFrame, labels: Sequence[str] = (CELL,)) -> Figur
 
     Args:
       table: of :func:`rf_limits.sweeps.compare.gather`; a row's limit is its
-        :func:`~rf_limits.experiments.certificate.one_limit`.
+        :func:`~rf_limits.experiments.limits.one_limit`.
       labels: columns that tell its runs apart.
     """
     limits = one_limit(table) / table[SECOND_MOMENT]

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from rf_limits.experiments.certificate import LIMITS
+from rf_limits.experiments.limits import LIMITS
 from rf_limits.experiments.tables import final_rows
 from rf_limits.figures.curves import as_floats, log_axes, spread_line
 from rf_limits.figures.degrees import drawn_degrees, unlearned_by_degree

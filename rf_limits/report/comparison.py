@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from rf_limits.experiments.certificate import one_limit
+from rf_limits.experiments.limits import one_limit
 from rf_limits.experiments.tables import CELL, diverged_rows
 from rf_limits.figures import compare as comparing
 from rf_limits.figures.headline import against_functions, against_limit

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.colors import to_hex
 
-from rf_limits.experiments.certificate import one_limit
+from rf_limits.experiments.limits import one_limit
 from rf_limits.figures.style import COLOURS, shade
 
 _DIGITS = 5

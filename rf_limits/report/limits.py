@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from rf_limits.experiments.certificate import LIMITS, SECOND_MOMENT, limit_curve
 from rf_limits.experiments.fixed_functions import FixedFunctions, fixed_functions
+from rf_limits.experiments.limits import LIMITS, SECOND_MOMENT, limit_curve
 from rf_limits.experiments.tables import CELL, final_rows
 from rf_limits.sweeps.manifest import config_from_json
 
@@ -16,7 +16,7 @@ _COUNTED = ("network", "linearized", "random_features", "tangent_features", "nng
 
 
 def _number(functions: FixedFunctions, row: Mapping[Hashable, Any]) -> float:
-    """Of whose limit :func:`~rf_limits.experiments.certificate.one_limit` is, or NaN."""
+    """Of whose limit :func:`~rf_limits.experiments.limits.one_limit` is, or NaN."""
     holds = (limit for limit in LIMITS if not pd.isna(row.get(limit.column)))
     known = [getattr(functions, limit.functions) for limit in holds]
     if not known:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from rf_limits.errors import RequirementError
-from rf_limits.experiments.certificate import FEATURES, limit_curve
+from rf_limits.experiments.limits import FEATURES, limit_curve
 from rf_limits.figures.headline import headline, samples_limit
 from rf_limits.figures.training import movement_and_drift
 from rf_limits.report import tables

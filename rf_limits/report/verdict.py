@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rf_limits.experiments.certificate import LEVEL, LIMITS, UNKNOWN, certificates, counted_seeds
+from rf_limits.experiments.certificate import LEVEL, certificates, counted_seeds
+from rf_limits.experiments.limits import LIMITS, UNKNOWN
 from rf_limits.experiments.tables import final_rows, short_number
 from rf_limits.figures.style import NAMES
 from rf_limits.report.tables import means

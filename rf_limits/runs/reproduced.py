@@ -15,7 +15,7 @@ import pandas as pd
 from ml_collections import ConfigDict
 
 from rf_limits.errors import check
-from rf_limits.experiments.tables import TRAINED as DESCENDED
+from rf_limits.experiments.defaults import TRAINED as DESCENDED
 from rf_limits.runs.recipes import FOLDERS, ROOT, chosen
 from rf_limits.runs.store import RunStore
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from rf_limits.errors import RequirementError
-from rf_limits.experiments.tables import KEYS, TRAINED
+from rf_limits.experiments.defaults import TRAINED
+from rf_limits.experiments.tables import KEYS
 from rf_limits.runs.store import TENSORBOARD
 
 Row = Mapping[str, Any]

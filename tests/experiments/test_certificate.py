@@ -8,19 +8,16 @@ import pytest
 from scipy import optimize, stats
 
 from rf_limits.experiments.approximation import prepare as prepare_approximation
-from rf_limits.experiments.certificate import (
+from rf_limits.experiments.certificate import LEVEL, certificate_lines, certificates, seeds_for_half
+from rf_limits.experiments.defaults import approximation_config, default_config
+from rf_limits.experiments.limits import (
     FEATURES,
-    LEVEL,
     LIMITS,
     SAMPLES,
     add_limits,
-    certificate_lines,
-    certificates,
     has_lazy_limit,
     one_limit,
-    seeds_for_half,
 )
-from rf_limits.experiments.defaults import approximation_config, default_config
 from rf_limits.experiments.tables import final_rows, summary_rows
 from rf_limits.experiments.training import limit_lines, prepare, remarks
 from rf_limits.theory.lazy_limit import lazy_limit
@@ -197,6 +194,18 @@ def test_which_limits_bound_a_mean_over_seeds(fields, error, features, samples):
     row = {"method": "network", "width": 8, "parameters": 48, "step": 10, "risk": 0.1}
     table = add_limits(pd.DataFrame([row | {"risk_standard_error": error}]), config)
     assert [bool(table[limit.column].notna().all()) for limit in LIMITS] == [features, samples]
+
+
+def test_the_output_layer_alone_sees_fresh_samples_of_a_stream_too():
+    """Like the network beside it; fitted features see the set that seeds share."""
+    config = small_config()
+    config.data.kind, config.data.seed, config.training.batch_size = "stream", 1, 3
+    rows = [
+        {"method": method, "width": 8, "parameters": 48, "step": 10, "risk_standard_error": 0.0}
+        for method in ("network", "rf_descent", "random_features", "ntk")
+    ]
+    table = add_limits(pd.DataFrame(rows), config)
+    assert table[SAMPLES.column].notna().tolist() == [True, True, False, False]
 
 
 def test_one_limit_for_figures():
