@@ -247,5 +247,8 @@ def certificate_lines(found: Sequence[Certificate], labels: Sequence[str] = ()) 
         own = [one for one in found if one.limit is limit]
         lines += _sentences(own, labels) if own else []
     if any("would take" in line for line in lines):
-        lines.append("Numbers of seeds: of constant risks (to plan: spread by half of their mean).")
+        lines.append(
+            "The first number of seeds is for constant risks, the one in brackets to plan with if "
+            "risks spread by half of their mean."
+        )
     return lines

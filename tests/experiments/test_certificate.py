@@ -65,7 +65,7 @@ def test_many_runs_certify_and_few_do_not():
     assert lines[0].startswith("Below R*(P), 3 seeds: no certificate; if the expected risk is ")
     assert f"{few[0].needed:.0f} ({few[0].planned:.0f}) at N = 16, scale 0.1" in lines[0]
     assert lines[1].startswith("Below R*(n), 3 seeds: no certificate")
-    assert lines[2].startswith("Numbers of seeds: of constant risks (to plan:")
+    assert lines[2].startswith("The first number of seeds is for constant risks, ")
     sure = certificate_lines(both)
     assert all(line.startswith("CERTIFIED: expected risk below R*(") for line in sure)
     assert "level 0.001" in sure[0]
