@@ -1,8 +1,9 @@
 """A keep in memory that stops a run where a test wants it."""
 
-import numpy as np
+import io
 
 from rf_limits.experiments.keep import Keep, Stopped
+from rf_limits.runs.checkpoints import dump_arrays, load_arrays
 
 
 class MemoryKeep(Keep):
@@ -45,7 +46,9 @@ class MemoryKeep(Keep):
         return True
 
     def save(self, name, state):
-        self.states[self.prefix + name] = {key: np.array(value) for key, value in state.items()}
+        file = io.BytesIO()  # as files hold it
+        dump_arrays(file, state)
+        self.states[self.prefix + name] = load_arrays(file)
         self.saved.append(self.prefix + name)
         self.go_on()
 

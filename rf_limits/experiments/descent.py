@@ -13,9 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rf_limits.devices.layout import put
 from rf_limits.devices.pace import Pace
 from rf_limits.devices.processes import on_host
+from rf_limits.devices.stored import restored, storable
 from rf_limits.experiments.keep import Keep, State, Stopped
 from rf_limits.experiments.watch import Trained
 from rf_limits.experiments.width import Row, WidthRun
@@ -134,7 +134,7 @@ class _Descent:
         found = []
         for i, leaf in enumerate(leaves):
             whole = np.concatenate([strand.saved[f"state.{i}"] for strand in self.strands])
-            found.append(put(whole, leaf.sharding))
+            found.append(restored(whole, leaf))
         self.state, self.rf_state = jax.tree.unflatten(structure, found)
 
     def _advance(self, size: int) -> Any:
@@ -193,7 +193,7 @@ class _Descent:
         due = [strand.keep.due() for strand in self.strands]
         if not any(due):
             return
-        leaves = jax.tree.leaves(on_host(self._trees))
+        leaves = storable(self._trees)
         stopped = None
         for strand, place in self._places():
             state = {"measured": np.asarray(self.measured), "step": np.asarray(self.step)}

@@ -57,6 +57,20 @@ def _floats_to(dtype: Any, tree: Any) -> Any:
     return jax.tree.map(convert, tree)
 
 
+def _own_streams(state: Any, cell: "Cell") -> Any:
+    """An optimizer's state whose random keys differ from seed to seed and from scale to scale."""
+    scale = jax.lax.bitcast_convert_type(cell.alpha.astype(jnp.float32), jnp.uint32)
+
+    def convert(leaf: Any) -> Any:
+        if not jnp.issubdtype(jnp.asarray(leaf).dtype, jax.dtypes.prng_key):
+            return leaf
+        for number in (*jnp.ravel(jax.random.key_data(cell.key)), scale):
+            leaf = jax.random.fold_in(leaf, number)
+        return leaf
+
+    return jax.tree.map(convert, state)
+
+
 class Cell(NamedTuple):
     """What one network is trained on; leaves carry a leading axis for an ensemble.
 
@@ -154,7 +168,7 @@ class Trainer:
             state = None
             if not self.optimizer.is_gradient_flow:
                 optimizer = make_optimizer(self.optimizer, cell.learning_rate, self.trainable)
-                state = optimizer.init(cell.init)
+                state = _own_streams(optimizer.init(cell.init), cell)
             linear = (cell.init, state) if self.linearized else (None, None)
             order = jnp.arange(cell.x.shape[0]) if self._minibatch else None
             return TrainState(cell.init, state, *linear, order, jnp.zeros((), jnp.int64))

@@ -30,6 +30,21 @@ CASES = {
         "training.batch_size": 5,
         "predictors.methods": ("network", "rf_descent"),
     },
+    "noise": {
+        "training.optimizer": "noisy_sgd(key=1, eta=1e-4)",
+        "training.learning_rate": "0.05",
+        "predictors.methods": ("network", "linearized", "rf_descent"),
+    },
+    "short_floats": {
+        "training.optimizer": "adamw(mu_dtype='bfloat16')",
+        "training.learning_rate": "0.01",
+        "predictors.methods": ("network",),
+    },
+    "short_momentum": {
+        "training.optimizer": "sgd(momentum=0.9, accumulator_dtype='bfloat16')",
+        "training.learning_rate": "0.05",
+        "predictors.methods": ("network",),
+    },
     "flow": {
         "training.optimizer": "gradient_flow",
         "training.learning_rate": "0.05",
@@ -48,7 +63,7 @@ def configured(case):
     return config
 
 
-@pytest.mark.parametrize("case", kept(CASES, ["alongside", "minibatches"]))
+@pytest.mark.parametrize("case", kept(CASES, ["alongside", "minibatches", "noise", "short_floats"]))
 def test_stopped_at_every_opportunity(case, monkeypatch):
     config = configured(case)
     prepared = training.prepare(config)

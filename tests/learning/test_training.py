@@ -270,3 +270,23 @@ def test_networks_stepped_at_once_on_an_accelerator(monkeypatch):
     assert at_once(64, each) is None
     held = LIVE * each * at_once(64, each, memory=80e9)
     assert held <= DEVICE_SHARE * 80e9
+
+
+def test_noise_differs_between_seeds_and_scales(key):
+    """Added noise is the optimizer's own: its key alone would be the same for every network."""
+    network = make_network(WIDTH)
+    trainer = Trainer(ScaledOutput(network, True), parse_optimizer("noisy_sgd(key=1)"))
+    four = cells(key, network, 4)
+    four = four._replace(
+        alpha=jnp.array([1.0, 2.0, 1.0, 2.0]), key=four.key[jnp.array([0, 0, 1, 1])]
+    )
+    state = trainer.start(four)
+    (own,) = (
+        leaf
+        for leaf in jax.tree.leaves(state.optimizer)
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    )
+    data = np.asarray(jax.random.key_data(own))
+    assert len(np.unique(data, axis=0)) == 4
+    again = jax.random.key_data(jax.tree.leaves(trainer.start(four).optimizer)[1])
+    np.testing.assert_array_equal(again, data)
