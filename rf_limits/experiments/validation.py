@@ -200,6 +200,13 @@ def _validate_training(config: ConfigDict) -> None:
     if None in rates:
         check_auto(spec)
     check_whole(training.steps, "training.steps", 1)
+    numbers = np.finfo(config.precision)
+    least, most = float(numbers.tiny), float(numbers.max) / training.steps
+    for rate in (rate for rate in rates if rate is not None):
+        requirement = f"lie between {least:.1e} and {most:.1e}, as precision = "
+        requirement += f"{config.precision!r} and {training.steps} steps leave it"
+        good = least <= rate <= most
+        check(good, "training.learning_rate", requirement, training.learning_rate)
     check_whole(training.log_points, "training.log_points", 2)
     check_choice(training.ensemble, ENSEMBLES, "training.ensemble")
     size = training.batch_size

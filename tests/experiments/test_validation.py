@@ -1,5 +1,7 @@
 """Impossible configs are refused in one line that names the field and the value."""
 
+import contextlib
+
 import pytest
 
 from rf_limits.errors import RequirementError
@@ -28,7 +30,7 @@ BAD = {
     "model.centring": ["yes"],
     "model.trainable": ["first"],
     "training.optimizer": ["sgdd", "sgd(nu=1)"],
-    "training.learning_rate": ["fast", "-1", "0", "1,2,3"],
+    "training.learning_rate": ["fast", "-1", "0", "1,2,3", "1e-46", "1e39"],
     "training.steps": [0],
     "training.batch_size": [0, 41],
     "training.log_points": [1],
@@ -132,3 +134,24 @@ def test_every_field_is_checked():
     typed = {f"measure.{name}" for name in ("exact", "kernels", "alignment", "test_loss")}
     typed |= {"model.bias", "measure.infinite_width"}  # a bool, or ml_collections refuses it
     assert leaves - set(BAD) == {"experiment", "problem.seed", *typed}
+
+
+@pytest.mark.parametrize(
+    ("rate", "precision", "good"),
+    [
+        ("1e-46", "float32", False),  # nothing would move
+        ("1e39", "float32", False),  # infinite in float32
+        ("1e37", "float32", False),  # after 50 steps
+        ("1e36", "float32", True),
+        ("1e39", "float64", True),
+        ("1e-46", "float64", True),
+        ("1e308", "float64", False),
+        ("1e-320", "float64", False),
+    ],
+)
+def test_rates_that_precision_cannot_hold(rate, precision, good):
+    config = small_config()
+    config.training.optimizer, config.training.learning_rate = "adam", rate
+    config.precision = precision
+    with contextlib.nullcontext() if good else pytest.raises(RequirementError, match="must lie"):
+        validate(config)
