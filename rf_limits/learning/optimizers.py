@@ -23,6 +23,8 @@ from rf_limits.types import Scalar
 
 _FIELD = "training.optimizer"
 GRADIENT_FLOW = "gradient_flow"
+_TOLERANCES = {"rtol": (0.0, 0.1), "atol": (1e-16, 0.1)}
+"""Of gradient flow, per step; without an absolute one no first step is small enough."""
 _AVERAGES = ("momentum", "b1", "b2", "b3", "decay")
 """Arguments of optax that weigh what was before against what is new."""
 
@@ -179,6 +181,9 @@ def _check_argument(text: str, name: str, value: Any, parameter: inspect.Paramet
     field = f"{_FIELD}: in {text!r}, {name}"
     good = isinstance(value, numbers.Real) and math.isfinite(value)
     check(good, field, "be a finite number", value)
+    if name in _TOLERANCES:
+        low, high = _TOLERANCES[name]
+        check(low <= value <= high, field, f"lie between {low:g} and {high:g}", value)
     if name in _AVERAGES:
         check(0.0 <= value < 1.0, field, "be at least 0 and below 1", value)
 

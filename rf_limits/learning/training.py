@@ -281,9 +281,23 @@ class Trainer:
         duration = to_float64(cell.learning_rate) * num_steps
         moving = trainable_mask(cell.init, self.trainable)
 
+        # weights move by 1/alpha where alpha is large: the solver's tolerances are those of the
+        # change times alpha, which is what outputs are made of
+        start, size = to_float64(cell.init), jnp.maximum(to_float64(cell.alpha), 1.0)
+
+        def moved(change):
+            return jax.tree.map(lambda leaf, by: leaf + by / size, start, change)
+
         def follow(loss, params):
-            options = self.optimizer.arguments
-            return gradient_flow(loss, params, duration, moving=moving, **options)
+            change = jax.tree.map(lambda a, b: size * (a - b), to_float64(params), start)
+            found = gradient_flow(
+                lambda by: size**2 * loss(moved(by)),
+                change,
+                duration,
+                moving=moving,
+                **self.optimizer.arguments,
+            )
+            return jax.tree.map(lambda a, b: a.astype(b.dtype), moved(found), params)
 
         losses = self._losses(cell, cell.x, cell.y)
         params = follow(losses[0], state.params)

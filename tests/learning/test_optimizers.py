@@ -150,3 +150,12 @@ def test_auto_ntk_gives_every_seed_and_width_the_same_time():
     config.model.bias = True
     with pytest.raises(RequirementError, match="auto_ntk"):
         prepare(config)
+
+
+@pytest.mark.parametrize("text", ["atol=0.0", "atol=-1e-8", "rtol=-1.0", "rtol=10.0", "atol=1.0"])
+def test_tolerances_of_gradient_flow_that_mean_nothing(text):
+    """Without an absolute one the integration never ended; negative and huge ones were taken."""
+    name = text.partition("=")[0]
+    with pytest.raises(RequirementError, match=f"{name} must lie between"):
+        parse_optimizer(f"gradient_flow({text})")
+    assert parse_optimizer("gradient_flow(rtol=0.0)").arguments == {"rtol": 0.0}
