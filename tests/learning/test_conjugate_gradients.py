@@ -111,17 +111,23 @@ def test_certificates_hold():
     theta = exact + 1e-3 * rng.normal(size=12)
     r = b - a @ theta
     norm = np.linalg.norm(a @ theta) / np.linalg.norm(theta)
-    energy = r @ np.linalg.solve(a, r)
-    found = certify_features(r, b, theta, norm, num=80, ridge=ridge, energy=energy)
+    # features are standard normal: E phi phi^T = I
+    options = {"num": 80, "ridge": ridge, "square": 12.0}
+    found = certify_features(r, b, theta, norm, **options)
     excess = (objective(theta) - objective(exact)) / 80
-    # a difference of objectives, each a sum over 80 points and 12 features
-    error = rounding(2 * (80 + 12)) * 2.0 * np.sum((np.abs(phi) @ np.abs(exact) + np.abs(y)) ** 2)
-    np.testing.assert_allclose(found.excess_estimate, excess, rtol=0, atol=error / 80)
+    distance = np.linalg.norm(theta - exact)
+    assert distance <= found.distance
+    least = np.linalg.eigvalsh(a)[0]
+    sharper = certify_features(r, b, theta, norm, **options, least=least)
+    assert distance <= sharper.distance < found.distance
+    risk = np.sum(theta**2)  # of f* = 0
+    assert abs(risk - np.sum(exact**2)) <= found.risk_bound(risk)
     assert excess <= found.excess_bound
     assert np.mean((phi @ (theta - exact)) ** 2) <= found.excess_bound
     least = np.linalg.norm(r) / (np.linalg.norm(a, 2) * np.linalg.norm(theta) + np.linalg.norm(b))
     assert least <= found.backward_error <= found.relative_residual
-    assert certify_features(r, b, theta, norm, num=80, ridge=0.0, energy=1.0).excess_bound == np.inf
+    without = certify_features(r, b, theta, norm, num=80, ridge=0.0, square=12.0)
+    assert without.excess_bound == without.distance == np.inf
 
     k = phi @ phi.T
     system, c = k + ridge * np.eye(80), np.linalg.solve(k + ridge * np.eye(80), y)
@@ -130,7 +136,8 @@ def test_certificates_hold():
     def by_kernel(c):
         return np.sum((k @ c - y) ** 2) + ridge * c @ k @ c
 
-    found = certify_kernel(y - system @ moved, y, moved, 1.0)
+    found = certify_kernel(y - system @ moved, y, moved, 1.0, ridge=ridge, square=12.0)
+    assert np.linalg.norm(phi.T @ (moved - c)) <= found.distance  # k = <x, x'>, x standard normal
     assert 0.0 < (by_kernel(moved) - by_kernel(c)) / 80 <= found.excess_bound
     assert np.mean((k @ (moved - c)) ** 2) <= found.excess_bound
 

@@ -13,6 +13,7 @@ from rf_limits.errors import RequirementError
 from rf_limits.learning.regression import feature_regression, kernel_regression
 from rf_limits.learning.streamed.feature_data import FeatureData
 from rf_limits.learning.streamed.feature_fits import (
+    fit_features_by_samples,
     fit_features_directly,
     fit_features_iteratively,
 )
@@ -181,6 +182,48 @@ def test_features_agree_with_the_regression_in_memory(activation, kind):
     size = np.abs(phi) @ np.abs(theta) + np.abs(y)
     loss = np.mean((phi @ theta - y) ** 2)
     np.testing.assert_allclose(fit.train_loss, loss, rtol=0, atol=sums_over(np.mean(size**2)))
+
+
+@pytest.mark.sharp
+@pytest.mark.parametrize("ridge", [RIDGE, 1e-11])
+def test_few_samples_by_their_own_numbers(ridge):
+    """theta = V s/(s^2 + ridge) U^T y by singular values, for n < N."""
+    data = features_of()
+    data = data._replace(stream=dataclasses.replace(STREAM, num=20))
+    x, y = data.stream.collect(KEY)
+    phi = np.asarray(random_features(data.network, data.params, jnp.asarray(x)))
+    fit = fit_features_by_samples(data, ridge)
+    assert fit.is_solved
+    u, s, vt = np.linalg.svd(phi, full_matrices=False)
+    exact = vt.T @ (s / (s**2 + ridge) * (u.T @ y))
+    error = fit.coefficients - exact
+    condition = (s[0] ** 2 + ridge) / (s[-1] ** 2 + ridge)
+    size = s[0] * np.linalg.norm(y) / (s[-1] ** 2 + ridge)
+    known = rounding(10 * (20 + WIDTH), condition=condition) * size
+    assert np.linalg.norm(error) <= known
+    gram = population_gram(data)
+    distance = np.sqrt(max(error @ gram @ error, 0.0))
+    assert distance <= fit.certificate.distance + known
+    loss = np.mean((phi @ exact - y) ** 2)
+    np.testing.assert_allclose(fit.train_loss, loss, rtol=0, atol=known * s[0] * np.abs(y).max())
+
+
+@pytest.mark.parametrize("ridge", [RIDGE, 1e-9])
+@pytest.mark.parametrize("num", [30, 60, 100, NUM])
+def test_population_distances_are_bounded(num, ridge):
+    """Of solutions that have not converged, by whichever preconditioner."""
+    data = features_of()
+    data = data._replace(stream=dataclasses.replace(STREAM, num=num))
+    x, y = data.stream.collect(KEY)
+    phi = np.asarray(random_features(data.network, data.params, jnp.asarray(x)))
+    u, s, vt = np.linalg.svd(phi, full_matrices=False)
+    exact, gram = vt.T @ (s / (s**2 + ridge) * (u.T @ y)), population_gram(data)
+    for precondition in (np.copy, population_preconditioner(data, ridge)):
+        for steps in (3, 12):
+            options = {"tolerance": 1e-13, "max_iterations": steps}
+            fit = fit_features_iteratively(data, ridge, precondition, **options)
+            error = fit.coefficients - exact
+            assert np.sqrt(error @ gram @ error) <= fit.certificate.distance
 
 
 def test_features_that_do_not_converge_say_so():

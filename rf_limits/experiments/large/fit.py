@@ -20,6 +20,7 @@ from rf_limits.learning.streamed.certificate import Certificate
 from rf_limits.learning.streamed.conjugate_gradients import State
 from rf_limits.learning.streamed.feature_data import FeatureData
 from rf_limits.learning.streamed.feature_fits import (
+    fit_features_by_samples,
     fit_features_directly,
     fit_features_iteratively,
 )
@@ -42,6 +43,9 @@ from rf_limits.models.network import OneHiddenLayer, ScaledOutput, init_params, 
 from rf_limits.problem import Target, make_target, second_moment_error
 
 _TEST_ROWS = 256
+_CERTIFIED = ("relative_residual", "backward_error", "excess_bound")
+MOST_RISK_ERROR = 0.01
+"""Share of the risk that want of convergence may explain in a fit that counts as solved."""
 _SECONDS = 5.0  # between two lines on the same stage
 
 
@@ -118,6 +122,9 @@ def _fit_features(
 ) -> tuple[StreamedFit, float]:
     """The fit, and the condition number of its preconditioner."""
     ridge, blocks = config.ridge, data.stream.blocks
+    if plan.solver == "cholesky" and data.stream.num < data.width:
+        listen("features", 0.0)
+        return fit_features_by_samples(data, ridge), np.nan
     if plan.solver == "cholesky":
 
         def after_blocks(sums: GramSums, done: int) -> None:
@@ -230,7 +237,10 @@ def fit_row(
 ) -> tuple[StreamedFit, dict[str, Any]]:
     """One fit and its row of the table, without keys.
 
-    A fit that is not solved has no risk: NaN, as :mod:`rf_limits.experiments.fitted` has it.
+    A fit that is not solved has no risk: NaN, as :mod:`rf_limits.experiments.fitted` has it. One
+    by conjugate gradients is solved where its residual fixes the risk
+    (:meth:`~rf_limits.learning.streamed.certificate.Certificate.risk_bound`) to
+    :data:`MOST_RISK_ERROR`.
 
     Args:
       config: large_config.
@@ -260,17 +270,21 @@ def fit_row(
             risk_of = _feature_risk
     except RequirementError:  # not positive definite: nothing else is checked this late
         fit = _refused()
-    risk, error = float("nan"), float("nan")
+    risk, error, bound = (float("nan"),) * 3
     if fit.is_solved:
         listen("risk", 0.97)
         risk, error = risk_of(config, problem, data, fit.coefficients, seed)
+        bound = fit.certificate.risk_bound(max(risk, 0.0))
+        if plan.solver == "cg" and not bound <= MOST_RISK_ERROR * risk:
+            fit, risk, error = fit._replace(is_solved=False), float("nan"), float("nan")
     return fit, {
         "solver": plan.solver,
         "preconditioner": plan.preconditioner or None,
         "risk": risk,
         "risk_standard_error": error,
+        "risk_bound": bound,
         "train_loss": fit.train_loss,
-        **fit.certificate._asdict(),
+        **{name: getattr(fit.certificate, name) for name in _CERTIFIED},
         "iterations": fit.iterations,
         "condition_number": fit.condition_number,
         "preconditioner_condition": condition,

@@ -28,12 +28,12 @@ MEASUREMENTS = (
     "preconditioner",
     "risk",
     "risk_standard_error",
+    "risk_bound",
     "relative_risk",
     "train_loss",
     "relative_residual",
     "backward_error",
     "excess_bound",
-    "excess_estimate",
     "iterations",
     "condition_number",
     "preconditioner_condition",
@@ -141,7 +141,7 @@ def means(metrics: pd.DataFrame) -> pd.DataFrame:
         row = {k: None if pd.isna(v) else v for k, v in zip(keys, key, strict=True)}
         for name in ("risk", "relative_risk", "train_loss", "seconds"):
             row[name] = float(group[name].mean(skipna=False))
-        for name in ("iterations", "relative_residual", "excess_bound", "excess_estimate"):
+        for name in ("iterations", "relative_residual", "excess_bound", "risk_bound"):
             row[name] = float(group[name].astype("float64").max())
         row |= {"seeds": len(group), "not_solved": int((~group["is_solved"]).sum())}
         beside = metrics[
@@ -191,6 +191,11 @@ def remarks(result: Result) -> list[str]:
         if row.solver == "cg":
             why = f"relative residual {row.relative_residual:.1e} after {row.iterations} iterations"
             how = "a larger max_iterations, tolerance or ridge makes it solvable"
+            if not pd.isna(row.risk_bound):
+                why += f" fixes the risk to {row.risk_bound:.1e} only"
+                how = "a smaller tolerance or a larger ridge makes it solvable"
+                if not pd.isna(row.width) and row.num_train < row.width:
+                    how += ", solver = 'cholesky' solves for n numbers instead of N"
         else:
             why = f"condition number {short_number(row.condition_number)}"
             how = "a larger ridge makes it solvable"

@@ -74,6 +74,11 @@ def _features(config: ConfigDict, solver: str, width: int, num: int) -> Plan:
         "products added to it": matrix / mesh.width / feature_sums.tiles_of(width, mesh.width),
         "block of features": block,
     }
+    if solver == "cholesky" and num < width:  # n numbers instead of N
+        held = {"features": 8.0 * num * width, "their kernel matrix": 8.0 * float(num) ** 2}
+        tile = 8.0 * _ARRAYS * max(feature_sums.TILE_ENTRIES, width)
+        work = float(num) * width * (per_feature + 2.0 * num) + float(num) ** 3 / 3.0
+        return Plan(solver, "", held | {"risk": _RISK}, {"features of a tile": tile}, work)
     if solver == "cholesky":
         work = float(num) * width * (per_feature + 1.1 * width) + ridge_work
         return Plan(solver, "", {"its copy and factor": matrix, "risk": _RISK}, gram, work)

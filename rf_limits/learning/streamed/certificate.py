@@ -10,9 +10,19 @@ For the system A theta = b, r = b - A theta computed anew from theta, whatever s
   Phi^T Phi + ridge I; for kernels r^T K (K + ridge I)^{-1} r <= |r|^2. It is also a bound on the
   mean square distance to the exact minimizer over the training inputs, because the excess is
   that distance plus ridge times a square. A theorem, up to rounding in r;
-* ``excess_estimate``: for features the same excess from r^T M^{-1} r/l, l the least Ritz value of
-  M^{-1} A (from the factor of A itself, M = A and l = 1). l is not below the least eigenvalue:
-  an estimate, no bound, and usually orders of magnitude smaller.
+* ``distance``: a bound on the root mean square distance to the exact minimizer's predictions over
+  the population, which is what risks depend on. With e = A^{-1} r it is sqrt(E <phi, e>^2) for
+  features, at most sqrt(E |phi|^2) |r|/l, l > 0 at most the least eigenvalue of A: its
+  ridge, or more where A is factored. A residual of any size says nothing where l is smaller
+  still: fewer samples than features and a small ridge. For kernels e is a function of squared norm
+  r^T A^{-1} K A^{-1} r <= |r|^2/(4 ridge) in the kernel's space, so that its root mean square is
+  at most sqrt(E k(x, x)) |r|/(2 sqrt(ridge)).
+
+For features and n >= 2 N there is a sharper one: Phi^T Phi >= (1 - sqrt(N/n))^2 n E phi phi^T turns
+the excess into a distance of sqrt(excess)/(1 - sqrt(N/n)). That is the limit for features with
+independent entries (Bai and Yin 1993), not a theorem for these: half of 1 - sqrt(N/n) is counted.
+E |phi|^2 and E k(x, x) are means over training inputs. To |r| is added what rounding does
+to it, eps (a |theta| + |b|).
 """
 
 from typing import NamedTuple
@@ -22,6 +32,8 @@ from jaxtyping import Float
 
 from rf_limits.types import Scalar
 
+_EPS = float(np.finfo(float).eps)
+
 
 class Certificate(NamedTuple):
     """Module docstring.
@@ -30,13 +42,21 @@ class Certificate(NamedTuple):
       relative_residual: |r|/|b|.
       backward_error: upper bound on the normwise relative one.
       excess_bound: of the objective over n.
-      excess_estimate: the same, estimated; NaN for kernels.
+      distance: to the exact minimizer's predictions over the population, root mean square.
     """
 
     relative_residual: float
     backward_error: float
     excess_bound: float
-    excess_estimate: float
+    distance: float
+
+    def risk_bound(self, risk: Scalar) -> float:
+        """How far ``risk``, E (f - f*)^2 of the solution, is from the exact minimizer's, at most.
+
+        By the triangle inequality between f, the minimizer and f*.
+        """
+        root = 2.0 * float(risk) ** 0.5
+        return self.distance * (root + self.distance)
 
 
 def _ratio(above: float, below: float) -> float:
@@ -44,6 +64,14 @@ def _ratio(above: float, below: float) -> float:
     if above == 0.0:
         return 0.0
     return above / below if below else np.inf
+
+
+def _with_rounding(
+    residual: np.ndarray, rhs: np.ndarray, solution: np.ndarray, norm: Scalar
+) -> float:
+    """|r| and what computing it in float64 leaves open."""
+    sizes = float(norm) * np.linalg.norm(solution) + np.linalg.norm(rhs)
+    return float(np.linalg.norm(residual) + _EPS * sizes)
 
 
 def certify(
@@ -73,8 +101,8 @@ def certify_features(
     *,
     num: int,
     ridge: Scalar,
-    energy: Scalar,
-    least_ritz: Scalar = 1.0,
+    square: Scalar,
+    least: Scalar = 0.0,
 ) -> Certificate:
     """For features: A = Phi^T Phi + ridge I, b = Phi^T y.
 
@@ -85,13 +113,18 @@ def certify_features(
       norm: a lower bound on |A|.
       num: n.
       ridge: penalty; without one there is no bound (it is infinite).
-      energy: r^T M^{-1} r of a preconditioner M, or of A.
-      least_ritz: least Ritz value of M^{-1} A.
+      square: E |phi|^2.
+      least: at most the least eigenvalue of A, where more is known than the ridge.
     """
     found = certify(residual, rhs, solution, norm)
     bound = _ratio(float(residual @ residual), float(ridge)) / num
-    estimate = _ratio(float(energy), float(least_ritz)) / num
-    return found._replace(excess_bound=bound, excess_estimate=estimate)
+    least = max(float(ridge), float(least))
+    size = _with_rounding(residual, rhs, solution, norm)
+    distance = _ratio(float(square) ** 0.5 * size, least)
+    if num >= 2 * len(rhs):
+        seen = 0.5 * (1.0 - (len(rhs) / num) ** 0.5)
+        distance = min(distance, _ratio(size, (least * num) ** 0.5) / seen)
+    return found._replace(excess_bound=bound, distance=distance)
 
 
 def certify_kernel(
@@ -99,6 +132,10 @@ def certify_kernel(
     labels: Float[np.ndarray, "n"],
     coefficients: Float[np.ndarray, "n"],
     norm: Scalar,
+    *,
+    ridge: Scalar,
+    square: Scalar,
+    least: Scalar = 0.0,
 ) -> Certificate:
     """For kernels: A = K + ridge I, b = y.
 
@@ -107,6 +144,12 @@ def certify_kernel(
       labels: (n,) y.
       coefficients: (n,) c.
       norm: a lower bound on |A|.
+      ridge: added to the diagonal.
+      square: E k(x, x).
+      least: at most the least eigenvalue of A, where more is known than the ridge.
     """
     found = certify(residual, labels, coefficients, norm)
-    return found._replace(excess_bound=float(residual @ residual) / len(labels))
+    size = _with_rounding(residual, labels, coefficients, norm)
+    distance = _ratio(float(square) ** 0.5 * size, max(4.0 * float(ridge), float(least)) ** 0.5)
+    excess = float(residual @ residual) / len(labels)
+    return found._replace(excess_bound=excess, distance=distance)

@@ -15,6 +15,7 @@ from rf_limits.errors import RequirementError
 
 _ROWS = 256  # of a matrix, at a time
 _BLOCK = 512  # columns of the factor, at a time
+_FACTOR = 3.0  # by which the estimate of |A^{-1}| may be too small
 
 
 def mirror(matrix: Float[np.ndarray, "n n"]) -> None:
@@ -49,6 +50,7 @@ class InPlaceCholesky:
       condition_number: of A in the 1-norm, an estimate from a few solves (Hager 1984 with
         Higham's 1988 safeguard, as LAPACK's dpocon), rarely off by more than a factor of 3 and
         never too large; the same for the same matrix.
+      least_eigenvalue: at most that of A, as far as the estimate is off by no more than that.
     """
 
     def __init__(self, matrix: Float[np.ndarray, "n n"]):
@@ -64,7 +66,9 @@ class InPlaceCholesky:
             raise _refuse(len(matrix), 0)
         for block in self._blocks():
             self._factor(block)
-        self.condition_number = self.norm * self._inverse_norm()
+        inverse = self._inverse_norm()
+        self.condition_number = self.norm * inverse
+        self.least_eigenvalue = 1.0 / (_FACTOR * inverse)
 
     def _blocks(self) -> list[slice]:
         size = len(self._matrix)

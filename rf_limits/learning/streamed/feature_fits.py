@@ -1,15 +1,34 @@
 """Regression on streamed features (:mod:`rf_limits.learning.streamed.fits`)."""
 
+import dataclasses
 from collections.abc import Callable
 
+import jax.numpy as jnp
 import numpy as np
 
 from rf_limits.learning.streamed.certificate import certify_features
 from rf_limits.learning.streamed.cholesky import InPlaceCholesky, mirror
 from rf_limits.learning.streamed.conjugate_gradients import Map, State, solve
 from rf_limits.learning.streamed.feature_data import FeatureData
-from rf_limits.learning.streamed.feature_sums import GramSums, gram_sums, residual_sums
+from rf_limits.learning.streamed.feature_sums import (
+    TILE_ENTRIES,
+    GramSums,
+    gram_sums,
+    residual_sums,
+)
 from rf_limits.learning.streamed.fits import StreamedFit, is_regular, rayleigh
+from rf_limits.learning.streamed.kernel_fits import fit_gram
+from rf_limits.models.features import random_features
+
+FEW = 64
+"""Training inputs over which E |phi|^2 is taken."""
+
+
+def mean_square(data: FeatureData) -> float:
+    """E |phi|^2, the mean over the first training inputs."""
+    few = dataclasses.replace(data.stream, num=min(data.stream.num, FEW))
+    phi = random_features(data.network, data.params, jnp.asarray(few.collect(data.key)[0]))
+    return float(np.sum(np.asarray(phi) ** 2)) / few.num
 
 
 def fit_features_directly(
@@ -52,12 +71,40 @@ def fit_features_directly(
         rayleigh(image, theta),
         num=num,
         ridge=ridge,
-        energy=float(residual @ factor(residual)),
+        square=mean_square(data),
+        least=factor.least_eigenvalue,
     )
     loss = (square - 2.0 * (rhs @ theta) + theta @ (image - float(ridge) * theta)) / num
     regular = is_regular(factor.condition_number)
     none = np.zeros(0)
     return StreamedFit(theta, float(loss), certificate, 0, none, factor.condition_number, regular)
+
+
+def fit_features_by_samples(data: FeatureData, ridge: float | int) -> StreamedFit:
+    """The same minimizer for n < N from n numbers: theta = Phi^T c, (Phi Phi^T + ridge I) c = y.
+
+    The normal equations of N features have N - n eigenvalues equal to the ridge, those of n
+    samples none but by chance: what is as good as singular there may be well-conditioned here.
+
+    Args:
+      data: features and training set; n N numbers are held.
+      ridge: penalty, >= 0.
+
+    Returns:
+      :class:`StreamedFit`; condition number and certificate are those of the kernel Phi Phi^T.
+
+    Raises:
+      RequirementError: a matrix that is not positive definite in float64.
+    """
+    x, y = data.stream.collect(data.key)
+    rows = max(TILE_ENTRIES // data.width, 1)
+    phi = np.empty((len(x), data.width))
+    for i in range(0, len(x), rows):
+        part = jnp.asarray(x[i : i + rows])
+        phi[i : i + rows] = np.asarray(random_features(data.network, data.params, part))
+    gram = phi @ phi.T
+    fit = fit_gram(gram, y, ridge, float(np.trace(gram)) / len(x))
+    return fit._replace(coefficients=phi.T @ fit.coefficients)
 
 
 def fit_features_iteratively(
@@ -123,8 +170,7 @@ def fit_features_iteratively(
         max(found.norm, rayleigh(rhs - found.residual, found.solution)),
         num=num,
         ridge=ridge,
-        energy=float(found.residual @ precondition(found.residual)),
-        least_ritz=found.least_ritz,
+        square=mean_square(data),
     )
     loss = squares[-1] / num if squares else 0.0
     spread = found.largest_ritz / found.least_ritz

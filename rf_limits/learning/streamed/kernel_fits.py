@@ -13,11 +13,18 @@ from rf_limits.learning.streamed.kernel_tiles import KernelData
 
 
 def _kernel_fit(
-    solution: np.ndarray, residual: np.ndarray, labels: np.ndarray, norm: float, ridge: float | int
+    square: float,
+    solution: np.ndarray,
+    residual: np.ndarray,
+    labels: np.ndarray,
+    norm: float,
+    ridge: float | int,
+    least: float = 0.0,
 ) -> tuple[float, Certificate]:
     """Training loss, y - K c being residual + ridge c, and certificate."""
     misfit = residual + float(ridge) * solution
-    return float(np.mean(misfit**2)), certify_kernel(residual, labels, solution, norm)
+    known = {"ridge": ridge, "square": square, "least": least}
+    return float(np.mean(misfit**2)), certify_kernel(residual, labels, solution, norm, **known)
 
 
 def fit_kernel_directly(
@@ -34,12 +41,33 @@ def fit_kernel_directly(
       RequirementError: a matrix that is not positive definite in float64.
     """
     gram = data.block(data.x, data.x)
+    return fit_gram(gram, labels, ridge, float(np.trace(gram)) / len(gram))
+
+
+def fit_gram(
+    gram: Float[np.ndarray, "n n"],
+    labels: Float[np.ndarray, "n"],
+    ridge: float | int,
+    square: float,
+) -> StreamedFit:
+    """Kernel regression with a kernel matrix that is overwritten by its Cholesky factor.
+
+    Args:
+      gram: (n, n) K, C-ordered.
+      labels: (n,) y.
+      ridge: added to the diagonal, >= 0.
+      square: E k(x, x).
+
+    Raises:
+      RequirementError: a matrix that is not positive definite in float64.
+    """
     diagonal = np.arange(len(gram))
     gram[diagonal, diagonal] += float(ridge)
     factor = InPlaceCholesky(gram)
     c = factor.refined(labels)
     image = factor.product(c)
-    loss, certificate = _kernel_fit(c, labels - image, labels, rayleigh(image, c), ridge)
+    known = (labels - image, labels, rayleigh(image, c), ridge, factor.least_eigenvalue)
+    loss, certificate = _kernel_fit(square, c, *known)
     regular = is_regular(factor.condition_number)
     none = np.zeros(0)
     return StreamedFit(c, loss, certificate, 0, none, factor.condition_number, regular)
@@ -82,7 +110,9 @@ def fit_kernel_iteratively(
         after_chunk=after_chunk,
     )
     norm = max(found.norm, rayleigh(labels - found.residual, found.solution))
-    loss, certificate = _kernel_fit(found.solution, found.residual, labels, norm, ridge)
+    square = float(np.mean(data.diagonal()))
+    known = (found.residual, labels, norm, ridge)
+    loss, certificate = _kernel_fit(square, found.solution, *known)
     spread = found.largest_ritz / found.least_ritz
     return StreamedFit(
         found.solution,

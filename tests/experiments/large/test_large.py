@@ -4,6 +4,7 @@ import json
 import pathlib
 import re
 
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import psutil
@@ -12,10 +13,17 @@ import pytest
 from rf_limits.errors import RequirementError
 from rf_limits.experiments.large import large
 from rf_limits.experiments.large.configs import large_config
+from rf_limits.experiments.large.fit import make_problem
 from rf_limits.experiments.large.plan import plan_fit
+from rf_limits.experiments.setting import streams
 from rf_limits.figures.large.large import draw
+from rf_limits.learning.streamed.stream import SampleStream
+from rf_limits.models.features import random_features
+from rf_limits.models.network import hidden_weights, init_params, make_network
 from rf_limits.runs.store import plain
+from rf_limits.theory.expectations import gaussian_gram
 from tests.keeping import run_in_pieces
+from tests.rounding import rounding
 from tests.variants import kept
 
 ROOT = pathlib.Path(__file__).parents[3]
@@ -96,6 +104,58 @@ def test_want_of_iterations_leaves_no_risk():
     assert large.printed_table(result.metrics)[2][0][4] == "nan"
     json.dumps(plain(large.summary(result)), allow_nan=False)
     assert draw(result.metrics)
+
+
+def by_singular_values(config, width, num):
+    """Risk of the exact ridge solution V s/(s^2 + ridge) U^T y, and what rounding may change."""
+    problem, draws = make_problem(config), streams(0)
+    network = make_network(width)
+    params = init_params(network, draws.init, config.problem.dim)
+    stream = SampleStream(problem.target, "gaussian", config.problem.noise, num, config.block_size)
+    x, y = stream.collect(draws.data)
+    phi = np.asarray(random_features(network, params, jnp.asarray(x)))
+    u, s, vt = np.linalg.svd(phi, full_matrices=False)
+    theta = vt.T @ (s / (s**2 + config.ridge) * (u.T @ y))
+    # E (f - f*)^2 with the exact Gram matrix; E phi f* from the same, f* being one neuron
+    hidden = hidden_weights(network, params)[0]
+    weights = jnp.concatenate([hidden, problem.target.directions])
+    gram = np.array(gaussian_gram(weights, None, weights, None, "relu"))
+    gram[:-1] *= network.output_scale
+    gram[:, :-1] *= network.output_scale
+    full = np.append(theta, -1.0)
+    condition = (s[0] / s[-1]) ** 2
+    moved = rounding(10 * (num + width), condition=condition) * np.linalg.norm(y) / s[-1]
+    risk = full @ gram @ full
+    sizes = np.abs(full) @ np.abs(gram) @ np.abs(full)
+    distance = moved * np.sqrt(np.trace(gram[:-1, :-1]))
+    return risk, distance * (2.0 * np.sqrt(risk) + distance) + rounding(10 * width) * sizes
+
+
+@pytest.mark.parametrize(
+    ("dim", "width", "num", "ridge", "wrong"),
+    [(20, 1000, 20, 1e-11, 0.49), (5, 100, 50, 1e-12, 0.26)],
+)
+def test_a_residual_that_does_not_fix_the_risk_is_no_solution(dim, width, num, ridge, wrong):
+    """A residual below 1e-9, and the minimizer of another norm with more than twice the risk."""
+    fields = {"methods": ("random_features",), "widths": (width,), "nums_train": (num,)}
+    config = small_config(**fields, ridge=ridge, block_size=1024, solver="cg")
+    config.problem.dim = dim
+    exact, error = by_singular_values(config, width, num)
+    assert exact < 0.5 * wrong
+    result = large.prepare(config).run()
+    (fit,) = large.final_fits(result.metrics).itertuples()
+    assert fit.relative_residual <= 1e-9
+    assert not fit.is_solved
+    assert np.isnan(fit.risk)
+    assert fit.risk_bound > wrong - exact
+    line = large.remarks(result)[-1]
+    assert re.search(r"fixes the risk to \S+ only; .* solver = 'cholesky' solves for n", line)
+
+    config.solver = "auto"
+    (fit,) = large.final_fits(large.prepare(config).run().metrics).itertuples()
+    assert (fit.solver, fit.is_solved) == ("cholesky", True)
+    assert abs(fit.risk - exact) <= error < 1e-5
+    assert fit.risk_bound < 1e-6
 
 
 def test_singular_matrices_leave_no_risk():
