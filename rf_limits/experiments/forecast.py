@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 
 from rf_limits.experiments.certificate import seeds_for_half
 from rf_limits.experiments.large.jobs import make_jobs
+from rf_limits.experiments.large.plan import planned_bytes
 from rf_limits.experiments.memory import gram_bytes
 from rf_limits.experiments.training import relative_cost
 from rf_limits.experiments.trial import Estimate, estimate_seconds
@@ -100,7 +101,7 @@ def _gram_sides(config: ConfigDict) -> list[int]:
 
 def _of_large(config: ConfigDict) -> Forecast:
     jobs = make_jobs(config)
-    needed = [sum(job.plan.host.values()) + sum(job.plan.device.values()) for job in jobs]
+    needed = [planned_bytes(config, job.plan) for job in jobs]
     sizes = {
         "fits": len(jobs),
         "dimension d": config.problem.dim,

@@ -93,6 +93,17 @@ def test_nothing_to_solve():
     assert not found.solution.any()
 
 
+def test_steps_whose_squares_vanish():
+    """A ridge of 1e170: steps of 1e-170."""
+    found = solve(lambda v: 1e170 * v, np.ones(3), np.copy, tolerance=1e-9, max_iterations=9)
+    np.testing.assert_allclose(found.solution, 1e-170, rtol=rounding(20))
+    found = solve(
+        lambda v: 1e170 * v, np.ones(3), lambda v: v / 1e170, tolerance=1e-9, max_iterations=9
+    )
+    assert found.converged
+    np.testing.assert_allclose(found.norm, 1e170, rtol=rounding(20))
+
+
 def test_indefinite_operators_are_refused():
     matrix, rhs = system()
     with pytest.raises(RequirementError, match="operator must be positive definite"):

@@ -286,6 +286,32 @@ def test_kernels_agree_with_the_regression_in_memory(name):
     assert direct.certificate.backward_error >= 0.1 * residual / scale
 
 
+class _Perturbed(KernelData):
+    """A kernel of rank two with errors of 1e-9, as of angles between parallel inputs."""
+
+    def block(self, left, right):
+        found = super().block(left, right)
+        return found + 1e-9 * np.sin(1e3 * (left @ right.T))
+
+
+@pytest.mark.parametrize("name", ["nngp", "ntk"])
+@pytest.mark.parametrize("kind", [KernelData, _Perturbed])
+def test_kernels_in_one_dimension(kind, name):
+    """n = 20, ridge 1e-6: two functions, relu(x) and relu(-x), by least squares."""
+    x = np.random.default_rng(0).normal(size=(20, 1))
+    y = np.maximum(x[:, 0], 0.0) + 0.1 * np.random.default_rng(1).normal(size=20)
+    data = kind(make_network(1), name, x)
+    precondition = nystrom_preconditioner(data, 1e-6, 2000)
+    options = {"tolerance": 1e-9, "max_iterations": 200}
+    fit = fit_kernel_iteratively(data, y, 1e-6, precondition, **options)
+    assert fit.is_solved
+    basis = np.maximum(np.concatenate([x, -x], axis=1), 0.0)
+    expected = basis @ np.linalg.lstsq(basis, y, rcond=None)[0]
+    found = data.product(fit.coefficients)
+    # the ridge is 1e-6 of kernels of size 1; errors of 1e-9 are multiplied by labels over it
+    assert np.max(np.abs(found - expected)) < (0.02 if kind is _Perturbed else 1e-5)
+
+
 def test_tiled_risk_is_the_risk():
     network, c = make_network(1), np.random.default_rng(2).normal(size=150)
     x = _collect()[0][:150]

@@ -15,6 +15,7 @@ from rf_limits.devices.mesh import make_mesh
 from rf_limits.experiments.keep import NO_KEEP, Keep
 from rf_limits.experiments.large.fit import Problem, fit_row, history_rows, make_problem
 from rf_limits.experiments.large.jobs import Job, make_jobs
+from rf_limits.experiments.large.plan import planned_bytes
 from rf_limits.experiments.large.states import States
 from rf_limits.experiments.large.theory import THEORY, theory_remarks, theory_rows
 from rf_limits.experiments.large.validation import validate
@@ -98,14 +99,14 @@ class Large:
         if theory:
             tables.append(large_table(theory, problem.second_moment))
         table = large_table(pd.concat(tables, ignore_index=True), problem.second_moment)
-        return Result(table, _choices(problem, jobs))
+        return Result(table, _choices(config, problem, jobs))
 
 
-def _choices(problem: Problem, jobs: list[Job]) -> dict[str, Any]:
+def _choices(config: ConfigDict, problem: Problem, jobs: list[Job]) -> dict[str, Any]:
     """Facts about the target, and the solver of every fit with the bytes it was planned with."""
     plans = {}
     for job in jobs:
-        planned = sum(job.plan.host.values()) + sum(job.plan.device.values())
+        planned = planned_bytes(config, job.plan)
         plans[job.name.rsplit(", ", 1)[0]] = {
             "solver": job.plan.solver,
             "preconditioner": job.plan.preconditioner,

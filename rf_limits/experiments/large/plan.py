@@ -109,7 +109,7 @@ def _kernel(config: ConfigDict, solver: str, num: int) -> Plan:
     work = EXPECTED_ITERATIONS * values
     if config.preconditioner != "none":
         points = min(config.kernel_points, num)
-        host["Nystrom factor"] = 8.0 * points * (num + 3.0 * points)
+        host["Nystrom factor"] = 8.0 * points * (num + 4.0 * points)
         work += 2.0 * num * float(points) ** 2
     return Plan(solver, "", host, device, work)
 
@@ -135,6 +135,11 @@ def _loads(config: ConfigDict, plan: Plan) -> list[tuple[float, float, str]]:
         devices = math.prod(config.mesh.values())
         return [(on_host + devices * on_device, host, "memory")]
     return [(on_host, host, "memory"), (on_device, device, "the memory of a device")]
+
+
+def planned_bytes(config: ConfigDict, plan: Plan) -> float:
+    """What one fit takes at most in the memory that it needs most of, program included."""
+    return max(needed for needed, _, _ in _loads(config, plan))
 
 
 def _fits(config: ConfigDict, plan: Plan) -> bool:

@@ -6,6 +6,7 @@ from rf_limits.devices.mesh import check_mesh
 from rf_limits.errors import check, check_choice
 from rf_limits.experiments import validation
 from rf_limits.experiments.defaults import default_config
+from rf_limits.experiments.large.fit import make_problem
 from rf_limits.experiments.large.jobs import make_jobs
 from rf_limits.experiments.large.plan import PRECONDITIONERS, SOLVERS, preconditioner_of
 from rf_limits.experiments.memory import check_array_memory
@@ -19,6 +20,20 @@ from rf_limits.learning.streamed.preconditioners import has_population_gram
 from rf_limits.models.network import make_network
 
 METHODS = ("random_features", "nngp", "ntk")
+SIZES = (1e-60, 1e60)
+"""Between which targets, labels and ridges lie: squares of residuals and steps stay in float64."""
+
+
+def _validate_magnitudes(config: ConfigDict) -> None:
+    """Sizes whose squares, and those of solutions and residuals, float64 holds."""
+    least, most = SIZES
+    bounds = f"between {least:g} and {most:g}, whose squares and quotients float64 holds"
+    ridge, noise = config.ridge, config.problem.noise
+    check(ridge == 0.0 or least <= ridge <= most, "ridge", f"be 0 or {bounds}", ridge)
+    check(noise <= most, "problem.noise", f"be at most {most:g}", noise)
+    root = max(make_problem(config).second_moment, 0.0) ** 0.5
+    field, requirement = "problem.norm and problem.bias", "give a target with a root mean square "
+    check(least <= root <= most, field, requirement + bounds, root)
 
 
 def _validate_sizes(config: ConfigDict) -> None:
@@ -79,5 +94,6 @@ def validate(config: ConfigDict) -> None:
     shared.model.widths, shared.data.num_train, shared.measure.num_probe = (1,), 1, 1
     validation.validate(shared)
     _validate_sizes(config)
+    _validate_magnitudes(config)
     _validate_solver(config)
     make_jobs(config)

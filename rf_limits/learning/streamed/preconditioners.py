@@ -113,6 +113,22 @@ def sample_preconditioner(data: FeatureData, ridge: float | int, points: int) ->
     return _factor(gram, float(ridge))
 
 
+def _shifted_factor(matrix: np.ndarray, shift: float) -> tuple[np.ndarray, float]:
+    """The lower factor of matrix + shift I, and the shift: ten times more until there is one.
+
+    Kernels of inputs that are multiples of each other (d = 1) have rank two, and entries with
+    errors that make them indefinite by more than sums of rounding.
+    """
+    diagonal = np.diagonal(matrix).copy()
+    while True:
+        matrix[np.diag_indices_from(matrix)] = diagonal + shift
+        try:
+            return scipy.linalg.cholesky(matrix, lower=True, check_finite=False), shift
+        except np.linalg.LinAlgError:
+            check(bool(np.isfinite(shift)), "the kernel", "be finite", shift)
+            shift *= 10.0
+
+
 def nystrom_preconditioner(
     data: KernelData, ridge: float | int, points: int, seed: int = 0
 ) -> Callable[[Float[np.ndarray, "n"]], Float[np.ndarray, "n"]]:
@@ -128,8 +144,7 @@ def nystrom_preconditioner(
     chosen = np.random.default_rng(seed).choice(num, min(points, num), replace=False)
     centres = data.x[np.sort(chosen)]
     small = data.block(centres, centres)
-    small[np.diag_indices_from(small)] += len(small) * _EPS * one_norm(small)
-    factor = scipy.linalg.cholesky(small, lower=True, overwrite_a=True, check_finite=False)
+    factor, _ = _shifted_factor(small, len(small) * _EPS * one_norm(small))
     wide = data.block(data.x, centres)  # C-ordered (n, m): its transpose is what BLAS wants
     thin = scipy.linalg.solve_triangular(
         factor, wide.T, lower=True, overwrite_b=True, check_finite=False
@@ -137,10 +152,9 @@ def nystrom_preconditioner(
     left = data.diagonal() - np.einsum("mn,mn->n", thin, thin)
     shift = float(ridge) + max(float(left.mean()), num * _EPS * float(data.diagonal().mean()))
     inner = thin @ thin.T
-    inner[np.diag_indices_from(inner)] += shift
-    inner = scipy.linalg.cho_factor(inner, lower=True, overwrite_a=True, check_finite=False)
+    inner, shift = _shifted_factor(inner, shift)
 
     def precondition(vector: np.ndarray) -> np.ndarray:
-        return (vector - thin.T @ scipy.linalg.cho_solve(inner, thin @ vector)) / shift
+        return (vector - thin.T @ scipy.linalg.cho_solve((inner, True), thin @ vector)) / shift
 
     return precondition

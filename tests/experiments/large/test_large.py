@@ -3,6 +3,8 @@
 import json
 import pathlib
 import re
+import subprocess
+import sys
 
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +17,7 @@ from rf_limits.experiments.large import large
 from rf_limits.experiments.large.configs import large_config
 from rf_limits.experiments.large.fit import make_problem
 from rf_limits.experiments.large.plan import plan_fit
+from rf_limits.experiments.large.validation import SIZES
 from rf_limits.experiments.setting import streams
 from rf_limits.figures.large.large import draw
 from rf_limits.learning.streamed.stream import SampleStream
@@ -199,6 +202,84 @@ def test_other_activations(activation):
 def test_refusals(field, value, message):
     with pytest.raises(RequirementError, match=message):
         large.validate(small_config(**{field: value}))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("problem.noise", 1e160, "problem.noise must be at most 1e"),
+        ("problem.norm", 1e-157, "problem.norm and problem.bias must give a target"),
+        ("problem.norm", 1e-160, "problem.norm and problem.bias must give a target"),
+        ("problem.norm", 1e157, "problem.norm and problem.bias must give a target"),
+        ("ridge", 1e300, "ridge must be 0 or between"),
+        ("ridge", 1e-300, "ridge must be 0 or between"),
+    ],
+)
+def test_sizes_beyond_float64_are_refused(field, value, message):
+    config = small_config(solver="cg")
+    config.update_from_flattened_dict({field: value})
+    with pytest.raises(RequirementError, match=message):
+        large.validate(config)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_extreme_sizes_that_are_accepted_scale(size):
+    """f is linear in y: with no noise risks are those of a target of size 1 times the square."""
+    found = []
+    for norm in (1.0, size):
+        config = small_config(methods=("random_features", "nngp"), solver="cg", nums_train=(90,))
+        config.problem.norm, config.problem.noise = norm * 2.0**0.5, 0.0
+        fits = large.final_fits(large.prepare(config).run().metrics)
+        assert fits["is_solved"].all()
+        found.append(fits["relative_risk"].to_numpy())
+    np.testing.assert_allclose(*found, rtol=1e-2)  # what a solved fit promises
+
+
+def test_a_ridge_as_large_as_accepted_leaves_nothing():
+    config = small_config(solver="cg", ridge=SIZES[1])
+    fits = large.final_fits(large.prepare(config).run().metrics)
+    assert fits["is_solved"].all()
+    np.testing.assert_allclose(fits["relative_risk"], 1.0, rtol=1e-12)  # f is 1e-57 or so
+
+
+_MEMORY = """
+import pathlib, re, sys
+from rf_limits.experiments.forecast import forecast
+from rf_limits.experiments.large import large
+from rf_limits.experiments.large.configs import large_config
+config = large_config()
+config.methods, config.solver = (sys.argv[1],), sys.argv[2]
+config.widths, config.nums_train, config.seeds = (int(sys.argv[3]),), (int(sys.argv[4]),), 1
+planned = forecast(large, config).bytes
+large.prepare(config).run()
+status = pathlib.Path("/proc/self/status").read_text()  # resource counts the parent's peak
+print(planned, 1024.0 * float(re.search(r"VmHWM:\\s+(\\d+) kB", status)[1]))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="peaks are read from /proc")
+@pytest.mark.parametrize(
+    "fit",
+    [
+        ("random_features", "cholesky", "1000", "3000"),
+        *kept(
+            [
+                ("random_features", "cg", "1000", "3000"),
+                ("random_features", "cholesky", "3000", "1000"),
+                ("ntk", "cholesky", "1", "4000"),
+                ("ntk", "cg", "1", "4000"),
+            ],
+            [],
+        ),
+    ],
+    ids="-".join,
+)
+def test_planned_memory_is_an_upper_bound(fit):
+    """Peak of a process of its own, interpreter and compiled programs included."""
+    command = [sys.executable, "-c", _MEMORY, *fit]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    planned, used = map(float, done.stdout.split()[-2:])
+    assert used <= planned
 
 
 def test_refusals_of_combinations():
