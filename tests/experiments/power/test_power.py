@@ -125,6 +125,27 @@ def test_a_polynomial_of_the_kernel_is_learned(learned):
     assert left["harmonic_2"] < 0.9
 
 
+@pytest.mark.parametrize("target", ["harmonic_10", *kept(["gegenbauer_60"], [])])
+def test_relative_risks_of_nothing_are_one(target):
+    """f = 0 at step 0; test sets' means of f*^2 are 2.9 and 8e-22 times the exact one."""
+    config = small_polynomials(target)
+    config.problem.dim, config.model.bias, config.data.num_test = 5, True, 10_000
+    config.training.steps, config.training.log_points = 4, 2
+    result = polynomials.prepare(config).run()
+    metrics = result.metrics
+    first = metrics[metrics["step"].eq(0).fillna(False)]
+    assert len(first)
+    # a mean of equal squares, taken twice
+    np.testing.assert_allclose(first["relative_risk"], 1.0, rtol=2 * rounding(10_000))
+    assert (first["risk"].astype(float) != 1.0).all()
+    fits = metrics[metrics["method"].isin(("nngp", "ntk"))]
+    assert fits["relative_risk"].between(0.5, 2.0).all()
+    steps = polynomials.practice(metrics)[["steps", "rf_steps"]].to_numpy(float)
+    assert np.isnan(steps).all()  # not reached, where 0 steps were said
+    (line,) = [line for line in polynomials.remarks(result) if "over test sets" in line]
+    assert "measure.exact = True" in line
+
+
 @pytest.mark.slow
 def test_a_polynomial_that_the_kernel_lacks_is_not_learned():
     asked, left = asked_and_left(polynomials.prepare(small_polynomials("monomial_3")).run())
