@@ -43,6 +43,14 @@ def _stirling_rest(z: Reals) -> Reals:
     return value * inverse
 
 
+def _log1p(z: Reals) -> Reals:
+    """Log(1 + z); NumPy's own for complex numbers loses all digits of small ones."""
+    if not np.iscomplexobj(z):
+        return np.log1p(z)
+    x, y = np.real(z), np.imag(z)
+    return 0.5 * np.log1p(x * (2.0 + x) + y * y) + 1j * np.arctan2(y, 1.0 + x)
+
+
 def log_gamma_ratio(x: Reals, a: Reals) -> Reals:
     """Log Gamma(x + a) - log Gamma(x), without cancellation for large x.
 
@@ -58,7 +66,7 @@ def log_gamma_ratio(x: Reals, a: Reals) -> Reals:
     small = (np.abs(x) < _ASYMPTOTIC) | (np.abs(x + a) < _ASYMPTOTIC)
     far = np.where(small, 2.0 * _ASYMPTOTIC, x)
     shift = np.where(small, 0.0, a)
-    ratio = (far - 0.5) * np.log1p(shift / far) + shift * np.log(far + shift) - shift
+    ratio = (far - 0.5) * _log1p(shift / far) + shift * np.log(far + shift) - shift
     ratio = ratio + _stirling_rest(far + shift) - _stirling_rest(far)
     if not np.any(small):
         return ratio

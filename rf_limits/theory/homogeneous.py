@@ -15,11 +15,23 @@ import math
 import numpy as np
 
 from rf_limits.errors import check
-from rf_limits.theory.harmonics import Reals, check_dim, log_gamma_ratio, log_multiplicity
+from rf_limits.theory.harmonics import Reals, check_dim, log_gamma_ratio
 from rf_limits.theory.tails import abel_plana
 
 RELATIVE_ERROR = 1e-11
-"""Of eigenvalues and tails in closed form, for d <= 1000 (tests compare with 40 digits)."""
+"""Of eigenvalues in closed form, for d <= 1000 (tests compare with 40 digits)."""
+
+WEIGHT_ERROR = 1e-12
+"""Relative, of weights lambda_k B(d, k) and their tails, for every d and k.
+
+Each rounding of a logarithm of up to 700 counts; tests compare with 40 digits up to d = 10^12 and
+degrees of 10^300."""
+
+LARGEST_DEGREE = 10**305
+LARGEST_DIM = 10**100
+"""Float64 holds tails beyond these degrees, in dimensions up to this, for the step and ReLU."""
+
+_POWER_LAW = 1e200  # from this degree on weights are a power of the degree to rounding
 
 TOTALS = (0.5, 0.5)
 """E sigma_alpha(x_1)^2 for x_1 ~ N(0, 1)."""
@@ -31,54 +43,96 @@ def log_eigenvalues(order: int, dim: int, degrees: Reals) -> Reals:
     Args:
       order: 0 for the step, 1 for relu.
       dim: dimension d >= 2.
-      degrees: degrees k >= 0, real; or complex with real part at least 34, where the
-        parity is taken to be the right one.
+      degrees: degrees k >= 0.
 
     Returns:
       Shape of ``degrees``; -inf for degrees that vanish.
     """
     check_dim(dim)
-    k = np.asarray(degrees)
+    k = np.asarray(degrees, np.float64)
     scale = (math.log(dim) if order else 0.0) + 2.0 * (
         math.lgamma(0.5 * dim) - math.log(2.0 ** (1 + order) * math.pi)
     )
-    if np.iscomplexobj(k):
-        return scale - 2.0 * log_gamma_ratio(0.5 * (k - order), 0.5 * dim + order)
-    k = k.astype(np.float64)
     inside = np.where(k > order, k, order + 1.0)
     logs = scale - 2.0 * log_gamma_ratio(0.5 * (inside - order), 0.5 * dim + order)
-    # below 2^53 parity is that of the number; above, callers ask for degrees that count
-    vanishes = (k < 2.0**53) & (np.mod(k - order, 2.0) == 0.0)
-    logs = np.where(vanishes, -np.inf, logs)
+    logs = np.where(_vanishes(order, k), -np.inf, logs)
     if order == 0:
         return np.where(k == 0, -math.log(4.0), logs)
-    # d (E relu(t))^2
-    mean = math.log(dim / (4.0 * math.pi)) - 2.0 * float(log_gamma_ratio(0.5 * dim, 0.5))
-    return np.where(k == 0, mean, np.where(k == 1, -math.log(4.0 * dim), logs))
+    return np.where(k == 0, _log_mean(dim), np.where(k == 1, -math.log(4.0 * dim), logs))
+
+
+def _vanishes(order: int, k: Reals) -> Reals:
+    """Whether a degree has the wrong parity; beyond 2^53 callers ask for those that count."""
+    return (k < 2.0**53) & (np.mod(k - order, 2.0) == 0.0)
+
+
+def _log_mean(dim: int) -> float:
+    """Log d (E relu(t))^2."""
+    return math.log(dim / (4.0 * math.pi)) - 2.0 * float(log_gamma_ratio(0.5 * dim, 0.5))
 
 
 def log_weights(order: int, dim: int, degrees: Reals) -> Reals:
-    """Log lambda_k B(d, k); arguments as for :func:`log_eigenvalues`."""
-    return log_eigenvalues(order, dim, degrees) + log_multiplicity(dim, degrees)
+    """Log lambda_k B(d, k), absolute error ``WEIGHT_ERROR``; arguments as for eigenvalues."""
+    check_dim(dim)
+    k = np.asarray(degrees, np.float64)
+    logs = _log_analytic_weights(order, dim, np.where(k > order, k, order + 1.0))
+    logs = np.where(_vanishes(order, k), -np.inf, logs)
+    if order == 0:
+        return np.where(k == 0, -math.log(4.0), logs)
+    return np.where(k == 0, _log_mean(dim), np.where(k == 1, -math.log(4.0), logs))
+
+
+def _log_analytic_weights(order: int, dim: int, k: Reals) -> Reals:
+    r"""Log lambda_k B(d, k) as an analytic function of k > alpha, real or complex (Re k >= 40).
+
+    By the duplication formula every power of k that grows with d cancels,
+
+    .. math:: \lambda_k B(d,k) = \frac{c\,(2k+d-2)}{(k-\alpha)(k+d-2+\alpha)}
+        \frac{\Gamma(\frac{k-\alpha}2)}{\Gamma(\frac{k+1}2)}
+        \frac{\Gamma(\frac{k+d-1-\alpha}2)}{\Gamma(\frac{k+d+\alpha}2)}\,r_\alpha .
+    """
+    a, half = 0.5 * k, 0.5 * dim
+    constant = float(log_gamma_ratio(half - 0.5, 0.5)) - 1.5 * math.log(math.pi)
+    if order == 0:
+        constant -= math.log(2.0)
+        first = log_gamma_ratio(a, 0.5)
+        second = log_gamma_ratio(a + (half - 0.5), 0.5)
+    else:
+        constant += math.log(dim) - math.log(8.0)
+        first = log_gamma_ratio(a - 0.5, 1.5)
+        second = log_gamma_ratio(a + (half - 1.0), 1.5)
+    # (2k + d - 2)/((k - alpha)(k + d - 2 + alpha)), no product of which can overflow
+    share = (2.0 * k + (dim - 2.0)) / (k + (dim - 2.0 + order)) / (k - order)
+    return constant + np.log(share) - first - second
 
 
 def tail(order: int, dim: int, degree: int) -> float:
-    """Sum of lambda_k B(d, k) over all k > ``degree``; relative error as stated above.
+    """Sum of lambda_k B(d, k) over all k > ``degree``; relative error ``WEIGHT_ERROR``.
 
     Terms up to degree 42 are added one by one, the others by Abel-Plana.
+
+    Args:
+      order: 0 for the step, 1 for relu.
+      dim: dimension d, from 2 to ``LARGEST_DIM``.
+      degree: K, from 0 to ``LARGEST_DEGREE``.
     """
-    check(degree >= 0, "degree", "be at least 0", degree)
+    check_dim(dim)
+    check(dim <= LARGEST_DIM, "dim", "be at most 1e100", dim)
+    check(0 <= degree <= LARGEST_DEGREE, "degree", "be from 0 to 1e305", degree)
+    if degree > _POWER_LAW:
+        far = tail(order, dim, int(_POWER_LAW))
+        return far * (_POWER_LAW / degree) ** (2 * order + 1)
     first = degree + 1 + (degree + order) % 2  # the next degree of parity alpha + 1
     start = max(first, 43 - order)  # both of parity alpha + 1
     terms = [0.25] if degree == 0 and order == 1 else []
     if first < start:
         terms += list(np.exp(log_weights(order, dim, np.arange(first, start, 2))))
-    parity = float(start % 2)
+    parity = start % 2
 
     def term(n: Reals) -> Reals:
-        return log_weights(order, dim, 2.0 * n + parity)
+        return _log_analytic_weights(order, dim, 2.0 * n + parity)
 
-    terms.append(math.exp(abel_plana(term, 0.5 * (start - parity))))
+    terms.append(math.exp(abel_plana(term, float((start - parity) // 2))))
     return math.fsum(float(term) for term in terms)
 
 

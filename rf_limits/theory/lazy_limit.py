@@ -17,49 +17,50 @@ import numpy as np
 from scipy import optimize
 
 from rf_limits.errors import check
-from rf_limits.theory.harmonics import check_dim
+from rf_limits.theory import arguments
+from rf_limits.theory.arguments import Number, Numbers
 from rf_limits.theory.levels import Activation, Homogeneous, least, sorted_limit
 
 _MOST_FEATURES = 10**300  # sought by features_for_risk where it has to bisect
 _ORDERS = {"step": 0, "relu": 1}
 
-Count = int | float | np.integer | np.floating
+
+def _border(dim: Number, norm: Number, bias: Number) -> tuple[int, float, float]:
+    """Dimension, length and bias as Python numbers."""
+    dim = arguments.whole(dim, "dim", 2)
+    return dim, arguments.positive(norm, "norm"), arguments.finite(bias, "bias")
 
 
-def _count(p: Count) -> int:
-    check(p >= 0 and math.isfinite(p), "num_features", "be at least 0 and finite", p)
-    return math.floor(p)
-
-
-def _check(dim: int, norm: float | int, bias: float | int) -> None:
-    check_dim(dim)
-    check(norm > 0.0 and math.isfinite(norm), "norm", "be positive and finite", norm)
-    check(math.isfinite(bias), "bias", "be finite", bias)
+def _squared(norm: float, order: int) -> float:
+    """|w*|^{2 alpha}, where float64 holds it."""
+    kept = order == 0 or 1e-150 <= norm <= 1e150
+    check(kept, "norm", "be from 1e-150 to 1e150, so that float64 holds its square", norm)
+    return norm ** (2 * order)
 
 
 def _limit(
     p: int,
     dim: int,
-    norm: float | int,
-    bias: float | int,
+    norm: float,
+    bias: float,
     activation: Activation,
     negligible: float = 0.0,
 ) -> float:
     order = _ORDERS.get(activation) if isinstance(activation, str) else None
     if order is None:
         return sorted_limit(p, dim, activation, bias, norm, negligible)
-    size = norm ** (2 * order)
+    size = _squared(norm, order)
     if bias == 0.0:
         return size * Homogeneous(order, dim).limit(p)
     return size * sorted_limit(p, dim, activation, bias / norm, 1.0, negligible / size)
 
 
 def lazy_limit(
-    num_features: Count | list | tuple | np.ndarray,
-    dim: int,
+    num_features: Number | Numbers,
+    dim: Number,
     *,
-    norm: float | int = 1.0,
-    bias: float | int = 0.0,
+    norm: Number = 1.0,
+    bias: Number = 0.0,
     activation: Activation = "relu",
 ) -> float | np.ndarray:
     """R*(p) for the target sigma(<w*, x> + b*), w* uniform of length ``norm``, x ~ N(0, I_d).
@@ -74,29 +75,25 @@ def lazy_limit(
 
     Returns:
       Absolute risk (relative: divide by ``lazy_limit(0, ...)``, which is E f*^2); a float, or
-      an array of the shape of ``num_features``. Relative error 1e-11 for ReLU and step
-      without bias, d <= 1000; otherwise 1e-6 or better (a limit
-      less certain than that is refused).
+      an array of the shape of ``num_features``. Relative error 1e-12 for ReLU and step
+      without bias, d <= 1e100, at every p whose limit is above 1e-305 |w*|^2; otherwise 1e-6
+      or better (a limit less certain than that is refused).
 
     Raises:
       RequirementError: p < 0, d < 2, norm <= 0, or a limit that cannot be resolved.
     """
-    _check(dim, norm, bias)
-    if isinstance(num_features, (list, tuple, np.ndarray)) and np.ndim(num_features) > 0:
-        counts = np.asarray(num_features, object)
-        values = [_limit(_count(p), dim, norm, bias, activation) for p in counts.ravel()]
-        return np.array(values, np.float64).reshape(counts.shape)
-    if isinstance(num_features, np.ndarray):
-        num_features = num_features.item()
-    return _limit(_count(num_features), dim, norm, bias, activation)
+    dim, norm, bias = _border(dim, norm, bias)
+    counts, shape = arguments.counts(num_features, "num_features")
+    values = [_limit(p, dim, norm, bias, activation) for p in counts]
+    return np.array(values, np.float64).reshape(shape) if shape else values[0]
 
 
 def features_for_risk(
-    risk: float | int,
-    dim: int,
+    risk: Number,
+    dim: Number,
     *,
-    norm: float | int = 1.0,
-    bias: float | int = 0.0,
+    norm: Number = 1.0,
+    bias: Number = 0.0,
     activation: Activation = "relu",
 ) -> int:
     """Least p with R*(p) <= ``risk``: as many fixed functions can do, on average.
@@ -109,16 +106,18 @@ def features_for_risk(
       activation: as for :func:`lazy_limit`.
 
     Returns:
-      p, exact up to 2^50 and beyond that with the relative accuracy of the limit.
+      p, the least at which :func:`lazy_limit` is at most ``risk``, as that function computes it;
+      beyond 2^50, one with R*(p) = risk to the relative error stated there (which moves p by
+      d/3 times as much).
 
     Raises:
       RequirementError: risk <= 0, an impossible argument, or a risk that cannot be resolved.
     """
-    _check(dim, norm, bias)
-    check(risk > 0.0 and math.isfinite(risk), "risk", "be positive and finite", risk)
+    dim, norm, bias = _border(dim, norm, bias)
+    risk = arguments.positive(risk, "risk")
     order = _ORDERS.get(activation) if isinstance(activation, str) else None
     if order is not None and bias == 0.0:
-        reduced = risk / norm ** (2 * order)
+        reduced = risk / _squared(norm, order)
         check(reduced >= 1e-200, "risk", "be at least 1e-200 norm^2", risk)
         return Homogeneous(order, dim).features(reduced)
 
@@ -130,12 +129,12 @@ def features_for_risk(
 
 
 def hardest_bias(
-    num_features: Count,
-    dim: int,
+    num_features: Number,
+    dim: Number,
     *,
-    norm: float | int = 1.0,
-    max_bias: float | int | None = None,
-    grid: int = 25,
+    norm: Number = 1.0,
+    max_bias: Number | None = None,
+    grid: Number = 25,
 ) -> tuple[float, float]:
     """The bias of a ReLU target that makes the lazy limit largest, in absolute risk.
 
@@ -156,14 +155,12 @@ def hardest_bias(
     Raises:
       RequirementError: as :func:`lazy_limit`; max_bias not positive.
     """
-    _check(dim, norm, 0.0)
-    max_bias = 4.0 * norm if max_bias is None else max_bias
-    check(max_bias > 0.0, "max_bias", "be positive", max_bias)
+    dim, norm, _ = _border(dim, norm, 0.0)
+    max_bias = 4.0 * norm if max_bias is None else arguments.positive(max_bias, "max_bias")
     check(max_bias <= 35.0 * norm, "max_bias", "be at most 35 times the norm", max_bias)
-    check(grid >= 3, "grid", "be at least 3", grid)
-    p = _count(num_features)
+    grid, p = arguments.whole(grid, "grid", 3), arguments.floor(num_features, "num_features")
 
-    def limit(bias: float | int) -> float:
+    def limit(bias: float) -> float:
         try:
             return _limit(p, dim, norm, float(bias), "relu")
         except ValueError:

@@ -14,6 +14,7 @@ import numpy as np
 
 from rf_limits.errors import check
 from rf_limits.theory import homogeneous
+from rf_limits.theory.arguments import Shown
 from rf_limits.theory.harmonics import log_multiplicity, multiplicity
 from rf_limits.theory.spectrum import ZonalSpectrum, zonal_spectrum
 
@@ -22,6 +23,8 @@ RELATIVE_ERROR = 1e-6
 
 _TAIL = 1e-8  # relative accuracy of the tails asked for
 _LARGEST_DEGREE = 2048  # of spectra computed degree by degree
+_SETTLED = 2**50  # numbers of features below this are settled one by one
+_LAST_DEGREE = 10**100  # whose powers float64 holds
 
 Activation = str | Callable[[np.ndarray], np.ndarray]
 
@@ -71,13 +74,15 @@ class Homogeneous(NamedTuple):
             return _tail(order, dim, 1) + (dim + 1 - p) / dim * _weight(order, dim, 1)
         m = least(lambda i: self.count(i) >= p)
         degree = self.degree(m)
+        resolved = degree <= homogeneous.LARGEST_DEGREE
+        check(resolved, "num_features", "leave a limit that float64 can resolve", Shown(p))
         left = (self.count(m) - p) / multiplicity(dim, degree)
         value = _tail(order, dim, degree) + left * _weight(order, dim, degree)
-        check(value > 1e-305, "num_features", "leave a limit that float64 can resolve", p)
+        check(value > 1e-305, "num_features", "leave a limit that float64 can resolve", Shown(p))
         return value
 
     def features(self, risk: float) -> int:
-        """Least p with R*(p) <= ``risk``."""
+        """Least p with R*(p) <= ``risk``; beyond 2^50 to the relative error of R*."""
         order, dim = self.order, self.dim
         if self.limit(1) <= risk:
             return 0 if self.limit(0) <= risk else 1
@@ -91,9 +96,9 @@ class Homogeneous(NamedTuple):
         numerator, denominator = min(share, 1.0).as_integer_ratio()
         p = below - number * numerator // denominator
         # the division rounds: settle the last unit against the limit itself
-        while p < 2**50 and self.limit(p) > risk:
+        while p < _SETTLED and self.limit(p) > risk:
             p += 1
-        while 0 < p < 2**50 and self.limit(p - 1) <= risk:
+        while 0 < p < _SETTLED and self.limit(p - 1) <= risk:
             p -= 1
         return p
 
@@ -198,7 +203,7 @@ def sorted_limit(
         value, error = _beyond(ladder, p, needed)
     reached = value == error == 0.0 or 0.0 <= error <= RELATIVE_ERROR * value
     reached = reached or value + error <= negligible
-    check(reached, "num_features", "leave a limit that float64 can resolve", p)
+    check(reached, "num_features", "leave a limit that float64 can resolve", Shown(p))
     return value
 
 
@@ -210,6 +215,8 @@ def _beyond(ladder: _Ladder, p: int, degree: int) -> tuple[float, float]:
     if unknown or degree <= spectrum.max_degree:
         if spectrum.tail == 0.0:
             return 0.0, 0.0
+        return spectrum.tail, math.inf
+    if degree > _LAST_DEGREE:
         return spectrum.tail, math.inf
     log_b = float(log_multiplicity(spectrum.dim, np.array(float(degree))))
     weight = tail.weight(float(degree))

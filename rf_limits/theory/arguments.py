@@ -1,0 +1,150 @@
+"""Numbers and arrays at the border of the public functions, which compute in float64 and int.
+
+NumPy's own whole numbers overflow (``np.int8(15) ** 2`` is -31), JAX's have 32 bits, and a list
+has no arithmetic at all. Every public function converts what it is given once, before anything is
+computed or kept in a cache, and what cannot be converted is refused in one line.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from rf_limits.errors import RequirementError, check
+
+Number = Any
+"""One number of Python, NumPy or JAX, or an array without axes: what is not is refused here."""
+
+Numbers = Any
+"""Numbers in a list, a range, an array of NumPy or JAX, a column of a table."""
+
+
+def _single(value: Any, field: str, requirement: str) -> int | float:
+    """A Python number from one number of any kind."""
+    if type(value) in (int, float):
+        return value
+    kept = None
+    if not isinstance(value, (str, bytes, bool, np.bool_)):
+        try:
+            kept = np.asarray(value)
+        except Exception:  # a tracer, a ragged list, a foreign object
+            kept = None
+    if kept is not None and kept.ndim == 0:
+        if kept.dtype.kind in "iuf":
+            return kept.item() if kept.dtype.itemsize <= 8 else float(kept)
+        if kept.dtype.kind in "OV":  # a fraction, a decimal; half precision of JAX
+            try:
+                return int(value) if isinstance(value, int) else float(value)
+            except (TypeError, ValueError, OverflowError):
+                pass
+    raise RequirementError(f"{field} must {requirement}, but received {Shown(value)!r}.")
+
+
+def whole(value: Any, field: str, least: int = 0) -> int:
+    """A whole number of at least ``least``, of any size.
+
+    Args:
+      value: an integer, or a float that is one.
+      field: its name.
+      least: the least that will do.
+
+    Raises:
+      RequirementError: not one number, not whole, or less.
+    """
+    requirement = f"be a whole number of at least {least}"
+    single = _single(value, field, requirement)
+    check(isinstance(single, int) or single.is_integer(), field, requirement, Shown(value))
+    check(single >= least, field, f"be at least {least}", Shown(value))
+    return int(single)
+
+
+def floor(value: Any, field: str) -> int:
+    """A number of at least 0, rounded down; integers of any size."""
+    single = _single(value, field, "be a number of at least 0")
+    finite = isinstance(single, int) or math.isfinite(single)
+    check(finite and single >= 0, field, "be at least 0 and finite", Shown(value))
+    return math.floor(single)
+
+
+def counts(value: Any, field: str) -> tuple[list[int], tuple[int, ...]]:
+    """Numbers of at least 0, rounded down, and their shape: () for one number."""
+    try:
+        several = np.asarray(value, object)
+    except Exception:  # a tracer, a ragged list
+        raise RequirementError(f"{field} must be numbers, but received {Shown(value)!r}.") from None
+    return [floor(one, field) for one in several.ravel()], several.shape
+
+
+def real(value: Any, field: str) -> float:
+    """A number as a float, which may be infinite; not nan.
+
+    Raises:
+      RequirementError: not one number, nan, or beyond float64.
+    """
+    single = _single(value, field, "be a number")
+    try:
+        found = float(single)
+    except OverflowError:
+        found = math.nan  # a whole number beyond float64
+    check(not math.isnan(found), field, "be a number that float64 holds", Shown(value))
+    return found
+
+
+def finite(value: Any, field: str) -> float:
+    """A finite number as a float."""
+    found = real(value, field)
+    check(math.isfinite(found), field, "be finite", Shown(value))
+    return found
+
+
+def positive(value: Any, field: str) -> float:
+    """A positive, finite number as a float."""
+    found = real(value, field)
+    check(found > 0.0 and math.isfinite(found), field, "be positive and finite", Shown(value))
+    return found
+
+
+def at_least_zero(value: Any, field: str) -> float:
+    """A finite number of at least 0 as a float."""
+    found = real(value, field)
+    check(found >= 0.0 and math.isfinite(found), field, "be at least 0 and finite", Shown(value))
+    return found
+
+
+def array(value: Any, field: str, ndim: int | None = None) -> np.ndarray:
+    """Numbers as a float64 array: lists, ranges, arrays of NumPy and JAX, columns of a table.
+
+    Args:
+      value: the numbers.
+      field: their name.
+      ndim: number of axes; any if left out.
+
+    Raises:
+      RequirementError: not numbers, or another number of axes.
+    """
+    try:
+        found = np.asarray(value)
+        numeric = found.dtype.kind not in "USbMmc"
+        found = found.astype(np.float64)
+    except Exception:  # a tracer, a ragged list, a foreign object
+        numeric, found = False, np.zeros(0)
+    if not numeric:
+        raise RequirementError(f"{field} must be numbers, but received {Shown(value)!r}.")
+    if ndim is not None and found.ndim != ndim:
+        shape = f"be an array with {ndim} {'axis' if ndim == 1 else 'axes'}"
+        raise RequirementError(f"{field} must {shape}, but received the shape {found.shape}.")
+    return found
+
+
+class Shown:
+    """A value in a message: at most 60 characters on one line, however long the number."""
+
+    def __init__(self, value: Any):
+        self._value = value
+
+    def __repr__(self) -> str:
+        if isinstance(self._value, int) and abs(self._value) >= 10**30:
+            digits = math.log10(abs(self._value))
+            return f"a number of {math.floor(digits) + 1} digits"
+        text = " ".join(repr(self._value).split())
+        return text if len(text) <= 60 else text[:57] + "..."
