@@ -90,13 +90,19 @@ def test_witness_proves_its_bound(dim):
         total = sum(e * n * values[k] for e, n, k in zip(eta, number, degrees, strict=True))
         return abs(total) * math.sin(angle) ** (dim - 2)
 
+    # all degrees beyond: eta_k = rest lambda_k, by their root mean square
+    rest, after = witness.rest, zonal_spectrum(dim, int(degrees[-1]) + 2).eigenvalues[-1]
+
     knots = np.linspace(0.0, math.pi, 2 * degrees[-1])
     total = sum(
         integrate.quad(inner, a, b, limit=200)[0]
         for a, b in zip(knots[:-1], knots[1:], strict=True)
     )
     total /= integrate.quad(lambda a: math.sin(a) ** (dim - 2), 0.0, math.pi)[0]
-    gain = 2.0 * np.sum(eta * number) - math.sqrt(risk * np.sum(eta**2 * number / scale))
+    total += rest * math.sqrt(spectrum.tail * after)
+    learned = np.sum(eta * number) + rest * spectrum.tail
+    size = np.sum(eta**2 * number / scale) + rest**2 * spectrum.tail
+    gain = 2.0 * learned - math.sqrt(risk * size)
     np.testing.assert_allclose(witness.log_bound, math.log(gain / total), atol=2e-5)
 
 
@@ -123,6 +129,78 @@ def test_no_other_witness_is_better():
     )
     # fewer degrees than the witness has, so not better; and not much worse
     assert 0.98 * limit < -found < limit * (1.0 + 1e-4)
+
+
+def box_least_squares(dim, last, nodes=300):
+    """Least risk of weights u(w) in [-M, M], w on a rule of angles: a function of log M.
+
+    Orthonormal polynomials of the rule itself, and the degrees beyond unlearned.
+    """
+    x, mass = np.polynomial.legendre.leggauss(nodes)
+    angle = 0.5 * math.pi + min(0.5 * math.pi, 9.0 / math.sqrt(dim - 1.0)) * x
+    mass = mass * np.sin(angle) ** (dim - 2)
+    mass, t = mass / np.sum(mass), np.cos(angle)
+    q = [np.ones(nodes), t / math.sqrt(mass @ t**2)]
+    for k in range(1, last):
+        q.append(t * q[k] - (mass @ (t * q[k] * q[k - 1])) * q[k - 1])
+        q[-1] = q[-1] / math.sqrt(mass @ q[-1] ** 2)
+    spectrum = zonal_spectrum(dim, last)
+    degrees = [0, 1, *range(2, last + 1, 2)]
+    matrix = np.exp(0.5 * spectrum.log_eigenvalues[degrees])[:, None] * np.array(q)[degrees] * mass
+    wanted = np.sqrt(spectrum.weights[degrees])
+
+    def least(log_bound):
+        found = optimize.lsq_linear(
+            math.exp(log_bound) * matrix, wanted, (-1, 1), method="bvls", tol=1e-14, max_iter=3000
+        )
+        return 2.0 * found.cost + spectrum.tail
+
+    return least
+
+
+@pytest.mark.sharp
+@pytest.mark.parametrize(
+    "case",
+    [
+        (20, 0.499, 30),
+        (20, 0.3, 20),
+        (1000, 0.45, 20),
+        (1000, 0.05, 14),
+        (100_000, 0.1, 10),
+        (2, 0.02, 40),
+        (3, 1e-2, 40),
+        (5, 5e-3, 30),
+    ],
+    ids=str,
+)
+def test_box_least_squares_reaches_it(case):
+    """Strong duality: the risk is attained within 1e-3 of the limit, and not that far below."""
+    dim, risk, last = case
+    least, limit = box_least_squares(dim, last), log_magnitude_limit(risk, dim)
+    assert least(limit - 1e-3) > risk > least(limit + 1e-3)
+
+
+def test_recorded_limits():
+    """Below the rms limit (-5.8427, -1.7635) and a domain error, these were."""
+    assert abs(log_magnitude_limit(0.499, 20) - -5.7865) < 1e-3
+    assert log_magnitude_limit(0.45, 1000) > log_rms_magnitude_limit(0.45, 1000)
+    assert abs(log_rms_magnitude_limit(0.45, 1000) - -1.7635) < 1e-4
+    for risk in (0.4999999, 0.5 - 1e-15):
+        # |u| = M everywhere has the risk 1/2 - 2 M lambda_0 + M^2 lambda_0
+        slope = zonal_spectrum(3, 0).eigenvalues[0]
+        exact = math.log((0.5 - risk) / (2.0 * slope))
+        assert abs(log_magnitude_limit(risk, 3) - exact) < 1e-6
+
+
+def test_order_at_every_risk_and_dimension():
+    """At least the rms limit, and growing with the dimension and with less risk."""
+    dims = [2, 3, 5, 10, 11, 30, 101, 1000, 100_000]
+    risks = [0.4999999, 0.499998, 0.499, 0.45, 0.35, 0.2, 0.05]
+    found = np.array([[log_magnitude_limit(r, d) for d in dims] for r in risks])
+    means = np.array([[log_rms_magnitude_limit(r, d) for d in dims] for r in risks])
+    assert np.all(found >= means)
+    assert np.all(np.diff(found, axis=0) > 0.0)
+    assert np.all(np.diff(found, axis=1) > 0.0)
 
 
 def test_rms_limit_solves_its_equations():
