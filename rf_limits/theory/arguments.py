@@ -75,39 +75,44 @@ def counts(value: Any, field: str) -> tuple[list[int], tuple[int, ...]]:
     return [floor(one, field) for one in several.ravel()], several.shape
 
 
+def _float(value: Any, field: str, requirement: str) -> float:
+    """A float, nan for a whole number beyond float64."""
+    single = _single(value, field, requirement)
+    try:
+        return float(single)
+    except OverflowError:
+        return math.nan
+
+
 def real(value: Any, field: str) -> float:
     """A number as a float, which may be infinite; not nan.
 
     Raises:
       RequirementError: not one number, nan, or beyond float64.
     """
-    single = _single(value, field, "be a number")
-    try:
-        found = float(single)
-    except OverflowError:
-        found = math.nan  # a whole number beyond float64
+    found = _float(value, field, "be a number")
     check(not math.isnan(found), field, "be a number that float64 holds", Shown(value))
     return found
 
 
 def finite(value: Any, field: str) -> float:
     """A finite number as a float."""
-    found = real(value, field)
+    found = _float(value, field, "be finite")
     check(math.isfinite(found), field, "be finite", Shown(value))
     return found
 
 
 def positive(value: Any, field: str) -> float:
     """A positive, finite number as a float."""
-    found = real(value, field)
-    check(found > 0.0 and math.isfinite(found), field, "be positive and finite", Shown(value))
+    found = _float(value, field, "be positive and finite")
+    check(math.isfinite(found) and found > 0.0, field, "be positive and finite", Shown(value))
     return found
 
 
 def at_least_zero(value: Any, field: str) -> float:
     """A finite number of at least 0 as a float."""
-    found = real(value, field)
-    check(found >= 0.0 and math.isfinite(found), field, "be at least 0 and finite", Shown(value))
+    found = _float(value, field, "be at least 0 and finite")
+    check(math.isfinite(found) and found >= 0.0, field, "be at least 0 and finite", Shown(value))
     return found
 
 

@@ -74,6 +74,12 @@ class BoxProblem:
         value = float(self.constant - u @ self.linear + u @ g / 2)
         return BoxPoint(u, value, self._gap(u, g, bound), g, iterations)
 
+    def settled(self, point: BoxPoint) -> bool:
+        """Whether rounding G and q could have made the gradient, so that no u is better."""
+        u = np.abs(point.u.astype(np.float64))
+        terms = np.abs(self.gram) @ u + np.abs(self.linear)
+        return bool(np.all(np.abs(point.gradient) <= 2.0 * u.size * _EPSILON * terms))
+
     def _gap(self, u: np.ndarray, g: np.ndarray, bound: float) -> float:
         low, high = -bound - u, bound - u
         if self.curvature > 0.0:

@@ -39,6 +39,8 @@ import math
 from typing import NamedTuple
 
 from rf_limits.errors import check, check_choice
+from rf_limits.theory import arguments
+from rf_limits.theory.arguments import Number
 
 REGIMES = ("hidden", "all")
 
@@ -57,12 +59,12 @@ class CouplingEstimate(NamedTuple):
 
 def coupling_estimate(
     regime: str,
-    impulse: float,
-    time: float,
-    width: int,
-    dim: int,
+    impulse: Number,
+    time: Number,
+    width: Number,
+    dim: Number,
     *,
-    lazy_scale: float = 1.0,
+    lazy_scale: Number = 1.0,
     bias: bool = False,
 ) -> CouplingEstimate:
     """The estimates of the module docstring; no guarantee.
@@ -80,11 +82,15 @@ def coupling_estimate(
       :class:`CouplingEstimate`.
 
     Raises:
-      RequirementError: unknown ``regime``, negative impulse or time.
+      RequirementError: unknown ``regime``, negative impulse or time, a width or dimension that
+        is not a whole number of at least 1, a scale that is not positive; sizes whose products
+        float64 does not hold.
     """
     check_choice(regime, REGIMES, "regime")
-    for name, value in (("impulse", impulse), ("time", time)):
-        check(value >= 0.0, name, "be at least 0", value)
+    impulse = arguments.at_least_zero(impulse, "impulse")
+    time = arguments.at_least_zero(time, "time")
+    width, dim = arguments.whole(width, "width", 1), arguments.whole(dim, "dim", 1)
+    lazy_scale = arguments.positive(lazy_scale, "lazy_scale")
     r = math.sqrt(2.0) if bias else 1.0
     parameters = dim + 1 if bias else dim
     size = r / math.sqrt(2.0)  # s, and R
@@ -94,8 +100,10 @@ def coupling_estimate(
         tau = lazy_scale * impulse * r**2 * flips
         features = r * math.sqrt(flips)
     else:
-        moved = impulse**2 * r * size / (2.0 * width)
-        tau = lazy_scale * impulse**3 * r**2 * size**2 / (2.0 * width)
-        features = impulse**2 * r**2 * size / (2.0 * width)
+        moved = impulse * impulse * r * size / (2.0 * width)
+        tau = lazy_scale * impulse * impulse * impulse * r**2 * size**2 / (2.0 * width)
+        features = impulse * impulse * r**2 * size / (2.0 * width)
     apart = time / lazy_scale * tau * size + impulse * features
-    return CouplingEstimate(moved / math.sqrt(parameters), tau + lazy_scale * size * apart)
+    gap = tau + lazy_scale * size * apart
+    check(math.isfinite(gap), "impulse", "leave a gap that float64 holds", impulse)
+    return CouplingEstimate(moved / math.sqrt(parameters), gap)

@@ -17,9 +17,11 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from rf_limits.errors import check
+from rf_limits.theory import arguments
+from rf_limits.theory.arguments import Number, Numbers
 from rf_limits.theory.box_qp import BoxPoint, BoxProblem
 
 _RELATIVE_BOUND = 1e-8
@@ -45,17 +47,14 @@ class BoxRisk(NamedTuple):
     iterations: int
 
 
-def _problem(gram: Array | np.ndarray, linear: Array | np.ndarray, constant: float) -> BoxProblem:
-    gram, linear = np.asarray(gram, np.float64), np.asarray(linear, np.float64)
+def _problem(gram: Numbers, linear: Numbers, constant: Number) -> BoxProblem:
+    gram, linear = arguments.array(gram, "gram", 2), arguments.array(linear, "correlations", 1)
+    constant = arguments.positive(constant, "second_moment")
     check(linear.size >= 1, "correlations", "hold at least one feature", linear.size)
+    fits = gram.shape == (linear.size, linear.size)
+    check(fits, "gram", f"have shape {(linear.size, linear.size)}", gram.shape)
     check(bool(np.all(np.isfinite(gram))), "gram", "be finite", "values that are not")
     check(bool(np.all(np.isfinite(linear))), "correlations", "be finite", "values that are not")
-    check(
-        math.isfinite(constant) and constant > 0.0,
-        "second_moment",
-        "be positive and finite",
-        constant,
-    )
     return BoxProblem(gram, linear, constant)
 
 
@@ -74,11 +73,11 @@ def _certified(
 
 
 def box_constrained_risk(
-    gram: Float[Array | np.ndarray, "r r"],
-    correlations: Float[Array | np.ndarray, "r"],
-    second_moment: float,
-    bound: float,
-    tolerance: float = 1e-10,
+    gram: Numbers,
+    correlations: Numbers,
+    second_moment: Number,
+    bound: Number,
+    tolerance: Number = 1e-10,
 ) -> BoxRisk:
     """Least E(sum_i u_i f_i - f*)^2 over weights with max_i |u_i| <= ``bound``.
 
@@ -97,19 +96,19 @@ def box_constrained_risk(
         ``tolerance``: large weights on features dependent to rounding, for which the risk
         itself is not determined by G in float64. Without a bound G must be regular.
     """
-    check(bool(bound > 0.0), "bound", "be positive", bound)
-    check(tolerance > 0.0, "tolerance", "be positive", tolerance)
+    bound, tolerance = arguments.real(bound, "bound"), arguments.positive(tolerance, "tolerance")
+    check(bound > 0.0, "bound", "be positive", bound)
     point = _certified(_problem(gram, correlations, second_moment), bound, tolerance)
     u = np.clip(point.u.astype(np.float64), -bound, bound)
     return BoxRisk(point.value, point.value - point.gap, point.gap, u, point.iterations)
 
 
 def least_bound(
-    gram: Float[Array | np.ndarray, "r r"],
-    correlations: Float[Array | np.ndarray, "r"],
-    second_moment: float,
-    risk: float,
-    tolerance: float = 1e-10,
+    gram: Numbers,
+    correlations: Numbers,
+    second_moment: Number,
+    risk: Number,
+    tolerance: Number = 1e-10,
 ) -> float:
     """Least B whose least risk with |u_i| <= B is at most ``risk``.
 
@@ -128,11 +127,11 @@ def least_bound(
     Raises:
       RequirementError: impossible values, or a risk on the way that cannot be certified.
     """
-    check(tolerance > 0.0, "tolerance", "be positive", tolerance)
-    check(math.isfinite(risk), "risk", "be finite", risk)
+    risk, tolerance = arguments.finite(risk, "risk"), arguments.positive(tolerance, "tolerance")
+    problem = _problem(gram, correlations, second_moment)
+    second_moment = problem.constant
     if risk >= second_moment:
         return 0.0
-    problem = _problem(gram, correlations, second_moment)
     slope = 2.0 * float(np.sum(np.abs(problem.linear)))
     if slope == 0.0 or risk < 0.0:
         return math.inf
@@ -144,7 +143,9 @@ def least_bound(
         if excess <= 0.0:
             return bound
         near = np.abs(point.u) >= _NEAR * bound
-        if not np.any(near):  # nothing pushes against the bound: the risk has no further to fall
+        # nothing pushes against the bound, or no weights at all reach the risk
+        least = point.value - problem.certify(point.u, math.inf, 0).gap
+        if not np.any(near) or least > risk or problem.settled(point):
             return bound if excess <= resolved else math.inf
         # For every B', R(B') >= value - <g, u> - B' |g|_1: this bound never overshoots.
         size = float(np.sum(np.abs(point.gradient)))

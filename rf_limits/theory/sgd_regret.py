@@ -49,6 +49,8 @@ import numpy as np
 from jaxtyping import Float
 
 from rf_limits.errors import check
+from rf_limits.theory import arguments
+from rf_limits.theory.arguments import Number, Numbers
 from rf_limits.theory.feature_kernels import feature_spectrum
 
 
@@ -150,12 +152,12 @@ def mean_features(features: str, dim: int, max_degree: int, *, bias: bool = Fals
 
 def sgd_guarantee(
     features: BoundedFeatures,
-    target: Float[np.ndarray, "K"],
+    target: Numbers,
     *,
-    learning_rate: float,
-    steps: float | int,
-    width: float | int = math.inf,
-    noise: float = 0.0,
+    learning_rate: Number,
+    steps: Number,
+    width: Number = math.inf,
+    noise: Number = 0.0,
 ) -> float:
     """Upper bound on the mean over steps of E (f_t - f*)^2 of one-pass SGD on random features.
 
@@ -167,7 +169,7 @@ def sgd_guarantee(
       target: (K,) E f*_k^2 over the same inputs; what the kernel does not have, with an
         eigenvalue of 0.
       learning_rate: eta, for the mean of half squared errors.
-      steps: T.
+      steps: T; infinite for what is left after any number.
       width: N; infinite for the kernel itself.
       noise: standard deviation of label noise independent of the inputs.
 
@@ -175,7 +177,8 @@ def sgd_guarantee(
       The bound, infinite where eta R^2 >= 1.
 
     Raises:
-      RequirementError: features without suprema; a size that is not positive.
+      RequirementError: features without suprema; a size that is not positive, negative
+        eigenvalues, suprema, shares or noise, arrays of different lengths.
     """
     bounded = isinstance(features, BoundedFeatures)
     check(bounded, "features", "be BoundedFeatures: a guarantee rests on suprema", features)
@@ -184,12 +187,12 @@ def sgd_guarantee(
 
 def sgd_estimate(
     features: MeanFeatures,
-    target: Float[np.ndarray, "K"],
+    target: Numbers,
     *,
-    learning_rate: float,
-    steps: float | int,
-    width: float | int = math.inf,
-    noise: float = 0.0,
+    learning_rate: Number,
+    steps: Number,
+    width: Number = math.inf,
+    noise: Number = 0.0,
 ) -> float:
     """The same expression with means for suprema: an estimate of the argument, and no bound.
 
@@ -206,35 +209,62 @@ def sgd_estimate(
       diverge where it is finite.
 
     Raises:
-      RequirementError: a size that is not positive.
+      RequirementError: a size that is not positive, negative eigenvalues, means, shares or
+        noise, arrays of different lengths.
     """
     return _regret(features, target, learning_rate, steps, width, noise)
 
 
 def _regret(
     features: BoundedFeatures | MeanFeatures,
-    target: np.ndarray,
-    learning_rate: float,
-    steps: float | int,
-    width: float | int,
-    noise: float,
+    target: Numbers,
+    learning_rate: Number,
+    steps: Number,
+    width: Number,
+    noise: Number,
 ) -> float:
-    for name, value in (("learning_rate", learning_rate), ("steps", steps), ("width", width)):
+    found, target = _border(features, target)
+    rate, noise = (
+        arguments.positive(learning_rate, "learning_rate"),
+        arguments.at_least_zero(noise, "noise"),
+    )
+    steps, width = arguments.real(steps, "steps"), arguments.real(width, "width")
+    for name, value in (("steps", steps), ("width", width)):
         check(value > 0.0, name, "be positive", value)
-    share = 1.0 - learning_rate * features.square
+    share = 1.0 - rate * found.square
     if share <= 0.0:
         return math.inf
-    left = _unlearned(features, target, 1.0 / (learning_rate * steps) + features.sampling / width)
-    return (left + noise**2) / share - noise**2
+    left = _unlearned(found.eigenvalues, target, 1.0 / rate / steps + found.sampling / width)
+    # noise^2 (1/share - 1) without a difference
+    return left / share + noise * noise * rate * found.square / share
 
 
-def _unlearned(features: BoundedFeatures | MeanFeatures, target: np.ndarray, ridge: float) -> float:
-    """Least E (f_a - f*)^2 + ridge E |a|^2."""
-    return float(np.sum(target * ridge / (features.eigenvalues + ridge)))
+def _border(
+    features: BoundedFeatures | MeanFeatures, target: Numbers
+) -> tuple[BoundedFeatures, np.ndarray]:
+    """Features with what stands for their suprema, and shares, checked against each other."""
+    target = arguments.array(target, "target", 1)
+    values = arguments.array(features.eigenvalues, "features.eigenvalues", 1)
+    same = values.shape == target.shape
+    check(same, "target", f"hold {values.size} shares, one for each eigenvalue", target.size)
+    for name, numbers in (("features.eigenvalues", values), ("target", target)):
+        right = bool(np.all(np.isfinite(numbers)) and np.all(numbers >= 0.0))
+        check(right, name, "be at least 0 and finite", float(np.min(numbers, initial=math.inf)))
+    square = arguments.at_least_zero(features.square, "features.square")
+    return BoundedFeatures(
+        values, square, arguments.at_least_zero(features.sampling, "features.sampling")
+    ), target
+
+
+def _unlearned(eigenvalues: np.ndarray, target: np.ndarray, ridge: float) -> float:
+    """Least E (f_a - f*)^2 + ridge E |a|^2; without a ridge, what the kernel does not have."""
+    size = eigenvalues + ridge
+    share = np.where(size > 0.0, ridge / np.where(size > 0.0, size, 1.0), 1.0)
+    return float(np.sum(target * share))
 
 
 def sgd_requirements(
-    features: BoundedFeatures | MeanFeatures, target: Float[np.ndarray, "K"], accuracy: float
+    features: BoundedFeatures | MeanFeatures, target: Numbers, accuracy: Number
 ) -> SgdRequirements:
     """Step size, steps and width at which guarantee or estimate is ``accuracy``, without noise.
 
@@ -252,18 +282,21 @@ def sgd_requirements(
       target worth more than half of ``accuracy``.
 
     Raises:
-      RequirementError: ``accuracy`` not positive.
+      RequirementError: ``accuracy`` not positive; features or shares as in
+        :func:`sgd_guarantee`, and features that are 0.
     """
-    check(accuracy > 0.0, "accuracy", "be positive", accuracy)
+    accuracy = arguments.positive(accuracy, "accuracy")
+    features, target = _border(features, target)
+    check(features.square > 0.0, "features.square", "be positive", features.square)
     rate = 0.5 / features.square
     allowed = 0.5 * accuracy
-    low, high = 1e-300, 1e6 * (float(np.max(features.eigenvalues)) + 1.0)
-    if _unlearned(features, target, low) >= allowed:
+    low, high = 1e-300, 1e6 * (float(np.max(features.eigenvalues, initial=0.0)) + 1.0)
+    if _unlearned(features.eigenvalues, target, low) >= allowed:
         return SgdRequirements(rate, math.inf, math.inf)
-    if _unlearned(features, target, high) <= allowed:
+    if _unlearned(features.eigenvalues, target, high) <= allowed:
         return SgdRequirements(rate, 1.0, 1.0)
     for _ in range(200):
         middle = math.sqrt(low) * math.sqrt(high)
-        few = _unlearned(features, target, middle) <= allowed
+        few = _unlearned(features.eigenvalues, target, middle) <= allowed
         low, high = (middle, high) if few else (low, middle)
     return SgdRequirements(rate, 2.0 / (rate * low), 2.0 * features.sampling / low)

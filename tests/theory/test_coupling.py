@@ -90,3 +90,23 @@ def test_refusals():
         coupling_estimate("ntk", 1.0, 1.0, 10, 10)
     with pytest.raises(RequirementError, match="impulse must be at least 0"):
         coupling_estimate("all", -1.0, 1.0, 10, 10)
+    hidden = {"regime": "hidden", "impulse": 1.0, "time": 1.0, "width": 10, "dim": 10}
+    for name, value in (
+        ("width", -3),
+        ("width", 0),
+        ("width", 2.5),
+        ("dim", 0),
+        ("lazy_scale", 0.0),
+        ("lazy_scale", -1),
+        ("lazy_scale", math.inf),
+        ("impulse", math.nan),
+        ("impulse", 1e200),
+        ("time", math.inf),
+        ("time", "1"),
+    ):
+        for regime in ("hidden", "all"):
+            if (name, value, regime) == ("impulse", 1e200, "hidden"):
+                continue  # the square of it is held: a huge gap, and no mistake
+            with pytest.raises(RequirementError, match=f"^{name} must ") as error:
+                coupling_estimate(**{**hidden, "regime": regime, name: value})
+            assert "\n" not in str(error.value)

@@ -1,5 +1,6 @@
 """The size-magnitude frontier against hand-derived cases and independent solvers."""
 
+import contextlib
 import math
 
 import numpy as np
@@ -163,6 +164,35 @@ def test_least_bound_by_hand_and_at_the_ends():
     assert least_bound(one, np.zeros(1), 1.0, 0.9) == math.inf
 
 
+def test_least_bound_where_the_first_box_hits_the_optimum():
+    """1 - 1/4 is the least risk of one feature, at u = 1/2, where the gradient is 0."""
+    assert least_bound(np.eye(1), [0.5], 1.0, 0.5) == math.inf
+    assert least_bound(np.ones((2, 2)), [0.5, 0.5], 1.0, 0.5) == math.inf
+    # a slope of 0 at the bound: the tolerance moves it by its root
+    assert abs(least_bound(np.eye(1), [0.5], 1.0, 0.75) - 0.5) <= math.sqrt(1e-10)
+
+
+@pytest.mark.parametrize("rank", ["full", "one"])
+def test_least_bound_near_such_a_hit(rank):
+    """To rounding. On a singular Gram matrix no weights are certainly too large: refused."""
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        count = int(rng.integers(1, 4))
+        rows = rng.normal(size=(count if rank == "full" else 1, count))
+        gram = rows.T @ rows
+        q = gram @ np.full(count, 0.7)
+        explained = 0.7 * float(np.sum(q))
+        second = explained * (1.0 + rng.uniform(0.1, 2.0))
+        unreachable = (gram, q, second, 0.9 * (second - explained))
+        if np.linalg.cond(gram) < 1e6:
+            assert least_bound(*unreachable) == math.inf
+        elif np.linalg.cond(gram) > 1e14:
+            with contextlib.suppress(RequirementError):
+                assert least_bound(*unreachable) == math.inf
+        found = least_bound(gram, q, second, second - 0.75 * explained)
+        assert 0.0 < found <= 0.35 * (1.0 + 1e-6)  # u = 0.35 (1, ..., 1) reaches it
+
+
 def test_eigenvalue_bound_is_below_the_least_eigenvalue():
     gram, _, _ = neurons(50, 5)
     found, least = _least_eigenvalue_bound(gram), np.linalg.eigvalsh(gram)[0]
@@ -176,5 +206,7 @@ def test_refusals():
         box_constrained_risk(gram, q, 1.0, 0.0)
     with pytest.raises(RequirementError, match="second_moment must be positive"):
         box_constrained_risk(gram, q, math.nan, 1.0)
+    with pytest.raises(RequirementError, match="gram must have shape"):
+        least_bound(gram, q[:1], 1.0, 0.5)
     with pytest.raises(RequirementError, match="gram must be finite"):
         box_constrained_risk(np.full((2, 2), math.inf), q, 1.0, 1.0)

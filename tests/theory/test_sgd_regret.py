@@ -13,6 +13,7 @@ from rf_limits.theory.feature_kernels import feature_spectrum
 from rf_limits.theory.harmonics import multiplicity
 from rf_limits.theory.relu_gram import relu_gram
 from rf_limits.theory.sgd_regret import (
+    BoundedFeatures,
     MeanFeatures,
     bounded_features,
     mean_features,
@@ -266,3 +267,34 @@ def test_refusals():
         sgd_guarantee(means, one_degree(1), learning_rate=0.1, steps=10.0)
     with pytest.raises(RequirementError, match="bias must be False"):
         bounded_features("output", DIM, DEGREES, bias=True)
+    refused = {
+        "features.square": features._replace(square=-1.0),
+        "features.sampling": features._replace(sampling=-1.0),
+        "features.eigenvalues": features._replace(eigenvalues=-features.eigenvalues),
+        "target": features._replace(eigenvalues=features.eigenvalues[:-1]),
+    }
+    for name, wrong in refused.items():
+        with pytest.raises(RequirementError, match=f"^{name} must "):
+            sgd_guarantee(wrong, one_degree(1), learning_rate=0.1, steps=10.0)
+        with pytest.raises(RequirementError, match=f"^{name} must "):
+            sgd_requirements(wrong, one_degree(1), 0.1)
+    with pytest.raises(RequirementError, match="noise must be at least 0"):
+        sgd_guarantee(features, one_degree(1), learning_rate=0.1, steps=10.0, noise=-1.0)
+
+
+def test_infinitely_many_steps():
+    """With infinitely many features what the kernel lacks is left: 0.5/(1 - 0.1/2) = 0.526."""
+    sizes = {"learning_rate": 0.1, "steps": math.inf}
+    eigenvalues, target = np.array([0.0, 0.1]), [0.5, 0.5]
+    for function, features in (
+        (sgd_guarantee, BoundedFeatures(eigenvalues, 0.5, 0.5)),
+        (sgd_estimate, MeanFeatures(eigenvalues, 0.5)),
+    ):
+        assert function(features, target, **sizes) == pytest.approx(0.5 / 0.95, rel=rounding(8))
+        # a limit, and the ridge 1/N of a finite width is left
+        many = function(features, target, learning_rate=0.1, steps=1e300)
+        assert many == pytest.approx(0.5 / 0.95, rel=rounding(8))
+        wide = function(features, target, **sizes, width=5.0)
+        assert wide == pytest.approx((0.5 + 0.5 * 0.1 / 0.2) / 0.95, rel=rounding(8))
+        noisy = function(features, target, **sizes, noise=3.0)
+        assert noisy == pytest.approx((0.5 + 9.0) / 0.95 - 9.0, rel=rounding(8, 20.0))
