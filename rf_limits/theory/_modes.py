@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Real
 
 from rf_limits.errors import check
+from rf_limits.theory import arguments
 from rf_limits.theory.spectrum import ZonalSpectrum
 
 _BISECTIONS = 200
@@ -19,8 +19,8 @@ _LARGEST = 690.0  # sums of thousands of exponentials of it are finite
 _WIDEST_BRACKET = 1400.0
 _LARGEST_RANK = 10**300  # exact integers beyond have no float
 Array = np.ndarray | np.generic
-Values = float | int | list | np.ndarray
-Listed = Real[np.ndarray, "K"] | list  # one value for each eigenvalue
+Values = arguments.Numbers
+Listed = arguments.Numbers  # one value for each eigenvalue
 
 
 def exp(logs: Array) -> Array:
@@ -103,9 +103,13 @@ def listed_modes(eigenvalues: Listed, multiplicities: Listed, tail: float | int)
     Raises:
       RequirementError: negative eigenvalues or tail, or no positive one.
     """
-    values, counts = (np.asarray(a, np.float64) for a in (eigenvalues, multiplicities))
-    check(bool(np.all(values >= 0.0)), "eigenvalues", "be at least 0", eigenvalues)
-    check(tail >= 0.0, "tail", "be at least 0", tail)
+    values = arguments.vector(eigenvalues, "eigenvalues")
+    counts = arguments.vector(multiplicities, "multiplicities")
+    same = values.shape == counts.shape
+    check(same, "multiplicities", f"hold {values.size} numbers, as eigenvalues do", counts.size)
+    for name, found in (("eigenvalues", values), ("multiplicities", counts)):
+        right = bool(np.all((found >= 0.0) & np.isfinite(found)))
+        check(right, name, "be at least 0 and finite", arguments.Shown(found))
     check(bool(np.any(values > 0.0)) or tail > 0.0, "eigenvalues", "not all be 0", eigenvalues)
     rank = float(np.sum(counts[values > 0.0])) if tail == 0.0 else math.inf
     with np.errstate(divide="ignore"):
@@ -134,16 +138,23 @@ def shared_shape(**values: Values) -> tuple[np.ndarray, ...]:
     """Arguments as float64 arrays of one shape.
 
     Args:
-      **values: by name; counts of samples and features are positive, all others at least 0.
+      **values: by name; counts of samples and features are positive, all others at least 0, and
+        all finite.
 
     Raises:
       RequirementError: naming an argument that is neither.
     """
-    arrays = np.broadcast_arrays(*(np.asarray(a, np.float64) for a in values.values()))
+    converted = [arguments.array(value, name) for name, value in values.items()]
+    try:
+        arrays = np.broadcast_arrays(*converted)
+    except ValueError:
+        shapes = ", ".join(str(a.shape) for a in converted)
+        check(False, ", ".join(values), "have shapes that go together", shapes)
     for name, array in zip(values, arrays, strict=True):
         if name.startswith("num_"):
             counts = bool(np.all((array > 0.0) & np.isfinite(array)))
             check(counts, name, "be positive and finite", values[name])
         else:
-            check(bool(np.all(array >= 0.0)), name, "be at least 0", values[name])
+            right = bool(np.all((array >= 0.0) & np.isfinite(array)))
+            check(right, name, "be at least 0 and finite", arguments.Shown(values[name]))
     return arrays

@@ -17,8 +17,9 @@ from typing import NamedTuple
 import numpy as np
 
 from rf_limits.errors import check
+from rf_limits.theory import arguments
 from rf_limits.theory._equilibrium import Equilibrium
-from rf_limits.theory._modes import Array, Listed
+from rf_limits.theory._modes import Array, Listed, Modes
 from rf_limits.theory.radial_law import RadialLaw
 
 
@@ -41,14 +42,17 @@ class TargetParts(NamedTuple):
     law: RadialLaw | None = None
 
     @classmethod
-    def listed(cls, energies: Listed, tail: float | int) -> "TargetParts":
-        """A target given by its energies and what lies beyond.
+    def listed(cls, energies: Listed, tail: float | int, modes: Modes) -> "TargetParts":
+        """A target given by its energies in listed modes and what lies beyond.
 
         Raises:
-          RequirementError: one of them is negative.
+          RequirementError: one of them is negative, or they are not one for each eigenvalue.
         """
-        held = np.asarray(energies, np.float64)
-        check(bool(np.all(held >= 0.0)), "target", "be at least 0", energies)
+        held = arguments.vector(energies, "target")
+        count = modes.eigenvalues.size
+        check(held.size == count, "target", f"hold {count} numbers, as eigenvalues do", held.size)
+        right = bool(np.all((held >= 0.0) & np.isfinite(held)))
+        check(right, "target", "be at least 0 and finite", arguments.Shown(held))
         check(tail >= 0.0, "target_tail", "be at least 0", tail)
         return cls(held, float(tail), float(tail))
 

@@ -5,8 +5,11 @@ has no arithmetic at all. Every public function converts what it is given once, 
 computed or kept in a cache, and what cannot be converted is refused in one line.
 """
 
+import functools
+import inspect
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,6 +20,38 @@ Number = Any
 
 Numbers = Any
 """Numbers in a list, a range, an array of NumPy or JAX, a column of a table."""
+
+
+Function = TypeVar("Function", bound=Callable)
+Converter = Callable[[Any, str], Any]
+
+
+def border(**converters: Converter) -> Callable[[Function], Function]:
+    """A decorator that converts arguments of a public function before it sees them.
+
+    Args:
+      **converters: of arguments by name, called with the value and the name. An argument that is
+        left out, or is given as None where that is the default, stays as it is.
+    """
+
+    def decorate(function: Function) -> Function:
+        signature = inspect.signature(function)
+
+        @functools.wraps(function)
+        def converted(*args: Any, **kwargs: Any) -> Any:
+            bound = signature.bind(*args, **kwargs)
+            for name, convert in converters.items():
+                if name not in bound.arguments:
+                    continue
+                value = bound.arguments[name]
+                if value is None and signature.parameters[name].default is None:
+                    continue
+                bound.arguments[name] = convert(value, name)
+            return function(*bound.args, **bound.kwargs)
+
+        return converted
+
+    return decorate
 
 
 def _single(value: Any, field: str, requirement: str) -> int | float:
@@ -56,6 +91,18 @@ def whole(value: Any, field: str, least: int = 0) -> int:
     check(isinstance(single, int) or single.is_integer(), field, requirement, Shown(value))
     check(single >= least, field, f"be at least {least}", Shown(value))
     return int(single)
+
+
+def dimension(value: Any, field: str) -> int:
+    """A whole number from 2 to 1e100, beyond which powers of it leave float64."""
+    found = whole(value, field, 2)
+    check(found <= 10**100, field, "be at most 1e100", Shown(value))
+    return found
+
+
+def size(value: Any, field: str) -> int:
+    """A whole number of at least 1."""
+    return whole(value, field, 1)
 
 
 def floor(value: Any, field: str) -> int:
@@ -119,6 +166,8 @@ def at_least_zero(value: Any, field: str) -> float:
 def array(value: Any, field: str, ndim: int | None = None) -> np.ndarray:
     """Numbers as a float64 array: lists, ranges, arrays of NumPy and JAX, columns of a table.
 
+    An array that is one already is not copied.
+
     Args:
       value: the numbers.
       field: their name.
@@ -130,7 +179,7 @@ def array(value: Any, field: str, ndim: int | None = None) -> np.ndarray:
     try:
         found = np.asarray(value)
         numeric = found.dtype.kind not in "USbMmc"
-        found = found.astype(np.float64)
+        found = np.asarray(found, np.float64)
     except Exception:  # a tracer, a ragged list, a foreign object
         numeric, found = False, np.zeros(0)
     if not numeric:
@@ -139,6 +188,16 @@ def array(value: Any, field: str, ndim: int | None = None) -> np.ndarray:
         shape = f"be an array with {ndim} {'axis' if ndim == 1 else 'axes'}"
         raise RequirementError(f"{field} must {shape}, but received the shape {found.shape}.")
     return found
+
+
+def vector(value: Any, field: str) -> np.ndarray:
+    """Numbers along one axis as a float64 array."""
+    return array(value, field, 1)
+
+
+def matrix(value: Any, field: str) -> np.ndarray:
+    """Numbers along two axes as a float64 array."""
+    return array(value, field, 2)
 
 
 class Shown:

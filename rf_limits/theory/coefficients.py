@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from rf_limits.theory import arguments
 from rf_limits.theory.harmonics import gegenbauer, log_multiplicity
 from rf_limits.theory.zonal import ByDegree, radial_rule
 
@@ -43,6 +44,7 @@ class DegreeCoefficients(NamedTuple):
         return self.weights.size - 1
 
 
+@arguments.border(max_degree=arguments.whole, total=arguments.at_least_zero)
 def coefficients_by_degree(
     target: ByDegree, max_degree: int, total: float | int, inputs: str = "gaussian"
 ) -> DegreeCoefficients:
@@ -75,6 +77,7 @@ def coefficients_by_degree(
     return DegreeCoefficients(dim, np.maximum(weights, 0.0), total)
 
 
+@arguments.border(max_degree=arguments.whole, total=arguments.at_least_zero)
 def sphere_tails(
     target: ByDegree, max_degree: int, total: float | int, gaussian: Float[np.ndarray, "K"]
 ) -> Float[np.ndarray, "K"]:

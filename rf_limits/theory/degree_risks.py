@@ -8,6 +8,7 @@ degree one.
 from jaxtyping import Array, Float
 
 from rf_limits.errors import check
+from rf_limits.theory import arguments
 from rf_limits.theory.zonal import ByDegree, joined, radial_rule, zonal_products
 
 
@@ -15,6 +16,7 @@ def _parts(f: ByDegree | tuple[ByDegree, ...]) -> tuple[ByDegree, ...]:
     return f if type(f) is tuple else (f,)
 
 
+@arguments.border(max_degree=arguments.whole)
 def degree_products(
     f: ByDegree | tuple[ByDegree, ...],
     g: ByDegree | tuple[ByDegree, ...],
@@ -52,6 +54,7 @@ def degree_products(
     return zonal_products(left, right, radii, odd_degrees=odd, block_entries=block_entries)
 
 
+@arguments.border(max_degree=arguments.whole)
 def degree_risks(
     f: ByDegree | tuple[ByDegree, ...],
     target: ByDegree,

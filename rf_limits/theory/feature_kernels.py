@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from rf_limits.errors import check_choice
+from rf_limits.theory import arguments
 from rf_limits.theory.kernel_spectrum import kernel_spectrum, relu_kernel_spectrum
 from rf_limits.theory.spectrum import ZonalSpectrum
 
@@ -43,6 +44,7 @@ def feature_kernel(features: str, *, bias: bool = False) -> Callable[[np.ndarray
     return lambda c: function(np.asarray(c, np.float64), bias)
 
 
+@arguments.border(dim=arguments.dimension, max_degree=arguments.whole)
 def feature_spectrum(
     features: str, dim: int, max_degree: int, *, bias: bool = False
 ) -> ZonalSpectrum:

@@ -22,6 +22,7 @@ import math
 from typing import NamedTuple
 
 from rf_limits.errors import check
+from rf_limits.theory import arguments
 
 
 class GrowthLaw(NamedTuple):
@@ -40,6 +41,7 @@ class GrowthLaw(NamedTuple):
         return self.slope * math.log10(dim) + self.constant
 
 
+@arguments.border(risk=arguments.positive, norm_exponent=arguments.finite)
 def growth_law(risk: float, norm_exponent: float | int) -> GrowthLaw:
     """The law of the module docstring.
 
@@ -57,7 +59,6 @@ def growth_law(risk: float, norm_exponent: float | int) -> GrowthLaw:
       RequirementError: a risk that is not positive; an exponent of at most 3/4, where degrees do
         not outgrow the dimension.
     """
-    check(risk > 0.0, "risk", "be positive", risk)
     check(norm_exponent > 0.75, "norm_exponent", "be above 3/4", norm_exponent)
     b = 2.0 * norm_exponent / 3.0
     size = -math.log10(3.0 * math.pi * math.sqrt(2.0 * math.pi) * risk) / 3.0

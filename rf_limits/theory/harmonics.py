@@ -12,6 +12,7 @@ import numpy as np
 from scipy import special
 
 from rf_limits.errors import check
+from rf_limits.theory import arguments
 
 Reals = np.ndarray | np.generic | float
 """An array of any shape, or a number."""
@@ -75,14 +76,13 @@ def log_gamma_ratio(x: Reals, a: Reals) -> Reals:
     return np.where(small, gamma(near + near_a) - gamma(near), ratio)
 
 
+@arguments.border(dim=arguments.dimension, degree=arguments.whole)
 def multiplicity(dim: int, degree: int) -> int:
     """B(d, k), the number of linearly independent spherical harmonics, exactly.
 
     Raises:
       RequirementError: d < 2 or k < 0.
     """
-    check_dim(dim)
-    check(degree >= 0, "degree", "be at least 0", degree)
     if degree == 0:
         return 1
     return math.comb(degree + dim - 1, dim - 1) - (
@@ -90,6 +90,7 @@ def multiplicity(dim: int, degree: int) -> int:
     )
 
 
+@arguments.border(dim=arguments.dimension)
 def log_multiplicity(dim: int, degrees: Reals) -> Reals:
     """Log B(d, k), elementwise.
 
@@ -100,7 +101,6 @@ def log_multiplicity(dim: int, degrees: Reals) -> Reals:
     Returns:
       Shape of ``degrees``; relative error below 1e-13.
     """
-    check_dim(dim)
     k = np.asarray(degrees)
     k = k if np.iscomplexobj(k) else k.astype(np.float64)
     safe = np.where(k == 0, 1.0, k)
@@ -124,6 +124,7 @@ def gegenbauer_step(dim: int, degree: Any, t: Any, now: Any, before: Any) -> Any
     return (t * now) * ((degree + above) / above) - before * (degree / above)
 
 
+@arguments.border(dim=arguments.dimension, max_degree=arguments.whole)
 def gegenbauer(dim: int, max_degree: int, t: np.ndarray) -> np.ndarray:
     """P_k(t) with P_k(1) = 1, all degrees, by the three-term recurrence.
 
@@ -136,8 +137,6 @@ def gegenbauer(dim: int, max_degree: int, t: np.ndarray) -> np.ndarray:
       (max_degree + 1, m) values, stable for |t| <= 1; they underflow to 0 where they are
       below 1e-308 (:class:`ScaledRecurrence` does not).
     """
-    check_dim(dim)
-    check(max_degree >= 0, "max_degree", "be at least 0", max_degree)
     t = np.asarray(t, np.float64)
     values = np.ones((max_degree + 1, t.size))
     if max_degree >= 1:

@@ -13,6 +13,7 @@ import numpy as np
 from scipy import special
 
 from rf_limits.errors import check, check_choice
+from rf_limits.theory import arguments
 from rf_limits.theory.tails import panels
 
 _REACH = 13.0  # exp(-13^2/4) = 4e-19: nothing lies beyond for bounded Hermite functions
@@ -100,6 +101,7 @@ def _quadrature(
     return c, float(weights @ (values * root) ** 2)
 
 
+@arguments.border(max_degree=arguments.whole, scale=arguments.positive, bias=arguments.finite)
 def hermite_series(
     activation: str | Callable[[np.ndarray], np.ndarray],
     max_degree: int,
@@ -123,9 +125,6 @@ def hermite_series(
     Raises:
       RequirementError: an unknown activation or an impossible argument.
     """
-    check(max_degree >= 0, "max_degree", "be at least 0", max_degree)
-    check(scale > 0.0 and math.isfinite(scale), "scale", "be positive and finite", scale)
-    check(math.isfinite(bias), "bias", "be finite", bias)
     error = None
     if not callable(activation):
         check_choice(activation, ACTIVATIONS, "activation")

@@ -15,7 +15,8 @@ import math
 import numpy as np
 
 from rf_limits.errors import check
-from rf_limits.theory.harmonics import Reals, check_dim, log_gamma_ratio
+from rf_limits.theory import arguments
+from rf_limits.theory.harmonics import Reals, log_gamma_ratio
 from rf_limits.theory.tails import abel_plana
 
 RELATIVE_ERROR = 1e-11
@@ -28,8 +29,7 @@ Each rounding of a logarithm of up to 700 counts; tests compare with 40 digits u
 degrees of 10^300."""
 
 LARGEST_DEGREE = 10**305
-LARGEST_DIM = 10**100
-"""Float64 holds tails beyond these degrees, in dimensions up to this, for the step and ReLU."""
+"""Float64 holds the tails beyond degrees up to this, of the step in any dimension."""
 
 _POWER_LAW = 1e200  # from this degree on weights are a power of the degree to rounding
 
@@ -37,6 +37,7 @@ TOTALS = (0.5, 0.5)
 """E sigma_alpha(x_1)^2 for x_1 ~ N(0, 1)."""
 
 
+@arguments.border(dim=arguments.dimension)
 def log_eigenvalues(order: int, dim: int, degrees: Reals) -> Reals:
     """Log lambda_k of E sigma(<w, x>) sigma(<w', x>), x ~ N(0, I_d), |w| = |w'| = 1.
 
@@ -48,7 +49,6 @@ def log_eigenvalues(order: int, dim: int, degrees: Reals) -> Reals:
     Returns:
       Shape of ``degrees``; -inf for degrees that vanish.
     """
-    check_dim(dim)
     k = np.asarray(degrees, np.float64)
     scale = (math.log(dim) if order else 0.0) + 2.0 * (
         math.lgamma(0.5 * dim) - math.log(2.0 ** (1 + order) * math.pi)
@@ -71,9 +71,9 @@ def _log_mean(dim: int) -> float:
     return math.log(dim / (4.0 * math.pi)) - 2.0 * float(log_gamma_ratio(0.5 * dim, 0.5))
 
 
+@arguments.border(dim=arguments.dimension)
 def log_weights(order: int, dim: int, degrees: Reals) -> Reals:
     """Log lambda_k B(d, k), absolute error ``WEIGHT_ERROR``; arguments as for eigenvalues."""
-    check_dim(dim)
     k = np.asarray(degrees, np.float64)
     logs = _log_analytic_weights(order, dim, np.where(k > order, k, order + 1.0))
     logs = np.where(_vanishes(order, k), -np.inf, logs)
@@ -106,6 +106,7 @@ def _log_analytic_weights(order: int, dim: int, k: Reals) -> Reals:
     return constant + np.log(share) - first - second
 
 
+@arguments.border(dim=arguments.dimension, degree=arguments.whole)
 def tail(order: int, dim: int, degree: int) -> float:
     """Sum of lambda_k B(d, k) over all k > ``degree``; relative error ``WEIGHT_ERROR``.
 
@@ -113,12 +114,10 @@ def tail(order: int, dim: int, degree: int) -> float:
 
     Args:
       order: 0 for the step, 1 for relu.
-      dim: dimension d, from 2 to ``LARGEST_DIM``.
+      dim: dimension d, at least 2.
       degree: K, from 0 to ``LARGEST_DEGREE``.
     """
-    check_dim(dim)
-    check(dim <= LARGEST_DIM, "dim", "be at most 1e100", dim)
-    check(0 <= degree <= LARGEST_DEGREE, "degree", "be from 0 to 1e305", degree)
+    check(degree <= LARGEST_DEGREE, "degree", "be at most 1e305", arguments.Shown(degree))
     if degree > _POWER_LAW:
         far = tail(order, dim, int(_POWER_LAW))
         return far * (_POWER_LAW / degree) ** (2 * order + 1)
@@ -136,6 +135,7 @@ def tail(order: int, dim: int, degree: int) -> float:
     return math.fsum(float(term) for term in terms)
 
 
+@arguments.border(dim=arguments.dimension)
 def log_tangent_eigenvalues(dim: int, degrees: Reals) -> Reals:
     r"""Log eigenvalues of the ReLU tangent kernel h(c) = K_1(c) + c K_0(c).
 

@@ -11,8 +11,10 @@ import numpy as np
 from jaxtyping import Float
 
 from rf_limits.errors import check
+from rf_limits.theory import arguments
 
 
+@arguments.border(gram=arguments.matrix, labels=arguments.vector, ridge=arguments.at_least_zero)
 def kernel_alignment_risk(
     gram: Float[np.ndarray, "n n"], labels: Float[np.ndarray, "n"], ridge: float | int = 0.0
 ) -> float:
@@ -36,9 +38,7 @@ def kernel_alignment_risk(
       RequirementError: negative ridge, or a matrix with the ridge that is
         singular to rounding: then its inverse is not known.
     """
-    gram, labels = np.asarray(gram, np.float64), np.asarray(labels, np.float64)
     n = labels.size
-    check(ridge >= 0.0, "ridge", "be at least 0", ridge)
     values, vectors = np.linalg.eigh(gram)
     values = values + ridge
     least = n * np.finfo(np.float64).eps * float(np.max(np.abs(values), initial=0.0))

@@ -25,6 +25,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from rf_limits.theory import arguments
 from rf_limits.theory._equilibrium import kernel_equilibrium
 from rf_limits.theory._modes import Array, Listed, Modes, Values, listed_modes, shared_shape
 from rf_limits.theory._risks import TargetParts, expected_risks
@@ -95,6 +96,7 @@ def _regression(
     return KernelRegression(*(np.asarray(value) for value in values[:-1]))
 
 
+@arguments.border(tail=arguments.at_least_zero, target_tail=arguments.at_least_zero)
 def kernel_regression(
     eigenvalues: Listed,
     multiplicities: Listed,
@@ -132,10 +134,11 @@ def kernel_regression(
     """
     modes = listed_modes(eigenvalues, multiplicities, tail)
     n, ridges, noises = shared_shape(num_train=num_train, ridge=ridge, noise=noise)
-    parts = TargetParts.listed(target, target_tail)
+    parts = TargetParts.listed(target, target_tail, modes)
     return _regression(modes, parts, n, ridges, noises, radial_law("sphere", 1))
 
 
+@arguments.border(norm=arguments.finite, degree=arguments.whole)
 def kernel_regression_risk(
     kernel: ZonalSpectrum,
     target: ZonalTarget,

@@ -5,15 +5,16 @@ from collections.abc import Callable
 
 import numpy as np
 
-from rf_limits.errors import check, check_choice
-from rf_limits.theory import homogeneous
-from rf_limits.theory.harmonics import ScaledRecurrence, check_dim, log_multiplicity
+from rf_limits.errors import check_choice
+from rf_limits.theory import arguments, homogeneous
+from rf_limits.theory.harmonics import ScaledRecurrence, log_multiplicity
 from rf_limits.theory.spectrum import ZonalSpectrum
 from rf_limits.theory.tails import panels
 
 KERNELS = ("nngp", "ntk", "gate")
 
 
+@arguments.border(dim=arguments.dimension, max_degree=arguments.whole)
 def relu_kernel_spectrum(kernel: str, dim: int, max_degree: int) -> ZonalSpectrum:
     """Closed-form spectrum of the bias-free ReLU kernels, exact at high degree.
 
@@ -30,8 +31,6 @@ def relu_kernel_spectrum(kernel: str, dim: int, max_degree: int) -> ZonalSpectru
       follows from the tails of K_0 and K_1, without a difference.
     """
     check_choice(kernel, KERNELS, "kernel")
-    check_dim(dim)
-    check(max_degree >= 0, "max_degree", "be at least 0", max_degree)
     k = np.arange(max_degree + 1)
     order = 0 if kernel == "gate" else 1
     total, tail = 0.5, homogeneous.tail(order, dim, max_degree)
@@ -77,6 +76,7 @@ def _integrate(
     return found
 
 
+@arguments.border(dim=arguments.dimension, max_degree=arguments.whole)
 def kernel_spectrum(
     function: Callable[[np.ndarray], np.ndarray], dim: int, max_degree: int
 ) -> ZonalSpectrum:
@@ -94,8 +94,6 @@ def kernel_spectrum(
       towards ``tail``, which is the difference from h(1). ``error`` is the change from half
       as many nodes, and rounding.
     """
-    check_dim(dim)
-    check(max_degree >= 0, "max_degree", "be at least 0", max_degree)
     size = 16 + int((max_degree + 8.0 * math.sqrt(dim)) / 4.0)
     coarse = _integrate(function, dim, max_degree, size)
     fine = _integrate(function, dim, max_degree, 2 * size)

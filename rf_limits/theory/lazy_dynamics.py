@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from rf_limits.errors import check
+from rf_limits.theory import arguments
 from rf_limits.theory.spectrum import ZonalSpectrum
 
 
@@ -34,6 +35,7 @@ class PopulationDynamics(NamedTuple):
     rates: Float[np.ndarray, "K"]
 
 
+@arguments.border(times=arguments.vector, norm=arguments.finite, learning_rate=arguments.positive)
 def population_dynamics(
     kernel: ZonalSpectrum,
     target: ZonalSpectrum,

@@ -27,7 +27,7 @@ _ORDERS = {"step": 0, "relu": 1}
 
 def _border(dim: Number, norm: Number, bias: Number) -> tuple[int, float, float]:
     """Dimension, length and bias as Python numbers."""
-    dim = arguments.whole(dim, "dim", 2)
+    dim = arguments.dimension(dim, "dim")
     return dim, arguments.positive(norm, "norm"), arguments.finite(bias, "bias")
 
 

@@ -91,7 +91,7 @@ class _Target(NamedTuple):
 
 
 def _target(risk: Number, dim: Number, norm: Number) -> _Target:
-    dim = arguments.whole(dim, "dim", 2)
+    dim = arguments.dimension(dim, "dim")
     norm, risk = arguments.positive(norm, "norm"), arguments.positive(risk, "risk")
     reduced = risk / norm / norm
     check(reduced >= 1e-13, "risk", "be at least 1e-13 |w*|^2", risk)
@@ -201,7 +201,7 @@ def magnitude_witness(risk: Number, dim: Number, *, norm: Number = 1.0) -> Witne
         level <= _LARGEST_LEVEL,
         "risk",
         f"need degrees up to {_LARGEST_LEVEL} at most (d = {dim})",
-        f"{risk:g}, which needs degree {level}",
+        f"{float(risk):g}, which needs degree {level}",
     )
     log_mu = _rms(reduced, dim).log_mu
     factor = 8.0 if dim <= 3 else (6.0 if dim <= 5 else (4.0 if dim <= 10 else 3.0))

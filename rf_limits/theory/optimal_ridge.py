@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rf_limits.errors import check
+from rf_limits.theory import arguments
 from rf_limits.theory.kernel_regression import KernelRegression
 from rf_limits.theory.random_features_regression import RandomFeaturesRegression
 
@@ -29,6 +29,7 @@ class OptimalRidge(NamedTuple):
     risk: float
 
 
+@arguments.border(scale=arguments.positive)
 def optimal_ridge(curve: Curve, scale: float | int) -> OptimalRidge:
     """The ridge at which an expected risk is least, for one number of samples and one noise.
 
@@ -54,7 +55,6 @@ def optimal_ridge(curve: Curve, scale: float | int) -> OptimalRidge:
       >>> round(found.ridge, 5)
       4.0
     """
-    check(scale > 0.0, "scale", "be positive", scale)
     count = 2 * _DECADES * _PER_DECADE + 1
     logs = np.log(scale) + np.log(10.0) * np.linspace(-_DECADES, _DECADES, count)
     for _ in range(_ROUNDS):

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from rf_limits.theory import arguments
 from rf_limits.theory.coefficients import coefficients_by_degree
 from rf_limits.theory.harmonics import gegenbauer, log_multiplicity
 from rf_limits.theory.radial_law import RadialLaw, radial_law
@@ -51,6 +52,7 @@ class DegreeProfiles(NamedTuple):
         return self.weights.size - 1
 
 
+@arguments.border(max_degree=arguments.whole, total=arguments.at_least_zero)
 def profiles_by_degree(target: ByDegree, max_degree: int, total: float | int) -> DegreeProfiles:
     """Profiles of any target known by degree, under N(0, I_d).
 

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from rf_limits.errors import check, check_choice
+from rf_limits.errors import check_choice
+from rf_limits.theory import arguments
 from rf_limits.theory.zonal import INPUTS
 
 Array = np.ndarray | np.generic
@@ -71,6 +72,7 @@ class RadialLaw(NamedTuple):
         return np.where(np.isfinite(log_odds), log_tau, log_odds)
 
 
+@arguments.border(dim=arguments.size, refinement=arguments.size)
 def radial_law(kind: str, dim: int, refinement: int = 1) -> RadialLaw:
     """The law of |x|^2/d.
 
@@ -87,7 +89,6 @@ def radial_law(kind: str, dim: int, refinement: int = 1) -> RadialLaw:
     Raises:
       RequirementError: d < 1, or unknown ``kind``.
     """
-    check(dim >= 1, "dim", "be at least 1", dim)
     check_choice(kind, INPUTS, "inputs")
     if kind == "sphere":
         return RadialLaw(np.ones(1), np.ones(1))

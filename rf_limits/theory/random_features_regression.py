@@ -27,6 +27,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from rf_limits.theory import arguments
 from rf_limits.theory._equilibrium import features_equilibrium
 from rf_limits.theory._modes import Array, Listed, Modes, Values, listed_modes, shared_shape
 from rf_limits.theory._risks import TargetParts, expected_risks
@@ -105,6 +106,7 @@ def _regression(
     return RandomFeaturesRegression(*(np.asarray(value) for value in values[:-1]))
 
 
+@arguments.border(tail=arguments.at_least_zero, target_tail=arguments.at_least_zero)
 def random_features_regression(
     eigenvalues: Listed,
     multiplicities: Listed,
@@ -144,13 +146,12 @@ def random_features_regression(
       RequirementError: negative arguments, infinite n or N, or no positive eigenvalue.
     """
     modes = listed_modes(eigenvalues, multiplicities, tail)
-    arguments = shared_shape(
-        num_train=num_train, num_features=num_features, ridge=ridge, noise=noise
-    )
+    values = shared_shape(num_train=num_train, num_features=num_features, ridge=ridge, noise=noise)
     fixed = radial_law("sphere", 1)
-    return _regression(modes, TargetParts.listed(target, target_tail), arguments, fixed, fixed)
+    return _regression(modes, TargetParts.listed(target, target_tail, modes), values, fixed, fixed)
 
 
+@arguments.border(norm=arguments.finite, degree=arguments.whole)
 def random_features_risk(
     kernel: ZonalSpectrum,
     target: ZonalTarget,

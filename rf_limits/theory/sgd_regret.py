@@ -104,6 +104,7 @@ class SgdRequirements(NamedTuple):
     width: float
 
 
+@arguments.border(dim=arguments.dimension, max_degree=arguments.whole)
 def bounded_features(
     features: str, dim: int, max_degree: int, *, bias: bool = False
 ) -> BoundedFeatures:
@@ -134,6 +135,7 @@ def bounded_features(
     return BoundedFeatures(eigenvalues, 1.0 + bias, 1.0 if bias else 0.5 / dim)
 
 
+@arguments.border(dim=arguments.dimension, max_degree=arguments.whole)
 def mean_features(features: str, dim: int, max_degree: int, *, bias: bool = False) -> MeanFeatures:
     """The same by their means, for w ~ N(0, I) and, with biases, b ~ N(0, 1).
 

@@ -19,9 +19,8 @@ import numpy as np
 from scipy import special
 
 from rf_limits.errors import check
-from rf_limits.theory import homogeneous, kinked
+from rf_limits.theory import arguments, homogeneous, kinked
 from rf_limits.theory.harmonics import (
-    check_dim,
     log_gamma_ratio,
     log_multiplicity,
     multiplicity,
@@ -81,6 +80,13 @@ class ZonalSpectrum:
         return multiplicity(self.dim, degree)
 
 
+@arguments.border(
+    dim=arguments.dimension,
+    max_degree=arguments.whole,
+    bias=arguments.finite,
+    norm=arguments.positive,
+    tail_accuracy=arguments.positive,
+)
 def zonal_spectrum(
     dim: int,
     max_degree: int,
@@ -111,10 +117,6 @@ def zonal_spectrum(
       RequirementError: d < 2, K < 0, norm <= 0, |b| too large for float64, an activation
         that does not exist.
     """
-    check_dim(dim)
-    check(max_degree >= 0, "max_degree", "be at least 0", max_degree)
-    check(norm > 0.0 and math.isfinite(norm), "norm", "be positive and finite", norm)
-    check(math.isfinite(bias), "bias", "be finite", bias)
     if not isinstance(activation, str) or activation not in _KINKS:
         return _series_spectrum(dim, max_degree, activation, bias, norm)
     order = _KINKS[activation]

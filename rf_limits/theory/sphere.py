@@ -5,6 +5,8 @@ import math
 import numpy as np
 from scipy import integrate, special
 
+from rf_limits.theory import arguments
+
 _TOLERANCE = 1e-13
 
 
@@ -22,6 +24,7 @@ def coordinate_nodes(num: int, dim: int) -> tuple[np.ndarray, np.ndarray]:
     return nodes, weights / weights.sum()
 
 
+@arguments.border(mean=arguments.finite, scale=arguments.at_least_zero, dim=arguments.dimension)
 def expected_relu(mean: float, scale: float, dim: int) -> float:
     """E relu(mean + scale t), t the first coordinate of a uniform point of S^{d-1}.
 
@@ -41,6 +44,14 @@ def expected_relu(mean: float, scale: float, dim: int) -> float:
     return mean * above + scale * first
 
 
+@arguments.border(
+    norm_w=arguments.at_least_zero,
+    bias_w=arguments.finite,
+    norm_v=arguments.at_least_zero,
+    bias_v=arguments.finite,
+    cosine=arguments.finite,
+    dim=arguments.dimension,
+)
 def expected_relu_product(
     norm_w: float, bias_w: float, norm_v: float, bias_v: float, cosine: float, dim: int
 ) -> float:

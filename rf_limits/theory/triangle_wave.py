@@ -24,6 +24,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rf_limits.errors import check
+from rf_limits.theory import arguments
 from rf_limits.theory.relu_moments import ReluSum
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(24)
@@ -47,20 +48,20 @@ class TriangleWave(NamedTuple):
         return 1.0 - np.abs(np.mod(inside + 1.0, 4.0) - 2.0)
 
 
+@arguments.border(norm=arguments.positive, half_width=arguments.whole)
 def make_wave(norm: float, half_width: int) -> TriangleWave:
     """A :class:`TriangleWave`.
 
     Raises:
       RequirementError: |w| not positive, or a half width that is not a positive odd integer.
     """
-    check(math.isfinite(norm) and norm > 0.0, "norm", "be positive", norm)
     check(half_width >= 1 and half_width % 2 == 1, "half_width", "be odd, positive", half_width)
     return TriangleWave(float(norm), int(half_width))
 
 
+@arguments.border(dim=arguments.size)
 def paper_wave(dim: int) -> TriangleWave:
     """The wave with |w| = d^2 and a = 6 d^3 + 1: 6 d^3 + 4 neurons, biases up to 6 d^3 + 1."""
-    check(dim >= 1, "dim", "be at least 1", dim)
     return make_wave(float(dim**2), 6 * dim**3 + 1)
 
 

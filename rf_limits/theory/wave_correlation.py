@@ -25,6 +25,7 @@ from jaxtyping import Float
 from scipy import special
 
 from rf_limits.errors import check
+from rf_limits.theory import arguments
 from rf_limits.theory.triangle_wave import TriangleWave, panels
 
 _HARMONICS = 20_000
@@ -128,6 +129,7 @@ def _log_correlation(
     return _signed_log(sum(sign * math.exp(log - largest) for sign, log in parts), largest)
 
 
+@arguments.border(cosine=arguments.vector, norm=arguments.positive, bias=arguments.finite)
 def log_wave_correlation(
     wave: TriangleWave, cosine: Float[np.ndarray, "n"], norm: float = 1.0, bias: float = 0.0
 ) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n"]]:
@@ -159,6 +161,7 @@ def log_wave_correlation(
     )
 
 
+@arguments.border(dim=arguments.dimension, norm=arguments.positive, bias=arguments.finite)
 def log_rms_wave_correlation(
     wave: TriangleWave, dim: int, norm: float = 1.0, bias: float = 0.0
 ) -> float:

@@ -24,6 +24,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from rf_limits.errors import check_choice
+from rf_limits.theory import arguments
 from rf_limits.theory.blocks import sum_over_blocks
 from rf_limits.theory.harmonics import check_dim, gegenbauer_step
 from rf_limits.theory.tails import panels
@@ -91,6 +92,7 @@ class ByDegree(Protocol):
         """The function up to degree ``max_degree`` at ``radii``."""
 
 
+@arguments.border(dim=arguments.dimension)
 def radial_rule(dim: int, homogeneous: bool, inputs: str = "gaussian") -> Radii:
     """A rule for E g(|x|), x ~ N(0, I_d) or on the sphere of radius sqrt(d).
 
