@@ -7,7 +7,6 @@ factors the leading block of G, and with z = L^{-1} q the risk of the first p fe
 E f*^2 - |z_{1..p}|^2.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -17,7 +16,12 @@ import scipy.linalg
 from jaxtyping import Array, Float
 
 from rf_limits.errors import RequirementError, check
+from rf_limits.theory import arguments
 from rf_limits.theory.angles import pairwise_angles, unit_vectors
+
+_EPS = float(np.finfo(np.float64).eps)
+_ENTRIES = 16  # roundings that an entry of G or q has seen
+_RELATIVE, _ABSOLUTE = 1e-3, 1e-9  # of the risk and of E f*^2: errors that are refused
 
 
 class BestRisk(NamedTuple):
@@ -26,15 +30,17 @@ class BestRisk(NamedTuple):
     Attributes:
       num_features: p.
       risk: E (sum_i u_i f_i - f*)^2 at the best u (plus ridge |u|^2 left out); what rounding
-        leaves below zero is 0.
+        leaves below zero is 0 in :func:`best_risks`.
       max_weight: max_i |u_i|.
       condition_number: of G + ridge I, 1-norm estimate.
+      error: what rounding of G, of q and of the factorization may have done to the risk.
     """
 
     num_features: int
     risk: float
     max_weight: float
     condition_number: float
+    error: float
 
 
 def tangent_gram(weights: Float[Array, "N d"]) -> Float[Array, "p p"]:
@@ -90,7 +96,8 @@ def least_features(
       which none were tried.
     """
     if risk >= second_moment:
-        return BestRisk(0, second_moment, 0.0, 1.0), 0
+        return BestRisk(0, second_moment, 0.0, 1.0, 0.0), 0
+    rows = np.sqrt(np.maximum(np.diag(gram), 0.0))
     factor, failed = _factor(gram)
     independent = failed - 1 if failed > 0 else len(gram)
     if independent == 0:
@@ -100,20 +107,27 @@ def least_features(
     reached = np.flatnonzero(second_moment - np.cumsum(z**2) <= risk)
     if reached.size == 0:
         return None, independent
-    return _leading(factor, z, second_moment, int(reached[0]) + 1, 0.0), independent
+    count = int(reached[0]) + 1
+    return _leading(factor, z, rows, q, second_moment, count, 0.0), independent
 
 
+@arguments.border(
+    gram=arguments.matrix,
+    correlations=arguments.vector,
+    second_moment=arguments.at_least_zero,
+    ridge=arguments.at_least_zero,
+)
 def best_risks(
     gram: Float[np.ndarray, "p p"],
     correlations: Float[np.ndarray, "p"],
     second_moment: float,
-    sizes: Sequence[int],
+    sizes: arguments.Numbers,
     ridge: float = 0.0,
 ) -> list[BestRisk]:
     """Least risks of the first p features, for every p in ``sizes``.
 
     Args:
-      gram: (p, p) E f_i f_j, float64; overwritten.
+      gram: (p, p) E f_i f_j; overwritten if it is a float64 array.
       correlations: (p,) E f_i f*.
       second_moment: E f*^2.
       sizes: numbers of features, each at most p.
@@ -124,13 +138,22 @@ def best_risks(
       solution, penalty not included.
 
     Raises:
-      RequirementError: sizes beyond p, or a Gram matrix that is singular in float64 (a
-        ridge of the size the message gives makes it regular).
+      RequirementError: sizes that are not from 1 to p; a Gram matrix that is singular in float64
+        (a ridge of the size the message gives makes it regular), or so nearly that rounding may
+        change the risk by more than 1e-3 of it and 1e-9 of ``second_moment``; a second moment
+        that is less than the features explain, which belongs to another target.
     """
+    check(np.shape(gram) == 2 * np.shape(correlations), "gram", "be square, p by p", gram.shape)
+    sizes = [arguments.size(size, "widths") for size in sizes]
+    if not sizes:
+        return []
     check(max(sizes) <= len(gram), "widths", f"be at most {len(gram)} features", max(sizes))
-    trace = float(np.trace(gram))
-    diagonal = np.arange(len(gram))
+    for name, values in (("gram", gram), ("correlations", correlations)):
+        check(bool(np.all(np.isfinite(values))), name, "be finite", "values that are not")
+    trace, diagonal = float(np.trace(gram)), np.arange(len(gram))
+    gram = gram if gram.flags.writeable else gram.copy()
     gram[diagonal, diagonal] += ridge
+    rows = np.sqrt(np.maximum(gram[diagonal, diagonal], 0.0))
     factor, failed = _factor(gram)
     if failed:
         enough = len(gram) * np.finfo(float).eps * trace
@@ -139,7 +162,16 @@ def best_risks(
             f"definite in float64 (about {enough:.1e} would), but received {ridge:g}."
         )
     z = scipy.linalg.solve_triangular(factor, correlations, lower=True, check_finite=False)
-    return [_leading(factor, z, second_moment, size, ridge) for size in sizes]
+    found = [_leading(factor, z, rows, correlations, second_moment, size, ridge) for size in sizes]
+    for best in found:
+        consistent = best.risk >= -2.0 * best.error
+        reason = f"be at least the {second_moment - best.risk:.6g} that {best.num_features} of the"
+        check(consistent, "second_moment", f"{reason} features explain", second_moment)
+        known = best.error <= max(_RELATIVE * abs(best.risk), _ABSOLUTE * second_moment)
+        reason = f"keep rounding below 1e-3 of the risk of {best.num_features} features, which is"
+        of = f"{best.risk:.3g} +- {best.error:.1e} at condition number {best.condition_number:.1e}"
+        check(known, "ridge", f"{reason} {of}", ridge)
+    return [best._replace(risk=max(best.risk, 0.0)) for best in found]
 
 
 def _factor(gram: np.ndarray) -> tuple[np.ndarray, int]:
@@ -152,14 +184,29 @@ def _factor(gram: np.ndarray) -> tuple[np.ndarray, int]:
 
 
 def _leading(
-    factor: np.ndarray, z: np.ndarray, second_moment: float, size: int, ridge: float
+    factor: np.ndarray,
+    z: np.ndarray,
+    rows: np.ndarray,
+    correlations: np.ndarray,
+    second_moment: float,
+    size: int,
+    ridge: float,
 ) -> BestRisk:
-    """The first ``size`` features, from the factor L of all and z = L^{-1} q."""
+    """The first ``size`` features, from the factor L of all and z = L^{-1} q.
+
+    The factorization is that of a matrix whose entries differ by (p + 1) eps L_i L_j at most,
+    L_i the lengths of the rows of L, which are ``rows`` (Higham 2002, theorem 10.3), and those of
+    G and q are given to a few roundings. To first order that moves the least penalized risk by
+    its quadratic form in |u|, and the risk by three times as much, with a ridge taken off again.
+    """
     lead, z = factor[:size, :size], z[:size]
     u = scipy.linalg.solve_triangular(lead, z, lower=True, trans="T", check_finite=False)
     # With a ridge, u^T (G + ridge) u = |z|^2 counts the penalty: risk = E f*^2 - 2 u.q + u G u.
     explained = float(z @ z) + ridge * float(u @ u)
     reciprocal, _ = scipy.linalg.lapack.dtrcon(lead, norm="1", uplo="L")
     condition = np.inf if reciprocal == 0.0 else 1.0 / float(reciprocal) ** 2
-    risk = np.maximum(second_moment - explained, 0.0)  # which rounding can leave below zero
-    return BestRisk(size, float(risk), float(np.abs(u).max()), condition)
+    terms = float(np.abs(u) @ rows[:size]) ** 2 + 2.0 * float(
+        np.abs(u) @ np.abs(correlations[:size])
+    )
+    error = _EPS * (3.0 * (size + _ENTRIES) * terms + second_moment)
+    return BestRisk(size, second_moment - explained, float(np.abs(u).max()), condition, error)

@@ -2,7 +2,9 @@
 
 x enters through z1 = <w^, x> and z2 along the rest of v^: h = |w| z1 + a and
 g = |v| (cos(theta) z1 + sin(theta) z2) + b. The trapezoidal rule converges exponentially for
-analytic functions, and the rule of half as many nodes shows how far it has come.
+analytic functions, and the rule of half as many nodes shows how far it has come. Where sigma has a
+kink or a jump at 0 and tau has none, given z1 the mean over z2 is analytic: Gauss' rule on both
+sides of the kink converges exponentially as well.
 """
 
 from collections.abc import Callable
@@ -27,6 +29,7 @@ def pair_quadrature(
     sigma: Callable[[Array], Array],
     tau: Callable[[Array], Array],
     nodes: int = NODES,
+    kink: bool = False,
 ) -> Expectation:
     """E sigma(<w_i, x> + a_i) tau(<v_j, x> + b_j), one pair at a time.
 
@@ -38,6 +41,7 @@ def pair_quadrature(
       sigma: activation of h, elementwise.
       tau: activation of g, elementwise.
       nodes: odd number of nodes per axis on [-10, 10]; cost m k nodes^2.
+      kink: whether sigma has a kink or a jump at 0; tau is analytic.
 
     Returns:
       Values, with the difference to half the nodes as the error: for analytic activations
@@ -51,7 +55,27 @@ def pair_quadrature(
     (unit_w, norms_w), (unit_v, norms_v) = unit_vectors(w), unit_vectors(v)
     angles = pairwise_angles(unit_w, unit_v)
 
+    halves = [np.polynomial.legendre.leggauss(nodes // 2 // part) for part in (1, 2)]
+
+    def sided(pair: tuple, part: int) -> tuple[Array, Array]:
+        norm_w, bias_w, norm_v, bias_v, c, s = pair
+        rule, across, inner = halves[part - 1], z[::part], part * weights[::part]
+        edge = jnp.clip(-bias_w / jnp.where(norm_w == 0.0, 1.0, norm_w), -_REACH, _REACH)
+        edge = jnp.where(norm_w == 0.0, 0.0, edge)
+        points, mass = jnp.asarray(rule[0]), jnp.asarray(rule[1])
+        low, high = 0.5 * (edge + _REACH), 0.5 * (_REACH - edge)
+        x = jnp.concatenate([low * points + (edge - low), high * points + (edge + high)])
+        size = jnp.concatenate([low * mass, high * mass])
+        size = size * jnp.exp(-0.5 * x**2) / np.sqrt(2.0 * np.pi)
+        left = sigma(norm_w * x + bias_w)
+        right = tau(norm_v * (c * x[:, None] + s * across[None, :]) + bias_v)
+        square = (size @ left**2) * (size @ (right**2 @ inner))
+        return (size * left) @ (right @ inner), jnp.sqrt(square)
+
     def one(pair: tuple) -> tuple[Array, Array, Array]:
+        if kink:
+            (fine, scale), (coarse, _) = sided(pair, 1), sided(pair, 2)
+            return fine, jnp.abs(fine - coarse), scale
         norm_w, bias_w, norm_v, bias_v, c, s = pair
         left = sigma(norm_w * z + bias_w)
         right = tau(norm_v * (c * z[:, None] + s * z[None, :]) + bias_v)

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import mpmath
 import numpy as np
 import pytest
 
@@ -119,6 +120,72 @@ def test_no_risk_is_negative():
         tolerance = rounding(4 * 12 + OPERATIONS) * np.trace(gram)
         for best in best_risks(gram, correlations, moment, [4, 8, 12]):
             assert 0.0 <= best.risk < tolerance
+
+
+def exact_risk(weights, target):
+    """Least risk of neurons whose weights are given in float64, with 60 digits."""
+    with mpmath.workdps(60):
+        rows = [[mpmath.mpf(float(t)) for t in row] for row in np.vstack([weights, target])]
+
+        def entry(x, y):
+            sizes = mpmath.norm(x) * mpmath.norm(y)
+            c = min(mpmath.fdot(x, y) / sizes, mpmath.mpf(1))
+            return sizes * (mpmath.sqrt(1 - c * c) + (mpmath.pi - mpmath.acos(c)) * c)
+
+        count = len(weights)
+        gram = mpmath.matrix(count, count)
+        products = mpmath.matrix(count, 1)
+        for i in range(count):
+            products[i] = entry(rows[i], rows[-1]) / (2 * mpmath.pi)
+            for j in range(count):
+                gram[i, j] = entry(rows[i], rows[j]) / (2 * mpmath.pi)
+        u = mpmath.lu_solve(gram, products)
+        return float(mpmath.fdot(rows[-1], rows[-1]) / 2 - mpmath.fdot(products, u))
+
+
+@pytest.mark.sharp
+@pytest.mark.parametrize("case", [(2, 12, 0.1), (3, 10, 1e-3), (2, 8, 1e-3)], ids=str)
+def test_error_covers_rounding_of_nearly_singular_features(case):
+    """Condition numbers from 1e11 to 6e15; where Cholesky fails, refused."""
+    dim, count, distance = case
+    answered = 0
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        weights = np.eye(1, dim) + distance * rng.normal(size=(count, dim))
+        target = np.eye(1, dim, 1) + 0.3
+        gram = arc_cosine(weights, weights)
+        products, moment = arc_cosine(weights, target)[:, 0], 0.5 * float(np.sum(target**2))
+        try:
+            (best,) = best_risks(gram, products, moment, [count])
+        except RequirementError:
+            continue
+        answered += 1
+        assert abs(best.risk - exact_risk(weights, target)) < best.error <= 1e-3 * best.risk
+    assert answered >= 2
+
+
+def test_risks_that_rounding_decides_are_refused():
+    """Two features of which nothing is known but their sum explain 1 - 1e-3 of the target."""
+    near = 1.0 - 2.0**-50
+    gram = np.array([[1.0, near], [near, 1.0]])
+    # (1, -1)/2 has the square 2^-51, and the product 2^-26 holds nearly all of E f*^2 = 1
+    products = np.array([2.0**-26, -(2.0**-26)])
+    with pytest.raises(RequirementError, match="ridge must keep rounding below 1e-3") as error:
+        best_risks(gram.copy(), products, 4.0 + 1e-3, [2])
+    assert "condition number" in str(error.value)
+    (best,) = best_risks(gram.copy(), products, 4.001, [2], ridge=1e-3)
+    assert best.error < 1e-6 * best.risk
+
+
+def test_another_targets_moment_is_refused():
+    """E f*^2 = 1 is less than the 9 that the first feature explains."""
+    for sizes in ([1, 3], [3]):
+        with pytest.raises(RequirementError, match="second_moment must be at least the 9 that"):
+            best_risks(np.eye(3), [3, 0, 0], 1.0, sizes)
+    for sizes in ([0], [1.5], ["2"]):
+        with pytest.raises(RequirementError, match="widths must be "):
+            best_risks(np.eye(3), [0.3, 0, 0], 1.0, sizes)
+    assert best_risks(np.eye(3), [0.3, 0, 0], 1.0, []) == []
 
 
 def test_singular_features_are_refused():

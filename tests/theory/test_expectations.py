@@ -5,6 +5,7 @@ import math
 
 import jax
 import jax.numpy as jnp
+import mpmath
 import numpy as np
 import pytest
 from scipy import special
@@ -168,6 +169,52 @@ def test_long_weights_fall_back_to_quadrature():
     tolerance = rounding(2 * 1025 + 4 * LIBRARY) + plane.ROUNDING
     expected = plane.expectation(np.tanh, np.tanh, *case)
     assert abs(values("tanh", "tanh", [case])[0] - expected) < tolerance
+
+
+def by_mpmath(sigma, tau, case):
+    """Two nested integrals of the definition, the outer one split at the kink."""
+    n, a, m, b, angle = map(mpmath.mpf, case)
+    c, s = mpmath.cos(angle), mpmath.sin(angle)
+    knots = sorted({mpmath.mpf(k) for k in range(-9, 10, 2)} | {-a / n})
+
+    def inner(z):
+        center = -(m * c * z + b) / (m * s)
+        cuts = sorted({mpmath.mpf(k) for k in (-9, -4, 0, 4, 9)} | {min(max(center, -9), 9)})
+        return mpmath.quad(lambda y: tau(m * (c * z + s * y) + b) * mpmath.npdf(y), cuts)
+
+    return mpmath.quad(lambda z: sigma(n * z + a) * inner(z) * mpmath.npdf(z), knots)
+
+
+@pytest.mark.sharp
+@pytest.mark.parametrize("name", ["relu", "step"])
+def test_kinks_with_smooth_functions_at_large_weights(name):
+    """Biases and |v| = 3.5, which was refused: the Hermite series of tanh is too long there."""
+    case = (1.5, 0.6, 3.5, 0.9, 0.7)
+    sigma = {"relu": lambda h: max(h, 0), "step": lambda h: mpmath.mpf(h > 0)}[name]
+    exact = float(by_mpmath(sigma, mpmath.tanh, case))
+    for order in ((name, "tanh", case), ("tanh", name, (*case[2:4], *case[:2], case[4]))):
+        found = values(*order[:2], [order[2]], tolerance=1e-12)[0]
+        assert abs(found - exact) < 1e-12 * math.sqrt(0.5 * (1.5**2 + 0.6**2) + 1.0)
+
+
+def test_a_kink_far_out_and_weights_of_zero():
+    """All of the normal density on one side of the kink: E (h) tanh(g), by Stein's lemma."""
+    for bias in (60.0, -60.0):
+        found = values("relu", "tanh", [(1.5, bias, 3.5, 0.9, 0.7)], tolerance=1e-12)[0]
+        at = values("linear", "tanh", [(1.5, bias, 3.5, 0.9, 0.7)], tolerance=1e-12)[0]
+        assert abs(found - max(bias, 0.0) / bias * at) < 1e-12 * 60.0
+    zero = values("relu", "tanh", [(0.0, 0.6, 3.5, 0.9, 0.7)], tolerance=1e-12)[0]
+    one = values("step", "tanh", [(0.0, 0.6, 3.5, 0.9, 0.7)], tolerance=1e-12)[0]
+    assert abs(zero - 0.6 * one) < 1e-12
+
+
+def test_a_refusal_says_what_is_reachable():
+    case = [(1e5, 0.0, 1e5, 0.0, 0.7)]
+    for pair in (("tanh", "tanh"), ("relu", "tanh"), ("tanh", "step")):
+        with pytest.raises(RequirementError, match="tolerance must be at least") as error:
+            values(*pair, case)
+        reached = float(str(error.value).split("at least ")[1].split(",")[0])
+        assert math.isfinite(values(*pair, case, tolerance=1.06 * reached)[0])
 
 
 def test_accuracy_out_of_reach_is_refused():
