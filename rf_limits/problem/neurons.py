@@ -15,20 +15,49 @@ from rf_limits.theory.sphere import expected_relu_product
 from rf_limits.theory.zonal import Radii, ZonalSum
 
 
+def _check_sizes(values: np.ndarray, name: str, least: float = 0.0) -> None:
+    """Refuses sizes whose products leave float64."""
+    sizes = np.abs(values)
+    inside = (sizes == 0.0) | ((sizes >= least) & (sizes <= 1e100))
+    worst = float(values[np.argmin(inside)]) if values.size else 0.0
+    wanted = f"be 0 or of a size from {least:g} to 1e100" if least else "be of a size up to 1e100"
+    check(bool(np.all(inside)), name, wanted, worst)
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Teacher:
     """Several ReLU neurons: f*(x) = sum_j coefficients_j relu(<directions_j, x> + biases_j).
 
     Attributes:
-      directions: (k, d) weight vectors; their lengths are part of the target.
+      directions: (k, d) weight vectors; their lengths are part of the target. A zero one makes a
+        constant, relu(biases_j).
       biases: (k,) biases.
       coefficients: (k,) output weights.
+
+    Raises:
+      RequirementError: arrays that do not go together; weights, biases or coefficients that are
+        not finite or above 1e100 in size, and weights that are below 1e-100 but not 0: their
+        products and squares have to stay in float64.
     """
 
     directions: Float[Array, "k d"]
     biases: Float[Array, "k"]
     coefficients: Float[Array, "k"]
     name: ClassVar[str] = "teacher"
+
+    def __post_init__(self) -> None:
+        arrays = (self.directions, self.biases, self.coefficients)
+        if any(isinstance(array, jax.core.Tracer) for array in arrays):
+            return
+        directions, biases, coefficients = map(np.asarray, arrays)
+        count = len(directions) if directions.ndim == 2 else None
+        check(
+            count is not None, "directions", "have two axes, neurons and inputs", directions.shape
+        )
+        for name, array in (("biases", biases), ("coefficients", coefficients)):
+            check(array.shape == (count,), name, f"have the shape ({count},)", array.shape)
+            _check_sizes(array, name)
+        _check_sizes(np.max(np.abs(directions), axis=1, initial=0.0), "directions", 1e-100)
 
     @property
     def dim(self) -> int:
@@ -82,6 +111,8 @@ class Teacher:
         norms = np.linalg.norm(np.asarray(self.directions), axis=1)
         biases, sizes = np.asarray(self.biases), np.asarray(self.coefficients)
         for norm, bias, size in zip(norms, biases, sizes, strict=True):
+            if norm == 0.0:
+                continue  # a constant has degree 0 alone
             # beyond 30 lengths of the weights a bias leaves nothing of degree 2 and more
             beta = min(max(float(bias / norm), -30.0), 30.0)
             spectrum = zonal_spectrum(self.dim, max_degree, bias=beta)
@@ -105,7 +136,8 @@ class Teacher:
             self.dim >= 3, "problem.dim", "be at least 3 for a biased target on a sphere", self.dim
         )
         norms = np.asarray(self.norm)
-        unit = np.asarray(self.directions) / norms[:, None]
+        # a zero neuron is a constant, and its angles are of no consequence
+        unit = np.asarray(self.directions) / np.where(norms == 0.0, 1.0, norms)[:, None]
         cosines = np.clip(unit @ unit.T, -1.0, 1.0)
         total = 0.0
         for i, c_i in enumerate(np.asarray(self.coefficients)):
@@ -129,7 +161,15 @@ class SingleNeuron(Teacher):
 
     @classmethod
     def create(cls, direction: Float[Array, "d"], norm: float, bias: float) -> "SingleNeuron":
-        """A neuron along ``direction`` (d,), scaled to |w*| = ``norm``, with bias b*."""
+        """A neuron along ``direction`` (d,), scaled to |w*| = ``norm``, with bias b*.
+
+        Raises:
+          RequirementError: a direction of 0, or sizes as for a :class:`Teacher`.
+        """
+        if not isinstance(direction, jax.core.Tracer):
+            length = np.max(np.abs(np.asarray(direction)), initial=0.0)
+            check(bool(length > 0.0), "direction", "not be 0", length)
+            _check_sizes(np.array([length]), "direction", 1e-100)
         unit = direction / jnp.linalg.norm(direction)
         return cls(norm * unit[None, :], jnp.full(1, bias, unit.dtype), jnp.ones(1, unit.dtype))
 

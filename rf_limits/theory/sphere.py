@@ -30,6 +30,10 @@ def expected_relu(mean: float, scale: float, dim: int) -> float:
 
     Closed form through the regularized incomplete beta function; d >= 2, scale >= 0.
     """
+    return _expected_relu(mean, scale, dim)
+
+
+def _expected_relu(mean: float, scale: float, dim: int) -> float:
     if scale == 0.0:
         return max(mean, 0.0)
     edge = -mean / scale
@@ -58,9 +62,20 @@ def expected_relu_product(
     """E relu(<w, x> + a) relu(<v, x> + b) for x uniform on the sphere of radius sqrt(d).
 
     The inner integral is :func:`expected_relu` on the sphere of one dimension less; the
-    outer one is adaptive quadrature, split at the kink, to 1e-12 relative. d >= 3.
+    outer one is adaptive quadrature, split at the kink, to 1e-12 of the neurons' largest values.
+    d >= 3.
     """
     radius = math.sqrt(dim)
+    size_w, size_v = max(norm_w * radius, abs(bias_w)), max(norm_v * radius, abs(bias_v))
+    if size_w == 0.0 or size_v == 0.0:
+        return 0.0
+    # relu(s t) = s relu(t): the quadrature's absolute tolerance is one of sizes near 1
+    norm_w, bias_w, norm_v, bias_v = (
+        norm_w / size_w,
+        bias_w / size_w,
+        norm_v / size_v,
+        bias_v / size_v,
+    )
     sine = math.sqrt(max((1.0 - cosine) * (1.0 + cosine), 0.0))
     half = 0.5 * (dim - 3)
     log_constant = math.lgamma(0.5 * dim) - 0.5 * math.log(math.pi) - math.lgamma(0.5 * (dim - 1))
@@ -69,13 +84,16 @@ def expected_relu_product(
         # t = sin(angle): the density's endpoint behaviour becomes a power of a cosine.
         t, rest = math.sin(angle), math.cos(angle)
         first = max(norm_w * radius * t + bias_w, 0.0)
-        second = expected_relu(
+        second = _expected_relu(
             norm_v * radius * cosine * t + bias_v, norm_v * radius * sine * rest, dim - 1
         )
         return first * second * math.exp(log_constant) * rest ** (2.0 * half + 1.0)
 
-    kink = math.asin(min(max(-bias_w / (norm_w * radius), -1.0), 1.0))
+    if abs(bias_w) >= norm_w * radius:  # on everywhere, or nowhere
+        kink = math.copysign(0.5 * math.pi, -bias_w)
+    else:
+        kink = math.asin(-bias_w / (norm_w * radius))
     value, _ = integrate.quad(
         integrand, kink, 0.5 * math.pi, epsabs=_TOLERANCE, epsrel=_TOLERANCE, limit=500
     )
-    return value
+    return size_w * size_v * value

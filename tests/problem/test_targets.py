@@ -1,6 +1,7 @@
 """Targets: exact moments against simulation, formulas, refusals."""
 
 import itertools
+import math
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from rf_limits.errors import RequirementError
-from rf_limits.problem import make_target
+from rf_limits.problem import SingleNeuron, Teacher, make_target
 from rf_limits.theory.relu_moments import ReluSum
 from tests.rounding import LIBRARY, rounding
 from tests.variants import kept
@@ -130,3 +131,57 @@ def test_refusals(key, options, message):
     options = {"dim": 4, **options}
     with pytest.raises(RequirementError, match=message):
         make_target(key, options.pop("kind"), **options)
+
+
+def teacher(directions, biases, coefficients):
+    return Teacher(*(jnp.asarray(a, jnp.float64) for a in (directions, biases, coefficients)))
+
+
+@pytest.mark.parametrize("bias", [0.7, 0.0, -0.7])
+def test_a_zero_neuron_is_a_constant(bias):
+    """relu(b) times its coefficient is added: its square, and twice the mean of the other."""
+    zero = teacher([[0.0, 0.0, 0.0], [1.0, 2.0, 2.0]], [bias, 0.5], [2.0, -1.0])
+    other = teacher([[1.0, 2.0, 2.0]], [0.5], [-1.0])
+    constant = 2.0 * max(bias, 0.0)
+    # E relu(3 z + 1/2), and on the sphere of radius sqrt(3), where the coordinate is uniform
+    gaussian = 0.5 * math.erfc(-1.0 / 6.0 / math.sqrt(2.0)) * 0.5
+    gaussian += 3.0 * math.exp(-1.0 / 72.0) / math.sqrt(2.0 * math.pi)
+    reach = 3.0 * math.sqrt(3.0)
+    means = {"gaussian": -gaussian, "sphere": -((reach + 0.5) ** 2) / (4.0 * reach)}
+    for inputs, mean in means.items():
+        added = zero.second_moment(inputs) - other.second_moment(inputs)
+        assert abs(added - (constant**2 + 2.0 * constant * mean)) < 1e-11
+    np.testing.assert_array_equal(zero.degree_tails(4), other.degree_tails(4))
+
+
+@pytest.mark.parametrize("length", [1e-99, 1e-50, 1e50, 1e99])
+def test_second_moments_of_any_length(length):
+    """The square of the length is the factor, on the sphere too."""
+    shape = [[1.0, 0.0, 0.0], [0.0, 1.0, 1.0]], [0.4, -0.3], [1.0, 2.0]
+    one = teacher(*shape)
+    long = teacher(length * np.array(shape[0]), length * np.array(shape[1]), shape[2])
+    for inputs in ("gaussian", "sphere"):
+        ratio = long.second_moment(inputs) / length / length / one.second_moment(inputs)
+        assert abs(ratio - 1.0) < 1e-11
+    np.testing.assert_allclose(long.degree_tails(3) / length, one.degree_tails(3), rtol=1e-11)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: teacher([[1e200, 0.0]], [0.0], [1.0]), "directions must be 0 or of a size from"),
+        (lambda: teacher([[1e-200, 0.0]], [0.0], [1.0]), "directions must be 0 or of a size from"),
+        (lambda: teacher([[math.nan, 0.0]], [0.0], [1.0]), "directions must be 0 or of a size"),
+        (lambda: teacher([[1.0, 0.0]], [math.inf], [1.0]), "biases must be of a size up to 1e100"),
+        (lambda: teacher([[1.0, 0.0]], [0.0], [1e101]), "coefficients must be of a size up to"),
+        (lambda: SingleNeuron.create(jnp.zeros(3), 1.0, 0.0), "direction must not be 0, but"),
+        (lambda: SingleNeuron.create(jnp.full(3, 1e200), 1.0, 0.0), "direction must be 0 or of"),
+        (lambda: SingleNeuron.create(jnp.ones(3), 1e200, 0.0), "directions must be 0 or of a size"),
+        (lambda: SingleNeuron.create(jnp.ones(3), math.inf, 0.0), "directions must be 0 or of a"),
+    ],
+)
+def test_lengths_beyond_float64_are_refused(make, message):
+    with pytest.raises(RequirementError) as error:
+        make()
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
