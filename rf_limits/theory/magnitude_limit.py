@@ -142,9 +142,13 @@ def _rms(reduced: float, dim: int) -> _Rms:
     logs = homogeneous.log_eigenvalues(_ORDER, dim, degrees)
     log_weights = homogeneous.log_weights(_ORDER, dim, degrees)
 
+    beyond = homogeneous.tail(_ORDER, dim, last)
+
     def excess(log_mu: float) -> float:
-        # what is learned of E f*^2 less what must be: nothing cancels near 1/2
+        # by the smaller of what is left and what is learned of E f*^2: neither cancels
         kept, forgotten = special.expit(logs - log_mu), special.expit(log_mu - logs)
+        if reduced < 0.5 * homogeneous.TOTALS[_ORDER]:
+            return math.fsum(np.exp(log_weights) * forgotten**2) + beyond - reduced
         learned = math.fsum(np.exp(log_weights) * kept * (1.0 + forgotten))
         return (homogeneous.TOTALS[_ORDER] - reduced) - learned
 

@@ -4,6 +4,7 @@ import math
 
 import jax
 import jax.numpy as jnp
+import mpmath
 import numpy as np
 import pytest
 from scipy import integrate, optimize
@@ -218,6 +219,38 @@ def test_rms_limit_solves_its_equations():
     np.testing.assert_allclose(
         log_rms_magnitude_limit(risk, dim, norm=norm), math.log(size), atol=1e-7
     )
+
+
+@pytest.mark.sharp
+@pytest.mark.parametrize("case", [(30, 2.5e-8), (3, 1e-6), (3, 0.5 - 1e-9), (5, 0.3)], ids=str)
+def test_rms_limit_to_its_accuracy(case):
+    """At small risks, and near 1/2: in 30 digits nothing cancels, degrees beyond unlearned."""
+    dim, risk = case
+    last = 6000 if risk < 1e-2 else 400
+    with mpmath.workdps(30):
+        degrees = [0, 1, *range(2, last + 1, 2)]
+        number = [mpmath.mpf(multiplicity(dim, k)) for k in degrees]
+        half = mpmath.mpf(dim) / 2
+        scale = [
+            dim
+            * (mpmath.gammaprod([half, (mpmath.mpf(k) - 1) / 2], [half + (mpmath.mpf(k) + 1) / 2]))
+            ** 2
+            / (4 * mpmath.pi) ** 2
+            for k in degrees[2:]
+        ]
+        mean = dim * (mpmath.gammaprod([half], [half + mpmath.mpf(1) / 2])) ** 2 / (4 * mpmath.pi)
+        scale = [mean, mpmath.mpf(1) / (4 * dim), *scale]
+        rest = mpmath.mpf(1) / 2 - mpmath.fsum(n * x for n, x in zip(number, scale, strict=True))
+
+        def excess(log_mu):
+            mu = mpmath.exp(log_mu)
+            left = (n * x * (mu / (x + mu)) ** 2 for n, x in zip(number, scale, strict=True))
+            return mpmath.fsum(left) + rest - mpmath.mpf(risk)
+
+        log_mu = optimize.brentq(lambda x: float(excess(x)), -250.0, 60.0, xtol=1e-13, rtol=1e-14)
+        mu = mpmath.exp(log_mu)
+        size = mpmath.fsum(n * (x / (x + mu)) ** 2 for n, x in zip(number, scale, strict=True))
+        assert abs(log_rms_magnitude_limit(risk, dim) - mpmath.log(size) / 2) < 1e-8
 
 
 @pytest.mark.parametrize("dim", kept([2, 4, 8], [8]))
