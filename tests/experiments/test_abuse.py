@@ -42,8 +42,9 @@ def ends(config):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"problem__norm": 1e300}, "problem.norm and problem.bias must give a target .* inf"),
-        ({"problem__norm": 1e-300}, "problem.norm and problem.bias must give a target .* 0.0"),
+        ({"problem__norm": 1e300}, "problem.norm must be from 1e-99 to 1e99, .* 1e.300"),
+        ({"problem__norm": 1e-300}, "problem.norm must be from 1e-99 to 1e99, .* 1e-300"),
+        ({"problem__bias": 1e300}, "problem.bias must be at most 1e99 in size"),
         ({"problem__bias": -60.0}, "problem.norm and problem.bias must give a target"),
         ({"problem__noise": 1e200}, r"problem.noise must give labels below 1e\+154"),
         ({"problem__noise": 1e20, "precision": "float32"}, "problem.noise must give labels"),
