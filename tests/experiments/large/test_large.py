@@ -208,9 +208,9 @@ def test_refusals(field, value, message):
     ("field", "value", "message"),
     [
         ("problem.noise", 1e160, "problem.noise must be at most 1e"),
-        ("problem.norm", 1e-157, "problem.norm and problem.bias must give a target"),
-        ("problem.norm", 1e-160, "problem.norm and problem.bias must give a target"),
-        ("problem.norm", 1e157, "problem.norm and problem.bias must give a target"),
+        ("problem.norm", 1e-157, "problem.norm must be from 1e-99 to 1e99"),
+        ("problem.norm", 1e-80, "problem.norm and problem.bias must give a target"),
+        ("problem.norm", 1e80, "problem.norm and problem.bias must give a target"),
         ("ridge", 1e300, "ridge must be 0 or between"),
         ("ridge", 1e-300, "ridge must be 0 or between"),
     ],
