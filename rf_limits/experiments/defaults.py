@@ -50,6 +50,9 @@ def default_config() -> ConfigDict:
     model.lazy_scales = (0.1, 1.0, 10.0)  # alpha
     model.centring = "subtract"  # none, subtract (f - f_0), antisymmetric
     model.trainable = "both"  # hidden, output, both
+    # of infinite-width kernels: neural_tangents (closed forms), exact (any activation);
+    # auto = neural_tangents where it has a closed form
+    model.kernel_supplier = "auto"
 
     config.training = training = ConfigDict()
     # any of optax: "sgd(momentum=0.9)", "adam", "adamw(b1=0.8)"; or "gradient_flow"

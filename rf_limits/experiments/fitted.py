@@ -24,10 +24,10 @@ from rf_limits.measure.kernel_risk import ExactKernelRisk
 from rf_limits.measure.neuron_risk import Exact
 from rf_limits.measure.risk import Risk, sampled_risk
 from rf_limits.models import (
+    InfiniteNetwork,
     Kernels,
     OneHiddenLayer,
     Params,
-    infinite_width_kernels,
     random_features,
     tangent_features,
     tangent_kernel,
@@ -159,44 +159,38 @@ def _tangent_row(
 
 
 def fit_kernels(
-    network: OneHiddenLayer,
-    data: Dataset,
-    ridge: Scalar,
-    trainable: str,
-    exact: ExactKernelRisk | None = None,
+    limit: InfiniteNetwork, data: Dataset, ridge: Scalar, exact: ExactKernelRisk | None = None
 ) -> dict[str, FittedRow]:
     """NNGP and NTK kernel regression at convergence, ensemble mean.
 
     Args:
-      network: the architecture.
+      limit: the infinitely wide network.
       data: training and test set.
       ridge: penalty (:mod:`rf_limits.learning.regression`).
-      trainable: layers whose parameters move, for the NTK.
       exact: how to compute exact risks, or None to use the test set.
     """
-    grams = limit_kernels(network, data.x_train, None, trainable)
+    grams = limit_kernels(limit, data.x_train)
     fits = {
-        method: _solve_kernel(getattr(grams, method), data.y_train, ridge)
+        method: _solve_kernel(getattr(grams, method), data.y_train, ridge, grams.error)
         for method in ("nngp", "ntk")
     }
-    return _kernel_rows(network, data, grams, fits, trainable, exact)
+    return _kernel_rows(limit, data, grams, fits, exact)
 
 
-limit_kernels = jit_quickly(infinite_width_kernels, static_argnums=(0, 3))
+limit_kernels = jit_quickly(InfiniteNetwork.kernels, static_argnums=0)
 
 
-@partial(jit_quickly, static_argnums=(0, 4, 5))
+@partial(jit_quickly, static_argnums=(0, 4))
 def _kernel_rows(
-    network: OneHiddenLayer,
+    limit: InfiniteNetwork,
     data: Dataset,
     grams: Kernels,
     fits: dict[str, Fit],
-    trainable: str,
     exact: ExactKernelRisk | None,
 ) -> dict[str, FittedRow]:
     crosses = None
     if exact is None:
-        crosses = infinite_width_kernels(network, data.x_test, data.x_train, trainable)
+        crosses = limit.kernels(data.x_test, data.x_train)
 
     def one(method: str) -> FittedRow:
         coefficients = fits[method].coefficients
@@ -211,13 +205,12 @@ def _kernel_rows(
     return {method: one(method) for method in fits}
 
 
-@partial(jit_quickly, static_argnums=(0, 4, 5))
+@partial(jit_quickly, static_argnums=(0, 4))
 def flow_risks(
-    network: OneHiddenLayer,
+    limit: InfiniteNetwork,
     data: Dataset,
     times: Float[Array, "T"],
     ridge: Scalar,
-    trainable: str,
     exact: ExactKernelRisk | None = None,
 ) -> dict[str, Risk]:
     """Risks of the infinite-width ensemble means after each training time.
@@ -230,7 +223,7 @@ def flow_risks(
     Returns:
       For "nngp" and "ntk", a :class:`~rf_limits.measure.risk.Risk` of (T,) arrays.
     """
-    grams = infinite_width_kernels(network, data.x_train, trainable=trainable)
+    grams = limit.kernels(data.x_train)
     if exact is not None:
         shift = ridge * jnp.eye(data.y_train.size)
 
@@ -241,7 +234,7 @@ def flow_risks(
 
         return {method: in_sections(method) for method in ("nngp", "ntk")}
 
-    crosses = infinite_width_kernels(network, data.x_test, data.x_train, trainable)
+    crosses = limit.kernels(data.x_test, data.x_train)
 
     def sampled(method: str) -> Risk:
         kernels = (getattr(grams, method), getattr(crosses, method))

@@ -119,20 +119,15 @@ class Predictors:
     def _kernel(self, method: str, seed: int) -> Predictor:
         """Kernel regression at convergence."""
         one, data = self.training, self.data(seed)
-        network, trainable = one.widths[-1].network, one.config.model.trainable
+        limit = one.widths[-1].infinite
         if seed not in self._kernel_fits:
-            ridge = one.config.predictors.ridge
-            known = (on_host(data), ridge, trainable, one.exact_kernels)
-            self._kernel_fits[seed] = fit_kernels(network, *known)
+            known = (on_host(data), one.config.predictors.ridge, one.exact_kernels)
+            self._kernel_fits[seed] = fit_kernels(limit, *known)
         fit = self._kernel_fits[seed][method]
         _check_solved(method, fit)
 
         def predict(x: Array) -> Array:
-            # Between a point and itself an angle is rounded to 1e-8, in every program in its way:
-            # on the training set it is the one that was solved.
-            itself = x.shape == data.x_train.shape and bool(jnp.all(x == data.x_train))
-            kernels = limit_kernels(network, x, None if itself else data.x_train, trainable)
-            return getattr(kernels, method) @ fit.solution
+            return getattr(limit_kernels(limit, x, data.x_train), method) @ fit.solution
 
         return predict
 

@@ -19,7 +19,7 @@ from rf_limits.learning.step_size import (
     sharpness,
 )
 from rf_limits.measure.neuron_risk import Exact
-from rf_limits.models import OneHiddenLayer, Params, infinite_width_kernels, tangent_kernel
+from rf_limits.models import InfiniteNetwork, OneHiddenLayer, Params, tangent_kernel
 from rf_limits.models.zonal_kernels import has_zonal_kernels, zonal_kernels
 
 
@@ -56,7 +56,7 @@ def step_sizes(
 
 def curvatures_at_start(
     config: ConfigDict,
-    network: OneHiddenLayer,
+    limit: InfiniteNetwork,
     setting: Setting,
     inits: Params,
     exact: Exact | None,
@@ -66,7 +66,7 @@ def curvatures_at_start(
 
     Args:
       config: a training config; ``training.learning_rate`` says which of the two.
-      network: the architecture.
+      limit: the architecture, and its kernels as the width grows.
       setting: its problem and data.
       inits: parameters by seed.
       exact: the risk that is trained on, for ``data.kind = "population"``.
@@ -75,13 +75,12 @@ def curvatures_at_start(
     Returns:
       (seeds,) largest eigenvalue of the tangent kernel over n, or over the population.
     """
-    population, trainable = config.data.kind == "population", config.model.trainable
+    network, trainable = limit.network, limit.trainable
+    population = config.data.kind == "population"
     if config.training.learning_rate == "auto_ntk":
         if population:
             return np.full(len(setting.seeds), _population_limit(config, network))
-        of = jax.jit(
-            lambda x: sharpness(infinite_width_kernels(network, x, trainable=trainable).ntk)
-        )
+        of = jax.jit(lambda x: sharpness(limit.kernels(x).ntk))
         return np.asarray(jax.lax.map(of, setting.data.x_train))
     if population:
         square = exact.slope_square

@@ -110,6 +110,7 @@ class Training:
             "networks_at_once": {
                 str(one.network.width): one.at_once or "all" for one in self.widths
             },
+            "kernel_supplier": widest.infinite.supplier,
             "linearization": "closed form" if widest.closed_form else "trained alongside",
             "learning_rate": {
                 str(one.network.width): np.asarray(one.learning_rates).tolist()
@@ -306,12 +307,12 @@ def _infinite_width_rows(one: Training) -> list[Row]:
     rows: list[Row] = []
     if not wanted:
         return rows
-    trainable, ridge = config.model.trainable, config.predictors.ridge
+    ridge = config.predictors.ridge
     points = np.asarray(log_points(config.training.steps, config.training.log_points))
     held = on_host(setting.data)
     for i, seed in enumerate(setting.seeds):
         data = jax.tree.map(lambda leaf, i=i: leaf[i], held)
-        fits = fit_kernels(widest.network, data, ridge, trainable, exact)
+        fits = fit_kernels(widest.infinite, data, ridge, exact)
         for method in wanted:
             rows.append(
                 {"method": method, "seed": seed, "time": math.inf, **fitted_values(fits[method])}
@@ -319,7 +320,7 @@ def _infinite_width_rows(one: Training) -> list[Row]:
         if not widest.trains:
             continue
         times = points * float(np.max(widest.learning_rates[i]))
-        flows = on_host(flow_risks(widest.network, data, times, ridge, trainable, exact))
+        flows = on_host(flow_risks(widest.infinite, data, times, ridge, exact))
         for method in wanted:
             columns = flows[method].columns()
             for j, time in enumerate(times):

@@ -16,7 +16,8 @@ from rf_limits.learning.optimizers import parse_optimizer
 from rf_limits.learning.step_size import check_auto, parse_learning_rates
 from rf_limits.measure.extra import EXTRA
 from rf_limits.measure.neuron_risk import CLOSED
-from rf_limits.models.network import TRAINABLE, make_network
+from rf_limits.models.infinite_width import InfiniteNetwork, resolve_supplier
+from rf_limits.models.network import TRAINABLE, OneHiddenLayer, make_network
 from rf_limits.problem import INPUTS
 from rf_limits.problem.polynomial_kinds import POLYNOMIALS, check_polynomial
 from rf_limits.problem.targets import TARGETS
@@ -185,6 +186,7 @@ def _validate_model(config: ConfigDict) -> None:
         check(least < scale < most, "model.lazy_scales", bounds, scale)
     check(isinstance(model.bias, bool), "model.bias", "be True or False", model.bias)
     check_choice(model.trainable, TRAINABLE, "model.trainable")
+    resolve_supplier(model.activation, model.kernel_supplier)
     check(
         model.trainable != "hidden" or model.output_init != "zero",
         "model.trainable",
@@ -267,6 +269,13 @@ def network_from_config(config: ConfigDict, width: int):
         output_init=model.output_init,
         centring=model.centring,
     )
+
+
+def infinite_network(config: ConfigDict, network: OneHiddenLayer) -> InfiniteNetwork:
+    """The network as its width grows, with the supplier of kernels that "auto" stands for."""
+    model = config.model
+    supplier = resolve_supplier(model.activation, model.kernel_supplier)
+    return InfiniteNetwork(network, model.trainable, supplier)
 
 
 def _sizes(config: ConfigDict) -> dict[str, int]:

@@ -25,7 +25,7 @@ from rf_limits.experiments.fitted import (
 )
 from rf_limits.experiments.setting import Setting, streams
 from rf_limits.experiments.step_sizes import curvatures_at_start, step_sizes
-from rf_limits.experiments.validation import network_from_config
+from rf_limits.experiments.validation import infinite_network, network_from_config
 from rf_limits.experiments.watch import Options, Watcher, of_seed
 from rf_limits.learning.ensemble import networks_at_once, over_cells
 from rf_limits.learning.infinite_width import InfiniteWidth, infinite_width
@@ -36,7 +36,14 @@ from rf_limits.measure.extra import EXTRA
 from rf_limits.measure.movement import count_parameters
 from rf_limits.measure.neuron_risk import Exact, exact_risk
 from rf_limits.measure.risk import largest_exact_scale
-from rf_limits.models import OneHiddenLayer, Params, ScaledOutput, init_params, tangent_kernel
+from rf_limits.models import (
+    InfiniteNetwork,
+    OneHiddenLayer,
+    Params,
+    ScaledOutput,
+    init_params,
+    tangent_kernel,
+)
 from rf_limits.problem import Dataset, sample_inputs
 from rf_limits.problem.data import noisy_labels
 from rf_limits.types import Scalar
@@ -123,12 +130,12 @@ def _closed_form(
     return over_cells(one, 1, mesh, specs)((start, steps), *wide)
 
 
-@functools.partial(jit_quickly, static_argnames=("network", "num_probe", "trainable"))
+@functools.partial(jit_quickly, static_argnames=("limit", "num_probe"))
 def _limits(
-    x_train: jax.Array, x_test: jax.Array, network: OneHiddenLayer, num_probe: int, trainable: str
+    x_train: jax.Array, x_test: jax.Array, limit: InfiniteNetwork, num_probe: int
 ) -> InfiniteWidth:
     def one(pair):
-        return infinite_width(network, *pair, num_probe, trainable)
+        return infinite_width(limit, *pair, num_probe)
 
     return jax.lax.map(one, (x_train, x_test))
 
@@ -139,6 +146,7 @@ class WidthRun:
     def __init__(self, config: ConfigDict, setting: Setting, width: int):
         self.config, self.setting, self.mesh = config, setting, make_mesh(dict(config.mesh))
         self.network: OneHiddenLayer = network_from_config(config, width)
+        self.infinite = infinite_network(config, self.network)
         self.output = ScaledOutput(self.network, config.model.centring == "subtract")
         self.methods = frozenset(config.predictors.methods)
         self.spec = parse_optimizer(config.training.optimizer)
@@ -186,7 +194,7 @@ class WidthRun:
         if self.closed_form:
             self.spectra = self._spectra(x)
         curvatures = curvatures_at_start(
-            config, self.network, self.setting, self.inits, self.exact, self.spectra
+            config, self.infinite, self.setting, self.inits, self.exact, self.spectra
         )
         rates = step_sizes(config, self.network, self.setting, curvatures)
         self.learning_rates = agree_arrays(rates)
@@ -321,8 +329,7 @@ class WidthRun:
         measure, data = self.config.measure, self.setting.data
         if not (measure.kernels or measure.infinite_width):
             return None
-        trainable = self.config.model.trainable
-        return _limits(data.x_train, data.x_test, self.network, measure.num_probe, trainable)
+        return _limits(data.x_train, data.x_test, self.infinite, measure.num_probe)
 
     def measured_rows(self, values, cells: Cell, which, step: int) -> list[Row]:
         """Rows of what the watcher measured at a step."""

@@ -12,7 +12,7 @@ from rf_limits.learning.linearized import (
     flow_coefficients,
     spectrum,
 )
-from rf_limits.models import OneHiddenLayer, infinite_width_kernels
+from rf_limits.models import InfiniteNetwork
 from rf_limits.types import Scalar
 
 
@@ -31,23 +31,20 @@ class InfiniteWidth(NamedTuple):
 
 
 def infinite_width(
-    network: OneHiddenLayer,
+    limit: InfiniteNetwork,
     x_train: Float[Array, "n d"],
     x_test: Float[Array, "m d"],
     num_probe: int,
-    trainable: str = "both",
 ) -> InfiniteWidth:
-    """The kernel of the architecture of ``network`` over its trainable layers.
+    """The NTK of the infinitely wide network on one data set.
 
     Args:
-      network: the architecture.
+      limit: the infinitely wide network.
       x_train: (n, d) training inputs; the first ``num_probe`` are the probe inputs.
       x_test: (m, d) test inputs.
       num_probe: P.
-      trainable: layers that move.
     """
-    train = infinite_width_kernels(network, x_train, trainable=trainable).ntk
-    cross = infinite_width_kernels(network, x_test, x_train, trainable).ntk
+    train, cross = limit.kernels(x_train).ntk, limit.kernels(x_test, x_train).ntk
     return InfiniteWidth(train[:num_probe, :num_probe], spectrum(train), cross)
 
 

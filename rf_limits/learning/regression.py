@@ -12,11 +12,11 @@ A the matrix, s_1 its norm, s_r the least singular value kept and theta the solu
   a singular kernel are no error. For features an estimate of it, within sqrt(2).
 * ``relative_error``: how much the solution moves, to first order, if A moves by what it is not
   known to: delta/s_r for kernels and (1 + kappa rho) delta/s_r for features, kappa = s_1/s_r and
-  rho = |r|/(s_1 |theta|) (Higham 2002, theorem 20.1), delta the larger of eps s_1 and the largest
-  singular value that was dropped as rounding. In a matrix that is exactly singular (duplicate
-  points, few features) the dropped ones are rounding and far below s_r. In one whose spectrum
-  decays through rounding they are neighbours of s_r: the cut is arbitrary, the limit is not
-  computed, and the number is near 1.
+  rho = |r|/(s_1 |theta|) (Higham 2002, theorem 20.1), delta the largest of eps s_1, the largest
+  singular value that was dropped as rounding, and what kernels that are series are off. In a
+  matrix that is exactly singular (duplicate points, few features) the dropped ones are rounding
+  and far below s_r. In one whose spectrum decays through rounding they are neighbours of s_r: the
+  cut is arbitrary, the limit is not computed, and the number is near 1.
 """
 
 from typing import NamedTuple
@@ -91,12 +91,12 @@ class _Cut(NamedTuple):
     unknown: Float[Array, ""]
 
 
-def _cut(values: Array, kept: Array) -> _Cut:
+def _cut(values: Array, kept: Array, unknown: Scalar | Array = 0.0) -> _Cut:
     largest = jnp.max(jnp.where(kept, values, -jnp.inf))
     smallest = jnp.min(jnp.where(kept, values, jnp.inf))
     dropped = jnp.max(jnp.where(kept, 0.0, jnp.abs(values)))
     rounding = jnp.finfo(values.dtype).eps * largest
-    return _Cut(kept, largest, smallest, jnp.maximum(rounding, dropped))
+    return _Cut(kept, largest, smallest, jnp.maximum(jnp.maximum(rounding, dropped), unknown))
 
 
 def _relative_error(cut: _Cut, growth: Scalar | Array, size: Array) -> Array:
@@ -149,7 +149,10 @@ def feature_regression(
 
 
 def kernel_regression(
-    gram: Float[Array, "n n"], labels: Float[Array, "n"], ridge: Scalar = 0.0
+    gram: Float[Array, "n n"],
+    labels: Float[Array, "n"],
+    ridge: Scalar = 0.0,
+    entry_error: Scalar = 0.0,
 ) -> Fit:
     """Coefficients c of the predictor sum_a c_a K(x_a, x).
 
@@ -161,6 +164,8 @@ def kernel_regression(
       gram: (n, n) symmetric positive semidefinite kernel matrix, float64.
       labels: (n,).
       ridge: added to the diagonal, >= 0.
+      entry_error: how far entries may be off, relative to the diagonal; their matrix is then
+        unknown by that times the trace.
 
     Returns:
       :class:`Fit` with (n,) coefficients. Eigenvalues of kernel + ridge below n eps times the
@@ -168,18 +173,21 @@ def kernel_regression(
       number is an estimate from below, by Ritz values of block Krylov spaces.
     """
     if gram.shape[0] <= DECOMPOSED:
-        return decomposed_kernel_regression(gram, labels, ridge)
+        return decomposed_kernel_regression(gram, labels, ridge, entry_error)
     gram = jax.lax.optimization_barrier(gram)  # or a product may compute it again
-    fit = factored_kernel_regression(gram, labels, ridge)
+    fit = factored_kernel_regression(gram, labels, ridge, entry_error)
     return jax.lax.cond(
         fit.is_solved,
         lambda: fit,
-        lambda: decomposed_kernel_regression(gram, labels, ridge),
+        lambda: decomposed_kernel_regression(gram, labels, ridge, entry_error),
     )
 
 
 def factored_kernel_regression(
-    gram: Float[Array, "n n"], labels: Float[Array, "n"], ridge: Scalar = 0.0
+    gram: Float[Array, "n n"],
+    labels: Float[Array, "n"],
+    ridge: Scalar = 0.0,
+    entry_error: Scalar = 0.0,
 ) -> Fit:
     """:func:`kernel_regression` by a Cholesky factorization: no direction is ever dropped.
 
@@ -206,7 +214,9 @@ def factored_kernel_regression(
     top = _largest_ritz_value(block, gram @ block)
 
     residual = labels - gram @ coefficients - ridge * coefficients
-    cut = _Cut(jnp.ones(n, bool), top + ridge, smallest, jnp.finfo(gram.dtype).eps * (top + ridge))
+    unknown = jnp.finfo(gram.dtype).eps * (top + ridge)
+    unknown = jnp.maximum(unknown, entry_error * jnp.trace(gram))
+    cut = _Cut(jnp.ones(n, bool), top + ridge, smallest, unknown)
     return Fit(
         coefficients,
         cut.largest / cut.smallest,
@@ -228,13 +238,17 @@ def _largest_ritz_value(block: Array, image: Array) -> Array:
 
 
 def decomposed_kernel_regression(
-    gram: Float[Array, "n n"], labels: Float[Array, "n"], ridge: Scalar = 0.0
+    gram: Float[Array, "n n"],
+    labels: Float[Array, "n"],
+    ridge: Scalar = 0.0,
+    entry_error: Scalar = 0.0,
 ) -> Fit:
     """:func:`kernel_regression` by an eigendecomposition, whatever the size."""
     eigenvalues, vectors = jnp.linalg.eigh(gram)
     top = jnp.max(jnp.abs(eigenvalues))
     values = eigenvalues + ridge
-    cut = _cut(values, values > gram.shape[0] * jnp.finfo(values.dtype).eps * top)
+    kept = values > gram.shape[0] * jnp.finfo(values.dtype).eps * top
+    cut = _cut(values, kept, entry_error * jnp.trace(gram))
 
     def along(vector: Array) -> Array:  # as a sum: a product copies the vectors into its layout
         return jnp.where(cut.kept, jnp.sum(vectors * vector[:, None], axis=0), 0.0)

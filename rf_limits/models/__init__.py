@@ -10,6 +10,7 @@ from rf_limits.models.features import (
 )
 from rf_limits.models.infinite_width import (
     Ensemble,
+    InfiniteNetwork,
     Kernels,
     gradient_flow_ensemble,
     infinite_width_kernels,
@@ -28,6 +29,7 @@ from rf_limits.models.network import (
 __all__ = [
     "Ensemble",
     "HiddenState",
+    "InfiniteNetwork",
     "Kernels",
     "OneHiddenLayer",
     "Params",

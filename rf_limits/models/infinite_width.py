@@ -1,17 +1,23 @@
-"""Infinite-width kernels and predictors of the same architecture, by neural-tangents."""
+"""Infinite-width kernels and predictors of the same architecture.
 
-import warnings
+neural-tangents supplies the kernels that it has in closed form. Its angles come from rounded
+cosines, which leave none of their digits where inputs are multiples of each other: entries of
+nearly parallel inputs are those of :mod:`~rf_limits.models.exact_kernels`, which supply every
+other activation as well.
+"""
+
 from typing import NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from rf_limits.errors import check_choice
+from rf_limits.errors import check, check_choice
 from rf_limits.models._neural_tangents import predict, stax
-from rf_limits.models.network import ACTIVATIONS, TRAINABLE, OneHiddenLayer
+from rf_limits.models.exact_kernels import Points, exact_kernels, exact_points, hidden_rows
+from rf_limits.models.network import TRAINABLE, OneHiddenLayer
+from rf_limits.theory.relu_kernels import relu_kernels
 from rf_limits.types import Scalar
 
-_QUADRATURE_DEGREE = 50
 _CLOSED = {
     "relu": stax.Relu,
     "erf": stax.Erf,
@@ -19,6 +25,8 @@ _CLOSED = {
     "sin": stax.Sin,
     "linear": stax.Identity,
 }
+SUPPLIERS = ("auto", "neural_tangents", "exact")
+"""Who computes kernels; "auto" is neural-tangents where it has a closed form."""
 
 
 class Kernels(NamedTuple):
@@ -27,10 +35,12 @@ class Kernels(NamedTuple):
     Attributes:
       nngp: (n, m) covariance of g at initialization.
       ntk: (n, m) tangent kernel over the trainable layers.
+      error: what series leave of their entries, relative to the diagonals; 0 if it is rounding.
     """
 
     nngp: Float[Array, "n m"]
     ntk: Float[Array, "n m"]
+    error: Float[Array, ""]
 
 
 class Ensemble(NamedTuple):
@@ -45,14 +55,6 @@ class Ensemble(NamedTuple):
     covariance: Float[Array, "T m m"] | None
 
 
-def _activation_layer(name: str):
-    if name in _CLOSED:
-        return _CLOSED[name]()
-    with warnings.catch_warnings():  # it warns that quadrature is approximate, at every call
-        warnings.simplefilter("ignore", UserWarning)
-        return stax.ElementwiseNumerical(ACTIVATIONS[name], deg=_QUADRATURE_DEGREE)
-
-
 def _learns_weights_directly(network: OneHiddenLayer) -> bool:
     """Whether the hidden layer's kernel has <x, x'> where ntk has <x, x'>/d."""
     return network.parameterization in ("standard", "mup")
@@ -64,36 +66,102 @@ def _kernel_function(network: OneHiddenLayer):
     bias = 1.0 if network.use_bias else None
     _, _, kernel_fn = stax.serial(
         stax.Dense(network.width, W_std=1.0, b_std=bias, parameterization=kind),
-        _activation_layer(network.activation),
+        _CLOSED[network.activation](),
         stax.Dense(1, W_std=1.0, b_std=None, parameterization=kind),
     )
     return kernel_fn
 
 
-def _hidden_of_relu(
-    network: OneHiddenLayer, found: Array, left: Array, right: Array
-) -> Float[Array, "n m"]:
-    """The hidden layer's part of the NTK, with angles that are zero or pi to rounding set to it.
+class _Pair(NamedTuple):
+    """What neural-tangents takes from a kernel function."""
 
-    The part is <x, x'> (pi - theta)/(2 pi), and theta comes from a cosine: where it is zero, as on
-    the diagonal, the rounding of the cosine leaves its root, 4e-9 of the kernel, while fits take
-    kernels to be known to rounding.
+    nngp: Array
+    ntk: Array
 
-    Args:
-      network: an architecture with relu.
-      found: (n, m) the part as it was computed.
-      left: (n, d) inputs.
-      right: (m, d) inputs.
+
+class InfiniteNetwork(NamedTuple):
+    """A network as its width grows, and who computes its kernels; hashable.
+
+    Attributes:
+      network: the architecture.
+      trainable: layers whose parameters move, for the NTK.
+      supplier: one of :data:`SUPPLIERS`.
     """
-    dim, bias = left.shape[1], float(network.use_bias)
-    inner = left @ right.T
-    cosine = inner / dim + bias
-    lengths = [jnp.sum(x * x, axis=1) / dim + bias for x in (left, right)]
-    product = lengths[0][:, None] * lengths[1]
-    unseen = (dim + 8) * jnp.finfo(inner.dtype).eps  # what rounding may leave of sin^2
-    scaled = inner + bias if _learns_weights_directly(network) else cosine
-    ends = jnp.where(cosine > 0.0, 0.5 * scaled, 0.0)
-    return jnp.where(product - cosine**2 <= unseen * product, ends, found)
+
+    network: OneHiddenLayer
+    trainable: str = "both"
+    supplier: str = "auto"
+
+    def points(self, x: Float[Array, "n d"]) -> Points:
+        """What the kernels take of inputs, once for all pairs that these are in."""
+        if resolve_supplier(self.network.activation, self.supplier) == "exact":
+            return exact_points(self.network, x)
+        return Points(x)
+
+    def kernels(
+        self, x_left: Float[Array, "n d"], x_right: Float[Array, "m d"] | None = None
+    ) -> Kernels:
+        """:func:`infinite_width_kernels` of the inputs."""
+        left = self.points(x_left)
+        return self.kernels_of(left, left if x_right is None else self.points(x_right))
+
+    def kernels_of(self, left: Points, right: Points) -> Kernels:
+        """The same of inputs from :meth:`points`."""
+        network = self.network
+        check_choice(self.trainable, TRAINABLE, "model.trainable")
+        exact = resolve_supplier(network.activation, self.supplier) == "exact"
+        nngp, hidden = (_exact_parts if exact else _neural_tangents_parts)(network, left, right)
+        if network.output_init == "zero":
+            hidden = jnp.zeros_like(hidden)
+        output = network.width * nngp if network.parameterization == "standard" else nngp
+        ntk = {"both": output + hidden, "output": output, "hidden": hidden}[self.trainable]
+        if network.parameterization == "mean_field":
+            ntk = ntk / network.width
+        if network.parameterization in ("mean_field", "mup"):
+            nngp = nngp / network.width
+        return Kernels(nngp, ntk, jnp.maximum(left.error, right.error))
+
+
+class _Parts(NamedTuple):
+    """The NNGP, and the hidden layer's part of the NTK, without factors that go to the limit."""
+
+    values: Array
+    hidden: Array
+
+
+def resolve_supplier(activation: str, supplier: str = "auto") -> str:
+    """Who computes the kernels of an activation, ``"neural_tangents"`` or ``"exact"``.
+
+    Raises:
+      RequirementError: unknown ``supplier``, or neural-tangents where it has no closed form.
+    """
+    check_choice(supplier, SUPPLIERS, "model.kernel_supplier")
+    closed = activation in _CLOSED
+    if supplier == "auto":
+        return "neural_tangents" if closed else "exact"
+    requirement = f"be auto or exact for {activation}, which neural-tangents has no closed form of"
+    check(closed or supplier == "exact", "model.kernel_supplier", requirement, supplier)
+    return supplier
+
+
+def _exact_parts(network: OneHiddenLayer, left: Points, right: Points) -> _Parts:
+    found = exact_kernels(network, left, right)
+    scale = 1.0 if _learns_weights_directly(network) else 1.0 / left.x.shape[1]
+    inner = scale * (left.x @ right.x.T) + float(network.use_bias)
+    return _Parts(found.values, inner * found.slopes)
+
+
+def _neural_tangents_parts(network: OneHiddenLayer, left: Points, right: Points) -> _Parts:
+    both = _kernel_function(network)(left.x, right.x, ("nngp", "ntk"))
+    # d g / d u_i: the output layer's part of the NTK is the NNGP kernel, times N where the
+    # output weights carry the 1/sqrt(N) themselves.
+    output = network.width * both.nngp if _learns_weights_directly(network) else both.nngp
+    found = _Parts(both.nngp, both.ntk - output)
+    if network.activation != "relu":
+        return found
+    near = relu_kernels(hidden_rows(network, left.x), hidden_rows(network, right.x)).near
+    exact = _exact_parts(network, left, right)
+    return _Parts(*(jnp.where(near, *parts) for parts in zip(exact, found, strict=True)))
 
 
 def infinite_width_kernels(
@@ -101,6 +169,7 @@ def infinite_width_kernels(
     x_left: Float[Array, "n d"],
     x_right: Float[Array, "m d"] | None = None,
     trainable: str = "both",
+    supplier: str = "auto",
 ) -> Kernels:
     """NNGP and NTK of the architecture of ``network`` as its width grows.
 
@@ -113,36 +182,16 @@ def infinite_width_kernels(
       x_right: (m, d) inputs; ``x_left`` if None.
       trainable: layers whose parameters move; with ``output_init="zero"`` the hidden layer has
         no part in the NTK.
+      supplier: one of :data:`SUPPLIERS`.
 
     Returns:
-      :class:`Kernels`, float64. Activations without a closed form (tanh, sigmoid, softplus, any
-      that were added) use Gauss-Hermite quadrature of degree 50.
+      :class:`Kernels`, float64. Activations of which neural-tangents has no closed form (tanh,
+      sigmoid, softplus, any that were added) are series: ``error`` says how far they may be off.
 
     Raises:
-      RequirementError: unknown ``trainable``.
+      RequirementError: unknown ``trainable`` or ``supplier``, or one that has no such kernels.
     """
-    check_choice(trainable, TRAINABLE, "model.trainable")
-    both = _kernel_function(network)(x_left, x_right, ("nngp", "ntk"))
-    nngp, ntk = both.nngp, both.ntk
-    if x_right is None and network.activation not in _CLOSED:
-        # the quadrature takes its two inputs differently: 1e-9 apart, too far to be solved
-        nngp, ntk = ((kernel + kernel.T) / 2.0 for kernel in (nngp, ntk))
-    # d g / d u_i: the output layer's part of the NTK is the NNGP kernel, times N where the
-    # output weights carry the 1/sqrt(N) themselves.
-    output = network.width * nngp if _learns_weights_directly(network) else nngp
-    hidden = ntk - output
-    if network.activation == "relu":
-        hidden = _hidden_of_relu(network, hidden, x_left, x_left if x_right is None else x_right)
-    if network.output_init == "zero":
-        hidden = jnp.zeros_like(hidden)
-    if network.parameterization == "mup":
-        output = nngp
-    ntk = {"both": output + hidden, "output": output, "hidden": hidden}[trainable]
-    if network.parameterization == "mean_field":
-        ntk = ntk / network.width
-    if network.parameterization in ("mean_field", "mup"):
-        nngp = nngp / network.width
-    return Kernels(nngp, ntk)
+    return InfiniteNetwork(network, trainable, supplier).kernels(x_left, x_right)
 
 
 def gradient_flow_ensemble(
@@ -156,6 +205,7 @@ def gradient_flow_ensemble(
     trainable: str = "both",
     ridge: Scalar = 0.0,
     covariance: bool = False,
+    supplier: str = "auto",
 ) -> Ensemble:
     """Infinite-width network trained by gradient flow on the mean of half squared errors.
 
@@ -172,6 +222,7 @@ def gradient_flow_ensemble(
       ridge: added to the diagonal of the training kernel, absolute scale.
       covariance: whether to compute the posterior covariance of g; for f = alpha g it is
         alpha^2 times that, for a centred f_0 it does not apply.
+      supplier: of the kernels, one of :data:`SUPPLIERS`.
 
     Returns:
       :class:`Ensemble`. The computation is ``neural_tangents.predict
@@ -179,15 +230,13 @@ def gradient_flow_ensemble(
       times.
 
     Raises:
-      RequirementError: unknown ``method`` or ``trainable``.
+      RequirementError: unknown ``method``, ``trainable`` or ``supplier``.
     """
     check_choice(method, ("nngp", "ntk"), "method")
 
     def kernel_fn(x1, x2=None, get=("nngp", "ntk"), **_):
-        kernels = infinite_width_kernels(network, x1, x2, trainable)
-        if isinstance(get, str):
-            return getattr(kernels, get)
-        return Kernels(kernels.nngp, kernels.ntk)
+        kernels = infinite_width_kernels(network, x1, x2, trainable, supplier)
+        return getattr(kernels, get) if isinstance(get, str) else _Pair(kernels.nngp, kernels.ntk)
 
     predict_fn = predict.gradient_descent_mse_ensemble(
         kernel_fn, x_train, y_train[:, None], diag_reg=ridge, diag_reg_absolute_scale=True

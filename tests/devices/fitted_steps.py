@@ -10,6 +10,7 @@ from rf_limits.experiments import approximation, fitted, measured_features, watc
 from rf_limits.experiments.watch import Known, Options, Trained, Watcher
 from rf_limits.learning.regression import kernel_regression
 from rf_limits.models import (
+    InfiniteNetwork,
     Kernels,
 )
 from tests.devices.steps import (
@@ -67,7 +68,7 @@ add("closed form of flow", width._closed_form, lambda: _closed(ERF, "output", Tr
 add(
     "infinite width",
     width._limits,
-    lambda: (floats(SEEDS, NUM, DIM), floats(SEEDS, TEST, DIM), BIASED, PROBE, "both"),
+    lambda: (floats(SEEDS, NUM, DIM), floats(SEEDS, TEST, DIM), InfiniteNetwork(BIASED), PROBE),
 )
 _FIT = cache(lambda num=NUM: jax.eval_shape(kernel_regression, floats(num, num), floats(num)))
 add("fit: kernels", fitted._solve_kernel, lambda: (floats(NUM, NUM), floats(NUM), 0.1))
@@ -116,12 +117,12 @@ add(
     fitted._tangent_row,
     lambda: (LINEAR, params(LINEAR), data(), _FIT(), params(LINEAR), exact(LINEAR)),
 )
-add("fit: limit kernels", fitted.limit_kernels, lambda: (ERF, floats(NUM, DIM), None, "both"))
+add("fit: limit kernels", fitted.limit_kernels, lambda: (InfiniteNetwork(ERF), floats(NUM, DIM)))
 
 
 def _kernel_rows(network, risks) -> tuple:
-    grams = Kernels(floats(NUM, NUM), floats(NUM, NUM))
-    return network, data(), grams, {"nngp": _FIT(), "ntk": _FIT()}, "both", risks
+    grams = Kernels(floats(NUM, NUM), floats(NUM, NUM), floats())
+    return InfiniteNetwork(network), data(), grams, {"nngp": _FIT(), "ntk": _FIT()}, risks
 
 
 add("fit: risks of kernels", fitted._kernel_rows, lambda: _kernel_rows(RELU, exact_kernels()))
@@ -129,12 +130,12 @@ add("fit: risks of kernels on a test set", fitted._kernel_rows, lambda: _kernel_
 add(
     "fit: risks of kernels in time",
     fitted.flow_risks,
-    lambda: (RELU, data(), floats(3), 0.1, "both", exact_kernels()),
+    lambda: (InfiniteNetwork(RELU), data(), floats(3), 0.1, exact_kernels()),
 )
 add(
     "fit: risks of kernels in time on a test set",
     fitted.flow_risks,
-    lambda: (BIASED, data(), floats(3), 0.1, "output", None),
+    lambda: (InfiniteNetwork(BIASED, "output"), data(), floats(3), 0.1, None),
 )
 
 # Measurements

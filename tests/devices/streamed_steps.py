@@ -9,9 +9,8 @@ from rf_limits.learning.streamed import feature_sums, kernel_tiles, precondition
 from rf_limits.learning.streamed.feature_sums import GramSums, ResidualSums
 from rf_limits.learning.streamed.stream import SampleStream
 from rf_limits.measure import tiled_kernel_risk
-from rf_limits.models import (
-    random_features,
-)
+from rf_limits.models import InfiniteNetwork, random_features
+from rf_limits.models.exact_kernels import Points
 from tests.devices.steps import (
     BIASED,
     DIM,
@@ -49,25 +48,28 @@ add("stream: Gram sums on a mesh", feature_sums._add_gram, lambda: _sums(ERF, me
 add("stream: residuals", feature_sums._add_residual, lambda: _sums(BIASED, None, ResidualSums))
 
 
+def _points(network, num: int) -> Points:
+    return jax.eval_shape(_exact(network).points, floats(num, DIM))
+
+
+def _exact(network) -> InfiniteNetwork:
+    return InfiniteNetwork(network, supplier="exact")
+
+
 def _tiled(network, name: str, mesh: Mesh | None = None) -> tuple:
-    return network, name, "both", mesh
+    which = kernel_tiles._Which(_exact(network), name, mesh)
+    return which, _points(network, 2), _points(network, NUM)
 
 
-add(
-    "stream: tile of the NNGP by quadrature",
-    kernel_tiles._tile,
-    lambda: (*_tiled(TANH, "nngp"), floats(2, DIM), floats(NUM, DIM)),
-)
-add(
-    "stream: tile of the NTK on a mesh",
-    kernel_tiles._tile,
-    lambda: (*_tiled(BIASED, "ntk", mesh()), floats(2, DIM), floats(NUM, DIM)),
-)
+add("stream: points of a series", kernel_tiles._points, lambda: (_exact(TANH), floats(NUM, DIM)))
+add("stream: tile of the NNGP by series", kernel_tiles._tile, lambda: _tiled(TANH, "nngp"))
+add("stream: tile of the NTK on a mesh", kernel_tiles._tile, lambda: _tiled(BIASED, "ntk", mesh()))
 
 
 def _products(network, name: str) -> tuple:
-    arrays = (floats(NUM, DIM), floats(NUM, DIM), floats(NUM), floats(NUM))
-    return *_tiled(network, name), 2, *arrays, whole(), whole()
+    which = kernel_tiles._Which(_exact(network), name, None)
+    points = _points(network, NUM)
+    return which, 2, points, points, floats(NUM), floats(NUM), whole(), whole()
 
 
 add("stream: products with the NNGP", kernel_tiles._add_products, lambda: _products(ERF, "nngp"))

@@ -19,6 +19,7 @@ from rf_limits.learning.regression import kernel_regression
 from rf_limits.measure.kernel_risk import exact_kernel_risk
 from rf_limits.measure.risk import ExactRisk
 from rf_limits.models import (
+    InfiniteNetwork,
     ScaledOutput,
     gradient_flow_ensemble,
     infinite_width_kernels,
@@ -123,8 +124,8 @@ def test_tangent_fit_by_features_and_by_kernel_agree(key, data):
 
 def test_flow_ends_at_the_fit(data):
     network = make_network(16)
-    converged = fit_kernels(network, data, 0.01, "both")
-    flows = flow_risks(network, data, jnp.array([0.0, 1e12]), 0.01, "both")
+    converged = fit_kernels(InfiniteNetwork(network), data, 0.01)
+    flows = flow_risks(InfiniteNetwork(network), data, jnp.array([0.0, 1e12]), 0.01)
     zero = np.mean(np.square(data.y_test))
     for method in ("nngp", "ntk"):
         risk = converged[method].risk.risk
@@ -162,10 +163,11 @@ def test_exact_risks_of_kernels_match_the_test_set(key, case):
     network = make_network(16, **network_options)
     exact = exact_kernel_risk(network, target, inputs, trainable, 3)
     times = jnp.array([0.0, 3.0, 100.0])
-    found = fit_kernels(network, data, 0.01, trainable, exact)
-    sampled = fit_kernels(network, data, 0.01, trainable)
-    flows = flow_risks(network, data, times, 0.01, trainable, exact)
-    sampled_flows = flow_risks(network, data, times, 0.01, trainable)
+    limit = InfiniteNetwork(network, trainable)
+    found = fit_kernels(limit, data, 0.01, exact)
+    sampled = fit_kernels(limit, data, 0.01)
+    flows = flow_risks(limit, data, times, 0.01, exact)
+    sampled_flows = flow_risks(limit, data, times, 0.01)
     for method in ("nngp", "ntk"):
         # 6 standard errors, 8 numbers in each of 6 cases: false alarm below 1e-7
         gap = found[method].risk.risk - sampled[method].risk.risk

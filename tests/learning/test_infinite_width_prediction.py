@@ -5,7 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from rf_limits.learning.infinite_width import infinite_width, predicted_change
-from rf_limits.models import ScaledOutput, gradient_flow_ensemble, init_params, make_network
+from rf_limits.models import (
+    InfiniteNetwork,
+    ScaledOutput,
+    gradient_flow_ensemble,
+    init_params,
+    make_network,
+)
 from tests.rounding import rounding
 
 DIM = 4
@@ -22,7 +28,7 @@ def test_flow_is_that_of_neural_tangents():
 
     @jax.jit
     def both(x, z, y, time):
-        limit = infinite_width(network, x, z, 5)
+        limit = infinite_width(InfiniteNetwork(network), x, z, 5)
         expected = gradient_flow_ensemble(network, x, y, z, time[None]).mean[0]
         return limit, expected, predicted_change(limit, -y, 0.5, time / 0.5, flow=True)
 
@@ -57,7 +63,7 @@ def test_a_wide_network_follows_from_its_own_start(key):
             init = init_params(network, key, DIM)
             trained = jax.lax.fori_loop(0, steps, step, init)
             change = network.apply(trained, z) - network.apply(init, z)
-            limit = infinite_width(network, x, z, 4)
+            limit = infinite_width(InfiniteNetwork(network), x, z, 4)
             predicted = predicted_change(limit, network.apply(init, x) - y, rate, float(steps))
             return jnp.linalg.norm(change - predicted) / jnp.linalg.norm(predicted)
 

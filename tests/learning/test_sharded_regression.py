@@ -20,6 +20,7 @@ from rf_limits.learning.streamed.feature_data import FeatureData
 from rf_limits.learning.streamed.feature_sums import gram_sums, residual_sums
 from rf_limits.learning.streamed.kernel_tiles import KernelData
 from rf_limits.learning.streamed.stream import SampleStream
+from rf_limits.models import InfiniteNetwork
 from rf_limits.models.network import init_params, make_network
 from rf_limits.problem.targets import make_target
 from tests.rounding import rounding
@@ -54,7 +55,8 @@ close(spread.moments, alone.moments, lengths * np.linalg.norm(y))
 found = residual_sums(many.placed(), theta, 0.0)
 assert len(found.slope.sharding.device_set) == 8
 jax.tree.map(close, found, residual_sums(one.placed(), theta, 0.0))
-alone, together = KernelData(network, "ntk", x), KernelData(network, "ntk", x, mesh)
+limit = InfiniteNetwork(network, supplier="exact")
+alone, together = KernelData(limit, "ntk", x), KernelData(limit, "ntk", x, mesh)
 root = np.linalg.norm(x, axis=1) / 5**0.5  # of the kernel's diagonal
 close(together.product(y), alone.product(y), root * (root @ np.abs(y)))
 print("same")

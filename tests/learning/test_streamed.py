@@ -29,7 +29,7 @@ from rf_limits.learning.streamed.preconditioners import (
 from rf_limits.learning.streamed.stream import SampleStream
 from rf_limits.measure.kernel_risk import exact_kernel_risk
 from rf_limits.measure.tiled_kernel_risk import tiled_kernel_risk
-from rf_limits.models import infinite_width_kernels
+from rf_limits.models import InfiniteNetwork, infinite_width_kernels
 from rf_limits.models.features import random_features
 from rf_limits.models.network import make_network
 from rf_limits.problem.targets import make_target
@@ -250,7 +250,7 @@ def test_unknown_population_gram_is_refused():
 def test_kernels_agree_with_the_regression_in_memory(name):
     network = make_network(1)
     x, y = (part[:200] for part in _collect())
-    num, data = len(x), KernelData(network, name, x)
+    num, data = len(x), KernelData(InfiniteNetwork(network, supplier="exact"), name, x)
     kernels = jax.jit(infinite_width_kernels, static_argnums=0)
     gram = np.asarray(getattr(kernels(network, x), name))
     # a cosine from sums over coordinates, its angle, and a few products, twice; relative to
@@ -300,7 +300,7 @@ def test_kernels_in_one_dimension(kind, name):
     """n = 20, ridge 1e-6: two functions, relu(x) and relu(-x), by least squares."""
     x = np.random.default_rng(0).normal(size=(20, 1))
     y = np.maximum(x[:, 0], 0.0) + 0.1 * np.random.default_rng(1).normal(size=20)
-    data = kind(make_network(1), name, x)
+    data = kind(InfiniteNetwork(make_network(1), supplier="exact"), name, x)
     precondition = nystrom_preconditioner(data, 1e-6, 2000)
     options = {"tolerance": 1e-9, "max_iterations": 200}
     fit = fit_kernel_iteratively(data, y, 1e-6, precondition, **options)

@@ -19,6 +19,7 @@ from rf_limits.models import (
 )
 from rf_limits.models.network import PARAMETERIZATIONS
 from rf_limits.theory import relu_gram
+from rf_limits.theory.activation_kernels import DEGREE
 from tests.rounding import LIBRARY, rounding
 from tests.variants import kept
 
@@ -88,12 +89,14 @@ def test_wide_network_converges_to_kernel(key, activation, parameterization):
     assert np.all(narrow / wide > 2.0)
 
 
-def test_kernels_by_quadrature_are_symmetric():
-    """Apart by 1e-9, as the quadrature leaves them, their fits would be refused."""
+def test_kernels_by_series_are_symmetric():
+    """Apart by more than rounding, their fits would be refused."""
     x, solve = inputs(30), jax.jit(kernel_regression)
-    for kernel in kernels_of(make_network(8, activation="softplus"), x):
-        # a mean with the transpose, in which XLA may compute each entry twice: 50^2 points
-        np.testing.assert_allclose(kernel, kernel.T, rtol=rounding(50**2))
+    nngp, ntk, error = kernels_of(make_network(8, activation="softplus"), x)
+    assert error == 0.0
+    for kernel in (nngp, ntk):
+        # sums of 1024 terms, smaller and smaller
+        np.testing.assert_allclose(kernel, kernel.T, rtol=rounding(DEGREE))
         assert solve(kernel, x[:, 0]).is_solved
 
 

@@ -14,6 +14,7 @@ def large_config() -> ConfigDict:
     config.model = model = ConfigDict()
     model.activation = "relu"  # of features and kernels: any that training runs know
     model.bias = False
+    model.kernel_supplier = "auto"  # exact, neural_tangents; auto = exact: cheaper by far
     config.methods = ("random_features", "nngp", "ntk")
     config.widths = (500, 2000)  # N, numbers of random features
     config.nums_train = (1000, 3000, 8000)  # n

@@ -12,7 +12,13 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from rf_limits.errors import RequirementError
-from rf_limits.experiments.large.plan import EXPECTED_ITERATIONS, SAMPLE_FACTOR, Plan, is_kernel
+from rf_limits.experiments.large.plan import (
+    EXPECTED_ITERATIONS,
+    SAMPLE_FACTOR,
+    Plan,
+    is_kernel,
+    kernel_supplier,
+)
 from rf_limits.experiments.large.states import States
 from rf_limits.experiments.result import Report
 from rf_limits.experiments.setting import streams
@@ -39,6 +45,7 @@ from rf_limits.measure.neuron_risk import exact_risk
 from rf_limits.measure.risk import sampled_risk
 from rf_limits.measure.tiled_kernel_risk import tiled_kernel_risk
 from rf_limits.models.features import random_features
+from rf_limits.models.infinite_width import InfiniteNetwork
 from rf_limits.models.network import OneHiddenLayer, ScaledOutput, init_params, make_network
 from rf_limits.problem import Target, make_target, second_moment_error
 
@@ -261,7 +268,8 @@ def fit_row(
     try:
         if is_kernel(method):
             x, y = stream.collect(draws.data)
-            data = KernelData(network, method, x, mesh)
+            limit = InfiniteNetwork(network, supplier=kernel_supplier(config))
+            data = KernelData(limit, method, x, mesh)
             fit, risk_of = _fit_kernel(config, data, y, plan, listen, states), _kernel_risk
         else:
             params = init_params(network, draws.init, config.problem.dim)

@@ -15,7 +15,7 @@ from rf_limits.devices.mesh import make_mesh
 from rf_limits.experiments.keep import NO_KEEP, Keep
 from rf_limits.experiments.large.fit import Problem, fit_row, history_rows, make_problem
 from rf_limits.experiments.large.jobs import Job, make_jobs
-from rf_limits.experiments.large.plan import planned_bytes
+from rf_limits.experiments.large.plan import kernel_supplier, planned_bytes
 from rf_limits.experiments.large.states import States
 from rf_limits.experiments.large.theory import THEORY, theory_remarks, theory_rows
 from rf_limits.experiments.large.validation import validate
@@ -115,7 +115,7 @@ def _choices(config: ConfigDict, problem: Problem, jobs: list[Job]) -> dict[str,
         }
     facts = {"target": problem.target.formula(), "second_moment": problem.second_moment}
     facts["second_moment_se"] = problem.second_moment_error
-    return facts | {"plans": plans}
+    return facts | {"kernel_supplier": kernel_supplier(config), "plans": plans}
 
 
 def large_table(

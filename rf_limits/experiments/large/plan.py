@@ -10,6 +10,8 @@ from ml_collections import ConfigDict
 from rf_limits.errors import RequirementError
 from rf_limits.learning.streamed import feature_sums, kernel_tiles
 from rf_limits.learning.streamed.preconditioners import has_population_gram
+from rf_limits.models.exact_kernels import numbers_per_point
+from rf_limits.models.infinite_width import resolve_supplier
 from rf_limits.models.network import make_network
 
 SOLVERS = ("auto", "cholesky", "cg")
@@ -29,6 +31,7 @@ _FEATURE = 24  # operations per feature besides its d multiplications
 _KERNEL = 100  # the same per kernel value
 _GRAM_ROWS = 256 * 12  # rows of the exact Gram matrix, and what computing them holds
 _ARRAYS = 3  # of a block of features at once
+_COEFFICIENTS = 4  # copies of every point's: both sides of a product, and their transposes
 _KERNEL_ARRAYS = 10  # of a tile of the kernel at once
 _RISK = 12 * 2**24  # tiles of exact risks
 
@@ -64,6 +67,12 @@ def preconditioner_of(config: ConfigDict) -> str:
     return "population" if has_population_gram(network, config.problem.inputs) else "sample"
 
 
+def kernel_supplier(config: ConfigDict) -> str:
+    """Who computes kernels: "auto" stands for "exact", whose entries take a third of the time."""
+    given = config.model.kernel_supplier
+    return "exact" if given == "auto" else resolve_supplier(config.model.activation, given)
+
+
 def _features(config: ConfigDict, solver: str, width: int, num: int) -> Plan:
     mesh, rows, dim = config.mesh, config.block_size, config.problem.dim
     matrix, ridge_work = 8.0 * width**2, width**3 / 3.0
@@ -97,12 +106,15 @@ def _features(config: ConfigDict, solver: str, width: int, num: int) -> Plan:
 
 def _kernel(config: ConfigDict, solver: str, num: int) -> Plan:
     dim = config.problem.dim
-    numbers = kernel_tiles.numbers_per_value(config.model.activation)
-    held = max(min(kernel_tiles.TILE_ENTRIES, numbers * num**2), numbers * num)
+    held = max(min(kernel_tiles.TILE_ENTRIES, num**2), num)
     tile = 8.0 * _KERNEL_ARRAYS * held
     device = {"tile of the kernel": tile / config.mesh.data}
     host = {"inputs and vectors": 8.0 * num * (3 * dim + 10)}
-    values = float(num) ** 2 * (2.0 * dim + _KERNEL * numbers)
+    degrees = 0
+    if kernel_supplier(config) == "exact":
+        degrees = numbers_per_point(config.model.activation)
+        host["coefficients of the activation"] = 8.0 * _COEFFICIENTS * num * degrees
+    values = float(num) ** 2 * (2.0 * dim + _KERNEL + degrees)
     if solver == "cholesky":
         host["kernel matrix"] = 8.0 * float(num) ** 2
         return Plan(solver, "", host, device, values + num**3 / 3.0)

@@ -40,9 +40,14 @@ class StreamedFit(NamedTuple):
     is_solved: bool
 
 
-def is_regular(condition_number: float) -> bool:
-    """The refusal of :attr:`rf_limits.learning.regression.Fit.is_solved`."""
-    return bool(_EPS * condition_number <= MOST_RELATIVE_ERROR)
+def is_regular(condition_number: float, matrix_error: float = 0.0) -> bool:
+    """The refusal of :attr:`rf_limits.learning.regression.Fit.is_solved`.
+
+    Args:
+      condition_number: of the matrix.
+      matrix_error: how far the matrix may be off, relative to its norm, beyond rounding.
+    """
+    return bool(max(_EPS, matrix_error) * condition_number <= MOST_RELATIVE_ERROR)
 
 
 def rayleigh(image: np.ndarray, solution: np.ndarray) -> float:

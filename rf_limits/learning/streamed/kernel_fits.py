@@ -41,7 +41,9 @@ def fit_kernel_directly(
       RequirementError: a matrix that is not positive definite in float64.
     """
     gram = data.block(data.x, data.x)
-    return fit_gram(gram, labels, ridge, float(np.trace(gram)) / len(gram))
+    fit = fit_gram(gram, labels, ridge, float(np.trace(gram)) / len(gram))
+    known = is_regular(fit.condition_number, data.error * data.num)  # the trace over the norm
+    return fit._replace(is_solved=fit.is_solved and known)
 
 
 def fit_gram(
@@ -111,9 +113,11 @@ def fit_kernel_iteratively(
     )
     norm = max(found.norm, rayleigh(labels - found.residual, found.solution))
     square = float(np.mean(data.diagonal()))
-    known = (found.residual, labels, norm, ridge)
-    loss, certificate = _kernel_fit(square, found.solution, *known)
+    certified = (found.residual, labels, norm, ridge)
+    loss, certificate = _kernel_fit(square, found.solution, *certified)
     spread = found.largest_ritz / found.least_ritz
+    unknown = data.error * square * data.num
+    known = unknown == 0.0 or (delta > 0.0 and is_regular(1.0 / delta, unknown))
     return StreamedFit(
         found.solution,
         loss,
@@ -121,5 +125,5 @@ def fit_kernel_iteratively(
         found.iterations,
         found.history,
         spread,
-        found.converged,
+        found.converged and known,
     )

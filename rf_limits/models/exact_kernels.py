@@ -1,0 +1,102 @@
+"""E sigma(h) sigma(h') and E sigma'(h) sigma'(h') of hidden units: exact, for every activation.
+
+The preactivations of an infinitely wide hidden layer are <w, z> with w ~ N(0, I) and rows
+z = x/sqrt(d), or (x/sqrt(d), 1) where there are random biases. ReLU has closed forms
+(:mod:`~rf_limits.theory.relu_kernels`), all others are series
+(:mod:`~rf_limits.theory.activation_kernels`).
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from rf_limits.models.network import ACTIVATIONS, OneHiddenLayer
+from rf_limits.theory.activation_kernels import (
+    DEGREE,
+    Elementwise,
+    Rows,
+    activation_gram,
+    activation_rows,
+)
+from rf_limits.theory.relu_kernels import relu_kernels
+
+
+class Points(NamedTuple):
+    """Inputs, with what their kernels take of each; every leaf has a leading axis of inputs.
+
+    Attributes:
+      x: (n, d) inputs.
+      values: coefficients of the activation, or None where a closed form needs none.
+      slopes: those of its derivative, or None.
+    """
+
+    x: Float[Array, "n d"]
+    values: Rows | None = None
+    slopes: Rows | None = None
+
+    @property
+    def error(self) -> Float[Array, ""]:
+        """What the series leave of kernels at these inputs, relative; 0 where it is rounding."""
+        if self.values is None or self.slopes is None:
+            return jnp.zeros(())
+        return jnp.max(jnp.maximum(self.values.error, self.slopes.error), initial=0.0)
+
+
+class HiddenKernels(NamedTuple):
+    """Expectations over one hidden unit, for pairs of inputs.
+
+    Attributes:
+      values: (n, m) E sigma(h) sigma(h').
+      slopes: (n, m) E sigma'(h) sigma'(h').
+    """
+
+    values: Float[Array, "n m"]
+    slopes: Float[Array, "n m"]
+
+
+def numbers_per_point(activation: str) -> int:
+    """Numbers that :class:`Points` hold of each input, besides the input."""
+    return 0 if activation == "relu" else 2 * (DEGREE + 1)
+
+
+def hidden_rows(network: OneHiddenLayer, x: Float[Array, "n d"]) -> Float[Array, "n D"]:
+    """The rows z of the module docstring, D = d or d + 1."""
+    rows = x / x.shape[1] ** 0.5
+    return jnp.pad(rows, ((0, 0), (0, 1)), constant_values=1.0) if network.use_bias else rows
+
+
+@functools.lru_cache(maxsize=64)
+def _derivative(function: Elementwise) -> Elementwise:
+    return lambda h: jax.jvp(function, (h,), (jnp.ones_like(h),))[1]
+
+
+def exact_points(network: OneHiddenLayer, x: Float[Array, "n d"]) -> Points:
+    """What the kernels of ``network`` take of inputs: nothing for relu, else coefficients."""
+    if network.activation == "relu":
+        return Points(x)
+    sigma, rows = ACTIVATIONS[network.activation], hidden_rows(network, x)
+    return Points(x, *(activation_rows(f, rows) for f in (sigma, _derivative(sigma))))
+
+
+def exact_kernels(network: OneHiddenLayer, left: Points, right: Points) -> HiddenKernels:
+    """Both expectations for all pairs of inputs.
+
+    Args:
+      network: the architecture; the activation and whether there are biases are what counts.
+      left: n inputs, from :func:`exact_points`.
+      right: m inputs.
+
+    Returns:
+      :class:`HiddenKernels`, to rounding for relu, to ``error`` of both sides for the rest.
+    """
+    if left.values is None or right.values is None:
+        found = relu_kernels(hidden_rows(network, left.x), hidden_rows(network, right.x))
+        return HiddenKernels(found.relu, found.gate)
+    sigma = ACTIVATIONS[network.activation]
+    return HiddenKernels(
+        activation_gram(left.values, right.values, sigma),
+        activation_gram(left.slopes, right.slopes, _derivative(sigma)),
+    )

@@ -1,0 +1,200 @@
+r"""E sigma(h) sigma(g) of many rows for any activation, with an error, in little memory.
+
+Mehler's formula (:mod:`~rf_limits.theory.hermite_gram`) for one activation without offsets,
+summed pair by pair up to the degree that these rows need. A kink or a jump at 0 would leave
+coefficients that fall as a power of the degree. It is taken out,
+
+.. math:: \sigma(h) = s(h) + a\,\mathrm{relu}(h) + b\,1[h > 0],
+
+a and b the jumps of sigma' and sigma at 0: E of products of the last two has a closed form, and
+the series of products with s falls as fast as the coefficients of s.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from rf_limits.errors import check
+from rf_limits.theory.angles import unit_vectors
+from rf_limits.theory.hermite_gram import coefficients, gate_coefficients
+from rf_limits.theory.relu_kernels import relu_kernels
+
+Elementwise = Callable[[Array], Array]
+
+DEGREE = 1023
+"""Degrees summed at most."""
+
+_TINY = 1e-200
+_ROUNDING = 1e-14  # errors below are those of rounding
+_NEGLIGIBLE = 1e-18  # terms of a series, relative
+_ENTRIES = 2**13  # of a block of rows whose series is summed in cache
+_AT_LEAST = 8  # rows of such a block, for which coefficients are read together
+_UNROLLED = 4  # degrees added in one pass over them; K + 1 and (K + 1)/2 are multiples
+
+
+class Kink(NamedTuple):
+    """What an activation does at 0.
+
+    Attributes:
+      slope: jump a of its derivative.
+      value: jump b of the function itself.
+    """
+
+    slope: float
+    value: float
+
+
+class Rows(NamedTuple):
+    """An activation's coefficients along rows of weights.
+
+    Attributes:
+      rows: (n, d) the weights.
+      full: (n, K + 1) Hermite coefficients of sigma(|w_i| z).
+      gate: (n, K + 1) those of a relu + b 1[. > 0] alone, or None where there is no kink.
+      error: (n,) what degrees beyond K and the quadrature leave of E sigma^2, relative: an
+        estimate; 0 where it is rounding.
+    """
+
+    rows: Float[Array, "n d"]
+    full: Float[Array, "n K"]
+    gate: Float[Array, "n K"] | None
+    error: Float[Array, "n"]
+
+
+@functools.lru_cache(maxsize=64)
+def kink(function: Elementwise) -> Kink:
+    """The jumps of a function and of its derivative at 0."""
+    with jax.ensure_compile_time_eval():
+        sides = jnp.asarray([_TINY, -_TINY])
+        values, slopes = jax.jvp(function, (sides,), (jnp.ones(2),))
+        jumps = [float(pair[0] - pair[1]) for pair in (slopes, values)]
+    return Kink(*(jump if abs(jump) > _ROUNDING else 0.0 for jump in jumps))
+
+
+def activation_rows(function: Elementwise, w: Float[Array, "n d"], degree: int = DEGREE) -> Rows:
+    """The coefficients of an activation along rows, for :func:`activation_gram`.
+
+    Args:
+      function: the activation, elementwise, growing at most polynomially; analytic but for a
+        kink or a jump at 0.
+      w: (n, d) weights, float64.
+      degree: highest degree K; K + 1 is a multiple of 8.
+
+    Returns:
+      :class:`Rows`, at n (K + 1) numbers. Kinks elsewhere show in ``error``.
+
+    Raises:
+      RequirementError: another degree.
+    """
+    check((degree + 1) % (2 * _UNROLLED) == 0, "degree", "be 7, 15, 23, ...", degree)
+    norms = unit_vectors(w)[1]
+    slope, jump = kink(function)
+    if slope == 0.0 and jump == 0.0:
+        smooth, gate = function, None
+    else:
+        middle = 0.5 * (function(jnp.asarray(_TINY)) + function(jnp.asarray(-_TINY)) - jump)
+
+        def smooth(h: Array) -> Array:
+            rest = function(h) - slope * jnp.maximum(h, 0.0) - jump * (h > 0.0)
+            return jnp.where(h == 0.0, middle, rest)
+
+        none = jnp.zeros_like(norms)
+        parts = [gate_coefficients(norms, none, degree, relu=relu).full for relu in (True, False)]
+        gate = slope * parts[0] + jump * parts[1]
+
+    found = coefficients(smooth, norms, jnp.zeros_like(norms), degree)
+    full = found.full if gate is None else found.full + gate
+    size = jnp.sqrt(jnp.sum(full**2, axis=1))
+    size = jnp.where(size == 0.0, 1.0, size)
+    tail = jnp.sqrt(jnp.sum(found.full[:, -(degree // 4) :] ** 2, axis=1)) / size
+    rule = jnp.sqrt(jnp.sum((found.full - found.coarse) ** 2, axis=1)) / size
+    error = 2.0 * rule + (tail**2 if gate is None else 2.0 * tail)
+    return Rows(w, full, gate, jnp.where(error <= _ROUNDING, 0.0, error))
+
+
+def _terms(left: Rows, right: Rows) -> Array:
+    """(K + 1,) the largest term of each degree, relative."""
+
+    def largest(rows: Rows) -> tuple[Array, Array]:
+        smooth = rows.full if rows.gate is None else rows.full - rows.gate
+        size = jnp.sqrt(jnp.sum(rows.full**2, axis=1, keepdims=True))
+        size = jnp.where(size == 0.0, 1.0, size)
+        return jnp.max(jnp.abs(smooth) / size, axis=0), jnp.max(jnp.abs(rows.full) / size, axis=0)
+
+    (smooth, full), (other_smooth, other_full) = largest(left), largest(right)
+    return jnp.maximum(smooth * other_full, full * other_smooth)
+
+
+def activation_gram(left: Rows, right: Rows, function: Elementwise) -> Float[Array, "m k"]:
+    """E sigma(<w_i, x>) sigma(<v_j, x>) for x ~ N(0, I_d), all pairs of rows.
+
+    Args:
+      left: m rows, from :func:`activation_rows`.
+      right: k rows, of the same function and degree.
+      function: that function.
+
+    Returns:
+      (m, k) expectations; relative to the root of E sigma^2 E sigma^2 their error is the larger
+      of the two rows' (an estimate). Differentiable forward, not in reverse.
+    """
+    degrees = jnp.arange(left.full.shape[1])
+    counted = jnp.where(_terms(left, right) > _NEGLIGIBLE, degrees, -1)
+    even, odd = jnp.max(counted[::2]), jnp.max(counted[1::2])
+
+    def all_degrees() -> Array:
+        return _series(left, right, slice(None), jnp.maximum(even, odd))
+
+    branches = (
+        all_degrees,
+        lambda: _series(left, right, slice(0, None, 2), even // 2),
+        lambda: _series(left, right, slice(1, None, 2), odd // 2),
+    )
+    series = jax.lax.switch(jnp.where(odd < 0, 1, jnp.where(even < 0, 2, 0)), branches)
+    if left.gate is None:
+        return series
+    return series + _kinked(left.rows, right.rows, *kink(function))
+
+
+def _series(left: Rows, right: Rows, chosen: slice, top: Array) -> Float[Array, "m k"]:
+    """The series over every, every even or every odd degree, up to the ``top``-th of them."""
+    own = [rows[:, chosen] for rows in (left.full, left.gate) if rows is not None]
+    others = [rows[:, chosen].T for rows in (right.full, right.gate) if rows is not None]
+    signs = (1.0, -1.0)
+    unit_v = unit_vectors(right.rows)[0]
+    steps = top // _UNROLLED + 1
+    start = _UNROLLED * steps - 1
+
+    def one(row: tuple) -> Array:
+        unit, *coefficients = row
+        cosine = unit_v @ unit
+        factor = cosine if chosen.step is None else cosine**2
+
+        def step(i: Array, total: Array) -> Array:
+            for k in range(_UNROLLED):
+                at = start - _UNROLLED * i - k
+                term = sum(
+                    sign * a[at] * b[at]
+                    for sign, a, b in zip(signs, coefficients, others, strict=False)
+                )
+                total = total * factor + term
+            return total
+
+        total = jax.lax.fori_loop(0, steps, step, jnp.zeros_like(cosine))
+        return total * cosine if chosen.start == 1 else total
+
+    batch = min(max(_ENTRIES // unit_v.shape[0], _AT_LEAST), len(left.rows))
+    return jax.lax.map(one, (unit_vectors(left.rows)[0], *own), batch_size=batch)
+
+
+def _kinked(w: Array, v: Array, slope: float, jump: float) -> Array:
+    """E of products of a relu + b 1[. > 0]."""
+    relu, gate, _ = relu_kernels(w, v)
+    (unit_w, norms_w), (unit_v, norms_v) = unit_vectors(w), unit_vectors(v)
+    mixed = (norms_w[:, None] + norms_v) * (1.0 + unit_w @ unit_v.T) / (2.0 * np.sqrt(2.0 * np.pi))
+    opened = (norms_w > 0.0)[:, None] & (norms_v > 0.0)
+    return slope**2 * relu + jump * jnp.where(opened, slope * mixed + jump * gate, 0.0)
