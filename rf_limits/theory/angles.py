@@ -86,11 +86,17 @@ def with_derivatives_of(
 
 
 def unit_vectors(w: Float[Array, "m d"]) -> tuple[Float[Array, "m d"], Float[Array, "m"]]:
-    """Directions and lengths of the rows of ``w``; a zero row keeps direction zero."""
+    """Directions and lengths of the rows of ``w``; a zero row keeps direction zero.
+
+    The derivatives are 0 at a zero row, where length and direction have none.
+    """
     largest = jnp.max(jnp.abs(w), axis=1)
-    scaled = w / jnp.where(largest == 0.0, 1.0, largest)[:, None]
-    norms = jnp.linalg.norm(scaled, axis=1)
-    return scaled / jnp.where(norms == 0.0, 1.0, norms)[:, None], norms * largest
+    zero = largest == 0.0
+    largest = jax.lax.stop_gradient(jnp.where(zero, 1.0, largest))
+    scaled = jnp.where(zero[:, None], 0.0, w) / largest[:, None]
+    square = jnp.sum(scaled**2, axis=1)
+    norms = jnp.sqrt(jnp.where(zero, 1.0, square))
+    return scaled / norms[:, None], jnp.where(zero, 0.0, norms) * largest
 
 
 def _split(unit: Array) -> tuple[Array, Array]:

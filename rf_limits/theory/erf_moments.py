@@ -23,26 +23,21 @@ class _Noisy(NamedTuple):
     """A gate, possibly with noise of its own, that opens for standard normal < bound."""
 
     bound: Array  # (m,)
-    length: Array  # (m,) of the noiseless part of the unit normal
-    weights: Array  # (m, d + 2)
+    length: Array  # (m,) of its weights, the noise's included
+    unit: Array  # (m, d + 2) its direction, the noise's axes last
 
 
 def _erf_gates(w: Array, a: Array, axis: int) -> _Noisy:
-    _, norms = unit_vectors(w)
-    scale = jnp.sqrt(1.0 + 2.0 * norms**2)
     noise = jnp.zeros((w.shape[0], 2)).at[:, axis].set(1.0)
-    return _Noisy(
-        _ROOT2 * a / scale, _ROOT2 * norms / scale, jnp.concatenate([_ROOT2 * w, noise], axis=1)
-    )
+    unit, length = unit_vectors(jnp.concatenate([_ROOT2 * w, noise], axis=1))
+    return _Noisy(_ROOT2 * a / length, length, unit)
 
 
 def _gates(v: Array, b: Array, noise: float) -> _Noisy:
     """Gates of step and relu (no noise), and of gelu(g) = g P(n < g) (noise 1)."""
-    _, norms = unit_vectors(v)
-    root = norms if noise == 0.0 else jnp.sqrt(norms**2 + noise**2)
     own = jnp.zeros((v.shape[0], 2)).at[:, 1].set(noise)
-    length = norms / jnp.where(root == 0.0, 1.0, root)
-    return _Noisy(scaled_bias(b, root), length, jnp.concatenate([v, own], axis=1))
+    unit, length = unit_vectors(jnp.concatenate([v, own], axis=1))
+    return _Noisy(scaled_bias(b, length), length, unit)
 
 
 class _Joint(NamedTuple):
@@ -52,12 +47,11 @@ class _Joint(NamedTuple):
     covariance: Array
 
 
-def _joint(left: _Noisy, right: _Noisy, cosine: Array) -> _Joint:
-    """Covariance of the two gates; ``cosine`` between the noiseless weights."""
-    angles = pairwise_angles(unit_vectors(left.weights)[0], unit_vectors(right.weights)[0])
-    correlation = left.length[:, None] * right.length[None, :] * cosine
+def _joint(left: _Noisy, right: _Noisy) -> _Joint:
+    """Covariance of the two gates."""
+    angles = pairwise_angles(left.unit, right.unit)
     bound_w, bound_v = jnp.broadcast_arrays(left.bound[:, None], right.bound[None, :])
-    covariance = orthant_covariance(bound_w, bound_v, angles, correlation)
+    covariance = orthant_covariance(bound_w, bound_v, angles, left.unit @ right.unit.T)
     return _Joint(angles, bound_w, bound_v, covariance)
 
 
@@ -65,8 +59,7 @@ def erf_gram(
     w: Float[Array, "m d"], a: Float[Array, "m"], v: Float[Array, "k d"], b: Float[Array, "k"]
 ) -> Float[Array, "m k"]:
     """E erf(<w_i, x> + a_i) erf(<v_j, x> + b_j)."""
-    cosine = unit_vectors(w)[0] @ unit_vectors(v)[0].T
-    joint = _joint(_erf_gates(w, a, 0), _erf_gates(v, b, 1), cosine)
+    joint = _joint(_erf_gates(w, a, 0), _erf_gates(v, b, 1))
     return erf(joint.bound_w / _ROOT2) * erf(joint.bound_v / _ROOT2) + 4.0 * joint.covariance
 
 
@@ -74,8 +67,7 @@ def erf_step_gram(
     w: Float[Array, "m d"], a: Float[Array, "m"], v: Float[Array, "k d"], b: Float[Array, "k"]
 ) -> Float[Array, "m k"]:
     """E erf(<w_i, x> + a_i) 1[<v_j, x> + b_j > 0]."""
-    cosine = unit_vectors(w)[0] @ unit_vectors(v)[0].T
-    joint = _joint(_erf_gates(w, a, 0), _gates(v, b, 0.0), cosine)
+    joint = _joint(_erf_gates(w, a, 0), _gates(v, b, 0.0))
     return erf(joint.bound_w / _ROOT2) * ndtr(joint.bound_v) + 2.0 * joint.covariance
 
 
@@ -92,19 +84,26 @@ def erf_relu_gram(
     With g = <v, x> + b, g' = g + noise n and Stein's lemma:
     b E erf(h) 1[g'>0] + <w, v> E erf'(h) 1[g'>0] + |v|^2 E erf(h) delta(g').
     """
+    left, right = _erf_gates(w, a, 0), _gates(v, b, noise)
+    joint = _joint(left, right)
+    a, b = a[:, None], b[None, :]
+    value = b * (erf(joint.bound_w / _ROOT2) * ndtr(joint.bound_v) + 2.0 * joint.covariance)
+    density = 2.0 * _ROOT2 * normal_density(joint.bound_w) / left.length[:, None]
+    value += density * ndtr(joint.angles.conditional(joint.bound_w, joint.bound_v)) * (w @ v.T)
+    # Given g' = 0, h is normal.
+    along = w @ right.unit[:, : w.shape[1]].T
+    spread = jnp.sqrt(_spread(w, v, right, noise, along))
+    edge = normal_density(joint.bound_v) * erf((a - joint.bound_v * along) / spread)
+    return value + jnp.sum(v * right.unit[:, : v.shape[1]], axis=1)[None, :] * edge
+
+
+def _spread(w: Array, v: Array, right: _Noisy, noise: float, along: Array) -> Array:
+    """1 + 2 Var(h | g' = 0), also where |w| is large and h nearly a multiple of g'."""
     (unit_w, norms_w), (unit_v, norms_v) = unit_vectors(w), unit_vectors(v)
     plain = pairwise_angles(unit_w, unit_v)
-    right = _gates(v, b, noise)
-    joint = _joint(_erf_gates(w, a, 0), right, unit_w @ unit_v.T)
-    n, a, b, length = norms_w[:, None], a[:, None], b[None, :], right.length[None, :]
-    value = b * (erf(joint.bound_w / _ROOT2) * ndtr(joint.bound_v) + 2.0 * joint.covariance)
-    density = 2.0 * _ROOT2 * normal_density(joint.bound_w) / jnp.sqrt(1.0 + 2.0 * n**2)
-    value += density * ndtr(joint.angles.conditional(joint.bound_w, joint.bound_v)) * (w @ v.T)
-    # Given g' = 0, h is normal; its variance is |w|^2 (1 - length^2 c^2).
-    cosine = unit_w @ unit_v.T
-    mean = a - joint.bound_v * n * length * with_derivatives_of(plain.cosine, cosine)
     outside = 0.0 if noise == 0.0 else 1.0 / (1.0 + (norms_v[None, :] / noise) ** 2)
-    sine_square = with_derivatives_of(plain.one_minus * plain.one_plus, 1.0 - cosine**2)
-    spread = jnp.sqrt(1.0 + 2.0 * n**2 * (outside + length**2 * sine_square))
-    edge = normal_density(joint.bound_v) * erf(mean / spread)
-    return value + norms_v[None, :] * length * edge
+    length = jnp.where(norms_v == 0.0, 0.0, norms_v / jnp.where(norms_v == 0.0, 1.0, right.length))
+    left_over = outside + length[None, :] ** 2 * plain.one_minus * plain.one_plus
+    square = norms_w[:, None] ** 2
+    smooth = 2.0 * (jnp.sum(w**2, axis=1)[:, None] - along**2)
+    return with_derivatives_of(1.0 + 2.0 * square * left_over, smooth)

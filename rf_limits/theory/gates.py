@@ -20,10 +20,14 @@ from jax.scipy.special import ndtr
 from jaxtyping import Array
 
 from rf_limits.theory.angles import Angles, pairwise_angles, unit_vectors
-from rf_limits.theory.bivariate_normal import normal_density, orthant_probability
+from rf_limits.theory.bivariate_normal import (
+    PARALLEL,
+    joint_density,
+    normal_density,
+    orthant_probability,
+)
 
 _OPEN = 1e30  # alpha of a gate that never changes
-_PARALLEL = 3e-11  # equal weights may come out this far apart: v^ - c w^ has no direction
 
 
 class Form(NamedTuple):
@@ -80,7 +84,7 @@ class Edge(NamedTuple):
     def slope(self, form: Form) -> Array:
         """lambda; 0 where the gates are parallel and it has no direction."""
         sine = self.angles.sine
-        parallel = sine < _PARALLEL
+        parallel = sine < PARALLEL
         return jnp.where(parallel, 0.0, self.tilt(form) / jnp.where(parallel, 1.0, sine))
 
     def mean_relu(self) -> Array:
@@ -134,17 +138,8 @@ def scaled_bias(biases: Array, norms: Array) -> Array:
     return jnp.clip(jnp.where(norms == 0.0, constant, ratio), -_OPEN, _OPEN)
 
 
-def joint_density(angles: Angles, alpha: Array, beta: Array) -> Array:
-    """sin(theta) times the density of (<w^, x>, <v^, x>) at (alpha, beta)."""
-    # (alpha^2 + beta^2 - 2 c alpha beta)/sin^2 in the form that does not cancel near +-1.
-    sine = jnp.maximum(angles.sine, jnp.finfo(angles.sine.dtype).tiny)
-    near = jnp.where(angles.cosine >= 0.0, 1.0, -1.0)
-    distance = jnp.clip((alpha - near * beta) / sine, -1e150, 1e150)
-    exponent = distance**2 + near * 2.0 * alpha * beta / (1.0 + jnp.abs(angles.cosine))
-    return jnp.exp(-0.5 * exponent) / (2.0 * jnp.pi)
-
-
-def _inverse(norms: Array) -> Array:
+def inverse(norms: Array) -> Array:
+    """1/norms, and 0 where they vanish, with a derivative of 0 there."""
     zero = norms == 0.0
     return jnp.where(zero, 0.0, 1.0 / jnp.where(zero, 1.0, norms))
 
@@ -154,8 +149,8 @@ def _zero_edges(angles: Angles, norms_w: Array, norms_v: Array) -> tuple[Edge, E
     zero = jnp.zeros((), angles.sine.dtype)
     at_zero = (zero, normal_density(zero), zero, zero + 0.5, zero + 0.5 / jnp.pi, angles)
     return (
-        Edge(_inverse(norms_w), *at_zero, norms_v, zero),
-        Edge(_inverse(norms_v), *at_zero, norms_w, zero),
+        Edge(inverse(norms_w), *at_zero, norms_v, zero),
+        Edge(inverse(norms_v), *at_zero, norms_w, zero),
     )
 
 
@@ -182,7 +177,7 @@ def gate_pairs(w: Array, a: Array | None, v: Array, b: Array | None) -> GatePair
     bound_v = angles.conditional(wide_beta, wide_alpha)
     joint = joint_density(angles, alpha, beta)
     edge_w = Edge(
-        _inverse(norms_w),
+        inverse(norms_w),
         alpha,
         normal_density(alpha),
         bound_w,
@@ -193,7 +188,7 @@ def gate_pairs(w: Array, a: Array | None, v: Array, b: Array | None) -> GatePair
         b,
     )
     edge_v = Edge(
-        _inverse(norms_v),
+        inverse(norms_v),
         beta,
         normal_density(beta),
         bound_v,

@@ -21,7 +21,8 @@ from jax.scipy.special import ndtr
 from jaxtyping import Array, Float
 
 from rf_limits.theory.angles import unit_vectors
-from rf_limits.theory.gates import scaled_bias
+from rf_limits.theory.gates import inverse, scaled_bias
+from rf_limits.theory.stein import Expectation
 
 DEGREE = 256
 _REACH = 13.0  # exp(-_REACH^2/4) < 1e-18: the integrand is sigma times exp(-z^2/4) psi_k
@@ -40,20 +41,6 @@ class Coefficients(NamedTuple):
     full: Float[Array, "m degrees"]
     coarse: Float[Array, "m degrees"]
     square: Float[Array, "m"]
-
-
-class Expectation(NamedTuple):
-    """Expectations and how far off they may be.
-
-    Attributes:
-      value: (m, k) E sigma(h_i) tau(g_j).
-      error: (m, k) absolute error: truncation (a bound) plus quadrature (an estimate).
-      scale: (m, k) sqrt(E sigma^2 E tau^2).
-    """
-
-    value: Float[Array, "m k"]
-    error: Float[Array, "m k"]
-    scale: Float[Array, "m k"]
 
 
 def _hermite_functions(z: Array, degree: int) -> Array:
@@ -105,28 +92,65 @@ def coefficients(
 
 
 def gate_coefficients(
-    norms: Float[Array, "m"], biases: Float[Array, "m"], degree: int = DEGREE, *, relu: bool
+    norms: Float[Array, "m"],
+    biases: Float[Array, "m"],
+    degree: int = DEGREE,
+    *,
+    power: int,
 ) -> Coefficients:
-    """Hermite coefficients of relu or of the step function, exact.
+    """Hermite coefficients of relu(h)^p/p!, exact, or of a derivative of the step function.
 
-    Step: Phi(beta), then phi(beta) he_{k-1}(-beta)/sqrt(k). Relu, times the norm:
-    beta Phi(beta) + phi(beta), Phi(beta), then phi(beta) he_{k-2}(-beta)/sqrt(k (k - 1)).
+    Step (p = 0): Phi(beta), then phi(beta) he_{k-1}(-beta)/sqrt(k). From one power to the next,
+    up and down, n c_k(sigma') = sqrt(k + 1) c_{k+1}(sigma) with n the length.
+
+    Args:
+      norms: (m,) lengths n of the weight vectors.
+      biases: (m,) biases.
+      degree: highest degree K.
+      power: p from -6 to 2; -1 is Dirac's delta, -2 its derivative and so on, all 0 for weights
+        of 0. There ``square`` is nan for lack of a mean square.
     """
     beta = scaled_bias(biases, norms)
     bounded = jnp.clip(beta, -30.0, 30.0)  # psi_k sqrt(phi) vanishes beyond
     root = jnp.exp(-0.25 * bounded**2) / (2.0 * jnp.pi) ** 0.25
-    rest = (root * _hermite_functions(-bounded, degree)).T
+    delta = (root * _hermite_functions(-bounded, degree + max(-power, 0))).T
+    if power < 0:
+        k = jnp.arange(degree + 1.0)
+        scale = inverse(norms)[:, None]
+        shift = -power - 1
+        for step in range(1, shift + 1):
+            scale = scale * inverse(norms)[:, None] * jnp.sqrt(k + step)
+        full = scale * delta[:, shift : shift + degree + 1]
+        return Coefficients(full, full, jnp.full_like(norms, jnp.nan))
     k = jnp.arange(1.0, degree + 1.0)
     closed = ndtr(beta)
-    full = jnp.concatenate([closed[:, None], rest[:, :-1] / jnp.sqrt(k)], axis=1)
+    full = jnp.concatenate([closed[:, None], delta[:, :-1] / jnp.sqrt(k)], axis=1)
     square = closed
-    if relu:
-        mean = biases * closed + norms * rest[:, 0]
-        higher = rest[:, :-2] / jnp.sqrt(k[1:] * (k[1:] - 1.0))
-        scaled = jnp.concatenate([closed[:, None], higher], axis=1)
-        full = jnp.concatenate([mean[:, None], norms[:, None] * scaled], axis=1)
-        square = (norms**2 + biases**2) * closed + norms * biases * rest[:, 0]
-    return Coefficients(full, full, square)
+    if power == 0:
+        return Coefficients(full, full, square)
+    mean = biases * closed + norms * delta[:, 0]
+    higher = delta[:, :-2] / jnp.sqrt(k[1:] * (k[1:] - 1.0))
+    scaled = jnp.concatenate([closed[:, None], higher], axis=1)
+    full = jnp.concatenate([mean[:, None], norms[:, None] * scaled], axis=1)
+    square = (norms**2 + biases**2) * closed + norms * biases * delta[:, 0]
+    if power == 1:
+        return Coefficients(full, full, square)
+    first, second = _squared_relu(norms, biases, beta, delta, full)
+    return Coefficients(first, first, second)
+
+
+def _squared_relu(
+    norms: Array, biases: Array, beta: Array, delta: Array, relu: Array
+) -> tuple[Array, Array]:
+    """Coefficients of relu(h)^2/2 and its mean square, from those of delta (times n) and relu."""
+    n, a, density, closed = norms, biases, delta[:, 0], ndtr(beta)
+    mean = 0.5 * ((n**2 + a**2) * closed + n * a * density)
+    k = jnp.arange(3.0, relu.shape[1])
+    higher = delta[:, : relu.shape[1] - 3] / jnp.sqrt(k * (k - 1.0) * (k - 2.0))
+    low = jnp.stack([mean, n * relu[:, 0], n**2 * closed / jnp.sqrt(2.0)], axis=1)
+    full = jnp.concatenate([low, n[:, None] ** 2 * higher], axis=1)
+    fourth = (a**4 + 6.0 * a**2 * n**2 + 3.0 * n**4) * closed
+    return full, 0.25 * (fourth + (a**3 * n + 5.0 * a * n**3) * density)
 
 
 def _series(left: Array, right: Array, cosine: Array) -> Array:

@@ -1,14 +1,15 @@
 r"""E p(h) tau(g) for polynomials p of degree at most two, x ~ N(0, I_d).
 
-Only the Hermite coefficients c_0, c_1, c_2 of z -> tau(|v| z + b) enter:
+Only means of tau and of its derivatives enter (Stein's lemma):
 
 .. math::
-    E\,h\,\tau(g) &= a c_0 + \langle w, \hat v\rangle c_1, \\
-    E\,h^2\,\tau(g) &= (a^2 + |w|^2) c_0 + 2a\langle w,\hat v\rangle c_1
-        + \sqrt2\langle w,\hat v\rangle^2 c_2 .
+    E\,h\,\tau(g) &= a E\tau + \langle w, v\rangle E\tau', \\
+    E\,h^2\,\tau(g) &= (a^2 + |w|^2) E\tau + 2a\langle w, v\rangle E\tau'
+        + \langle w, v\rangle^2 E\tau'' .
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax.scipy.special import erf, ndtr
@@ -16,76 +17,103 @@ from jaxtyping import Array, Float
 
 from rf_limits.theory.angles import unit_vectors
 from rf_limits.theory.bivariate_normal import normal_density
-from rf_limits.theory.gates import scaled_bias
-
-Three = tuple[Array, Array, Array]
-_ROOT2 = 2.0**0.5
+from rf_limits.theory.gates import inverse, scaled_bias
 
 
-def _linear(n: Array, b: Array) -> Three:
-    return b, n, jnp.zeros_like(n)
+class Means(NamedTuple):
+    """E tau, E tau' and E tau'' of k neurons, each (k,).
+
+    Attributes:
+      value: E tau(g).
+      slope: E tau'(g).
+      curvature: E tau''(g) divided by ``scale``.
+      scale: 1, or 1/|v| where that keeps the curvature in float64.
+    """
+
+    value: Array
+    slope: Array
+    curvature: Array
+    scale: Array | float = 1.0
 
 
-def _quadratic(n: Array, b: Array) -> Three:
-    return b**2 + n**2, 2.0 * b * n, _ROOT2 * n**2
+def _linear(v: Array, b: Array) -> Means:
+    return Means(b, jnp.ones_like(b), jnp.zeros_like(b))
 
 
-def _step(n: Array, b: Array) -> Three:
+def _quadratic(v: Array, b: Array) -> Means:
+    return Means(b**2 + jnp.sum(v**2, axis=1), 2.0 * b, jnp.full_like(b, 2.0))
+
+
+def _gate(v: Array, b: Array) -> tuple[Array, ...]:
+    """|v|, beta, Phi(beta), phi(beta) and 1/|v|."""
+    n = unit_vectors(v)[1]
     beta = scaled_bias(b, n)
-    density = normal_density(beta)
-    return ndtr(beta), density, -beta * density / _ROOT2
+    return n, beta, ndtr(beta), normal_density(beta), inverse(n)
 
 
-def _relu(n: Array, b: Array) -> Three:
-    opened, density, _ = _step(n, b)
-    return b * opened + n * density, n * opened, n * density / _ROOT2
+def _step(v: Array, b: Array) -> Means:
+    _, beta, opened, density, scale = _gate(v, b)
+    return Means(opened, density * scale, -beta * density * scale, scale)
 
 
-def _erf(n: Array, b: Array) -> Three:
-    square = 1.0 + 2.0 * n**2
+def _relu(v: Array, b: Array) -> Means:
+    n, _, opened, density, scale = _gate(v, b)
+    return Means(b * opened + n * density, opened, density, scale)
+
+
+def _relu_squared(v: Array, b: Array) -> Means:
+    n, _, opened, density, _ = _gate(v, b)
+    square = (jnp.sum(v**2, axis=1) + b**2) * opened + b * n * density
+    return Means(square, 2.0 * (b * opened + n * density), 2.0 * opened)
+
+
+def _erf(v: Array, b: Array) -> Means:
+    square = 1.0 + 2.0 * jnp.sum(v**2, axis=1)
     slope = 2.0 * jnp.exp(-(b**2) / square) / jnp.sqrt(jnp.pi * square)
-    return erf(b / jnp.sqrt(square)), n * slope, -_ROOT2 * n**2 * b / square * slope
+    return Means(erf(b / jnp.sqrt(square)), slope, -2.0 * b / square * slope)
 
 
-def _gelu(n: Array, b: Array) -> Three:
-    root = jnp.sqrt(1.0 + n**2)
+def _gelu(v: Array, b: Array) -> Means:
+    square = jnp.sum(v**2, axis=1)
+    root = jnp.sqrt(1.0 + square)
     opened, density = ndtr(b / root), normal_density(b / root)
-    mean = b * opened + n**2 * density / root
-    slope = opened + b * density / root**3
     curvature = density * (1.0 / root + 1.0 / root**3 - b**2 / root**5)
-    return mean, n * slope, n**2 * curvature / _ROOT2
+    mean = b * opened + square * density / root
+    return Means(mean, opened + b * density / root**3, curvature)
 
 
-def _sin(n: Array, b: Array) -> Three:
-    damping = jnp.exp(-0.5 * n**2)
+def _sin(v: Array, b: Array) -> Means:
+    damping = jnp.exp(-0.5 * jnp.sum(v**2, axis=1))
     sine = damping * jnp.sin(b)
-    return sine, damping * n * jnp.cos(b), -(n**2) * sine / _ROOT2
+    return Means(sine, damping * jnp.cos(b), -sine)
 
 
-LOW_DEGREE: dict[str, Callable[[Array, Array], Three]] = {
+MEANS: dict[str, Callable[[Array, Array], Means]] = {
     "linear": _linear,
     "quadratic": _quadratic,
     "step": _step,
     "relu": _relu,
+    "relu_squared": _relu_squared,
     "erf": _erf,
     "gelu": _gelu,
     "sin": _sin,
 }
-"""c_0, c_1, c_2 as functions of |v| and b, for the activations with closed forms."""
+"""Means as functions of v (k, d) and b (k,), for the activations with closed forms."""
 
 
 def polynomial_gram(
     w: Float[Array, "m d"],
     a: Float[Array, "m"],
     v: Float[Array, "k d"],
-    low: Three,
+    means: Means,
     *,
     degree: int,
 ) -> Float[Array, "m k"]:
-    """E h^degree tau(g), degree 1 or 2, from the (k,) coefficients ``low`` of tau."""
-    c0, c1, c2 = (c[None, :] for c in low)
-    along = w @ unit_vectors(v)[0].T
+    """E h^degree tau(g), degree 1 or 2, from the means of tau."""
+    value, slope, curvature = means.value, means.slope, means.curvature
+    inner = w @ v.T
     if degree == 1:
-        return a[:, None] * c0 + along * c1
+        return a[:, None] * value + inner * slope
     square = jnp.sum(w**2, axis=1)[:, None]
-    return (a[:, None] ** 2 + square) * c0 + 2.0 * a[:, None] * along * c1 + _ROOT2 * along**2 * c2
+    bent = inner * ((inner * means.scale) * curvature)
+    return (a[:, None] ** 2 + square) * value + 2.0 * a[:, None] * inner * slope + bent

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rf_limits.theory.angles import pairwise_angles, unit_vectors
-from rf_limits.theory.hermite_gram import Expectation
+from rf_limits.theory.stein import Expectation
 
 NODES = 1025
 _REACH = 10.0

@@ -19,6 +19,9 @@ from tests.variants import kept
 
 NUMPY = {
     "relu": lambda h: np.maximum(h, 0.0),
+    "relu_squared": lambda h: np.maximum(h, 0.0) ** 2,
+    "abs": np.abs,
+    "sign": np.sign,
     "step": lambda h: (h > 0.0).astype(float),
     "erf": special.erf,
     "gelu": lambda h: h * special.ndtr(h),
@@ -31,8 +34,14 @@ NUMPY = {
 }
 CLOSED = ("relu", "step", "erf", "gelu", "linear", "quadratic")
 PAIRS = [(s, t) for s, t in itertools.combinations_with_replacement(CLOSED, 2)]
+LINEAR_IN_GATES = [
+    (name, other)
+    for name in ("abs", "sign", "relu_squared")
+    for other in (*CLOSED, "abs", "sign", "relu_squared")
+]
 PAIRS += [("linear", "sin"), ("quadratic", "sin"), ("sin", "sin")]
 SHARP = [("relu", "step"), ("erf", "erf"), ("gelu", "gelu"), ("sin", "sin")]
+DEFAULT = [("abs", "erf"), ("sign", "quadratic"), ("relu_squared", "relu")]
 SERIES = [(s, t) for s in ("tanh", "sigmoid", "softplus") for t in NUMPY] + [("sin", "erf")]
 SOME = [("tanh", t) for t in ("tanh", "relu", "gelu", "erf")]
 SOME += [("sigmoid", "sigmoid"), ("softplus", "softplus"), ("sin", "erf")]
@@ -66,7 +75,7 @@ def values(sigma, tau, cases, **options):
     def gram(*at):
         return gaussian_gram(*at, sigma, tau, **options)
 
-    found = jax.jit(gram) if (sigma, tau) in PAIRS else gram
+    found = jax.jit(gram) if (sigma, tau) in PAIRS + LINEAR_IN_GATES else gram
     return np.diag(np.asarray(found(*neurons(cases))))
 
 
@@ -74,6 +83,8 @@ def size(name, n, a):
     """What the accuracy of a closed form is relative to: the preactivation, for gates."""
     if name in ("relu", "gelu"):
         return math.hypot(n, a)
+    if name == "relu_squared":
+        return math.hypot(n, a) ** 2
     return 1.0 if name == "step" else plane.root_mean_square(NUMPY[name], n, a)
 
 
@@ -107,6 +118,47 @@ def test_series(sigma, tau):
     scale = lambda name, n, a: plane.root_mean_square(NUMPY[name], n, a)
     for found in errors(sigma, tau, SMOOTH, scale, tolerance=1e-12):
         assert found < 1e-12
+
+
+def mean_square(name, n, a):
+    return plane.root_mean_square(NUMPY[name], n, a)
+
+
+@pytest.mark.parametrize(
+    ("sigma", "tau"),
+    [pytest.param(*p, marks=[] if p in DEFAULT else pytest.mark.slow) for p in LINEAR_IN_GATES],
+)
+def test_absolute_values_signs_and_squares(sigma, tau):
+    """To 1e-13 of the root of E sigma^2 E tau^2, or of h^2 and g^2 where gates hardly open."""
+    cases = [*MODERATE, *SMALL, *MIXED]
+    for found in errors(sigma, tau, cases[:4], mean_square):
+        assert found < 1e-13
+    for case, found in zip(cases[4:], errors(sigma, tau, cases[4:]), strict=True):
+        assert found < 1e-13, case
+
+
+def test_halves_of_a_series():
+    """|t|, the sign and relu^2 beside tanh, by the Hermite series of their halves."""
+    for name in ("abs", "sign", "relu_squared"):
+        for found in errors(name, "tanh", SMOOTH, mean_square, tolerance=1e-12):
+            assert found < 1e-12
+        with pytest.raises(RequirementError, match="tolerance must be at least") as error:
+            values(name, "tanh", [(1e3, 0.0, 1e6, 0.0, 0.7)])
+        reached = float(str(error.value).split("at least ")[1].split(",")[0])
+        assert math.isfinite(
+            values(name, "tanh", [(1e3, 0.0, 1e6, 0.0, 0.7)], tolerance=1.06 * reached)[0]
+        )
+
+
+def test_squared_relu_by_hand():
+    """Cho and Saul (2009), degree 2: |w|^2 |v|^2 (3 s c + (pi - theta) (1 + 2 c^2))/(2 pi)."""
+    for n, m, angle in ((1.0, 1.0, 0.0), (1.5, 0.7, 1.0), (2.0, 1.0, 3.1)):
+        c, s = math.cos(angle), math.sin(angle)
+        expected = (
+            n**2 * m**2 * (3.0 * s * c + (math.pi - angle) * (1.0 + 2.0 * c * c)) / (2 * math.pi)
+        )
+        found = values("relu_squared", "relu_squared", [(n, 0.0, m, 0.0, angle)])[0]
+        assert abs(found - expected) < rounding(20 + 6 * LIBRARY) * 1.5 * n**2 * m**2
 
 
 def test_by_hand():
@@ -266,6 +318,11 @@ def test_gradients_match_differences(activation):
         pytest.param("gelu", "relu", marks=pytest.mark.slow),
         ("sin", "sin"),
         ("tanh", "tanh"),
+        pytest.param("abs", "abs", marks=pytest.mark.slow),
+        ("relu_squared", "relu_squared"),
+        pytest.param("relu_squared", "relu", marks=pytest.mark.slow),
+        pytest.param("relu_squared", "erf", marks=pytest.mark.slow),
+        pytest.param("tanh", "relu", marks=pytest.mark.slow),
     ],
 )
 def test_derivatives_at_coinciding_weights(activation, other):
