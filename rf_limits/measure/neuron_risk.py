@@ -1,4 +1,4 @@
-"""Exact risks of networks with erf, gelu or linear neurons, by their Gram matrices alone.
+"""Exact risks of networks with neurons of erf, gelu and others, by their Gram matrices alone.
 
 Everything is a value or a derivative of two forms, E g_p g_q of the network at parameters p
 and q and E g_p f*: the linearization g_0 + <grad g_0, p - p_0> enters through directional
@@ -19,7 +19,7 @@ from rf_limits.problem.target import Target
 from rf_limits.theory.blocks import sum_over_blocks
 from rf_limits.theory.expectations import gaussian_gram
 
-CLOSED = ("erf", "gelu", "linear")
+CLOSED = ("erf", "gelu", "linear", "quadratic", "abs", "relu_squared")
 """Activations, besides relu, whose products with themselves and with relu are closed forms."""
 
 

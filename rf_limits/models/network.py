@@ -44,6 +44,9 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "softplus": nn.softplus,
     "sin": jnp.sin,
     "linear": lambda h: h,
+    "quadratic": lambda h: h**2,
+    "abs": jnp.abs,
+    "relu_squared": lambda h: nn.relu(h) ** 2,
 }
 PARAMETERIZATIONS = ("ntk", "standard", "mean_field", "mup")
 CENTRINGS = ("none", "subtract", "antisymmetric")

@@ -34,6 +34,9 @@ def setting(rng, activation, use_bias, centred):
         pytest.param("erf", True, False, marks=pytest.mark.slow),
         pytest.param("gelu", False, True, marks=pytest.mark.slow),
         ("linear", True, True),
+        pytest.param("quadratic", True, True, marks=pytest.mark.slow),
+        pytest.param("abs", True, False, marks=pytest.mark.slow),
+        pytest.param("relu_squared", False, True, marks=pytest.mark.slow),
     ],
 )
 def test_against_simulation(activation, use_bias, centred):

@@ -30,7 +30,7 @@ from rf_limits.learning.streamed.kernel_tiles import KernelData
 from rf_limits.models.network import OneHiddenLayer, hidden_weights
 from rf_limits.theory.expectations import gaussian_gram
 
-POPULATION = ("relu", "erf", "gelu", "linear")
+POPULATION = ("relu", "erf", "gelu", "linear", "quadratic", "abs", "relu_squared")
 """Activations whose exact population Gram matrix costs no more than a closed form per entry."""
 
 _ROWS = 256
