@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from rf_limits.problem.seeds import key_of
 from rf_limits.theory.best_features import BestRisk, least_features
 from rf_limits.theory.blocks import symmetric_matrix
 from rf_limits.theory.frontier import least_bound
@@ -22,7 +23,7 @@ _own_gram = jax.jit(lambda w, b: symmetric_matrix(lambda f, g: relu_gram(*f, *g)
 
 def sphere_directions(seed: int, dim: int, count: int) -> Float[Array, "r d"]:
     """Uniform directions; the first of them are the same whatever ``count``."""
-    key = jax.random.fold_in(jax.random.key(seed), dim)
+    key = jax.random.fold_in(key_of(seed), dim)
     rows = jax.vmap(lambda i: jax.random.normal(jax.random.fold_in(key, i), (dim,), jnp.float64))
     w = rows(jnp.arange(count))
     return w / jnp.linalg.norm(w, axis=1, keepdims=True)

@@ -14,6 +14,7 @@ from ml_collections import ConfigDict
 from rf_limits.devices.compiling import jit_quickly
 from rf_limits.errors import check
 from rf_limits.problem import Dataset, Target, make_dataset, make_target
+from rf_limits.problem.seeds import key_of
 from rf_limits.types import Scalar
 
 _STREAMS = ("data", "init", "batches")
@@ -29,7 +30,7 @@ class Streams(NamedTuple):
 
 def streams(seed: int) -> Streams:
     """The random streams of a seed: a function of the seed alone, whatever runs beside it."""
-    root = jax.random.key(seed)
+    root = key_of(seed)
     return Streams(*(jax.random.fold_in(root, i) for i in range(len(_STREAMS))))
 
 
@@ -57,7 +58,7 @@ class Setting:
 @functools.lru_cache(maxsize=64)
 def _target(seed: int, kind: str, **fields: Any) -> Target:
     """The same object for the same fields: programs compiled for a target serve all its runs."""
-    return make_target(jax.random.key(seed), kind, **fields)
+    return make_target(key_of(seed), kind, **fields)
 
 
 @functools.partial(jit_quickly, static_argnames=("target", "inputs", "num_train", "num_test"))

@@ -20,6 +20,7 @@ from rf_limits.models.infinite_width import InfiniteNetwork, resolve_supplier
 from rf_limits.models.network import TRAINABLE, OneHiddenLayer, make_network
 from rf_limits.problem import INPUTS
 from rf_limits.problem.polynomial_kinds import POLYNOMIALS, check_polynomial
+from rf_limits.problem.seeds import check_seed
 from rf_limits.problem.targets import TARGETS
 
 DATA_KINDS = ("fixed", "stream", "population")
@@ -150,7 +151,7 @@ def _validate_problem(config: ConfigDict) -> None:
     check_choice(problem.polynomial, POLYNOMIALS, "problem.polynomial")
     if problem.target == "polynomial":
         check_polynomial(problem.polynomial, problem.degree, problem.dim)
-    check_whole(problem.seed, "problem.seed", 0)
+    check_seed(problem.seed, "problem.seed")
     biased = problem.bias != 0.0
     check(
         not (biased and problem.target == "polynomial"),
@@ -168,7 +169,7 @@ def _validate_problem(config: ConfigDict) -> None:
     check_whole(data.num_train, "data.num_train", 1)
     check_whole(data.num_test, "data.num_test", 2)
     if data.seed is not None:
-        check_whole(data.seed, "data.seed", 0)
+        check_seed(data.seed, "data.seed")
 
 
 def _validate_model(config: ConfigDict) -> None:

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float, Key
 
 from rf_limits.problem.inputs import sample_inputs
 from rf_limits.problem.target import Target
+from rf_limits.theory import arguments
 from rf_limits.types import Scalar
 
 
@@ -30,7 +31,13 @@ class Dataset(NamedTuple):
 def noisy_labels(
     key: Key[Array, ""], target: Target, x: Float[Array, "n d"], noise: Scalar
 ) -> Float[Array, "n"]:
-    """Labels f*(x) + noise N(0, 1), independent over the rows of ``x``."""
+    """Labels f*(x) + noise N(0, 1), independent over the rows of ``x``.
+
+    Raises:
+      RequirementError: a noise that is negative or not finite, unless it is traced.
+    """
+    if not isinstance(noise, jax.core.Tracer):
+        noise = arguments.at_least_zero(noise, "noise")
     return target(x) + noise * jax.random.normal(key, x.shape[:1], x.dtype)
 
 
@@ -50,6 +57,9 @@ def make_dataset(
 
     Returns:
       A :class:`Dataset` in float64.
+
+    Raises:
+      RequirementError: a noise that is negative or not finite, unless it is traced.
     """
     train_key, noise_key, test_key = jax.random.split(key, 3)
     x_train = sample_inputs(train_key, inputs, num_train, target.dim)

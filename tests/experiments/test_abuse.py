@@ -12,11 +12,12 @@ import pytest
 from rf_limits import train
 from rf_limits.errors import RequirementError
 from rf_limits.experiments import setting, training
+from rf_limits.experiments.measured_features import sphere_directions
 from rf_limits.experiments.tables import final_rows
 from rf_limits.experiments.validation import validate
 from rf_limits.measure.risk import largest_exact_scale
 from rf_limits.models.network import make_network
-from rf_limits.problem import SampledTarget, SingleNeuron, Teacher
+from rf_limits.problem import SampledTarget, SingleNeuron, Teacher, make_dataset
 from tests.experiments.conftest import small_config
 from tests.rounding import LIBRARY, rounding
 
@@ -192,3 +193,35 @@ def test_a_tiny_lazy_scale_learns_nothing_it_should_not():
     rows = ends(config)
     assert 0.0 < rows["network"]["relative_risk"] <= 1.0
     assert rows["network"]["train_loss"] > 0.0
+
+
+@pytest.mark.parametrize("seed", [2**63, 2**64, 2**200, -1, 1.5, True])
+def test_seeds_beyond_what_keys_hold_are_refused(seed):
+    """JAX overflows at 2^63, and -1 would be the key of 2^64 - 1."""
+    words = r"must be a whole number from 0 to 2\^63 - 1, but received [^\n]*$"
+    for field in ("problem__seed", "data__seed"):
+        config = tiny()
+        with config.unlocked():
+            section, name = field.split("__")
+            del config[section][name]
+            config[section][name] = seed
+        with pytest.raises(RequirementError, match=field.replace("__", r"\.") + " " + words):
+            validate(config)
+    functions = (setting.streams, lambda seed: sphere_directions(seed, 3, 2))
+    for function in functions if isinstance(seed, int) else ():
+        with pytest.raises(RequirementError, match="^seed " + words):
+            function(seed)
+
+
+def test_the_largest_seed_is_one():
+    validate(tiny(problem__seed=2**63 - 1, data__seed=2**63 - 1))
+    assert sphere_directions(2**63 - 1, 3, 2).shape == (2, 3)
+
+
+@pytest.mark.parametrize("noise", [math.inf, math.nan, -1.0])
+def test_noise_that_is_no_size_is_refused(noise):
+    target = SingleNeuron.create(np.eye(3)[0], 1.0, 0.0)
+    with pytest.raises(RequirementError, match="^noise must be at least 0 and finite"):
+        make_dataset(jax.random.key(0), target, "gaussian", 2, 2, noise)
+    with pytest.raises(RequirementError, match=r"^problem\.noise must be finite and at least 0"):
+        validate(tiny(problem__noise=noise))

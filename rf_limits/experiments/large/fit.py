@@ -48,6 +48,7 @@ from rf_limits.models.features import random_features
 from rf_limits.models.infinite_width import InfiniteNetwork
 from rf_limits.models.network import OneHiddenLayer, ScaledOutput, init_params, make_network
 from rf_limits.problem import Target, make_target, second_moment_error
+from rf_limits.problem.seeds import key_of
 
 _TEST_ROWS = 256
 _CERTIFIED = ("relative_residual", "backward_error", "excess_bound")
@@ -69,7 +70,7 @@ def make_problem(config: ConfigDict) -> Problem:
     problem = config.problem
     names = ("dim", "norm", "bias", "neurons", "degree", "polynomial")
     sizes = {name: problem[name] for name in names}
-    target = make_target(jax.random.key(problem.seed), problem.target, **sizes)
+    target = make_target(key_of(problem.seed, "problem.seed"), problem.target, **sizes)
     moment, error = (
         target.second_moment(problem.inputs),
         second_moment_error(target, problem.inputs),
