@@ -9,6 +9,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rf_limits.errors import check
+from rf_limits.problem.target import as_tree, in_float64
+from rf_limits.theory import arguments
 from rf_limits.theory.relu_moments import ReluSum, relu_sum_product
 from rf_limits.theory.spectrum import zonal_spectrum
 from rf_limits.theory.sphere import expected_relu_product
@@ -29,8 +31,8 @@ class Teacher:
     """Several ReLU neurons: f*(x) = sum_j coefficients_j relu(<directions_j, x> + biases_j).
 
     Attributes:
-      directions: (k, d) weight vectors; their lengths are part of the target. A zero one makes a
-        constant, relu(biases_j).
+      directions: (k, d) weight vectors, any real numbers, in float64 once built; their lengths
+        are part of the target. A zero one makes a constant, relu(biases_j).
       biases: (k,) biases.
       coefficients: (k,) output weights.
 
@@ -40,15 +42,17 @@ class Teacher:
         products and squares have to stay in float64.
     """
 
-    directions: Float[Array, "k d"]
-    biases: Float[Array, "k"]
-    coefficients: Float[Array, "k"]
+    directions: arguments.Numbers
+    biases: arguments.Numbers
+    coefficients: arguments.Numbers
     name: ClassVar[str] = "teacher"
 
     def __post_init__(self) -> None:
         arrays = (self.directions, self.biases, self.coefficients)
         if any(isinstance(array, jax.core.Tracer) for array in arrays):
             return
+        in_float64(self, ("directions", "biases", "coefficients"))
+        arrays = (self.directions, self.biases, self.coefficients)
         directions, biases, coefficients = map(np.asarray, arrays)
         count = len(directions) if directions.ndim == 2 else None
         check(
@@ -71,7 +75,9 @@ class Teacher:
 
     @property
     def has_bias(self) -> bool:
-        """Whether any bias differs from zero."""
+        """Whether any bias differs from zero; traced ones may."""
+        if isinstance(self.biases, jax.core.Tracer):
+            return True
         return bool(np.any(np.asarray(self.biases) != 0.0))
 
     def as_relu_sum(self) -> ReluSum:
@@ -159,17 +165,27 @@ class SingleNeuron(Teacher):
 
     name: ClassVar[str] = "single_neuron"
 
+    def __post_init__(self) -> None:
+        shape = np.shape(self.directions)
+        wanted = "have the shape (1, d), one neuron (SingleNeuron.create takes a vector)"
+        check(len(shape) == 2 and shape[0] == 1, "directions", wanted, shape)
+        super().__post_init__()
+
     @classmethod
-    def create(cls, direction: Float[Array, "d"], norm: float, bias: float) -> "SingleNeuron":
+    def create(
+        cls, direction: arguments.Numbers, norm: arguments.Number, bias: arguments.Number
+    ) -> "SingleNeuron":
         """A neuron along ``direction`` (d,), scaled to |w*| = ``norm``, with bias b*.
 
         Raises:
           RequirementError: a direction of 0, or sizes as for a :class:`Teacher`.
         """
         if not isinstance(direction, jax.core.Tracer):
-            length = np.max(np.abs(np.asarray(direction)), initial=0.0)
+            direction = arguments.vector(direction, "direction")
+            length = np.max(np.abs(direction), initial=0.0)
             check(bool(length > 0.0), "direction", "not be 0", length)
             _check_sizes(np.array([length]), "direction", 1e-100)
+            direction = jnp.asarray(direction)
         unit = direction / jnp.linalg.norm(direction)
         return cls(norm * unit[None, :], jnp.full(1, bias, unit.dtype), jnp.ones(1, unit.dtype))
 
@@ -178,3 +194,7 @@ class SingleNeuron(Teacher):
         bias = float(self.biases[0])
         shift = "" if bias == 0.0 else f" {'+' if bias > 0 else '-'} {abs(bias):g}"
         return f"relu(<w*, x>{shift}), |w*| = {float(self.norm[0]):g}, d = {self.dim}"
+
+
+for _kind in (Teacher, SingleNeuron):
+    as_tree(_kind, ("directions", "biases", "coefficients"))

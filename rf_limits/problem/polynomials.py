@@ -19,6 +19,9 @@ import numpy as np
 from jax.scipy.special import ndtr
 from jaxtyping import Array, Float
 
+from rf_limits.errors import check
+from rf_limits.problem.target import as_tree, in_float64
+from rf_limits.theory import arguments
 from rf_limits.theory.bivariate_normal import normal_density
 from rf_limits.theory.harmonics import (
     gegenbauer,
@@ -40,6 +43,20 @@ def hermite(degree: int, x: Array) -> Array:
     for k in range(degree):
         before, value = value, (x * value - math.sqrt(k) * before) / math.sqrt(k + 1)
     return value
+
+
+def _check_unit(vectors: Array, name: str, ndim: int) -> None:
+    """Refuses vectors not of length 1; the rounding of single precision is let through."""
+    if isinstance(vectors, jax.core.Tracer):
+        return
+    lengths = np.linalg.norm(arguments.array(vectors, name, ndim), axis=-1)
+    worst = float(np.max(np.abs(lengths - 1.0), initial=0.0))
+    check(worst < 1e-5, name, "be of length 1 to 1e-5", worst)
+
+
+def _check_size(degree: int, norm: float) -> None:
+    arguments.whole(degree, "degree")
+    arguments.positive(norm, "norm")
 
 
 class _OneDegree:
@@ -94,6 +111,8 @@ class _OneDegree:
 
     def product(self, f: ReluSum) -> Float[Array, ""]:
         """Exact E f(x) f*(x) for x ~ N(0, I_d); slopes enter as derivatives of neurons."""
+        f = f.in_float64()
+        check(f.dim == self.dim, "weights", f"have dimension {self.dim}, the target's", f.dim)
         biases = jnp.zeros_like(f.amplitudes) if f.biases is None else f.biases
         value = self.neuron_products(f.weights, biases) @ f.amplitudes
         if f.slopes is None and f.offsets is None:
@@ -119,11 +138,18 @@ class Polynomial(_OneDegree):
       words: the function in terms of z_1, z_2, ..., orthonormal coordinates of x.
     """
 
-    directions: Float[Array, "m d"]
-    coefficients: Float[Array, "m"]
+    directions: arguments.Numbers
+    coefficients: arguments.Numbers
     degree: int
     norm: float
     words: str
+
+    def __post_init__(self) -> None:
+        in_float64(self, ("directions", "coefficients"))
+        _check_unit(self.directions, "directions", 2)
+        shape, received = self.directions.shape[:1], np.shape(self.coefficients)
+        check(received == shape, "coefficients", f"have the shape {shape}", received)
+        _check_size(self.degree, self.norm)
 
     @property
     def dim(self) -> int:
@@ -173,9 +199,15 @@ class Gegenbauer(_OneDegree):
       norm: root mean square under Gaussian inputs.
     """
 
-    direction: Float[Array, "d"]
+    direction: arguments.Numbers
     degree: int
     norm: float
+
+    def __post_init__(self) -> None:
+        in_float64(self, ("direction",))
+        _check_unit(self.direction, "direction", 1)
+        check(self.dim >= 2, "direction", "have at least 2 entries", self.dim)
+        _check_size(self.degree, self.norm)
 
     @property
     def dim(self) -> int:
@@ -224,3 +256,7 @@ class Gegenbauer(_OneDegree):
             size = self.norm * self._factor() / math.sqrt(multiplicity(self.dim, self.degree))
             found[0, self.degree] = size * radii.nodes**self.degree
         return ZonalSum(self.direction[None, :], jnp.asarray(found))
+
+
+as_tree(Polynomial, ("directions", "coefficients"), ("degree", "norm", "words"))
+as_tree(Gegenbauer, ("direction",), ("degree", "norm"))

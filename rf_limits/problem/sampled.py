@@ -12,7 +12,8 @@ from jaxtyping import Array, Float
 
 from rf_limits.errors import check
 from rf_limits.problem.inputs import sample_inputs
-from rf_limits.problem.target import Target
+from rf_limits.problem.target import Target, as_tree
+from rf_limits.theory import arguments
 from rf_limits.theory.relu_moments import ReluSum
 from rf_limits.theory.zonal import Radii, ZonalSum
 
@@ -67,6 +68,10 @@ class SampledTarget:
     is_homogeneous: ClassVar[bool] = False
     odd_degrees: ClassVar[bool] = True
 
+    def __post_init__(self) -> None:
+        arguments.size(self.dim, "dim")
+        check(callable(self.values), "values", "be a function", self.values)
+
     def __call__(self, x: Float[Array, "n d"]) -> Float[Array, "n"]:
         """Values at the rows of ``x``."""
         return self.values(x)
@@ -108,6 +113,9 @@ class SampledTarget:
     def degree_tails(self, max_degree: int) -> np.ndarray:
         """Not known."""
         self._unknown()
+
+
+as_tree(SampledTarget, (), ("dim", "values", "text"))
 
 
 @functools.lru_cache(maxsize=16)

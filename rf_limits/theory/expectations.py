@@ -20,6 +20,7 @@ from rf_limits.errors import check, check_choice
 from rf_limits.theory import arguments
 from rf_limits.theory.angles import pairwise_angles, unit_vectors
 from rf_limits.theory.erf_moments import erf_gram, erf_relu_gram, erf_step_gram
+from rf_limits.theory.float_arrays import neuron_pairs
 from rf_limits.theory.gated_gram import gated_gram
 from rf_limits.theory.hermite_gram import (
     DEGREE,
@@ -243,10 +244,10 @@ def _with_biases(w: Array, a: Array | None, v: Array, b: Array | None) -> tuple[
 
 
 def series_gram(
-    w: Float[Array, "m d"],
-    a: Float[Array, "m"] | None,
-    v: Float[Array, "k d"],
-    b: Float[Array, "k"] | None,
+    w: arguments.Numbers,
+    a: arguments.Numbers | None,
+    v: arguments.Numbers,
+    b: arguments.Numbers | None,
     activation: Activation,
     other: Activation | None = None,
     *,
@@ -256,17 +257,17 @@ def series_gram(
 
     Arguments as in :func:`gaussian_gram`; may be traced.
     """
-    w, a, v, b = _with_biases(w, a, v, b)
+    w, a, v, b = _with_biases(*neuron_pairs(w, a, v, b))
     other = activation if other is None else other
     method = functools.partial(_series, degree=degree)
     return _sum_of_halves(method, w, a, v, b, activation, other)
 
 
 def gaussian_gram(
-    w: Float[Array, "m d"],
-    a: Float[Array, "m"] | None,
-    v: Float[Array, "k d"],
-    b: Float[Array, "k"] | None,
+    w: arguments.Numbers,
+    a: arguments.Numbers | None,
+    v: arguments.Numbers,
+    b: arguments.Numbers | None,
     activation: Activation = "relu",
     other: Activation | None = None,
     *,
@@ -276,7 +277,7 @@ def gaussian_gram(
     """E activation(<w_i, x> + a_i) other(<v_j, x> + b_j) for x ~ N(0, I_d).
 
     Args:
-      w: (m, d) weights, float64.
+      w: (m, d) weights, of any real type; converted to float64.
       a: (m,) biases, or None for none.
       v: (k, d) weights.
       b: (k,) biases, or None for none.
@@ -293,8 +294,8 @@ def gaussian_gram(
       for relu, step, gelu and polynomials, of sqrt(E activation^2 E other^2) for the others.
 
     Raises:
-      RequirementError: an unknown name, or an accuracy that neither method reaches; the message
-        says which one is.
+      RequirementError: an unknown name, shapes that do not go together, or an accuracy that
+        neither method reaches; the message says which one is.
     """
     tolerance = arguments.positive(tolerance, "tolerance")
     degree = arguments.whole(degree, "degree")
@@ -302,6 +303,7 @@ def gaussian_gram(
     for name in (activation, other):
         if isinstance(name, str):
             check_choice(name, FUNCTIONS, "activation")
+    w, a, v, b = neuron_pairs(w, a, v, b)
     if activation == other == "relu":
         return relu_gram(w, a, v, b)
     w, a, v, b = _with_biases(w, a, v, b)

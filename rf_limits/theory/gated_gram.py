@@ -11,18 +11,20 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from rf_limits.theory import arguments
+from rf_limits.theory.float_arrays import float64, neuron_pairs
 from rf_limits.theory.gates import Edge, Form, GatePairs, gate_pairs
 
 
 def gated_gram(
-    w: Float[Array, "m d"],
-    a: Float[Array, "m"] | None,
-    p: Float[Array, "m d"],
-    q: Float[Array, "m"] | None,
-    v: Float[Array, "k d"],
-    b: Float[Array, "k"] | None,
-    r: Float[Array, "k d"],
-    s: Float[Array, "k"] | None,
+    w: arguments.Numbers,
+    a: arguments.Numbers | None,
+    p: arguments.Numbers,
+    q: arguments.Numbers | None,
+    v: arguments.Numbers,
+    b: arguments.Numbers | None,
+    r: arguments.Numbers,
+    s: arguments.Numbers | None,
 ) -> Float[Array, "m k"]:
     r"""G_ij = E 1[h_i > 0] 1[g_j > 0] (<p_i, x> + q_i) (<r_j, x> + s_j), x ~ N(0, I_d).
 
@@ -41,7 +43,14 @@ def gated_gram(
 
     Returns:
       (m, k) matrix, at a cost of O(m k d). Source: docs/theory.md, section 2.
+
+    Raises:
+      RequirementError: arrays of shapes that do not go together.
     """
+    w, a, v, b = neuron_pairs(w, a, v, b)
+    p, r = float64(p, "p", w.shape), float64(r, "r", v.shape)
+    q = None if q is None else float64(q, "q", w.shape[:1])
+    s = None if s is None else float64(s, "s", v.shape[:1])
     return _gated((w, a), (p, q), (v, b), (r, s))
 
 

@@ -36,7 +36,7 @@ def population_risk(f: Sum, target: _Target, target_second_moment: Scalar) -> Fl
     """Exact E (f(x) - f*(x))^2.
 
     Args:
-      f: the predictor, m gates in dimension d; float64.
+      f: the predictor, m gates in dimension d, of any real type; converted to float64.
       target: anything with ``product(f) = E f f*``.
       target_second_moment: E f*^2.
 
@@ -44,6 +44,9 @@ def population_risk(f: Sum, target: _Target, target_second_moment: Scalar) -> Fl
       The risk, without a factor 1/2, at a cost of O(m^2 d). It is a difference of numbers
       of the size of E f*^2: absolute rounding error about 1e-15 E f*^2, times the square of
       the cancellation within f.
+
+    Raises:
+      RequirementError: a predictor and a target in different dimensions.
     """
     cross = sum(target.product(part) for part in _parts(f))
     return expected_square(f) - 2.0 * cross + target_second_moment

@@ -20,13 +20,16 @@ where the two directions are (anti)parallel.
 import itertools
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
+from rf_limits.errors import check
 from rf_limits.theory.blocks import fits_one_block, sum_over_blocks, symmetric_sum
+from rf_limits.theory.float_arrays import has_shape
 from rf_limits.theory.gated_gram import gated_gram
 from rf_limits.theory.relu_degrees import relu_zonal_sum
 from rf_limits.theory.relu_form import Neurons, relu_form
@@ -34,7 +37,15 @@ from rf_limits.theory.relu_gram import relu_gram
 from rf_limits.theory.zonal import Radii, ZonalSum
 
 
-class ReluSum(NamedTuple):
+class _Fields(NamedTuple):
+    weights: Float[Array, "m d"]
+    biases: Float[Array, "m"] | None
+    amplitudes: Float[Array, "m"]
+    slopes: Float[Array, "m d"] | None = None
+    offsets: Float[Array, "m"] | None = None
+
+
+class ReluSum(_Fields):
     r"""A function that is a sum of ReLU neurons and of their gradient features.
 
     f(x) = sum_i amplitude_i relu(h_i) + 1[h_i > 0] (<slope_i, x> + offset_i),
@@ -47,13 +58,36 @@ class ReluSum(NamedTuple):
       amplitudes: (m,) coefficients of the neurons.
       slopes: (m, d) coefficients of 1[h > 0] x, or None.
       offsets: (m,) coefficients of 1[h > 0], or None.
+
+    Raises:
+      RequirementError: arrays whose shapes do not go together. Leading axes may stand before
+        those given, the same in all fields; nan is let through, as what a diverged network is.
     """
 
-    weights: Float[Array, "m d"]
-    biases: Float[Array, "m"] | None
-    amplitudes: Float[Array, "m"]
-    slopes: Float[Array, "m d"] | None = None
-    offsets: Float[Array, "m"] | None = None
+    __slots__ = ()
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> "ReluSum":
+        """From the fields in this order or by name, of any real type; lists become arrays."""
+        made = super().__new__(cls, *args, **kwargs)
+        fields = {
+            name: np.asarray(value) if isinstance(value, list | tuple) else value
+            for name, value in made._asdict().items()
+        }
+        shape = fields["weights"].shape if has_shape(fields["weights"]) else None
+        for name, value in fields.items():
+            if value is None or shape is None or not has_shape(value):
+                continue
+            check(value.dtype.kind not in "OUSMmc", name, "be real numbers", str(value.dtype))
+            if name == "weights":
+                check(len(shape) >= 2, name, "have two axes, neurons and inputs", shape)
+                continue
+            wanted = shape if name == "slopes" else shape[:-1]
+            check(value.shape == wanted, name, f"have the shape {wanted}", value.shape)
+        return super().__new__(cls, **fields)
+
+    def in_float64(self) -> "ReluSum":
+        """The same in float64."""
+        return jax.tree.map(lambda x: jnp.asarray(x, jnp.float64), self)
 
     def __call__(self, x: Float[Array, "n d"]) -> Float[Array, "n"]:
         """Values at the rows of ``x``."""
@@ -91,6 +125,15 @@ class ReluSum(NamedTuple):
     def zonal_sum(self, max_degree: int, radii: Radii) -> ZonalSum:
         """The function by degree (:mod:`rf_limits.theory.zonal`)."""
         return relu_zonal_sum(*self, max_degree, radii)
+
+
+# What jax.tree.map and transformations put in place of the arrays is not checked.
+jax.tree_util.register_pytree_with_keys(
+    ReluSum,
+    lambda f: ([(jax.tree_util.GetAttrKey(k), x) for k, x in f._asdict().items()], None),
+    lambda _, children: ReluSum._make(children),
+    lambda f: (tuple(f), None),
+)
 
 
 def _affine_parts(f: ReluSum) -> tuple[Array, Array | None]:
@@ -137,9 +180,15 @@ def relu_sum_product(
       The expectation, at a cost of O(m k d). Sources: :mod:`rf_limits.theory.relu_gram`, and the
       truncated moments in the module docstring. Differentiable like those for sums of neurons,
       and once with gradient features (:func:`gated_gram`). Where g is f, the same object, the
-      value takes half the pairs.
+      value takes half the pairs. Computed in float64.
+
+    Raises:
+      RequirementError: functions in different dimensions.
     """
-    return _square((f,), block_entries) if f is g else _product(f, g, block_entries)
+    if f is g:
+        return _square((f.in_float64(),), block_entries)
+    _check_dims((f, g))
+    return _product(f.in_float64(), g.in_float64(), block_entries)
 
 
 def relu_sum_square(
@@ -154,8 +203,17 @@ def relu_sum_square(
     Returns:
       The expectation, from half the pairs of all gates, in one loop; differentiable like
       :func:`relu_sum_product`, part by part, so that parts that stand still cost no derivative.
+
+    Raises:
+      RequirementError: parts in different dimensions.
     """
-    return _square(parts, block_entries)
+    _check_dims(parts)
+    return _square(tuple(part.in_float64() for part in parts), block_entries)
+
+
+def _check_dims(parts: tuple[ReluSum, ...]) -> None:
+    dims = [part.dim for part in parts]
+    check(len(set(dims)) == 1, "weights", "have the same dimension in all sums", tuple(dims))
 
 
 def _joined(parts: tuple[ReluSum, ...]) -> ReluSum:

@@ -350,3 +350,35 @@ def test_derivatives_at_coinciding_weights(activation, other):
     np.testing.assert_allclose(part(1), first, atol=1e-8)
     second = (part(1, dv=step * across) - part(1, dv=-step * across)) / (2 * step)
     np.testing.assert_allclose(part(2), second, atol=1e-7)
+
+
+@pytest.mark.parametrize("activation", ["relu", "erf", "tanh", "relu_squared"])
+def test_any_type_of_arrays(activation):
+    """Half precision, whole numbers and lists are the same numbers in float64."""
+    w, a, v, b = neurons(MODERATE)
+    for kind in (jnp.float16, jnp.bfloat16, jnp.float32, np.int8, jnp.int32):
+        given = [np.asarray(x).astype(kind) for x in (2.0 * w, a, v, b)]
+        right = gaussian_gram(*(jnp.asarray(x, jnp.float64) for x in given), activation)
+        found = gaussian_gram(*given, activation)
+        assert found.dtype == jnp.float64
+        assert np.array_equal(found, right)
+        assert np.array_equal(gaussian_gram(*map(jnp.asarray, given), activation), right)
+    assert np.array_equal(
+        gaussian_gram([[1, 2]], None, [[1, 2]], None, activation),
+        gaussian_gram(jnp.array([[1.0, 2.0]]), None, jnp.array([[1.0, 2.0]]), None, activation),
+    )
+
+
+def test_shapes_that_do_not_go_together_are_refused():
+    w, a, v, b = neurons(MODERATE)
+    for arguments, field in (
+        ((w, a[:1], v, b), "a"),
+        ((w, a, v[:, :1], b), "v"),
+        ((w[0], a, v, b), "w"),
+        ((w, a, v, b[:, None]), "b"),
+        ((1j * w, a, v, b), "w"),
+        (("w", a, v, b), "w"),
+    ):
+        for name in ("relu", "tanh", "erf"):
+            with pytest.raises(RequirementError, match=rf"^{field} must [^\n]*$"):
+                gaussian_gram(*arguments, name)

@@ -3,8 +3,17 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
-from rf_limits.problem import SingleNeuron
+from rf_limits.errors import RequirementError
+from rf_limits.problem import (
+    Gegenbauer,
+    Polynomial,
+    SampledTarget,
+    SingleNeuron,
+    Teacher,
+    make_polynomial,
+)
 from rf_limits.theory.population_risk import mean_square_difference, population_risk
 from rf_limits.theory.relu_moments import ReluSum
 from tests.rounding import rounding
@@ -68,3 +77,97 @@ def test_mean_square_difference_against_simulation():
     # 6 standard errors: false alarm below 1e-8
     found = float(jax.jit(mean_square_difference)(f, g))
     assert abs(np.mean(values) - found) < 6 * error
+
+
+WEIGHTS = np.random.default_rng(1).normal(size=(5, 3))
+BIASES, AMPLITUDES = np.linspace(-1.0, 1.0, 5), np.arange(5.0)
+TARGETS = {
+    "neuron": SingleNeuron.create(np.array([1.0, 0.0, 0.0]), 1.0, 0.0),
+    "biased teacher": Teacher(WEIGHTS[:2], BIASES[:2], AMPLITUDES[:2]),
+    "polynomial": make_polynomial(jnp.eye(3)[:1], "single_index", 3),
+    "zonal": make_polynomial(jnp.eye(3)[:1], "gegenbauer", 2),
+}
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_any_type_of_weights_and_compiled(name):
+    """The risk is that of the same numbers in float64, with the target an argument of jit."""
+    target, compiled = TARGETS[name], jax.jit(population_risk)
+    for kind in (jnp.float16, jnp.bfloat16, jnp.float32, jnp.int8):
+        for biases in (None, jnp.asarray(BIASES, kind)):
+            f = ReluSum(jnp.asarray(WEIGHTS, kind), biases, jnp.asarray(AMPLITUDES, kind))
+            exact = ReluSum(*(None if x is None else x.astype(jnp.float64) for x in f))
+            found, expected = compiled(f, target, 0.5), compiled(exact, target, 0.5)
+            assert found.dtype == jnp.float64
+            assert found == expected
+            plain = population_risk(f, target, 0.5)
+            assert abs(plain - found) < rounding(2 * PAIR) * (10.0 * 3.0) ** 2
+
+
+def test_derivatives_along_a_target():
+    """Of biases that are 0 too, where a compiled function may not leave them out."""
+    f = ReluSum(WEIGHTS, BIASES, AMPLITUDES)
+    target, step = TARGETS["neuron"], 1e-6
+    slope = jax.grad(lambda t: population_risk(f, t, 0.5))(target).biases[0]
+
+    def risk(bias):
+        moved = Teacher(target.directions, jnp.full(1, bias), target.coefficients)
+        return float(population_risk(f, moved, 0.5))
+
+    # the risk's curvature is of order 10, its rounding of order 1e-13
+    assert abs(slope - (risk(step) - risk(-step)) / (2 * step)) < 1e-6
+
+
+def test_targets_are_trees():
+    """What is put in place of arrays is not checked; arrays that do not go together are."""
+    for target in (*TARGETS.values(), SampledTarget(3, jnp.sum, "a sum")):
+        again = jax.tree.map(lambda x: x, target)
+        assert type(again) is type(target)
+        assert jax.tree.structure(jax.tree.map(lambda _: None, target)) is not None
+        names = jax.tree.map(lambda _: "leaf", target)
+        assert set(jax.tree.leaves(names)) <= {"leaf"}
+    stacked = jax.tree.map(lambda x: jnp.stack([x, 2 * x]), TARGETS["biased teacher"])
+    f = ReluSum(WEIGHTS, BIASES, AMPLITUDES)
+    each = jax.vmap(lambda t: population_risk(f, t, 0.0))(stacked)
+    assert abs(each[0] - population_risk(f, TARGETS["biased teacher"], 0.0)) < 1e-10
+    tree = jax.tree.map(jnp.sum, f)
+    assert type(tree) is ReluSum
+    assert tree.weights.shape == ()
+
+
+def test_what_does_not_go_together_is_refused_when_built():
+    for arguments, field in (
+        ((WEIGHTS, BIASES, AMPLITUDES[:-1]), "amplitudes"),
+        ((WEIGHTS, BIASES[:-1], AMPLITUDES), "biases"),
+        ((WEIGHTS[0], None, AMPLITUDES), "weights"),
+        ((WEIGHTS, None, AMPLITUDES, WEIGHTS[:, :2]), "slopes"),
+        ((WEIGHTS, None, AMPLITUDES, None, AMPLITUDES[:2]), "offsets"),
+        ((WEIGHTS, None, np.array(list("abcde"))), "amplitudes"),
+    ):
+        with pytest.raises(RequirementError, match=rf"^{field} must [^\n]*$"):
+            ReluSum(*arguments)
+    with pytest.raises(RequirementError, match=r"SingleNeuron.create takes a vector"):
+        SingleNeuron(WEIGHTS[0], 0.0, 1.0)
+    with pytest.raises(RequirementError, match=r"directions must have the shape \(1, d\)"):
+        SingleNeuron(WEIGHTS, BIASES, AMPLITUDES)
+    with pytest.raises(RequirementError, match="biases must have the shape"):
+        Teacher(WEIGHTS, 0.0, AMPLITUDES)
+    with pytest.raises(RequirementError, match="biases must be of a size up to"):
+        Teacher(WEIGHTS, BIASES * np.nan, AMPLITUDES)
+    with pytest.raises(RequirementError, match="length 1"):
+        Polynomial(2.0 * jnp.eye(3)[:1], jnp.ones(1), 2, 1.0, "twice")
+    with pytest.raises(RequirementError, match="coefficients must have the shape"):
+        Polynomial(jnp.eye(3)[:1], jnp.ones(2), 2, 1.0, "two")
+    with pytest.raises(RequirementError, match="norm must be positive"):
+        Gegenbauer(jnp.eye(3)[0], 2, 0.0)
+    with pytest.raises(RequirementError, match="same dimension"):
+        population_risk(ReluSum(WEIGHTS[:, :2], None, AMPLITUDES), TARGETS["neuron"], 0.5)
+    with pytest.raises(RequirementError, match="dimension 3"):
+        population_risk(ReluSum(WEIGHTS[:, :2], None, AMPLITUDES), TARGETS["zonal"], 0.5)
+
+
+def test_a_list_is_a_list_of_numbers():
+    f = ReluSum([[1, 0], [0, 2]], None, [1, 1])
+    target = Teacher([[1, 0]], [0], [1])
+    # relu(x_1) cancels, 2 relu(x_2) stays: E 4 relu^2 = 2
+    assert abs(population_risk(f, target, 0.5) - 2.0) < rounding(PAIR) * 4.0
