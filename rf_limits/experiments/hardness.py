@@ -21,6 +21,7 @@ from rf_limits.experiments.hardness_growth import (
     growth,
     growth_remarks,
     needed_law,
+    unresolved_remarks,
 )
 from rf_limits.experiments.hardness_tables import MEASURED, overview, printed_table
 from rf_limits.experiments.keep import NO_KEEP, Keep
@@ -42,7 +43,11 @@ from rf_limits.experiments.validation import (
 from rf_limits.theory.best_features import BestRisk
 from rf_limits.theory.hermite import second_moment
 from rf_limits.theory.lazy_limit import features_for_risk
-from rf_limits.theory.magnitude_limit import log_magnitude_limit, log_rms_magnitude_limit
+from rf_limits.theory.magnitude_limit import (
+    UnresolvedRiskError,
+    log_magnitude_limit,
+    log_rms_magnitude_limit,
+)
 from rf_limits.theory.triangle_wave import paper_wave, wave_second_moment
 from rf_limits.theory.wave_correlation import log_rms_wave_correlation, log_wave_correlation
 
@@ -261,7 +266,7 @@ class Hardness:
             for name, function in limits.items():
                 try:
                     log = function(config.threshold, dim, norm=norm) / _LN10
-                except ValueError:  # beyond the degrees that it resolves
+                except UnresolvedRiskError:  # a line under the table says so
                     log = math.nan
                 yield {"method": name, **common, "log10_size_times_weight": log}
         if "frontier" not in config.methods:
@@ -363,4 +368,5 @@ def remarks(result: Result) -> list[str]:
         "r|u|: r max|u_i| needed, and measured; steps, |w|: gradient descent on one neuron."
     ]
     law = needed_law(choices["threshold"], choices["norm_exponent"])
+    lines += unresolved_remarks(result.metrics)
     return [*lines, *growth_remarks(result.metrics, law), *failure_remarks(result.metrics)]

@@ -118,6 +118,28 @@ def _growth_remark(words: str, rows: pd.DataFrame, law: GrowthLaw | None) -> str
     return f"{text}."
 
 
+def unresolved_remarks(metrics: pd.DataFrame) -> list[str]:
+    """Dimensions at which a limit of the output weights exists and is not computed."""
+    lines = []
+    count = metrics[(metrics["method"] == "lazy_limit") & metrics["log10_features"].isna()]
+    for kind, rows in count.groupby("target_bias"):
+        dims = ", ".join(str(dim) for dim in rows["dim"])
+        lines.append(
+            f"No limit of the features at b* = {_BIASES.get(kind, kind)}, d = {dims}: float64 does "
+            "not resolve it."
+        )
+    for method, words in (("magnitude_limit", "max|u_i|"), ("rms_magnitude_limit", "rms(u_i)")):
+        own = metrics[metrics["method"] == method]
+        missing = own[own["log10_size_times_weight"].isna()]
+        if len(missing):
+            dims = ", ".join(str(dim) for dim in missing["dim"])
+            lines.append(
+                f"No limit of r {words} at d = {dims}: it exists, but the risk needs more degrees "
+                "than are computed there."
+            )
+    return lines
+
+
 def failure_remarks(metrics: pd.DataFrame) -> list[str]:
     """Where networks failed and fixed features need not, a line for every bias and width."""
     lines = []

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 
+from rf_limits.errors import RequirementError
 from rf_limits.theory.lazy_limit import features_for_risk, hardest_bias
 from rf_limits.theory.triangle_wave import paper_wave
 
@@ -64,7 +65,7 @@ def biases_and_limits(
             hardest = hardest_for_risk(risk, dim, norm)
             found["hardest"] = hardest
             found["paper"] = _paper(risk, dim, norm, hardest[0])
-        except ValueError:
+        except RequirementError:
             found.setdefault("hardest", (math.nan, None))
             found.setdefault("paper", (math.nan, None))
     if "d_cubed" in kinds:

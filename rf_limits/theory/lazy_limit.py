@@ -16,7 +16,7 @@ import math
 import numpy as np
 from scipy import optimize
 
-from rf_limits.errors import check
+from rf_limits.errors import RequirementError, check
 from rf_limits.theory import arguments
 from rf_limits.theory.arguments import Number, Numbers
 from rf_limits.theory.levels import Activation, Homogeneous, least, sorted_limit
@@ -163,7 +163,7 @@ def hardest_bias(
     def limit(bias: float) -> float:
         try:
             return _limit(p, dim, norm, float(bias), "relu")
-        except ValueError:
+        except RequirementError:  # not resolved by float64
             return -math.inf
 
     lowest = 0.0 if p > dim else -max_bias  # beyond degrees 0 and 1, b and -b are alike

@@ -37,7 +37,7 @@ import scipy.linalg
 from jaxtyping import Float
 from scipy import optimize, special
 
-from rf_limits.errors import check
+from rf_limits.errors import RequirementError
 from rf_limits.theory import arguments, homogeneous
 from rf_limits.theory.arguments import Number
 from rf_limits.theory.harmonics import log_multiplicity, recurrence_coefficients
@@ -82,6 +82,10 @@ def _level(risk: float | int, dim: int) -> int:
     return high
 
 
+class UnresolvedRiskError(RequirementError):
+    """A risk so small that the degrees it needs are not computed; the limit exists."""
+
+
 class _Target(NamedTuple):
     """Arguments at the border: the risk for a target of unit length, d, |w*|."""
 
@@ -94,7 +98,9 @@ def _target(risk: Number, dim: Number, norm: Number) -> _Target:
     dim = arguments.dimension(dim, "dim")
     norm, risk = arguments.positive(norm, "norm"), arguments.positive(risk, "risk")
     reduced = risk / norm / norm
-    check(reduced >= 1e-13, "risk", "be at least 1e-13 |w*|^2", risk)
+    if reduced < 1e-13:
+        message = f"risk must be at least 1e-13 |w*|^2, but received {float(risk)!r}."
+        raise UnresolvedRiskError(message)
     return _Target(reduced, dim, norm)
 
 
@@ -201,12 +207,11 @@ def magnitude_witness(risk: Number, dim: Number, *, norm: Number = 1.0) -> Witne
     if missing < _NEARLY_ZERO:
         return _nearly_zero(missing, dim, norm)
     level = _level(reduced, dim)
-    check(
-        level <= _LARGEST_LEVEL,
-        "risk",
-        f"need degrees up to {_LARGEST_LEVEL} at most (d = {dim})",
-        f"{float(risk):g}, which needs degree {level}",
-    )
+    if level > _LARGEST_LEVEL:
+        raise UnresolvedRiskError(
+            f"risk must need degrees up to {_LARGEST_LEVEL} at most (d = {dim}), but received "
+            f"{float(risk):g}, which needs degree {level}."
+        )
     log_mu = _rms(reduced, dim).log_mu
     factor = 8.0 if dim <= 3 else (6.0 if dim <= 5 else (4.0 if dim <= 10 else 3.0))
     degrees = _even_and_one(max(16, 2 * math.ceil(0.5 * factor * level)))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from rf_limits.errors import RequirementError
+from rf_limits.experiments import hardness
 from rf_limits.experiments.defaults import hardness_config
 from rf_limits.experiments.hardness import prepare, printed_table, remarks, summary
 from rf_limits.experiments.hardness_growth import failures
@@ -62,6 +63,22 @@ def test_limits_are_those_of_the_theory(hard):
         assert easy == dim + 1  # a linear function, nearly
     assert rows(hard, "magnitude_limit", dim=30)["log10_size_times_weight"].isna().all()
     assert rows(hard, "rms_magnitude_limit", dim=30)["log10_size_times_weight"].item() > 25
+    lines = [line for line in remarks(hard) if line.startswith("No limit")]
+    assert lines == [
+        "No limit of r max|u_i| at d = 30: it exists, but the risk needs more degrees than are "
+        "computed there."
+    ]
+
+
+def test_an_error_of_a_limit_is_no_missing_value(monkeypatch):
+    """Only a risk that needs too many degrees leaves a gap in the table."""
+
+    def broken(*_, **__):
+        raise ValueError("math domain error")
+
+    monkeypatch.setattr(hardness, "log_magnitude_limit", broken)
+    with pytest.raises(ValueError, match="math domain error"):
+        prepare(small_hardness()).run()
 
 
 def test_two_dimensions():
