@@ -6,6 +6,7 @@ features; the solver is chosen, and a job that cannot fit refused, before anythi
 (:mod:`~rf_limits.experiments.large.plan`).
 """
 
+import math
 from typing import Any
 
 import pandas as pd
@@ -192,7 +193,10 @@ def remarks(result: Result) -> list[str]:
         if row.solver == "cg":
             why = f"relative residual {row.relative_residual:.1e} after {row.iterations} iterations"
             how = "a larger max_iterations, tolerance or ridge makes it solvable"
-            if not pd.isna(row.risk_bound):
+            if math.isinf(row.risk_bound):
+                why += ", from which without a ridge no bound on the risk follows"
+                how = "a positive ridge or solver = 'cholesky' makes it solvable"
+            elif not pd.isna(row.risk_bound):
                 why += f" fixes the risk to {row.risk_bound:.1e} only"
                 how = "a smaller tolerance or a larger ridge makes it solvable"
                 if not pd.isna(row.width) and row.num_train < row.width:

@@ -161,6 +161,21 @@ def test_a_residual_that_does_not_fix_the_risk_is_no_solution(dim, width, num, r
     assert fit.risk_bound < 1e-6
 
 
+def test_conjugate_gradients_without_a_ridge_say_why_nothing_is_certain():
+    """Converged, but a residual fixes no risk without a bound on the least eigenvalue."""
+    result = fits_of(solver="cg", methods=("random_features",), ridge=0.0)
+    (fit,) = large.final_fits(result.metrics).itertuples()
+    assert fit.relative_residual <= 1e-9
+    assert not fit.is_solved
+    line = large.remarks(result)[-1]
+    assert "without a ridge no bound on the risk follows" in line
+    assert "a positive ridge or solver = 'cholesky' makes it solvable" in line
+    (fit,) = large.final_fits(
+        fits_of(solver="cholesky", methods=("random_features",), ridge=0.0).metrics
+    ).itertuples()
+    assert fit.is_solved
+
+
 def test_singular_matrices_leave_no_risk():
     """Linear features: 30 in 5 dimensions, without ridge."""
     config = small_config(methods=("random_features",), solver="cholesky", ridge=0.0)
