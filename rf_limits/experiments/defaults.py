@@ -43,7 +43,8 @@ def default_config() -> ConfigDict:
 
     config.model = model = ConfigDict()
     model.widths = (16, 64, 256, 1024)  # N
-    model.activation = "relu"  # relu, erf, tanh, gelu, sigmoid, softplus, sin, linear
+    # relu, erf, tanh, gelu, sigmoid, softplus, sin, linear, quadratic, abs, relu_squared
+    model.activation = "relu"
     model.bias = False  # hidden biases, N(0, 1) at initialization
     model.parameterization = "ntk"  # ntk, standard, mean_field, mup
     model.output_init = "gaussian"  # gaussian, sign, positive, zero
