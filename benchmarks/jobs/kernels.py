@@ -12,7 +12,9 @@ from benchmarks.rows import Row, hand_over
 from benchmarks.timing import in_turn
 from rf_limits.learning.infinite_width import flow_means
 from rf_limits.learning.regression import kernel_regression
+from rf_limits.learning.streamed.kernel_tiles import KernelData
 from rf_limits.models import (
+    InfiniteNetwork,
     gradient_flow_ensemble,
     infinite_width_kernels,
     init_params,
@@ -42,6 +44,27 @@ def empirical(num: int = 512, width: int = 4096) -> list[Row]:
     seconds = times.median("ours"), times.median("other")
     against = "neural_tangents.empirical_ntk_fn, Jacobian contraction"
     return [Row(job, against, times.ratio("other", "ours"), 15.0, True, *seconds)]
+
+
+def entries(num: int = 12_000, dim: int = 30) -> list[Row]:
+    """A product with the kernel of many points, whose entries are computed and never stored."""
+    rng, found = np.random.default_rng(0), []
+    x, vector = rng.normal(size=(num, dim)), rng.normal(size=num)
+    for name in ("nngp", "ntk"):
+        ours, other = (
+            KernelData(InfiniteNetwork(make_network(1), supplier=supplier), name, x)
+            for supplier in ("exact", "neural_tangents")
+        )
+        times = in_turn(
+            3,
+            ours=functools.partial(ours.product, vector),
+            other=functools.partial(other.product, vector),
+        )
+        job = f"product with the {name.upper()} of relu, n = {num}, d = {dim}, float64"
+        seconds = times.median("ours"), times.median("other")
+        against = "the same with entries by neural_tangents.stax"
+        found.append(Row(job, against, times.ratio("other", "ours"), 2.0, True, *seconds))
+    return found
 
 
 def infinite(num: int = 3000, count: int = 20) -> list[Row]:

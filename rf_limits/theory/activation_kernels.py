@@ -1,28 +1,29 @@
 r"""E sigma(h) sigma(g) of many rows for any activation, with an error, in little memory.
 
 Mehler's formula (:mod:`~rf_limits.theory.hermite_gram`) for one activation without offsets,
-summed pair by pair up to the degree that these rows need. A kink or a jump at 0 would leave
-coefficients that fall as a power of the degree. It is taken out,
+summed pair by pair up to the degree that these rows need. A jump at 0 of sigma or of a derivative
+would leave coefficients that fall as a power of the degree. With j_p the jump of the p-th
+derivative,
 
-.. math:: \sigma(h) = s(h) + a\,\mathrm{relu}(h) + b\,1[h > 0],
+.. math:: \sigma(h) = s(h) + \sum_{p=0}^2 j_p\,\mathrm{relu}(h)^p/p!,
 
-a and b the jumps of sigma' and sigma at 0: E of products of the last two has a closed form, and
-the series of products with s falls as fast as the coefficients of s.
+E of products of powers of relu has closed forms (:mod:`~rf_limits.theory.expectations`), and the
+series of products with s falls as fast as the coefficients of s.
 """
 
 import functools
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from rf_limits.errors import check
 from rf_limits.theory.angles import unit_vectors
+from rf_limits.theory.expectations import gaussian_gram
 from rf_limits.theory.hermite_gram import coefficients, gate_coefficients
-from rf_limits.theory.relu_kernels import relu_kernels
 
 Elementwise = Callable[[Array], Array]
 
@@ -37,16 +38,27 @@ _AT_LEAST = 8  # rows of such a block, for which coefficients are read together
 _UNROLLED = 4  # degrees added in one pass over them; K + 1 and (K + 1)/2 are multiples
 
 
-class Kink(NamedTuple):
+_POWERS = ("step", "relu", "relu_squared")
+
+
+class Jumps(NamedTuple):
     """What an activation does at 0.
 
     Attributes:
-      slope: jump a of its derivative.
-      value: jump b of the function itself.
+      value: jump of the function itself.
+      slope: jump of its derivative.
+      curvature: jump of its second derivative.
     """
 
-    slope: float
     value: float
+    slope: float
+    curvature: float
+
+    @property
+    def weights(self) -> dict[int, float]:
+        """Of relu(h)^p by power p, those that are not 0."""
+        sizes = (self.value, self.slope, 0.5 * self.curvature)
+        return {power: size for power, size in enumerate(sizes) if size != 0.0}
 
 
 class Rows(NamedTuple):
@@ -55,7 +67,7 @@ class Rows(NamedTuple):
     Attributes:
       rows: (n, d) the weights.
       full: (n, K + 1) Hermite coefficients of sigma(|w_i| z).
-      gate: (n, K + 1) those of a relu + b 1[. > 0] alone, or None where there is no kink.
+      gate: (n, K + 1) those of the powers of relu alone, or None where nothing jumps.
       error: (n,) what degrees beyond K and the quadrature leave of E sigma^2, relative: an
         estimate; 0 where it is rounding.
     """
@@ -67,21 +79,44 @@ class Rows(NamedTuple):
 
 
 @functools.lru_cache(maxsize=64)
-def kink(function: Elementwise) -> Kink:
-    """The jumps of a function and of its derivative at 0."""
+def jumps_at_zero(function: Elementwise) -> Jumps:
+    """The jumps of a function and of its first two derivatives at 0."""
+
+    def slope(h: Array) -> Array:
+        return jax.jvp(function, (h,), (jnp.ones_like(h),))[1]
+
     with jax.ensure_compile_time_eval():
         sides = jnp.asarray([_TINY, -_TINY])
-        values, slopes = jax.jvp(function, (sides,), (jnp.ones(2),))
-        jumps = [float(pair[0] - pair[1]) for pair in (slopes, values)]
-    return Kink(*(jump if abs(jump) > _ROUNDING else 0.0 for jump in jumps))
+        slopes, curvatures = jax.jvp(slope, (sides,), (jnp.ones(2),))
+        found = [float(pair[0] - pair[1]) for pair in (function(sides), slopes, curvatures)]
+    return Jumps(*(jump if abs(jump) > _ROUNDING else 0.0 for jump in found))
+
+
+def _parts(function: Elementwise, norms: Array, degree: int) -> tuple[Elementwise, Array | None]:
+    """s, and the coefficients of the rest (module docstring)."""
+    weights = jumps_at_zero(function).weights
+    if not weights:
+        return function, None
+
+    def smooth(h: Array) -> Array:
+        rest = function(h)
+        for power, weight in weights.items():
+            rest = rest - weight * jnp.where(h > 0.0, h**power, 0.0)
+        return jnp.where(h == 0.0, function(jnp.full_like(h, -_TINY)), rest)
+
+    gate = jnp.zeros(())
+    for power, weight in weights.items():
+        part = gate_coefficients(norms, jnp.zeros_like(norms), degree, power=power).full
+        gate = gate + weight * math.factorial(power) * part
+    return smooth, gate
 
 
 def activation_rows(function: Elementwise, w: Float[Array, "n d"], degree: int = DEGREE) -> Rows:
     """The coefficients of an activation along rows, for :func:`activation_gram`.
 
     Args:
-      function: the activation, elementwise, growing at most polynomially; analytic but for a
-        kink or a jump at 0.
+      function: the activation, elementwise, growing at most polynomially; analytic but for
+        jumps at 0.
       w: (n, d) weights, float64.
       degree: highest degree K; K + 1 is a multiple of 8.
 
@@ -93,20 +128,7 @@ def activation_rows(function: Elementwise, w: Float[Array, "n d"], degree: int =
     """
     check((degree + 1) % (2 * _UNROLLED) == 0, "degree", "be 7, 15, 23, ...", degree)
     norms = unit_vectors(w)[1]
-    slope, jump = kink(function)
-    if slope == 0.0 and jump == 0.0:
-        smooth, gate = function, None
-    else:
-        middle = 0.5 * (function(jnp.asarray(_TINY)) + function(jnp.asarray(-_TINY)) - jump)
-
-        def smooth(h: Array) -> Array:
-            rest = function(h) - slope * jnp.maximum(h, 0.0) - jump * (h > 0.0)
-            return jnp.where(h == 0.0, middle, rest)
-
-        none = jnp.zeros_like(norms)
-        parts = [gate_coefficients(norms, none, degree, relu=relu).full for relu in (True, False)]
-        gate = slope * parts[0] + jump * parts[1]
-
+    smooth, gate = _parts(function, norms, degree)
     found = coefficients(smooth, norms, jnp.zeros_like(norms), degree)
     full = found.full if gate is None else found.full + gate
     size = jnp.sqrt(jnp.sum(full**2, axis=1))
@@ -157,7 +179,11 @@ def activation_gram(left: Rows, right: Rows, function: Elementwise) -> Float[Arr
     series = jax.lax.switch(jnp.where(odd < 0, 1, jnp.where(even < 0, 2, 0)), branches)
     if left.gate is None:
         return series
-    return series + _kinked(left.rows, right.rows, *kink(function))
+    return series + sum(
+        weight * other * gaussian_gram(left.rows, None, right.rows, None, _POWERS[p], _POWERS[q])
+        for p, weight in jumps_at_zero(function).weights.items()
+        for q, other in jumps_at_zero(function).weights.items()
+    )
 
 
 def _series(left: Rows, right: Rows, chosen: slice, top: Array) -> Float[Array, "m k"]:
@@ -189,12 +215,3 @@ def _series(left: Rows, right: Rows, chosen: slice, top: Array) -> Float[Array, 
 
     batch = min(max(_ENTRIES // unit_v.shape[0], _AT_LEAST), len(left.rows))
     return jax.lax.map(one, (unit_vectors(left.rows)[0], *own), batch_size=batch)
-
-
-def _kinked(w: Array, v: Array, slope: float, jump: float) -> Array:
-    """E of products of a relu + b 1[. > 0]."""
-    relu, gate, _ = relu_kernels(w, v)
-    (unit_w, norms_w), (unit_v, norms_v) = unit_vectors(w), unit_vectors(v)
-    mixed = (norms_w[:, None] + norms_v) * (1.0 + unit_w @ unit_v.T) / (2.0 * np.sqrt(2.0 * np.pi))
-    opened = (norms_w > 0.0)[:, None] & (norms_v > 0.0)
-    return slope**2 * relu + jump * jnp.where(opened, slope * mixed + jump * gate, 0.0)

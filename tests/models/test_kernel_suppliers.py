@@ -13,6 +13,8 @@ from rf_limits.models import InfiniteNetwork, make_network
 from rf_limits.models._neural_tangents import stax
 from rf_limits.models.infinite_width import resolve_supplier
 from rf_limits.models.network import PARAMETERIZATIONS
+from rf_limits.theory.expectations import gaussian_gram
+from tests.rounding import rounding
 from tests.variants import kept
 
 kernels_of = jax.jit(InfiniteNetwork.kernels, static_argnums=0)
@@ -71,6 +73,26 @@ def test_quadrature_of_neural_tangents_at_small_inputs(activation):
     for name in ("nngp", "ntk"):
         a, b = getattr(found, name), getattr(expected, name)
         np.testing.assert_allclose(a, b, rtol=2e-7)
+
+
+@pytest.mark.parametrize("use_bias", [False, True])
+@pytest.mark.parametrize(
+    ("activation", "derivative", "factor"),
+    [("abs", "sign", 1.0), ("quadratic", "linear", 2.0), ("relu_squared", "relu", 2.0)],
+)
+def test_kinked_and_polynomial_activations(activation, derivative, factor, use_bias):
+    """Closed expectations of the activation and of its derivative, inputs parallel or not."""
+    x = _inputs(4)
+    x[1], x[2] = 1.1 * x[0], -x[0]
+    found = kernels_of(_limit(activation, "auto", use_bias=use_bias), x)
+    assert found.error == 0.0
+    rows = jnp.asarray(np.concatenate([x / 2.0, np.ones((len(x), int(use_bias)))], axis=1))
+    values = gaussian_gram(rows, None, rows, None, activation)
+    slopes = factor**2 * gaussian_gram(rows, None, rows, None, derivative)
+    inner = rows @ rows.T  # E sigma' sigma' <z, z'>
+    for kernel, expected in ((found.nngp, values), (found.ntk, values + inner * slopes)):
+        size = np.sqrt(np.outer(*2 * [np.diagonal(expected)]))
+        assert np.all(np.abs(kernel - expected) <= rounding(100) * size)
 
 
 def test_multiples_are_one_direction():

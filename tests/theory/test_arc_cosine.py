@@ -35,7 +35,9 @@ def test_angles_and_kernels_to_relative_accuracy():
         acute_angle(gaps), np.array(angles, float), rtol=rounding(4), atol=0.0
     )
     opposite = np.array([_relu(gap, -1.0) for gap in GAPS], float)
-    np.testing.assert_allclose(relu_kernel(gaps - 1.0, gaps), opposite, rtol=rounding(6), atol=1e-100)
+    np.testing.assert_allclose(
+        relu_kernel(gaps - 1.0, gaps), opposite, rtol=rounding(6), atol=1e-100
+    )
     same = np.array([_relu(gap, 1.0) for gap in GAPS], float)
     np.testing.assert_allclose(relu_kernel(1.0 - gaps, gaps), same, rtol=rounding(6), atol=1e-100)
     gates = np.array([float((mpmath.pi - theta) / (2 * mpmath.pi)) for theta in angles])
