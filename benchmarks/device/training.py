@@ -35,7 +35,7 @@ def _prepared(of: Ensemble) -> tuple[Trainer, Cell]:
 
 def _ours(trainer: Trainer, cells: Cell, at_once: int | None) -> Work:
     own = dataclasses.replace(trainer, at_once=at_once)
-    return lambda: own.advance(own.start(cells), cells, STEPS).params
+    return lambda: own.advance(own.start(cells), cells, STEPS).change
 
 
 def _against(bench: Bench, of: Ensemble, name: str, make: Callable[[], Work]) -> Iterator[Row]:
@@ -117,7 +117,7 @@ def large(bench: Bench) -> Iterator[Row]:
         compiling = time.perf_counter() - began
 
         def work():
-            return program(trainer.start(cells), cells, count).params
+            return program(trainer.start(cells), cells, count).change
 
         took = Timed(compiling, timed(work, 3).median)
         held, moved = program.memory_analysis().temp_size_in_bytes, _PASSES * each * seeds * steps

@@ -54,7 +54,7 @@ def step(*, width: int = 256, num: int = 256, dim: int = 20, seeds: int = 4) -> 
     lowered = Trainer._advance.lower(trainer, trainer.start(cells), cells, np.asarray(10))
     held = lowered.compile().memory_analysis()
     size = held.temp_size_in_bytes + held.argument_size_in_bytes
-    return Sample(lambda: trainer.advance(trainer.start(cells), cells, 10).params, float(size))
+    return Sample(lambda: trainer.advance(trainer.start(cells), cells, 10).change, float(size))
 
 
 def _sum(width: int, dim: int) -> ReluSum:

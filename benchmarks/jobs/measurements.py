@@ -22,18 +22,18 @@ def measured(of: Ensemble = STANDARD, **fields) -> Times:
     run = of.prepared(**fields).widths[0]
     (cells, which), trainer, watcher = run.cells(), run.trainer(), run.watcher()
     known = watcher.known(run.setting, run.limits())
-    params = trainer.advance(trainer.start(cells), cells, 10).params
+    change = trainer.advance(trainer.start(cells), cells, 10).change
     start = run.start() if run.closed_form else None
 
     def measure():
         linear = None
         if "linearized" in run.methods:
-            linear = run.closed_form_params(start, cells, which, 10)
+            linear = run.closed_form_change(start, cells, which, 10)
         rounding = trainer.rounding_error(trainer.start(cells), cells)
-        return watcher(Trained(params, linear), cells, known, which, 10.0), rounding
+        return watcher(Trained(change, linear), cells, known, which, 10.0), rounding
 
     return in_turn(
-        train=lambda: trainer.advance(trainer.start(cells), cells, CHUNK).params, measure=measure
+        train=lambda: trainer.advance(trainer.start(cells), cells, CHUNK).change, measure=measure
     )
 
 

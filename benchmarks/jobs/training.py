@@ -18,7 +18,7 @@ def ours(mode: str) -> Work:
     """The package's trainer."""
     run = STANDARD.prepared(**{"training.ensemble": mode}).widths[0]
     (cells, _), trainer = run.cells(), run.trainer()
-    return lambda: trainer.advance(trainer.start(cells), cells, STEPS).params
+    return lambda: trainer.advance(trainer.start(cells), cells, STEPS).change
 
 
 def flax_loop(of: Ensemble = STANDARD) -> Work:

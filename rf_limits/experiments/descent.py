@@ -73,14 +73,14 @@ class _Strand:
         """Adds the rows of a log point, and returns ``trained`` with the linearizations.
 
         Args:
-          trained: parameters of this run's networks.
+          trained: changes of this run's networks.
           rounding: (cells,) share of the next step that is lost to rounding.
           step: taken so far.
         """
         run = self.run
         if run.closed_form:
-            linear = run.closed_form_params(self.start, self.cells, self.which, step)
-            trained = trained._replace(linear_params=linear)
+            linear = run.closed_form_change(self.start, self.cells, self.which, step)
+            trained = trained._replace(linear_change=linear)
         values = self.watcher(trained, self.cells, self.known, self.which, float(step))
         if "network" in values:
             values["network"]["rounding_error"] = rounding
@@ -168,9 +168,9 @@ class _Descent:
     def _measure(self) -> None:
         rounding = on_host(self.trainer.rounding_error(self.state, self.cells))
         whole = Trained(
-            self.state.params,
-            self.state.linear_params,
-            None if self.rf_state is None else self.rf_state.params,
+            self.state.change,
+            self.state.linear_change,
+            None if self.rf_state is None else self.rf_state.change,
         )
         for strand, place in self._places():
             mine = whole

@@ -85,7 +85,7 @@ class Keep:
         """
 
     def trained(self, name: str, trained: Any) -> None:
-        """Told of the parameters with which the networks of the part ``name`` end."""
+        """Told of the changes with which the networks of the part ``name`` end."""
 
     def under(self, prefix: str) -> "Keep":
         """The same with ``prefix`` and a dot before every name."""

@@ -22,20 +22,20 @@ from rf_limits.experiments.training import Training
 from rf_limits.experiments.watch import Trained
 from rf_limits.experiments.width import FITS, WidthRun
 from rf_limits.learning.training import to_float64
-from rf_limits.models import Params, random_features
+from rf_limits.models import Params, moved, random_features
 from rf_limits.problem import Dataset
 
 Inputs = Float[Array, "m d"] | Float[np.ndarray, "m d"]
 Predictor = Callable[[Inputs], Float[Array, "m"]]
 """Inputs (m, d) to predictions (m,), float64."""
-_OF = {"network": "params", "linearized": "linear_params", "rf_descent": "rf_params"}
+_OF = {"network": "change", "linearized": "linear_change", "rf_descent": "rf_change"}
 
 
 class KeepTrained(Keep):
     """Keeps in memory what every part's networks end with.
 
     Attributes:
-      found: by name of the part, parameters of all its networks.
+      found: by name of the part, changes of the parameters of all its networks.
     """
 
     def __init__(self):
@@ -51,7 +51,7 @@ class Predictors:
 
     Args:
       training: that was run.
-      trained: by width, parameters of its networks in the order of ``WidthRun.cells``.
+      trained: by width, changes of its networks in the order of ``WidthRun.cells``.
     """
 
     def __init__(self, training: Training, trained: Mapping[int, Trained]):
@@ -72,11 +72,17 @@ class Predictors:
           RequirementError: there is no such network.
         """
         check_choice(method, set(TRAINED) & self._run(width).methods, "method")
+        change, init = self._change(method, width, lazy_scale, seed)
+        return moved(init, change), init
+
+    def _change(
+        self, method: str, width: int | None, lazy_scale: float | None, seed: int
+    ) -> tuple[Params, Params]:
+        """By how much the parameters changed, and what they were at initialization."""
         run, cell = self._run(width), self._cell(lazy_scale, seed)
         end = getattr(self.trained[run.network.width], _OF[method])
-        return to_float64(jax.tree.map(lambda leaf: jnp.asarray(leaf[cell]), end)), self._init(
-            run, seed
-        )
+        change = to_float64(jax.tree.map(lambda leaf: jnp.asarray(leaf[cell]), end))
+        return change, self._init(run, seed)
 
     def __call__(
         self, method: str, width: int | None, lazy_scale: float | None, seed: int
@@ -100,10 +106,10 @@ class Predictors:
     ) -> Predictor:
         check_choice(method, self.training.config.predictors.methods, "method")
         if method in TRAINED:
-            params, init = self.params(method, width, lazy_scale, seed)
+            given = self._change(method, width, lazy_scale, seed)
             output, alpha = self._run(width).output, jnp.asarray(self._scale(lazy_scale))
-            f = output.linearized if method == "linearized" else output
-            return partial(f, params, init, alpha)
+            f = output.linearized_after if method == "linearized" else output.after
+            return partial(f, *given, alpha)
         if method in FITS:
             return self._fitted(method, self._run(width), seed)
         return self._kernel(method, seed)

@@ -238,7 +238,7 @@ def rounding_remarks(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> list[
     return [
         f"ROUNDING: {len(bad)} networks (lazy scales {scales}) end where more than "
         f"{ROUNDING_LIMIT:.0%} of a training step is rounded away; exponents leave them out. "
-        "--config.precision=float64 trains on."
+        "An output that starts at zero (model.centring) is rounded less, and in float64."
     ]
 
 

@@ -35,6 +35,7 @@ from rf_limits.models import (
     ScaledOutput,
     hidden_state,
     kernel_from_states,
+    moved,
 )
 from rf_limits.problem import Dataset, Target
 
@@ -67,17 +68,17 @@ class Options(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """Parameters of every cell at one moment, or of one.
+    """By how much the parameters of every cell, or of one, have changed at one moment.
 
     Attributes:
-      params: of the networks.
-      linear_params: of their linearizations, or None.
-      rf_params: of the random features trained by the same steps, or None.
+      change: of the networks.
+      linear_change: of their linearizations, or None.
+      rf_change: of the random features trained by the same steps, or None.
     """
 
-    params: Params
-    linear_params: Params | None = None
-    rf_params: Params | None = None
+    change: Params
+    linear_change: Params | None = None
+    rf_change: Params | None = None
 
 
 class _View(NamedTuple):
@@ -163,7 +164,7 @@ class Watcher:
         """Measures all cells.
 
         Args:
-          trained: parameters of every cell.
+          trained: changes of every cell.
           cells: the ensemble.
           known: from :meth:`known`.
           which: (cells,) index of each cell's seed.
@@ -196,41 +197,41 @@ class Watcher:
             found["network"] = self._network(view, risks, steps)
         trained = view.trained
         alongside = {
-            "linearized": (trained.linear_params, "linearization_gap"),
-            "rf_descent": (trained.rf_params, "rf_gap"),  # its own linearization
+            "linearized": (trained.linear_change, "linearization_gap"),
+            "rf_descent": (trained.rf_change, "rf_gap"),  # its own linearization
         }
-        for method, (params, gap) in alongside.items():
+        for method, (change, gap) in alongside.items():
             if method not in self.methods:
                 continue
-            found[method] = self._alongside(method, view, params, risks)
+            found[method] = self._alongside(method, view, change, risks)
             if "network" in found:
-                distance = risks.gap(trained.params, params, view.init, view.alpha)
+                distance = risks.gap(trained.change, change, view.init, view.alpha)
                 found["network"][gap] = distance
         return found
 
     def _network(self, view: _View, risks: Any, steps: Array) -> Columns:
-        data = view.data
-        error = self.output(view.trained.params, view.init, view.alpha, data.x_train) - data.y_train
-        risk = risks.network(view.trained.params, view.init, view.alpha)
+        data, change = view.data, view.trained.change
+        f = partial(self.output.after, change, view.init, view.alpha)
+        risk = risks.network(change, view.init, view.alpha)
         columns = {
-            "train_loss": jnp.mean(error**2),
+            "train_loss": jnp.mean((f(data.x_train) - data.y_train) ** 2),
             **risk.columns(),
-            **movement(view.trained.params, view.init)._asdict(),
+            **movement(change, view.init)._asdict(),
             **self._kernels(view),
         }
         if self.options.test_loss or self.options.infinite_width:
-            f = self.output(view.trained.params, view.init, view.alpha, data.x_test)
+            values = f(data.x_test)
         if self.options.test_loss:
-            columns["test_loss"] = jnp.mean((f - data.y_test) ** 2)
+            columns["test_loss"] = jnp.mean((values - data.y_test) ** 2)
         if self.options.infinite_width:
             limit, y = self._predicted(view, steps), data.y_test
-            columns["ntk_gap"] = jnp.sqrt(jnp.mean((f - limit) ** 2))
-            losses = (jnp.mean((g - y) ** 2) for g in (f, limit))
+            columns["ntk_gap"] = jnp.sqrt(jnp.mean((values - limit) ** 2))
+            losses = (jnp.mean((g - y) ** 2) for g in (values, limit))
             columns["ntk_risk_gap"] = jnp.abs(jnp.subtract(*losses))
         if self.options.alignment:
             columns |= alignment(
                 self.output.network,
-                view.trained.params,
+                change,
                 view.init,
                 view.alpha,
                 jnp.asarray(self.weights),
@@ -241,7 +242,7 @@ class Watcher:
     def _extra(self, view: _View) -> Columns:
         """Measurements of the user's own."""
         x, y = (a[: self.options.num_probe] for a in (view.data.x_train, view.target))
-        seen = Seen(self.output, view.trained.params, view.init, view.alpha, x, y)
+        seen = Seen(self.output, moved(view.init, view.trained.change), view.init, view.alpha, x, y)
         return {name: measure(seen) for name, measure in self.options.extra}
 
     def _predicted(self, view: _View, steps: Array) -> Array:
@@ -254,8 +255,8 @@ class Watcher:
     def _kernels(self, view: _View) -> Columns:
         x = view.data.x_train[: self.options.num_probe]
         y = view.target[: self.options.num_probe]
-        network = self.output.network
-        before, now = (hidden_state(network, p, x) for p in (view.init, view.trained.params))
+        network, params = self.output.network, moved(view.init, view.trained.change)
+        before, now = (hidden_state(network, p, x) for p in (view.init, params))
 
         def kernel(state: HiddenState, layers: str = self.trainable) -> Array:
             return kernel_from_states(network, state, state, x, x, layers)
@@ -280,17 +281,17 @@ class Watcher:
         names = [f"ntk_eigenvalue_{k + 1}" for k in range(self.options.eigenvalues)]
         return columns | dict(zip(names, spectra[1].eigenvalues, strict=False))
 
-    def _alongside(self, method: str, view: _View, params: Params, risks: Any) -> Columns:
+    def _alongside(self, method: str, view: _View, change: Params, risks: Any) -> Columns:
         """Measurements of the linearization, or of the network that only trained its output."""
-        x, y, f, of = view.data.x_train, view.data.y_train, self.output, risks.network
+        x, y, f, of = view.data.x_train, view.data.y_train, self.output.after, risks.network
         if method == "linearized":
-            f, of = self.output.linearized, risks.linearized
-        error = f(params, view.init, view.alpha, x) - y
-        risk = of(params, view.init, view.alpha)
+            f, of = self.output.linearized_after, risks.linearized
+        error = f(change, view.init, view.alpha, x) - y
+        risk = of(change, view.init, view.alpha)
         return {
             "train_loss": jnp.mean(error**2),
             **risk.columns(),
-            **movement(params, view.init)._asdict(),
+            **movement(change, view.init)._asdict(),
         }
 
 

@@ -29,7 +29,7 @@ from rf_limits.experiments.validation import infinite_network, network_from_conf
 from rf_limits.experiments.watch import Options, Watcher, of_seed
 from rf_limits.learning.ensemble import networks_at_once, over_cells
 from rf_limits.learning.infinite_width import InfiniteWidth, infinite_width
-from rf_limits.learning.linearized import Spectrum, linearized_params, spectrum
+from rf_limits.learning.linearized import Spectrum, linearized_change, spectrum
 from rf_limits.learning.optimizers import parse_optimizer
 from rf_limits.learning.training import Cell, Trainer
 from rf_limits.measure.extra import EXTRA
@@ -112,7 +112,7 @@ def _closed_form(
     def one(shared, i, alpha, rate):
         start, steps = shared
         init, x, y, kernel = of_seed(start, i)
-        return linearized_params(
+        return linearized_change(
             output.network,
             init,
             x,
@@ -305,8 +305,8 @@ class WidthRun:
         placed = place(self.mesh, Start(self.inits, data.x_train, data.y_train))
         return placed._replace(spectra=self.spectra)
 
-    def closed_form_params(self, start: Start, cells: Cell, which: jax.Array, steps: int) -> Params:
-        """Parameters of every network's linearization after ``steps``, float64."""
+    def closed_form_change(self, start: Start, cells: Cell, which: jax.Array, steps: int) -> Params:
+        """By how much every linearization's parameters change in ``steps``, float64."""
         how = (self.output, self.config.model.trainable, self.spec.is_gradient_flow, self.mesh)
         given = (which, cells.alpha, cells.learning_rate, np.asarray(float(steps)))
         return _closed_form(start, *given, *how)

@@ -107,7 +107,7 @@ def pull_back(
     return jax.tree.map(lambda c, keep: c if keep else jnp.zeros_like(c), change, mask)
 
 
-def linearized_params(
+def linearized_change(
     network: OneHiddenLayer,
     init: Params,
     x: Float[Array, "n d"],
@@ -120,7 +120,7 @@ def linearized_params(
     trainable: str = "both",
     flow: bool = False,
 ) -> Params:
-    """Parameters of the linearized network after ``steps`` of full-batch gradient descent.
+    """Change of the linearized network's parameters in ``steps`` of full-batch gradient descent.
 
     The arguments are those of :func:`descent_coefficients` and :func:`pull_back`, ``alpha``
     the lazy scale (module docstring). With ``flow``, gradient flow for the same time,
@@ -130,5 +130,4 @@ def linearized_params(
         coefficients = flow_coefficients(kernel, residual, learning_rate * steps)
     else:
         coefficients = descent_coefficients(kernel, residual, learning_rate, steps)
-    change = pull_back(network, init, x, coefficients / alpha, trainable)
-    return jax.tree.map(jnp.subtract, init, change)
+    return pull_back(network, init, x, -coefficients / alpha, trainable)

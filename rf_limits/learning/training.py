@@ -26,20 +26,20 @@ from rf_limits.errors import check
 from rf_limits.learning.ensemble import over_cells
 from rf_limits.learning.flow import gradient_flow
 from rf_limits.learning.optimizers import OptimizerSpec, make_optimizer, trainable_mask
-from rf_limits.models.network import Params, ScaledOutput
+from rf_limits.models.network import Params
+from rf_limits.models.scaled_output import ScaledOutput, moved
 
-_EPSILON_RATIO = float(jnp.finfo(jnp.float64).eps / jnp.finfo(jnp.float32).eps)
 Loss = Callable[[Params], Array]
 
 
 @runtime_checkable
 class PopulationRisks(Protocol):
-    """Exact risks as functions of parameters; rf_limits.measure.risk.ExactRisk is one."""
+    """Exact risks as functions of changes; rf_limits.measure.risk.ExactRisk is one."""
 
-    def network(self, params: Params, init: Params, alpha: Array) -> Any:
+    def network(self, change: Params, init: Params, alpha: Array) -> Any:
         """Something with the network's ``risk``."""
 
-    def linearized(self, params: Params, init: Params, alpha: Array) -> Any:
+    def linearized(self, change: Params, init: Params, alpha: Array) -> Any:
         """Something with the linearization's ``risk``."""
 
 
@@ -71,6 +71,28 @@ def _own_streams(state: Any, cell: "Cell") -> Any:
     return jax.tree.map(convert, state)
 
 
+def _nudged(tree: Any, dtype: Any) -> Any:
+    """The same tree with every leaf one rounding up or down, in turn."""
+    half = 0.5 * float(jnp.finfo(dtype).eps)
+
+    def nudge(leaf: Array) -> Array:
+        signs = jnp.where(jnp.arange(leaf.size) % 3 == 0, -half, half).reshape(leaf.shape)
+        return leaf * (1.0 + signs)
+
+    return jax.tree.map(nudge, tree)
+
+
+def _lost(change: Params, update: Params, exact: Params) -> Array:
+    """|(change + update) - change - exact| / |exact|, or 1 where ``exact`` is zero."""
+
+    def flat(tree: Any) -> Array:
+        return jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(to_float64(tree))])
+
+    after = jax.tree.map(jnp.add, change, update)
+    size, lost = jnp.linalg.norm(flat(exact)), flat(after) - flat(change) - flat(exact)
+    return jnp.where(size > 0.0, jnp.linalg.norm(lost) / jnp.where(size > 0.0, size, 1.0), 1.0)
+
+
 class Cell(NamedTuple):
     """What one network is trained on; leaves carry a leading axis for an ensemble.
 
@@ -94,18 +116,21 @@ class Cell(NamedTuple):
 class TrainState(NamedTuple):
     """Where training stands.
 
+    Parameters are ``cell.init`` and their change: apart from it, no digit of the change is lost,
+    however small it is (docs/theory.md, section 9).
+
     Attributes:
-      params: parameters of the network.
+      change: of the network's parameters since initialization.
       optimizer: its optimizer state.
-      linear_params: parameters of the linearized network, or None if not trained alongside.
+      linear_change: the same of the linearized network, or None if not trained alongside.
       linear_optimizer: its optimizer state, or None.
       order: (n,) current permutation of the training set (minibatches), or None.
       step: steps taken.
     """
 
-    params: Params
+    change: Params
     optimizer: Any
-    linear_params: Params | None
+    linear_change: Params | None
     linear_optimizer: Any
     order: Int[Array, "*s n"] | None
     step: Int[Array, "*s"]
@@ -169,9 +194,10 @@ class Trainer:
             if not self.optimizer.is_gradient_flow:
                 optimizer = make_optimizer(self.optimizer, cell.learning_rate, self.trainable)
                 state = _own_streams(optimizer.init(cell.init), cell)
-            linear = (cell.init, state) if self.linearized else (None, None)
+            still = jax.tree.map(jnp.zeros_like, cell.init)
+            linear = (still, state) if self.linearized else (None, None)
             order = jnp.arange(cell.x.shape[0]) if self._minibatch else None
-            return TrainState(cell.init, state, *linear, order, jnp.zeros((), jnp.int64))
+            return TrainState(still, state, *linear, order, jnp.zeros((), jnp.int64))
 
         return stay(self.mesh, jax.vmap(one)(cells))
 
@@ -195,15 +221,15 @@ class Trainer:
     def rounding_error(self, state: TrainState, cells: Cell) -> Float[Array, "*s"]:
         """How much of the next step of every cell is lost to rounding.
 
-        At large lazy scales an update is tiny beside the weight it is added to, and float32
-        rounds it away: training stands still, which can look like an improvement
-        (docs/theory.md, section 9).
+        A change that is stored apart from the initialization takes up any update that is not
+        tiny beside the change itself. What remains is the rounding of an output that does not
+        start at zero: alpha 2^-24 or 2^-53 of g_0 (docs/theory.md, section 9).
 
         Returns:
-          |delta' - delta| / |delta|, with delta the change of the network's parameters in
-          one step and delta' the same in the precision of training; for float64 the error in
-          float32 times 2^-29. NaN for gradient flow and population training, which take no
-          such steps.
+          |delta' - delta| / |delta|. delta' is by how much the stored change grows; delta is the
+          same optimizer's update by the gradient in float64, of initial weights that differ by
+          one rounding in the precision of training. 1 where delta is zero: nothing moves. NaN
+          for gradient flow and population training, which take no such steps.
         """
         if self.optimizer.is_gradient_flow or self.population is not None:
             return jnp.full(cells.alpha.shape, jnp.nan)
@@ -211,19 +237,24 @@ class Trainer:
 
     @partial(jit_quickly, static_argnums=0)
     def _rounding_error(self, state: TrainState, cells: Cell) -> Array:
-        def change(dtype, state: TrainState, cell: Cell) -> Array:
-            state, cell = _floats_to(dtype, (state, cell))
-            after = dataclasses.replace(self, linearized=False)._step(state, cell)
-            steps = jax.tree.map(
-                lambda a, b: jnp.ravel(to_float64(a) - to_float64(b)), after.params, state.params
-            )
-            return jnp.concatenate(jax.tree.leaves(steps))
-
         def one(_: None, state: TrainState, cell: Cell) -> Array:
-            rounded, exact = (change(dtype, state, cell) for dtype in (jnp.float32, jnp.float64))
-            size = jnp.linalg.norm(exact)
-            error = jnp.linalg.norm(rounded - exact) / jnp.where(size > 0.0, size, 1.0)
-            return error * (1.0 if cell.x.dtype == jnp.float32 else _EPSILON_RATIO)
+            dtype = cell.x.dtype
+
+            def update(state: TrainState, cell: Cell) -> Params:
+                x, y, _ = self._batch(state, cell)
+                grads = jax.grad(self._losses(cell, x, y)[0])(state.change)
+                return _floats_to(dtype, grads)
+
+            own = update(state, cell)
+            wide = _floats_to(jnp.float64, (state, cell))
+            exact = update(wide[0], wide[1]._replace(init=_nudged(wide[1].init, dtype)))
+            return _lost(
+                state.change,
+                *(
+                    self._update(grads, state.change, state.optimizer, cell)[0]
+                    for grads in (own, exact)
+                ),
+            )
 
         return over_cells(one, 1, self.mesh)(None, state, cells)
 
@@ -248,61 +279,60 @@ class Trainer:
 
         def on_population(risk: Callable) -> Loss:
             init, alpha = to_float64((cell.init, cell.alpha))
-            return lambda p: 0.5 * risk(to_float64(p), init, alpha).risk / alpha**2
+            return lambda change: 0.5 * risk(to_float64(change), init, alpha).risk / alpha**2
 
         def on_batch(predict: Callable) -> Loss:
-            def loss(p):
-                error = predict(p, cell.init, cell.alpha, x) - y
-                return 0.5 * jnp.mean(error**2) / cell.alpha**2
+            def loss(change):
+                error = predict(change, cell.init, cell.alpha, x) - y
+                return 0.5 * jnp.mean((error / cell.alpha) ** 2)
 
             return loss
 
         if self.population is not None:
             risks = (self.population.network, self.population.linearized)
             return on_population(risks[0]), on_population(risks[1])
-        return on_batch(self.output), on_batch(self.output.linearized)
+        return on_batch(self.output.after), on_batch(self.output.linearized_after)
+
+    def _update(self, grads: Params, change: Params, memory: Any, cell: Cell) -> tuple[Params, Any]:
+        """The optimizer's update of a change, and its next state."""
+        optimizer = make_optimizer(self.optimizer, cell.learning_rate, self.trainable)
+        return optimizer.update(grads, memory, moved(cell.init, change))
 
     def _step(self, state: TrainState, cell: Cell) -> TrainState:
         x, y, order = self._batch(state, cell)
-        optimizer = make_optimizer(self.optimizer, cell.learning_rate, self.trainable)
 
-        def step(loss, params, memory):
-            updates, memory = optimizer.update(jax.grad(loss)(params), memory, params)
-            return jax.tree.map(jnp.add, params, updates), memory
+        def step(loss, change, memory):
+            updates, memory = self._update(jax.grad(loss)(change), change, memory, cell)
+            return jax.tree.map(jnp.add, change, updates), memory
 
         losses = self._losses(cell, x, y)
-        network = step(losses[0], state.params, state.optimizer)
+        network = step(losses[0], state.change, state.optimizer)
         linear = (None, None)
         if self.linearized:
-            linear = step(losses[1], state.linear_params, state.linear_optimizer)
+            linear = step(losses[1], state.linear_change, state.linear_optimizer)
         return TrainState(*network, *linear, order, state.step + 1)
 
     def _flow(self, state: TrainState, cell: Cell, num_steps: Array) -> TrainState:
-        duration = to_float64(cell.learning_rate) * num_steps
+        wide = _floats_to(jnp.float64, cell)
         moving = trainable_mask(cell.init, self.trainable)
-
         # weights move by 1/alpha where alpha is large: the solver's tolerances are those of the
         # change times alpha, which is what outputs are made of
-        start, size = to_float64(cell.init), jnp.maximum(to_float64(cell.alpha), 1.0)
+        size = jnp.maximum(wide.alpha, 1.0)
 
-        def moved(change):
-            return jax.tree.map(lambda leaf, by: leaf + by / size, start, change)
-
-        def follow(loss, params):
-            change = jax.tree.map(lambda a, b: size * (a - b), to_float64(params), start)
+        def follow(loss, change):
             found = gradient_flow(
-                lambda by: size**2 * loss(moved(by)),
-                change,
-                duration,
+                lambda scaled: size**2 * loss(jax.tree.map(lambda leaf: leaf / size, scaled)),
+                jax.tree.map(lambda leaf: size * leaf, to_float64(change)),
+                wide.learning_rate * num_steps,
                 moving=moving,
                 **self.optimizer.arguments,
             )
-            return jax.tree.map(lambda a, b: a.astype(b.dtype), moved(found), params)
+            return jax.tree.map(lambda a, b: (a / size).astype(b.dtype), found, change)
 
-        losses = self._losses(cell, cell.x, cell.y)
-        params = follow(losses[0], state.params)
-        linear = follow(losses[1], state.linear_params) if self.linearized else None
-        return TrainState(params, None, linear, None, None, state.step + num_steps)
+        losses = self._losses(wide, wide.x, wide.y)
+        change = follow(losses[0], state.change)
+        linear = follow(losses[1], state.linear_change) if self.linearized else None
+        return TrainState(change, None, linear, None, None, state.step + num_steps)
 
 
 def log_points(steps: int, count: int) -> list[int]:

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from rf_limits.models.network import OneHiddenLayer, Params, hidden_weights
+from rf_limits.models.scaled_output import moved
 
 ALIGNED_COSINE = 0.9
 """Neurons whose cosine with w* is above this count as aligned (an angle below 26 degrees)."""
@@ -19,8 +20,8 @@ class Alignment(NamedTuple):
     v = alpha p_out u w.
 
     Attributes:
-      effective_angle: between v and w*; NaN where v is zero to rounding, as at initialization if
-        that is subtracted.
+      effective_angle: between v and w*; NaN where v is zero, as at initialization if that is
+        subtracted.
       effective_norm: |v|/|w*|.
       best_angle: between w* and the neuron nearest to it.
       aligned_neurons: share of neurons with cosine to w* above :data:`ALIGNED_COSINE`.
@@ -43,7 +44,7 @@ def _angles(vectors: Float[Array, "N d"], direction: Float[Array, "d"]) -> Float
 
 def alignment(
     network: OneHiddenLayer,
-    params: Params,
+    change: Params,
     init: Params,
     alpha: Float[Array, ""],
     target: Float[Array, "d"],
@@ -54,7 +55,7 @@ def alignment(
 
     Args:
       network: the module g.
-      params: its parameters.
+      change: of its parameters since initialization.
       init: its parameters at initialization.
       alpha: lazy scale.
       target: (d,) w*.
@@ -64,22 +65,17 @@ def alignment(
     def rows(p: Params) -> tuple[Array, Array]:
         return hidden_weights(network, p)[0], p["params"]["output_kernel"]
 
-    def effective(p: Params) -> Array:
-        weights, u = rows(p)
-        return alpha * network.output_scale * (u @ weights)
-
     size = jnp.linalg.norm(target)
-    before = effective(init) if centred else jnp.zeros_like(target)
-    vector = effective(params) - before
-    least = 64.0 * jnp.finfo(jnp.float64).eps * jnp.linalg.norm(before)
-    weights, u = rows(params)
+    (before, u_before), (moves, du), (weights, u) = map(rows, (init, change, moved(init, change)))
+    vector = u_before @ moves + du @ weights  # without cancellation
+    if not centred:
+        vector = vector + u_before @ before
+    vector = alpha * network.output_scale * vector
     angles = _angles(weights, target / size)
     mass = jnp.abs(u) * jnp.linalg.norm(weights, axis=1)
     aligned = jnp.cos(angles) > ALIGNED_COSINE
     return Alignment(
-        jnp.where(
-            jnp.linalg.norm(vector) > least, _angles(vector[None], target / size)[0], jnp.nan
-        ),
+        jnp.where(jnp.linalg.norm(vector) > 0.0, _angles(vector[None], target / size)[0], jnp.nan),
         jnp.linalg.norm(vector) / size,
         jnp.min(angles),
         jnp.mean(aligned, dtype=jnp.float64),

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from jaxtyping import Array, Float
 
-from rf_limits.models.network import Params, ScaledOutput
+from rf_limits.models.network import Params
+from rf_limits.models.scaled_output import ScaledOutput
 
 
 class Seen(NamedTuple):

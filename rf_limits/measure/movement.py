@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from rf_limits.models.features import HiddenState
-from rf_limits.models.network import OneHiddenLayer, Params
+from rf_limits.models.network import OneHiddenLayer, Params, by_neuron
 
 
 class Movement(NamedTuple):
@@ -23,28 +23,19 @@ class Movement(NamedTuple):
     neuron_movement: Float[Array, ""]
 
 
-def _neurons(params: Params) -> Array:
-    """Hidden parameters by neuron, (d or d + 1, N), as they are trained."""
-    inner = params["params"]
-    if "hidden_bias" not in inner:
-        return inner["hidden_kernel"]
-    return jnp.concatenate([inner["hidden_kernel"], inner["hidden_bias"][None, :]])
-
-
-def movement(params: Params, init: Params) -> Movement:
-    """Movement of each layer and of the neuron that moved most.
+def movement(change: Params, init: Params) -> Movement:
+    """Movement of each layer and of the neuron that moved most, from the change of parameters.
 
     Sources: the coupling of Yehudai and Shamir (2019), section 3; Lee et al. (2019), where
     all three are O(N^{-1/2}).
     """
-    before, after = _neurons(init), _neurons(params)
-    u_before, u_after = init["params"]["output_kernel"], params["params"]["output_kernel"]
-    size = jnp.linalg.norm(u_before)
-    by_neuron = jnp.linalg.norm(after - before, axis=0) / jnp.linalg.norm(before, axis=0)
+    (before, u), (moves, du) = by_neuron(init), by_neuron(change)
+    size = jnp.linalg.norm(u)
+    of_neurons = jnp.linalg.norm(moves, axis=0) / jnp.linalg.norm(before, axis=0)
     return Movement(
-        jnp.linalg.norm(after - before) / jnp.linalg.norm(before),
-        jnp.linalg.norm(u_after - u_before) / jnp.where(size > 0.0, size, u_before.size**0.5),
-        jnp.max(by_neuron),
+        jnp.linalg.norm(moves) / jnp.linalg.norm(before),
+        jnp.linalg.norm(du) / jnp.where(size > 0.0, size, u.size**0.5),
+        jnp.max(of_neurons),
     )
 
 

@@ -13,7 +13,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from rf_limits.measure.risk import ExactRisk, Risk, risk_is_exact
-from rf_limits.models.network import Params, ScaledOutput, hidden_weights
+from rf_limits.models.network import Params, hidden_weights
+from rf_limits.models.scaled_output import ScaledOutput, moved
 from rf_limits.problem.neurons import Teacher
 from rf_limits.problem.target import Target
 from rf_limits.theory.blocks import sum_over_blocks
@@ -78,17 +79,17 @@ class ExactNeuronRisk:
         value = alpha**2 * square - 2.0 * alpha * cross + self.second_moment
         return Risk(value, jnp.zeros_like(value))
 
-    def network(self, params: Params, init: Params, alpha: Array) -> Risk:
-        """Risk of f at ``params``."""
+    def network(self, change: Params, init: Params, alpha: Array) -> Risk:
+        """Risk of f at ``init + change``."""
+        params = moved(init, change)
         square, cross = self._product(params, params), self._cross(params)
         if self.output.centred:
             square += self._product(init, init) - 2.0 * self._product(params, init)
             cross -= self._cross(init)
         return self._risk(square, cross, alpha)
 
-    def linearized(self, params: Params, init: Params, alpha: Array) -> Risk:
-        """Risk of the linearization of f around ``init``, at ``params``."""
-        change = jax.tree.map(jnp.subtract, params, init)
+    def linearized(self, change: Params, init: Params, alpha: Array) -> Risk:
+        """Risk of the linearization of f around ``init``, at ``init + change``."""
         square = self.slope_square(init, change)
         cross = _along(self._cross, init, change)
         if not self.output.centred:
@@ -97,9 +98,9 @@ class ExactNeuronRisk:
             cross += self._cross(init)
         return self._risk(square, cross, alpha)
 
-    def gap(self, params: Params, linear_params: Params, init: Params, alpha: Array) -> Array:
+    def gap(self, change: Params, linear_change: Params, init: Params, alpha: Array) -> Array:
         """Root mean square difference between f and its linearization, over the population."""
-        change = jax.tree.map(jnp.subtract, linear_params, init)
+        params, change = moved(init, change), linear_change
         square = self._product(params, params) - 2.0 * self._product(params, init)
         square += self._product(init, init) + self.slope_square(init, change)
         square -= 2.0 * _along(lambda q: self._product(params, q), init, change)

@@ -11,11 +11,11 @@ from jaxtyping import Array, Float
 from rf_limits.models.network import (
     OneHiddenLayer,
     Params,
-    ScaledOutput,
     as_relu_sum,
     linearized_relu_sum,
     tangent_relu_sum,
 )
+from rf_limits.models.scaled_output import ScaledOutput, moved
 from rf_limits.problem.sampled import SampledTarget
 from rf_limits.problem.target import Target
 from rf_limits.theory.degree_risks import degree_risks
@@ -114,27 +114,27 @@ class ExactRisk:
     second_moment: float
     max_degree: int = -1
 
-    def network(self, params: Params, init: Params, alpha: Array) -> Risk:
-        """Risk of f at ``params``."""
-        f = (as_relu_sum(self.output.network, params, alpha),)
+    def network(self, change: Params, init: Params, alpha: Array) -> Risk:
+        """Risk of f at ``init + change``."""
+        f = (as_relu_sum(self.output.network, moved(init, change), alpha),)
         if self.output.centred:
             f = (*f, as_relu_sum(self.output.network, init, -alpha))
         return self.of(f)
 
-    def linearized(self, params: Params, init: Params, alpha: Array) -> Risk:
-        """Risk of the linearization of f around ``init``, at ``params``."""
+    def linearized(self, change: Params, init: Params, alpha: Array) -> Risk:
+        """Risk of the linearization of f around ``init``, at ``init + change``."""
         f = linearized_relu_sum(
-            self.output.network, init, params, alpha, centred=self.output.centred
+            self.output.network, init, change, alpha, centred=self.output.centred
         )
         return self.of(f)
 
-    def gap(self, params: Params, linear_params: Params, init: Params, alpha: Array) -> Array:
+    def gap(self, change: Params, linear_change: Params, init: Params, alpha: Array) -> Array:
         """Root mean square difference between f and its linearization, over the population.
 
         Centring takes the same function off both, so it does not enter.
         """
-        f = as_relu_sum(self.output.network, params, alpha)
-        g = linearized_relu_sum(self.output.network, init, linear_params, alpha)
+        f = as_relu_sum(self.output.network, moved(init, change), alpha)
+        g = linearized_relu_sum(self.output.network, init, linear_change, alpha)
         return jnp.sqrt(mean_square_difference(f, g))
 
     def slope_square(self, init: Params, change: Params) -> Array:
@@ -173,16 +173,16 @@ class SampledRisk:
     x: Float[Array, "m d"]
     y: Float[Array, "m"]
 
-    def network(self, params: Params, init: Params, alpha: Array) -> Risk:
-        """Risk of f at ``params``."""
-        return sampled_risk(self.output(params, init, alpha, self.x), self.y)
+    def network(self, change: Params, init: Params, alpha: Array) -> Risk:
+        """Risk of f at ``init + change``."""
+        return sampled_risk(self.output.after(change, init, alpha, self.x), self.y)
 
-    def linearized(self, params: Params, init: Params, alpha: Array) -> Risk:
-        """Risk of the linearization of f around ``init``, at ``params``."""
-        return sampled_risk(self.output.linearized(params, init, alpha, self.x), self.y)
+    def linearized(self, change: Params, init: Params, alpha: Array) -> Risk:
+        """Risk of the linearization of f around ``init``, at ``init + change``."""
+        return sampled_risk(self.output.linearized_after(change, init, alpha, self.x), self.y)
 
-    def gap(self, params: Params, linear_params: Params, init: Params, alpha: Array) -> Array:
+    def gap(self, change: Params, linear_change: Params, init: Params, alpha: Array) -> Array:
         """Root mean square difference between f and its linearization, on the test set."""
-        f = self.output(params, init, alpha, self.x)
-        g = self.output.linearized(linear_params, init, alpha, self.x)
+        f = self.output.after(change, init, alpha, self.x)
+        g = self.output.linearized_after(linear_change, init, alpha, self.x)
         return jnp.sqrt(jnp.mean((f - g) ** 2))

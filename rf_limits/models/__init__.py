@@ -18,13 +18,13 @@ from rf_limits.models.infinite_width import (
 from rf_limits.models.network import (
     OneHiddenLayer,
     Params,
-    ScaledOutput,
     as_relu_sum,
     init_params,
     linearized_relu_sum,
     make_network,
     tangent_relu_sum,
 )
+from rf_limits.models.scaled_output import ScaledOutput, change_of, moved
 
 __all__ = [
     "Ensemble",
@@ -35,6 +35,7 @@ __all__ = [
     "Params",
     "ScaledOutput",
     "as_relu_sum",
+    "change_of",
     "gradient_flow_ensemble",
     "hidden_state",
     "infinite_width_kernels",
@@ -42,6 +43,7 @@ __all__ = [
     "kernel_from_states",
     "linearized_relu_sum",
     "make_network",
+    "moved",
     "random_features",
     "tangent_features",
     "tangent_kernel",

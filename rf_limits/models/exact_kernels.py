@@ -9,11 +9,11 @@ z = x/sqrt(d), or (x/sqrt(d), 1) where there are random biases. ReLU has closed 
 import functools
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from rf_limits.models.network import ACTIVATIONS, OneHiddenLayer
+from rf_limits.models.increments import ACTIVATIONS, slope
+from rf_limits.models.network import OneHiddenLayer
 from rf_limits.theory.activation_kernels import (
     DEGREE,
     Elementwise,
@@ -70,7 +70,7 @@ def hidden_rows(network: OneHiddenLayer, x: Float[Array, "n d"]) -> Float[Array,
 
 @functools.lru_cache(maxsize=64)
 def _derivative(function: Elementwise) -> Elementwise:
-    return lambda h: jax.jvp(function, (h,), (jnp.ones_like(h),))[1]
+    return functools.partial(slope, function)
 
 
 def exact_points(network: OneHiddenLayer, x: Float[Array, "n d"]) -> Points:

@@ -1,4 +1,4 @@
-r"""The one-hidden-layer network, and the scaled, possibly centred output that is trained.
+r"""The one-hidden-layer network g.
 
 g(x) = p_out sum_i u_i sigma(p_in <w_i, x> + b_i), with by parameterization
 
@@ -19,7 +19,6 @@ terms of W = p_in w and U = p_out u, with variances 1/d and 1/N^2, it is N times
 and 1/N times for U. Mean field is the same up to a factor d between the two.
 """
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -29,25 +28,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from rf_limits.errors import check, check_choice
-from rf_limits.models.relu_output import relu_output
+from rf_limits.models.increments import ACTIVATIONS, increment, moved_sum
+from rf_limits.models.relu_output import relu_output, relu_output_change
 from rf_limits.theory.relu_moments import ReluSum
 from rf_limits.types import Scalar
 
 Params = Mapping[str, Any]
 
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
-    "relu": nn.relu,
-    "erf": jax.scipy.special.erf,
-    "tanh": jnp.tanh,
-    "gelu": lambda h: nn.gelu(h, approximate=False),
-    "sigmoid": nn.sigmoid,
-    "softplus": nn.softplus,
-    "sin": jnp.sin,
-    "linear": lambda h: h,
-    "quadratic": lambda h: h**2,
-    "abs": jnp.abs,
-    "relu_squared": lambda h: nn.relu(h) ** 2,
-}
 PARAMETERIZATIONS = ("ntk", "standard", "mean_field", "mup")
 CENTRINGS = ("none", "subtract", "antisymmetric")
 OUTPUT_INITS = ("gaussian", "sign", "positive", "zero")
@@ -91,6 +78,11 @@ class OneHiddenLayer(nn.Module):
         """The factor p_out."""
         scales = {"standard": 1.0, "mean_field": 1.0 / self.width}
         return scales.get(self.parameterization, self.width**-0.5)
+
+    @property
+    def starts_at_zero(self) -> bool:
+        """Whether g is zero, exactly, with weights as :func:`init_params` draws them."""
+        return self.antisymmetric or self.output_init == "zero"
 
     def weight_std(self, dim: int) -> float:
         """Standard deviation of the hidden weights at initialization."""
@@ -140,10 +132,9 @@ class OneHiddenLayer(nn.Module):
         bias_init = self._mirrored(nn.initializers.normal(1.0 / self.bias_scale), 1.0)
         output_init = self._mirrored(self._output_init, -1.0)
         kernel = self.param("hidden_kernel", kernel_init, (dim, self.width), jnp.float64)
-        x = x * self.input_scale(dim)
+        x = self._rows(x)
         if self.use_bias:
             bias = self.param("hidden_bias", bias_init, (self.width,), jnp.float64)
-            x = jnp.concatenate([x, jnp.full_like(x[:, :1], self.bias_scale)], axis=1)
             kernel = jnp.concatenate([kernel, bias[None, :]])
         u = self.param("output_kernel", output_init, (self.width,), jnp.float64)
         if not self.antisymmetric:
@@ -152,11 +143,44 @@ class OneHiddenLayer(nn.Module):
         first = self._neurons(x, kernel[:, :half], u[:half])
         return (first + self._neurons(x, kernel[:, half:], u[half:])) * self.output_scale
 
+    def _rows(self, x: Array) -> Array:
+        """Inputs times their factor, and that of the biases as one more column."""
+        x = x * self.input_scale(x.shape[-1])
+        if not self.use_bias:
+            return x
+        return jnp.concatenate([x, jnp.full_like(x[:, :1], self.bias_scale)], axis=1)
+
+    def output_change(
+        self, init: Params, change: Params, x: Float[Array, "n d"]
+    ) -> Float[Array, "n"]:
+        """g(init + change) - g(init) at the rows of ``x``, without cancellation.
+
+        p_out sum_i [u_i (sigma(h_i + dh_i) - sigma(h_i)) + du_i sigma(h_i + dh_i)], with dh_i
+        from the change alone: no digit of a small change is lost.
+        """
+        x = self._rows(x)
+        (kernel, u), (dkernel, du) = by_neuron(init), by_neuron(change)
+        if self.activation == "relu":
+            return relu_output_change(x, kernel, u, dkernel, du) * self.output_scale
+        h, dh = x @ kernel, x @ dkernel
+        before = ACTIVATIONS[self.activation](h)
+        by = increment(self.activation, h, dh)
+        return moved_sum(by, before, u, du) * self.output_scale
+
     def _neurons(self, x: Array, kernel: Array, u: Array) -> Array:
         """sum_i u_i sigma(<kernel_i, x_a>)."""
         if self.activation == "relu":
             return relu_output(x, kernel, u)
         return ACTIVATIONS[self.activation](x @ kernel) @ u
+
+
+def by_neuron(params: Params) -> tuple[Array, Array]:
+    """Hidden parameters (d or d + 1, N), biases last, and output weights (N,), as trained."""
+    inner = params["params"]
+    kernel, u = inner["hidden_kernel"], inner["output_kernel"]
+    if "hidden_bias" not in inner:
+        return kernel, u
+    return jnp.concatenate([kernel, inner["hidden_bias"][None, :]]), u
 
 
 def make_network(
@@ -192,43 +216,6 @@ def init_params(network: OneHiddenLayer, key: Key[Array, ""], dim: int) -> Param
       ``{"params": {"hidden_kernel": (d, N), ["hidden_bias": (N,),] "output_kernel": (N,)}}``.
     """
     return network.init(key, jnp.zeros((1, dim), jnp.float64))
-
-
-@dataclasses.dataclass(frozen=True)
-class ScaledOutput:
-    """f(params, x) = alpha (g(params, x) - [centred] g(params_0, x)).
-
-    Chizat, Oyallon and Bach (2019), equation (1): large alpha (with the loss divided by
-    alpha^2) makes training lazy. ``alpha`` and ``init`` may be traced values.
-
-    Attributes:
-      network: the module g.
-      centred: whether g at initialization is subtracted.
-    """
-
-    network: OneHiddenLayer
-    centred: bool
-
-    def __call__(
-        self, params: Params, init: Params, alpha: Float[Array, ""], x: Float[Array, "n d"]
-    ) -> Float[Array, "n"]:
-        """Values of f at the rows of ``x``."""
-        value = self.network.apply(params, x)
-        if self.centred:
-            value = value - self.network.apply(init, x)
-        return alpha * value
-
-    def linearized(
-        self,
-        params: Params,
-        init: Params,
-        alpha: Float[Array, ""],
-        x: Float[Array, "n d"],
-    ) -> Float[Array, "n"]:
-        """First-order Taylor expansion of f around ``init``, evaluated at ``params``."""
-        change = jax.tree.map(jnp.subtract, params, init)
-        value, slope = jax.jvp(lambda p: self.network.apply(p, x), (init,), (change,))
-        return alpha * (slope if self.centred else value + slope)
 
 
 def hidden_weights(network: OneHiddenLayer, params: Params) -> tuple[Array, Array | None]:
@@ -279,16 +266,15 @@ def tangent_relu_sum(
 def linearized_relu_sum(
     network: OneHiddenLayer,
     init: Params,
-    params: Params,
+    change: Params,
     scale: Scalar = 1.0,
     *,
     centred: bool = False,
 ) -> ReluSum:
-    """``scale`` times the linearization of g around ``init`` at ``params``, N gates.
+    """``scale`` times the linearization of g around ``init`` at ``init + change``, N gates.
 
     With ``centred`` the value at ``init`` is left out.
     """
-    change = jax.tree.map(jnp.subtract, params, init)
     tangent = tangent_relu_sum(network, init, change, scale)
     if centred:
         return tangent

@@ -15,7 +15,8 @@ import numpy as np
 
 from rf_limits.runs.files import write_whole
 
-_MAGIC = b"rf_limits state 1\n"
+_MAGIC = b"rf_limits state 2\n"
+"""Version 1 held parameters, where states of training hold their change."""
 _DIGEST = hashlib.sha256().digest_size
 _KEPT = 2
 _CHUNK = 1 << 22
@@ -71,7 +72,7 @@ def load_arrays(file: io.BufferedIOBase) -> dict[str, np.ndarray]:
         raise DamagedError("its checksum does not match")
     file.seek(0)
     if file.readline() != _MAGIC:
-        raise DamagedError("not a state of this version")
+        raise DamagedError("a state of another version of rf_limits")
     arrays = {}
     while file.tell() < size:
         name = file.readline().decode().removesuffix("\n")

@@ -136,7 +136,7 @@ def _facts(prepared):
     held = []
     compiled = _compilations(lambda: held.append(trainer.advance(state, cells, 2)))
     after = [leaf.sharding for leaf in jax.tree.leaves(held[0])]
-    kernel = held[0].params["params"]["hidden_kernel"]
+    kernel = held[0].change["params"]["hidden_kernel"]
     return {
         "devices": sorted(sizes),
         "compiled_again": compiled,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rf_limits.learning.flow import gradient_flow
-from rf_limits.learning.linearized import linearized_params, spectrum
+from rf_limits.learning.linearized import linearized_change, spectrum
 from rf_limits.learning.optimizers import parse_optimizer
 from rf_limits.learning.step_size import population_sharpness
 from rf_limits.learning.training import Cell, Trainer
@@ -85,8 +85,8 @@ def test_population_gradient_is_the_limit_of_sample_gradients(use_bias):
     def move(trainer, cells):
         """Steps of network and linearization, along a few random directions."""
         state = trainer.advance(trainer.start(cells), cells, 1)
-        both, start = (state.params, state.linear_params), flat(cells.init)
-        return np.stack([directions @ (flat(tree) - start) for tree in both])
+        both = state.change, state.linear_change
+        return np.stack([directions @ flat(tree) for tree in both])
 
     on_data = Trainer(exact.output, spec, linearized=True)
     on_risk = Trainer(exact.output, spec, linearized=True, population=exact)
@@ -106,12 +106,12 @@ def test_descent_tends_to_flow():
         exact.output, parse_optimizer("gradient_flow(rtol=1e-9, atol=1e-11)"), population=exact
     )
     cells = one_cell(exact, init, points(5), 1.0)
-    end = flat(flow.advance(flow.start(cells), cells, 4).params)
+    end = flat(flow.advance(flow.start(cells), cells, 4).change)
     gaps = []
     for parts in (20, 40):
         cells = one_cell(exact, init, points(5), 1.0 / parts)
         descent = Trainer(exact.output, parse_optimizer("sgd"), linearized=True, population=exact)
-        found = flat(descent.advance(descent.start(cells), cells, 4 * parts).params)
+        found = flat(descent.advance(descent.start(cells), cells, 4 * parts).change)
         gaps.append(np.linalg.norm(end - found))
     assert 1.8 < gaps[0] / gaps[1] < 2.2
 
@@ -129,12 +129,12 @@ def test_linearized_flow_matches_closed_form():
     def closed_form(init, x):
         kernel = spectrum(tangent_kernel(network, init, x))
         options = {"alpha": 3.0, "learning_rate": 0.5, "steps": 20, "flow": True}
-        return linearized_params(network, init, x, -exact.target(x), kernel, **options)
+        return linearized_change(network, init, x, -exact.target(x), kernel, **options)
 
     expected = closed_form(init, x)
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a[0], b, rtol=1e-6, atol=1e-8),
-        state.linear_params,
+        state.linear_change,
         expected,
     )
 

@@ -11,10 +11,10 @@ import pytest
 from rf_limits.errors import RequirementError
 from rf_limits.learning import ensemble
 from rf_limits.learning.ensemble import CACHE_BYTES, DEVICE_SHARE, LIVE, networks_at_once
-from rf_limits.learning.linearized import linearized_params, spectrum
+from rf_limits.learning.linearized import linearized_change, spectrum
 from rf_limits.learning.optimizers import parse_optimizer
 from rf_limits.learning.training import Cell, Trainer, log_points
-from rf_limits.models import ScaledOutput, make_network, tangent_kernel
+from rf_limits.models import ScaledOutput, make_network, moved, tangent_kernel
 from tests.models.drawn import drawn_params
 from tests.rounding import rounding
 from tests.variants import kept
@@ -85,7 +85,8 @@ def test_full_batch_equals_plain_optax_loop(key, text):
     both = 2 * [(cell.init, jax.tree.map(np.asarray, optimizer.init(cell.init)))]
     for _ in range(25):
         both = step(both, cell)
-    for found, (expected, _) in zip((state.params, state.linear_params), both, strict=True):
+    for change, (expected, _) in zip((state.change, state.linear_change), both, strict=True):
+        found = moved(batch.init, change)
         # Adam divides a slope, known to 1e-16, by its size and 1e-8
         jax.tree.map(
             lambda u, v: np.testing.assert_allclose(u[0], v, rtol=1e-9, atol=1e-9), found, expected
@@ -110,7 +111,7 @@ def test_linearized_training_matches_closed_form(key, trainable, centred):
     def closed_form(cells, grams, steps):
         def one(cell, gram):
             residual = output(cell.init, cell.init, cell.alpha, cell.x) - cell.y
-            return linearized_params(
+            return linearized_change(
                 network,
                 cell.init,
                 cell.x,
@@ -130,7 +131,7 @@ def test_linearized_training_matches_closed_form(key, trainable, centred):
         for steps in (0, 1, 2, 7, 300):
             state = trainer.advance(state, batch, steps - before)
             before = steps
-            assert_close(state.linear_params, closed_form(batch, grams, float(steps)), steps + NUM)
+            assert_close(state.linear_change, closed_form(batch, grams, float(steps)), steps + NUM)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +154,7 @@ def test_ensemble_equals_members_alone(key, at_once, batch_size):
     for i in range(3):
         alone = jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], batch)
         state = trainer.advance(trainer.start(alone), alone, 40)
-        for name in ("params", "linear_params"):
+        for name in ("change", "linear_change"):
             many, single = (getattr(trained, name) for trained in (together, state))
             assert_close(one_cell(many, i), one_cell(single, 0), 40)
 
@@ -169,7 +170,7 @@ def test_chunks_do_not_matter(key, batch_size):
     state = trainer.start(batch)
     for steps in (1, 4, 11, 14):
         state = trainer.advance(state, batch, steps)
-    jax.tree.map(np.testing.assert_array_equal, whole.params, state.params)
+    jax.tree.map(np.testing.assert_array_equal, whole.change, state.change)
 
 
 def test_minibatches_cover_every_epoch(key):
@@ -228,7 +229,7 @@ def test_training_dtype_is_explicit(key):
     trainer = Trainer(ScaledOutput(network, True), parse_optimizer("adam"), linearized=True)
     batch = cells(key, network, dtype=jnp.float32)
     state = trainer.advance(trainer.start(batch), batch, 3)
-    dtypes = {leaf.dtype for leaf in jax.tree.leaves((state.params, state.linear_params))}
+    dtypes = {leaf.dtype for leaf in jax.tree.leaves((state.change, state.linear_change))}
     assert dtypes == {jnp.dtype("float32")}
 
 

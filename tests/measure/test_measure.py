@@ -9,7 +9,7 @@ from rf_limits.measure.kernel import kernel_alignment, kernel_drift
 from rf_limits.measure.movement import activation_flips, count_parameters, movement
 from rf_limits.measure.risk import ExactRisk, Risk, SampledRisk, risk_is_exact, sampled_risk
 from rf_limits.measure.scaling import power_law
-from rf_limits.models import ScaledOutput, hidden_state, init_params, make_network
+from rf_limits.models import ScaledOutput, change_of, hidden_state, init_params, make_network
 from rf_limits.problem import make_target
 from tests.models.drawn import drawn_params
 from tests.rounding import LIBRARY, rounding
@@ -30,7 +30,7 @@ def params_of(kernel, output, bias=None):
 def test_movement_by_hand():
     before = params_of([[3.0, 0.0], [4.0, 1.0]], [1.0, 1.0])
     after = params_of([[3.0, 0.0], [4.0, 3.0]], [1.0, 0.0])
-    found = jax.jit(movement)(after, before)
+    found = jax.jit(movement)(change_of(after, before), before)
     expected = (2 / np.sqrt(26), 1 / np.sqrt(2), 2.0)
     np.testing.assert_allclose(found, expected, rtol=NORMS)
 
@@ -38,7 +38,9 @@ def test_movement_by_hand():
 def test_movement_counts_biases():
     before = params_of([[3.0]], [1.0], bias=[4.0])
     after = params_of([[3.0]], [1.0], bias=[5.0])
-    np.testing.assert_allclose(jax.jit(movement)(after, before).weight_movement, 0.2, rtol=NORMS)
+    np.testing.assert_allclose(
+        jax.jit(movement)(change_of(after, before), before).weight_movement, 0.2, rtol=NORMS
+    )
 
 
 def test_drift_and_alignment_by_hand():
@@ -80,21 +82,22 @@ def test_exact_risk_matches_simulation(key, centred, use_bias, kind, parameteriz
     moment = target.second_moment("gaussian")
     rng = np.random.default_rng(0)
     init, noise = (drawn_params(network, DIM, seed) for seed in (1, 2))
-    params = jax.tree.map(lambda a, b: a + 0.3 * b, init, noise)
-    linear = jax.tree.map(lambda a, b: a - 0.2 * b, init, noise)
+    change = jax.tree.map(lambda leaf: 0.3 * leaf, noise)
+    linear = jax.tree.map(lambda leaf: -0.2 * leaf, noise)
 
     @jax.jit
-    def risks(params, linear, init, alpha, x):
+    def risks(change, linear, init, alpha, x):
         exact = ExactRisk(output, target, moment)
         sampled = SampledRisk(output, x, target(x))
         both = [
-            (one.network(params, init, alpha), one.linearized(linear, init, alpha))
+            (one.network(change, init, alpha), one.linearized(linear, init, alpha))
             for one in (exact, sampled)
         ]
-        square = (output(params, init, alpha, x) - output.linearized(linear, init, alpha, x)) ** 2
-        return *both, exact.gap(params, linear, init, alpha), jnp.mean(square), jnp.std(square)
+        given = (init, alpha, x)
+        square = (output.after(change, *given) - output.linearized_after(linear, *given)) ** 2
+        return *both, exact.gap(change, linear, init, alpha), jnp.mean(square), jnp.std(square)
 
-    exact, sampled, gap, mean, std = risks(params, linear, init, 1.7, rng.normal(size=(DRAWS, DIM)))
+    exact, sampled, gap, mean, std = risks(change, linear, init, 1.7, rng.normal(size=(DRAWS, DIM)))
     for found, estimate in zip(exact, sampled, strict=True):
         # 6 standard errors: false alarm below 1e-8
         assert abs(found.risk - estimate.risk) < 6 * estimate.standard_error
@@ -113,7 +116,8 @@ def test_risk_on_the_sphere_is_exact_without_biases(key):
     @jax.jit
     def risks(init, alpha, x):
         pair = ExactRisk(output, target, moment), SampledRisk(output, x, target(x))
-        return [one.network(init, init, alpha) for one in pair]
+        still = jax.tree.map(jnp.zeros_like, init)
+        return [one.network(still, init, alpha) for one in pair]
 
     found, estimate = risks(drawn_params(network, DIM, 1), 1.0, x)
     assert abs(found.risk - estimate.risk) < 6 * estimate.standard_error

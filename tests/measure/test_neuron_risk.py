@@ -7,7 +7,7 @@ import pytest
 
 from rf_limits.measure.neuron_risk import ExactNeuronRisk, exact_risk
 from rf_limits.measure.risk import ExactRisk
-from rf_limits.models import ScaledOutput, make_network
+from rf_limits.models import ScaledOutput, change_of, make_network
 from rf_limits.problem.neurons import Teacher
 from rf_limits.problem.targets import make_target
 
@@ -50,14 +50,14 @@ def test_against_simulation(activation, use_bias, centred):
     def risks(init, moved, other, u, x):
         y = target(x)
         f, g = output(moved, init, ALPHA, x), output.linearized(other, init, ALPHA, x)
-        change = jax.tree.map(jnp.subtract, other, init)
+        by, change = change_of(moved, init), change_of(other, init)
         slope = jax.jvp(lambda p: output.network.apply(p, x), (init,), (change,))[1]
         refitted = {"params": {**init["params"], "output_kernel": u}}
         differences = (f - y, g - y, f - g, slope - y, output.network.apply(refitted, x) - y)
         found = (
-            exact.network(moved, init, ALPHA).risk,
-            exact.linearized(other, init, ALPHA).risk,
-            exact.gap(moved, other, init, ALPHA) ** 2,
+            exact.network(by, init, ALPHA).risk,
+            exact.linearized(change, init, ALPHA).risk,
+            exact.gap(by, change, init, ALPHA) ** 2,
             exact.tangent_features(init, change).risk,
             exact.random_features(init, u).risk,
         )
@@ -79,12 +79,12 @@ def test_agrees_with_the_route_of_relu():
 
     @jax.jit
     def both(init, moved, other):
-        change = jax.tree.map(jnp.subtract, other, init)
+        by, change = change_of(moved, init), change_of(other, init)
         return [
             (
-                exact.network(moved, init, ALPHA).risk,
-                exact.linearized(other, init, ALPHA).risk,
-                exact.gap(moved, other, init, ALPHA) ** 2,
+                exact.network(by, init, ALPHA).risk,
+                exact.linearized(change, init, ALPHA).risk,
+                exact.gap(by, change, init, ALPHA) ** 2,
                 exact.slope_square(init, change),
                 exact.tangent_features(init, change).risk,
             )

@@ -168,7 +168,7 @@ def test_relu_sums_are_the_network(use_bias):
         sums = (
             as_relu_sum(network, params, 2.0)(x),
             tangent_relu_sum(network, init, change)(x),
-            linearized_relu_sum(network, init, params, 0.5)(x),
+            linearized_relu_sum(network, init, change, 0.5)(x),
         )
         return sums, (2.0 * network.apply(params, x), slope, 0.5 * (value + slope))
 

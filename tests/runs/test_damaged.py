@@ -156,7 +156,7 @@ def test_records_that_are_none_are_named(tmp_path, text):
 def test_states_of_another_version_are_not_read():
     file = io.BytesIO()
     dump_arrays(file, {"x": np.arange(3.0)})
-    body = file.getvalue()[:-32].replace(b"rf_limits state 1", b"rf_limits state 0")
+    body = file.getvalue()[:-32].replace(b"rf_limits state 2", b"rf_limits state 1")
     with pytest.raises(DamagedError, match="version"):
         load_arrays(io.BytesIO(body + hashlib.sha256(body).digest()))
 

@@ -46,7 +46,8 @@ from rf_limits.measure.risk import sampled_risk
 from rf_limits.measure.tiled_kernel_risk import tiled_kernel_risk
 from rf_limits.models.features import random_features
 from rf_limits.models.infinite_width import InfiniteNetwork
-from rf_limits.models.network import OneHiddenLayer, ScaledOutput, init_params, make_network
+from rf_limits.models.network import OneHiddenLayer, init_params, make_network
+from rf_limits.models.scaled_output import ScaledOutput
 from rf_limits.problem import Target, make_target, second_moment_error
 from rf_limits.problem.seeds import key_of
 

@@ -24,7 +24,7 @@ from rf_limits.figures.dynamics import ntk_curves as ntk_curves_figure
 from rf_limits.figures.dynamics import single_neuron as single_neuron_figure
 from rf_limits.learning.optimizers import parse_optimizer
 from rf_limits.learning.training import Cell, Trainer
-from rf_limits.models import ScaledOutput, init_params, make_network
+from rf_limits.models import ScaledOutput, init_params, make_network, moved
 from rf_limits.runs.store import plain
 from tests.rounding import LIBRARY, rounding
 
@@ -188,7 +188,7 @@ def test_chizat_in_the_words_of_the_paper(key):
         key,
     )
     cells = jax.tree.map(lambda leaf: leaf[None], one)
-    after = trainer.advance(trainer.start(cells), cells, 5).params["params"]
+    after = moved(cells.init, trainer.advance(trainer.start(cells), cells, 5).change)["params"]
     # A step: outputs of 8 neurons in 6 dimensions, a mean of 20 gradients, the update. The
     # Hessian is about the mean of squared gradients, |relu(b x)|^2 + |a|^2 |x|^2, and |x| = 1.
     growth = (1.0 + step * float(jnp.sum(a**2) + jnp.linalg.norm(b, 2) ** 2)) ** 5
