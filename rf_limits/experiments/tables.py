@@ -51,6 +51,7 @@ DEGREE_COLUMNS = ("risk", "target")
 ROUNDING_LIMIT = 0.3
 """Share of a training step lost to rounding beyond which a measurement is not fitted."""
 _LEARNED = 1e-10
+_SAME = 1e-12
 PRINTED_NAMES = {
     "width": "N",
     "lazy_scale": "scale",
@@ -133,7 +134,8 @@ def rows_of(table: pd.DataFrame) -> list[dict[str, Any]]:
 def final_rows(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> pd.DataFrame:
     """The last row of every (method, width, lazy_scale, seed), and of every label of a study."""
     keys = [*labels, "method", "width", "lazy_scale", "seed"]
-    ordered = metrics.sort_values("time", na_position="last", kind="stable")
+    # kernels have no steps; times of networks tell steps apart only while they are finite
+    ordered = metrics.sort_values(["step", "time"], na_position="last", kind="stable")
     return ordered.groupby(keys, dropna=False, sort=True).tail(1).sort_values(keys)
 
 
@@ -225,20 +227,40 @@ def rounded(table: pd.DataFrame) -> pd.Series:
     if "rounding_error" not in table:
         return pd.Series(False, index=table.index)
     lost = table["rounding_error"].astype("float64") > ROUNDING_LIMIT
+    if "risk" in table:  # else it diverged
+        lost &= np.isfinite(table["risk"].astype("float64"))
     return lost & (table.get("train_loss", np.inf) > _LEARNED)
 
 
+def unmoved(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> pd.DataFrame:
+    """Final rows of networks whose training loss is that of their first row, to 12 digits."""
+    networks = metrics[metrics["method"] == "network"]
+    keys = [*labels, "width", "lazy_scale", "seed"]
+    first = networks.sort_values("step").groupby(keys, dropna=False)["train_loss"].first()
+    final = final_rows(networks, labels).set_index(keys)
+    change = (final["train_loss"] - first).abs() <= _SAME * first
+    return final[(change & (final["step"] > 0)).fillna(False).to_numpy(bool)].reset_index()
+
+
 def rounding_remarks(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> list[str]:
-    """A warning where rounding decided how training ended; else nothing."""
+    """Warnings where nothing was trained, or rounding decided how training ended; else nothing."""
+    still = unmoved(metrics, labels)
+    lines = [
+        f"UNMOVED: {len(still)} networks end with the training loss they began with; a larger "
+        "training.learning_rate may move them."
+    ] * (len(still) > 0)
     final = final_rows(metrics, labels)
-    bad = final[rounded(final)]
+    keys = [*labels, "method", "width", "lazy_scale", "seed"]
+    moved = ~pd.MultiIndex.from_frame(final[keys]).isin(pd.MultiIndex.from_frame(still[keys]))
+    bad = final[rounded(final) & moved]
     if not len(bad):
-        return []
+        return lines
     scales = ", ".join(f"{scale:g}" for scale in sorted(bad["lazy_scale"].unique()))
     return [
+        *lines,
         f"ROUNDING: {len(bad)} networks (lazy scales {scales}) end where more than "
         f"{ROUNDING_LIMIT:.0%} of a training step is rounded away; exponents leave them out. "
-        "An output that starts at zero (model.centring) is rounded less, and in float64."
+        "An output that starts at zero (model.centring) is rounded less, and in float64.",
     ]
 
 

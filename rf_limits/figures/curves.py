@@ -3,6 +3,18 @@
 import numpy as np
 import pandas as pd
 
+_DRAWN = 1e-150, 1e150
+"""Between which numbers are drawn: beyond, margins of logarithmic axes overflow."""
+
+
+def drawable(values) -> np.ndarray:
+    """Values as floats, NaN where training diverged to numbers that no axis holds."""
+    values = np.asarray(values, dtype=float)
+    least, most = _DRAWN
+    return np.where(
+        (np.abs(values) <= most) & ((values <= 0.0) | (values >= least)), values, np.nan
+    )
+
 
 def spread_line(axis, x, table: pd.DataFrame, by: str, column: str, **line) -> None:
     """Mean over seeds against ``by``, with a band from the smallest to the largest seed.
@@ -20,11 +32,9 @@ def spread_line(axis, x, table: pd.DataFrame, by: str, column: str, **line) -> N
     groups = table.groupby(by)[column]
     mean = groups.mean(skipna=False)
     low, high = (ends.where(mean.notna()) for ends in (groups.min(), groups.max()))
-    axis.plot(x(mean.index), mean.to_numpy(float), **line)
-    colour = line["color"]
-    axis.fill_between(
-        x(mean.index), low.to_numpy(float), high.to_numpy(float), color=colour, alpha=0.15, lw=0
-    )
+    places, *heights = map(drawable, (x(mean.index), mean, low, high))
+    axis.plot(places, heights[0], **line)
+    axis.fill_between(places, *heights[1:], color=line["color"], alpha=0.15, lw=0)
 
 
 def as_floats(index) -> np.ndarray:
@@ -40,8 +50,8 @@ def mark(axis, values) -> None:
 
 def log_axes(axis, *, x: str, y: str) -> None:
     """Logarithmic axes with labels, or a remark where nothing positive is drawn."""
-    heights = [np.asarray(line.get_ydata(), dtype=float) for line in axis.lines]
-    if any(np.any(np.isfinite(h) & (h > 0.0)) for h in heights):
+    drawn = [np.array(line.get_xydata(), dtype=float) for line in axis.lines]
+    if any(np.any(np.all(np.isfinite(xy), axis=1) & (xy[:, 1] > 0.0)) for xy in drawn):
         axis.set_xscale("log", base=2 if x.startswith("width") else 10)
         axis.set_yscale("log")
     else:

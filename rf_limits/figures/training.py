@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from rf_limits.experiments.limits import LIMITS
 from rf_limits.experiments.tables import final_rows
-from rf_limits.figures.curves import as_floats, log_axes, spread_line
+from rf_limits.figures.curves import as_floats, drawable, log_axes, spread_line
 from rf_limits.figures.degrees import drawn_degrees, unlearned_by_degree
 from rf_limits.figures.style import COLOURS, LIMIT_LINES, MARKERS, NAMES, new_figure, shade, style
 from rf_limits.measure.scaling import power_law
@@ -102,7 +102,7 @@ def _limit_lines(axis, networks: pd.DataFrame, x: str) -> None:
         values = groups[limit.column].mean()
         known = values.notna()
         if known.any():
-            points = as_floats(places[known]), as_floats(values[known])
+            points = drawable(places[known]), drawable(values[known])
             axis.plot(*points, **LIMIT_LINES[limit.column])
 
 
