@@ -7,7 +7,7 @@ fitted on the same training sets; once for all widths, NNGP and NTK.
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -50,6 +50,7 @@ from rf_limits.theory.degree_risks import degree_products
 INFINITE_WIDTH = "infinite-width"
 """Name of the part that holds the rows of NNGP and NTK."""
 _KERNELS_COST = 300.0  # of NNGP and NTK, relative as that of a width is
+_ROUNDED = 1e-3  # of the target's size: where rounding of outputs is said
 _exact_kernel_risk = functools.lru_cache(maxsize=64)(exact_kernel_risk)
 
 
@@ -112,6 +113,8 @@ class Training:
             },
             "kernel_supplier": widest.infinite.supplier,
             "linearization": "closed form" if widest.closed_form else "trained alongside",
+            "output_rounding": max(one.output_rounding for one in self.widths),
+            "solver": widest.solver,
             "learning_rate": {
                 str(one.network.width): np.asarray(one.learning_rates).tolist()
                 for one in self.widths
@@ -270,12 +273,33 @@ def remarks(result: Result) -> list[str]:
         f"{result.choices['risk_of_networks']}{of_kernels}."
     ]
     lines += limit_lines(result.metrics)
+    lines += _accuracy(result.choices)
     lines += rounding_remarks(result.metrics) + refusal_remarks(result.metrics)
     bad = diverged_rows(result.metrics)
     if len(bad):
         lines.append(
             f"DIVERGED: {len(bad)} trained networks have no finite risk; their means read nan. "
             "A smaller training.learning_rate may help."
+        )
+    return lines
+
+
+def _accuracy(choices: Mapping[str, Any]) -> list[str]:
+    """How right outputs are that are integrated, or that do not start at zero."""
+    lines, solver = [], choices.get("solver")
+    if solver:
+        rtol, atol = solver["rtol"], solver["atol"]
+        floor = max(rtol, 10.0 * atol) ** 2 * choices["target_second_moment"]
+        lines.append(
+            f"Gradient flow: steps of the solver are right to rtol = {rtol:g} of the change of "
+            f"weights, and atol = {atol:g} over max(scale, 1); training losses below "
+            f"{short_number(floor)} may be its error."
+        )
+    lost = choices.get("output_rounding", 0.0)
+    if lost > _ROUNDED * math.sqrt(choices["target_second_moment"]):
+        lines.append(
+            f"ROUNDING: outputs that do not start at zero are rounded to about {lost:.0e} at the "
+            "largest lazy scale, those of linearizations too; model.centring takes f_0 off."
         )
     return lines
 

@@ -28,6 +28,7 @@ from rf_limits.experiments.step_sizes import curvatures_at_start, step_sizes
 from rf_limits.experiments.validation import infinite_network, network_from_config
 from rf_limits.experiments.watch import Options, Watcher, of_seed
 from rf_limits.learning.ensemble import networks_at_once, over_cells
+from rf_limits.learning.flow import Tolerances
 from rf_limits.learning.infinite_width import InfiniteWidth, infinite_width
 from rf_limits.learning.linearized import Spectrum, linearized_change, spectrum
 from rf_limits.learning.optimizers import parse_optimizer
@@ -178,6 +179,26 @@ class WidthRun:
         requirement += " (--config.measure.exact=False measures on a test set)"
         for scale in self.config.model.lazy_scales:
             check(scale <= most, "model.lazy_scales", requirement, scale)
+
+    @property
+    def solver(self) -> dict[str, float] | None:
+        """The tolerances that gradient flow is integrated to, or None for other optimizers."""
+        if not self.trains or not self.spec.is_gradient_flow:
+            return None
+        return Tolerances(**self.spec.arguments)._asdict()
+
+    @property
+    def output_rounding(self) -> float:
+        """To what the outputs of networks and linearizations are rounded, at the largest scale.
+
+        alpha times the rounding of g_0, a number of the size of its root mean square; 0 where f
+        starts at zero.
+        """
+        if not self.trains or self.output.centred or self.network.starts_at_zero:
+            return 0.0
+        size = self.network.aligned_size(self.config.problem.dim) / self.network.width**0.5
+        unit = 0.5 * float(jnp.finfo(self.config.precision).eps)
+        return max(self.config.model.lazy_scales) * unit * size
 
     def _prepare(self) -> None:
         """Draws initializations and resolves learning rates, seed by seed."""

@@ -1,7 +1,7 @@
 """Gradient flow: the continuous-time limit of gradient descent, by adaptive integration."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import diffrax
 import jax
@@ -12,14 +12,28 @@ from rf_limits.types import Scalar
 _MAX_STEPS = 1_000_000
 
 
+class Tolerances(NamedTuple):
+    """To what each step of the solver is right (the whole path is usually 10 to 100 times worse).
+
+    Attributes:
+      rtol: relative to the parameters integrated.
+      atol: absolute.
+    """
+
+    rtol: float = 1e-6
+    atol: float = 1e-8
+
+
+_USUAL = Tolerances()
+
+
 def gradient_flow(
     loss: Callable[[Any], Scalar],
     params: Any,
     duration: Scalar,
     *,
     moving: Any,
-    rtol: float = 1e-6,
-    atol: float = 1e-8,
+    tolerances: Tolerances = _USUAL,
 ) -> Any:
     """Follows d theta/dt = -grad loss(theta) for a time ``duration``.
 
@@ -28,9 +42,7 @@ def gradient_flow(
       params: where to start.
       duration: time, >= 0; learning rate times steps in the terms of a training config.
       moving: tree of booleans like ``params``; the other leaves stay.
-      rtol: relative tolerance per step (the error of the whole path is usually some 10 to
-        100 times that).
-      atol: absolute tolerance per step.
+      tolerances: of the solver.
 
     Returns:
       The parameters reached, in the dtypes of ``params``. Leaves are NaN if a million steps,
@@ -46,7 +58,11 @@ def gradient_flow(
 
     def follow(theta):
         controller = diffrax.PIDController(
-            rtol=rtol, atol=atol, pcoeff=0.3, icoeff=0.4, dtmin=1e-12 * duration, force_dtmin=False
+            **tolerances._asdict(),
+            pcoeff=0.3,
+            icoeff=0.4,
+            dtmin=1e-12 * duration,
+            force_dtmin=False,
         )
         solution = diffrax.diffeqsolve(
             diffrax.ODETerm(field),

@@ -24,7 +24,7 @@ from rf_limits.devices.compiling import jit_quickly
 from rf_limits.devices.layout import batch_rows, stay
 from rf_limits.errors import check
 from rf_limits.learning.ensemble import over_cells
-from rf_limits.learning.flow import gradient_flow
+from rf_limits.learning.flow import Tolerances, gradient_flow
 from rf_limits.learning.optimizers import OptimizerSpec, make_optimizer, trainable_mask
 from rf_limits.models.network import Params
 from rf_limits.models.scaled_output import ScaledOutput, moved
@@ -325,7 +325,7 @@ class Trainer:
                 jax.tree.map(lambda leaf: size * leaf, to_float64(change)),
                 wide.learning_rate * num_steps,
                 moving=moving,
-                **self.optimizer.arguments,
+                tolerances=Tolerances(**self.optimizer.arguments),
             )
             return jax.tree.map(lambda a, b: (a / size).astype(b.dtype), found, change)
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rf_limits.learning.flow import gradient_flow
+from rf_limits.learning.flow import Tolerances, gradient_flow
 from rf_limits.learning.linearized import linearized_change, spectrum
 from rf_limits.learning.optimizers import parse_optimizer
 from rf_limits.learning.step_size import population_sharpness
@@ -64,8 +64,7 @@ def test_flow_of_a_quadratic():
             jax.tree.map(jnp.asarray, start),
             duration,
             moving={"a": True, "b": False},
-            rtol=1e-9,
-            atol=1e-12,
+            tolerances=Tolerances(1e-9, 1e-12),
         )
 
     found = flow(2.0, 1.0)

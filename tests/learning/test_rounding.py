@@ -120,6 +120,27 @@ def test_gradient_flow_of_any_network(case):
     np.testing.assert_allclose(network, linear, rtol=1e-4)
 
 
+@pytest.mark.parametrize("rtol", kept([1e-4, 1e-6, 1e-8], [1e-4]))
+@pytest.mark.parametrize("activation", kept(["relu", "tanh", "erf"], ["tanh"]))
+def test_the_solvers_error_is_said(rtol, activation):
+    """Where the loss of the linearization is below 1e-18, what is left is the solver's error."""
+    result = small_run(
+        **{
+            "model.lazy_scales": (1e6, 1e18),
+            "model.activation": activation,
+            "model.bias": True,
+            "model.trainable": "hidden",
+            "training.optimizer": f"gradient_flow(rtol={rtol}, atol={0.01 * rtol})",
+            "training.steps": 20_000,
+        }
+    )
+    assert np.all(by_scale(result, "linearized", "train_loss") < 1e-18)
+    (line,) = (line for line in remarks(result) if line.startswith("Gradient flow"))
+    floor = float(line.split("below ")[1].split()[0])
+    assert np.all(by_scale(result, "network", "train_loss") < floor)
+    np.testing.assert_allclose(floor, 0.5 * rtol**2, rtol=0.05)  # E f*^2 is 1/2; two digits
+
+
 @pytest.mark.parametrize(
     ("precision", "scales", "error"),
     [
@@ -151,9 +172,21 @@ def test_outputs_that_do_not_start_at_zero_say_what_rounding_does():
     )
     lost = by_scale(result, "network", "rounding_error")
     assert lost[1] > 0.9 > ROUNDING_LIMIT
+    lines = [line for line in remarks(result) if line.startswith("ROUNDING")]
+    assert len(lines) == 1  # outputs are rounded to 1e-4 of the target
+    assert "lazy scales 1e+12" in lines[0]
+    assert "centring" in lines[0]
+
+
+def test_linearizations_that_do_not_start_at_zero_say_so():
+    """Their closed form has no steps to measure; outputs of size 1e17 are rounded to 10."""
+    fields = {"model.lazy_scales": (1e17,), "training.steps": 5}
+    fields["predictors.methods"] = ("linearized",)
+    result = small_run(**fields)
+    assert not any("ROUNDING" in line for line in remarks(result))
+    result = small_run(**fields, **{"model.centring": "none"})
     (line,) = (line for line in remarks(result) if line.startswith("ROUNDING"))
-    assert "lazy scales 1e+12" in line
-    assert "centring" in line
+    assert "about 1e+01" in line
 
 
 def test_exponents_leave_it_out():

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rf_limits.learning.flow import gradient_flow
+from rf_limits.learning.flow import Tolerances, gradient_flow
 from rf_limits.models import init_params, make_network
 from rf_limits.models.ensemble_loss import ensemble_loss
 from tests.variants import kept
@@ -33,7 +33,7 @@ def test_against_wide_networks(key, method):
         def loss(p):
             return 0.5 * jnp.mean((network.apply(p, x) - y) ** 2)
 
-        found = gradient_flow(loss, init, times[1], moving=moving, rtol=1e-4)
+        found = gradient_flow(loss, init, times[1], moving=moving, tolerances=Tolerances(1e-4))
         return jnp.array(
             [
                 [jnp.mean((network.apply(p, a) - b) ** 2) for p in (init, found)]
