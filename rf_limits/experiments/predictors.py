@@ -21,7 +21,7 @@ from rf_limits.experiments.keep import Keep
 from rf_limits.experiments.training import Training
 from rf_limits.experiments.watch import Trained
 from rf_limits.experiments.width import FITS, WidthRun
-from rf_limits.learning.training import to_float64
+from rf_limits.learning.rounding import to_float64
 from rf_limits.models import Params, moved, random_features
 from rf_limits.problem import Dataset
 

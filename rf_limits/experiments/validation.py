@@ -293,15 +293,19 @@ def _sizes(config: ConfigDict) -> dict[str, int]:
     }
 
 
+_STEP = 10
+"""Matrices of rows times neurons that a training step holds: 5 for relu, 10 for gelu."""
+
+
 def _bytes(sizes: dict[str, int], scales: int) -> dict[str, int]:
     n, m, width, dim, seeds, neurons, batch = sizes.values()
     cells = seeds * scales
     return {
         "data.num_train": 8 * (n * n * (9 + 2 * seeds) + seeds * n * dim),
         "data.num_test": 8 * (3 * n * m + seeds * m * dim),
-        "model.widths": 8 * (8 * width * width + 4 * n * width + 6 * cells * width * (dim + 2)),
+        "model.widths": 8 * (8 * width * width + _STEP * n * width + 6 * cells * width * (dim + 2)),
         "problem.neurons": 8 * neurons * (dim + n + m + width + neurons),
-        "training.batch_size": 8 * batch * (dim + width),
+        "training.batch_size": 8 * batch * (dim + _STEP * width),
     }
 
 

@@ -15,7 +15,8 @@ from rf_limits.devices.layout import everywhere, lead, place
 from rf_limits.experiments.setting import Setting
 from rf_limits.learning.ensemble import over_cells
 from rf_limits.learning.infinite_width import InfiniteWidth, predicted_change
-from rf_limits.learning.training import Cell, to_float64
+from rf_limits.learning.rounding import to_float64
+from rf_limits.learning.training import Cell
 from rf_limits.measure.alignment import alignment
 from rf_limits.measure.extra import Measurement, Seen
 from rf_limits.measure.kernel import (

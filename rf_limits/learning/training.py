@@ -26,6 +26,7 @@ from rf_limits.errors import check
 from rf_limits.learning.ensemble import over_cells
 from rf_limits.learning.flow import Tolerances, gradient_flow
 from rf_limits.learning.optimizers import OptimizerSpec, make_optimizer, trainable_mask
+from rf_limits.learning.rounding import floats_to, nudged, share_lost, to_float64
 from rf_limits.models.network import Params
 from rf_limits.models.scaled_output import ScaledOutput, moved
 
@@ -43,20 +44,6 @@ class PopulationRisks(Protocol):
         """Something with the linearization's ``risk``."""
 
 
-def to_float64(tree: Any) -> Any:
-    """The same tree with all leaves in float64."""
-    return jax.tree.map(lambda leaf: leaf.astype(jnp.float64), tree)
-
-
-def _floats_to(dtype: Any, tree: Any) -> Any:
-    """The same tree with floating leaves in ``dtype``, whole numbers and keys as they are."""
-
-    def convert(leaf):
-        return leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
-
-    return jax.tree.map(convert, tree)
-
-
 def _own_streams(state: Any, cell: "Cell") -> Any:
     """An optimizer's state whose random keys differ from seed to seed and from scale to scale."""
     scale = jax.lax.bitcast_convert_type(cell.alpha.astype(jnp.float32), jnp.uint32)
@@ -69,28 +56,6 @@ def _own_streams(state: Any, cell: "Cell") -> Any:
         return leaf
 
     return jax.tree.map(convert, state)
-
-
-def _nudged(tree: Any, dtype: Any) -> Any:
-    """The same tree with every leaf one rounding up or down, in turn."""
-    half = 0.5 * float(jnp.finfo(dtype).eps)
-
-    def nudge(leaf: Array) -> Array:
-        signs = jnp.where(jnp.arange(leaf.size) % 3 == 0, -half, half).reshape(leaf.shape)
-        return leaf * (1.0 + signs)
-
-    return jax.tree.map(nudge, tree)
-
-
-def _lost(change: Params, update: Params, exact: Params) -> Array:
-    """|(change + update) - change - exact| / |exact|, or 1 where ``exact`` is zero."""
-
-    def flat(tree: Any) -> Array:
-        return jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(to_float64(tree))])
-
-    after = jax.tree.map(jnp.add, change, update)
-    size, lost = jnp.linalg.norm(flat(exact)), flat(after) - flat(change) - flat(exact)
-    return jnp.where(size > 0.0, jnp.linalg.norm(lost) / jnp.where(size > 0.0, size, 1.0), 1.0)
 
 
 class Cell(NamedTuple):
@@ -243,12 +208,12 @@ class Trainer:
             def update(state: TrainState, cell: Cell) -> Params:
                 x, y, _ = self._batch(state, cell)
                 grads = jax.grad(self._losses(cell, x, y)[0])(state.change)
-                return _floats_to(dtype, grads)
+                return floats_to(dtype, grads)
 
             own = update(state, cell)
-            wide = _floats_to(jnp.float64, (state, cell))
-            exact = update(wide[0], wide[1]._replace(init=_nudged(wide[1].init, dtype)))
-            return _lost(
+            wide = floats_to(jnp.float64, (state, cell))
+            exact = update(wide[0], wide[1]._replace(init=nudged(wide[1].init, dtype)))
+            return share_lost(
                 state.change,
                 *(
                     self._update(grads, state.change, state.optimizer, cell)[0]
@@ -313,7 +278,7 @@ class Trainer:
         return TrainState(*network, *linear, order, state.step + 1)
 
     def _flow(self, state: TrainState, cell: Cell, num_steps: Array) -> TrainState:
-        wide = _floats_to(jnp.float64, cell)
+        wide = floats_to(jnp.float64, cell)
         moving = trainable_mask(cell.init, self.trainable)
         # weights move by 1/alpha where alpha is large: the solver's tolerances are those of the
         # change times alpha, which is what outputs are made of
