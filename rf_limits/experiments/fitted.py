@@ -158,56 +158,68 @@ def _tangent_row(
     return _row(fit, train_loss, risk, change)
 
 
-def fit_kernels(
-    limit: InfiniteNetwork, data: Dataset, ridge: Scalar, exact: ExactKernelRisk | None = None
-) -> dict[str, FittedRow]:
-    """NNGP and NTK kernel regression at convergence, ensemble mean.
+class DataKernels(NamedTuple):
+    """Infinite-width kernels on one data set.
 
-    Args:
-      limit: the infinitely wide network.
-      data: training and test set.
-      ridge: penalty (:mod:`rf_limits.learning.regression`).
-      exact: how to compute exact risks, or None to use the test set.
+    Attributes:
+      grams: on the training inputs.
+      crosses: between test and training inputs, or None where risks are exact.
     """
-    grams = limit_kernels(limit, data.x_train)
-    fits = {
-        method: _solve_kernel(getattr(grams, method), data.y_train, ridge, grams.error)
-        for method in ("nngp", "ntk")
-    }
-    return _kernel_rows(limit, data, grams, fits, exact)
+
+    grams: Kernels
+    crosses: Kernels | None
 
 
 limit_kernels = jit_quickly(InfiniteNetwork.kernels, static_argnums=0)
 
 
-@partial(jit_quickly, static_argnums=(0, 4))
-def _kernel_rows(
-    limit: InfiniteNetwork,
-    data: Dataset,
-    grams: Kernels,
-    fits: dict[str, Fit],
-    exact: ExactKernelRisk | None,
-) -> dict[str, FittedRow]:
-    crosses = None
-    if exact is None:
-        crosses = limit.kernels(data.x_test, data.x_train)
+def data_kernels(
+    limit: InfiniteNetwork, data: Dataset, exact: ExactKernelRisk | None = None
+) -> DataKernels:
+    """The kernels of an infinitely wide network that fits and risks on one data set take."""
+    grams = limit_kernels(limit, data.x_train)
+    return DataKernels(grams, None if exact else limit_kernels(limit, data.x_test, data.x_train))
 
+
+def fit_kernels(
+    kernels: DataKernels, data: Dataset, ridge: Scalar, exact: ExactKernelRisk | None = None
+) -> dict[str, FittedRow]:
+    """NNGP and NTK kernel regression at convergence, ensemble mean.
+
+    Args:
+      kernels: from :func:`data_kernels`.
+      data: training and test set.
+      ridge: penalty (:mod:`rf_limits.learning.regression`).
+      exact: how to compute exact risks, or None to use the test set.
+    """
+    grams = kernels.grams
+    fits = {
+        method: _solve_kernel(getattr(grams, method), data.y_train, ridge, grams.error)
+        for method in ("nngp", "ntk")
+    }
+    return _kernel_rows(kernels, data, fits, exact)
+
+
+@partial(jit_quickly, static_argnums=3)
+def _kernel_rows(
+    kernels: DataKernels, data: Dataset, fits: dict[str, Fit], exact: ExactKernelRisk | None
+) -> dict[str, FittedRow]:
     def one(method: str) -> FittedRow:
         coefficients = fits[method].coefficients
-        train_loss = _mean_square(getattr(grams, method) @ coefficients - data.y_train)
+        train_loss = _mean_square(getattr(kernels.grams, method) @ coefficients - data.y_train)
         if exact is not None:
             risks = exact.of(method, data.x_train, coefficients[None])
             risk = jax.tree.map(lambda leaf: leaf[0], risks)
         else:
-            risk = sampled_risk(getattr(crosses, method) @ coefficients, data.y_test)
+            risk = sampled_risk(getattr(kernels.crosses, method) @ coefficients, data.y_test)
         return _row(fits[method], train_loss, risk, coefficients)
 
     return {method: one(method) for method in fits}
 
 
-@partial(jit_quickly, static_argnums=(0, 4))
+@partial(jit_quickly, static_argnums=4)
 def flow_risks(
-    limit: InfiniteNetwork,
+    kernels: DataKernels,
     data: Dataset,
     times: Float[Array, "T"],
     ridge: Scalar,
@@ -223,7 +235,7 @@ def flow_risks(
     Returns:
       For "nngp" and "ntk", a :class:`~rf_limits.measure.risk.Risk` of (T,) arrays.
     """
-    grams = limit.kernels(data.x_train)
+    grams, crosses = kernels
     if exact is not None:
         shift = ridge * jnp.eye(data.y_train.size)
 
@@ -234,11 +246,9 @@ def flow_risks(
 
         return {method: in_sections(method) for method in ("nngp", "ntk")}
 
-    crosses = limit.kernels(data.x_test, data.x_train)
-
     def sampled(method: str) -> Risk:
-        kernels = (getattr(grams, method), getattr(crosses, method))
-        means = flow_means(*kernels, data.y_train, times, ridge)
+        pair = (getattr(grams, method), getattr(crosses, method))
+        means = flow_means(*pair, data.y_train, times, ridge)
         return jax.vmap(lambda mean: sampled_risk(mean, data.y_test))(means)
 
     return {method: sampled(method) for method in ("nngp", "ntk")}

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 from rf_limits.devices.processes import on_host
 from rf_limits.errors import RequirementError, check, check_choice
 from rf_limits.experiments.defaults import TRAINED
-from rf_limits.experiments.fitted import FittedRow, fit_kernels, limit_kernels
+from rf_limits.experiments.fitted import FittedRow, data_kernels, fit_kernels, limit_kernels
 from rf_limits.experiments.keep import Keep
 from rf_limits.experiments.training import Training
 from rf_limits.experiments.watch import Trained
@@ -127,8 +127,10 @@ class Predictors:
         one, data = self.training, self.data(seed)
         limit = one.widths[-1].infinite
         if seed not in self._kernel_fits:
-            known = (on_host(data), one.config.predictors.ridge, one.exact_kernels)
-            self._kernel_fits[seed] = fit_kernels(limit, *known)
+            held, exact = on_host(data), one.exact_kernels
+            kernels = data_kernels(limit, held, exact)
+            ridge = one.config.predictors.ridge
+            self._kernel_fits[seed] = fit_kernels(kernels, held, ridge, exact)
         fit = self._kernel_fits[seed][method]
         _check_solved(method, fit)
 

@@ -19,7 +19,7 @@ from rf_limits.devices.processes import on_host
 from rf_limits.experiments.certificate import certificate_lines, certificates
 from rf_limits.experiments.defaults import METHODS, TRAINED
 from rf_limits.experiments.descent import descend, part_name
-from rf_limits.experiments.fitted import fit_kernels, fitted_values, flow_risks
+from rf_limits.experiments.fitted import data_kernels, fit_kernels, fitted_values, flow_risks
 from rf_limits.experiments.keep import NO_KEEP, Keep
 from rf_limits.experiments.limits import LIMITS, SAMPLES, UNKNOWN, add_limits
 from rf_limits.experiments.result import Report, Result, no_report
@@ -336,7 +336,8 @@ def _infinite_width_rows(one: Training) -> list[Row]:
     held = on_host(setting.data)
     for i, seed in enumerate(setting.seeds):
         data = jax.tree.map(lambda leaf, i=i: leaf[i], held)
-        fits = fit_kernels(widest.infinite, data, ridge, exact)
+        kernels = data_kernels(widest.infinite, data, exact)
+        fits = fit_kernels(kernels, data, ridge, exact)
         for method in wanted:
             rows.append(
                 {"method": method, "seed": seed, "time": math.inf, **fitted_values(fits[method])}
@@ -344,7 +345,7 @@ def _infinite_width_rows(one: Training) -> list[Row]:
         if not widest.trains:
             continue
         times = points * float(np.max(widest.learning_rates[i]))
-        flows = on_host(flow_risks(widest.infinite, data, times, ridge, exact))
+        flows = on_host(flow_risks(kernels, data, times, ridge, exact))
         for method in wanted:
             columns = flows[method].columns()
             for j, time in enumerate(times):

@@ -16,6 +16,7 @@ from rf_limits.learning.optimizers import parse_optimizer
 from rf_limits.learning.step_size import check_auto, parse_learning_rates
 from rf_limits.measure.extra import EXTRA
 from rf_limits.measure.neuron_risk import CLOSED
+from rf_limits.models.exact_kernels import numbers_per_point
 from rf_limits.models.infinite_width import InfiniteNetwork, resolve_supplier
 from rf_limits.models.network import TRAINABLE, OneHiddenLayer, make_network
 from rf_limits.problem import INPUTS
@@ -293,16 +294,22 @@ def _sizes(config: ConfigDict) -> dict[str, int]:
     }
 
 
+_KERNELS = 8
+"""Matrices of kernels between training and test inputs, with what computing them holds."""
+
 _STEP = 10
 """Matrices of rows times neurons that a training step holds: 5 for relu, 10 for gelu."""
 
 
-def _bytes(sizes: dict[str, int], scales: int) -> dict[str, int]:
+def _bytes(sizes: dict[str, int], config: ConfigDict) -> dict[str, int]:
     n, m, width, dim, seeds, neurons, batch = sizes.values()
-    cells = seeds * scales
+    cells = seeds * len(config.model.lazy_scales)
+    series = 0
+    if resolve_supplier(config.model.activation, config.model.kernel_supplier) == "exact":
+        series = 2 * numbers_per_point(config.model.activation)
     return {
-        "data.num_train": 8 * (n * n * (9 + 2 * seeds) + seeds * n * dim),
-        "data.num_test": 8 * (3 * n * m + seeds * m * dim),
+        "data.num_train": 8 * (n * n * (9 + 2 * seeds) + n * (seeds * dim + series)),
+        "data.num_test": 8 * (_KERNELS * n * m + m * (seeds * dim + series)),
         "model.widths": 8 * (8 * width * width + _STEP * n * width + 6 * cells * width * (dim + 2)),
         "problem.neurons": 8 * neurons * (dim + n + m + width + neurons),
         "training.batch_size": 8 * batch * (dim + _STEP * width),
@@ -313,20 +320,20 @@ def estimate_bytes(config: ConfigDict) -> dict[str, int]:
     """Peak memory of the largest arrays alive at once, in bytes, by the field that sets it.
 
     Kernel matrices (the eigendecomposition holds about five n x n, the series of their exact
-    risks four, per seed one stays),
+    risks four, per seed one stays), coefficients of activations whose kernels are series,
     kernels against the test set, features, and the N x N Gram matrices of exact risks (about
     eight at once), those of a teacher, and a batch of fresh samples, all float64.
     """
-    return _bytes(_sizes(config), len(config.model.lazy_scales))
+    return _bytes(_sizes(config), config)
 
 
 def _validate_memory(config: ConfigDict) -> None:
     """Refuses what does not fit; names the field that, made small, would change the most."""
     available = 0.9 * psutil.virtual_memory().total
-    sizes, scales = _sizes(config), len(config.model.lazy_scales)
+    sizes = _sizes(config)
 
     def total(**changed: int) -> int:
-        return sum(_bytes(sizes | changed, scales).values())
+        return sum(_bytes(sizes | changed, config).values())
 
     needed = total()
     if needed <= available:

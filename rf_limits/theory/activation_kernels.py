@@ -177,13 +177,21 @@ def activation_gram(left: Rows, right: Rows, function: Elementwise) -> Float[Arr
         lambda: _series(left, right, slice(1, None, 2), odd // 2),
     )
     series = jax.lax.switch(jnp.where(odd < 0, 1, jnp.where(even < 0, 2, 0)), branches)
-    if left.gate is None:
-        return series
-    return series + sum(
-        weight * other * gaussian_gram(left.rows, None, right.rows, None, _POWERS[p], _POWERS[q])
-        for p, weight in jumps_at_zero(function).weights.items()
-        for q, other in jumps_at_zero(function).weights.items()
-    )
+    weights = jumps_at_zero(function).weights
+    return series + _powers_gram(left.rows, right.rows, weights) if weights else series
+
+
+def _powers_gram(w: Array, v: Array, weights: dict[int, float]) -> Float[Array, "m k"]:
+    """E of products of the sum of weights times powers of relu, a few rows at a time."""
+
+    def one(row: Array) -> Array:
+        return sum(
+            weight * other * gaussian_gram(row[None], None, v, None, _POWERS[p], _POWERS[q])[0]
+            for p, weight in weights.items()
+            for q, other in weights.items()
+        )
+
+    return jax.lax.map(one, w, batch_size=_batch(len(w), len(v)))
 
 
 def _series(left: Rows, right: Rows, chosen: slice, top: Array) -> Float[Array, "m k"]:
@@ -213,5 +221,10 @@ def _series(left: Rows, right: Rows, chosen: slice, top: Array) -> Float[Array, 
         total = jax.lax.fori_loop(0, steps, step, jnp.zeros_like(cosine))
         return total * cosine if chosen.start == 1 else total
 
-    batch = min(max(_ENTRIES // unit_v.shape[0], _AT_LEAST), len(left.rows))
-    return jax.lax.map(one, (unit_vectors(left.rows)[0], *own), batch_size=batch)
+    rows = (unit_vectors(left.rows)[0], *own)
+    return jax.lax.map(one, rows, batch_size=_batch(len(left.rows), len(right.rows)))
+
+
+def _batch(rows: int, columns: int) -> int:
+    """Rows that are computed together."""
+    return min(max(_ENTRIES // columns, _AT_LEAST), rows)

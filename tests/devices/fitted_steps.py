@@ -120,22 +120,26 @@ add(
 add("fit: limit kernels", fitted.limit_kernels, lambda: (InfiniteNetwork(ERF), floats(NUM, DIM)))
 
 
-def _kernel_rows(network, risks) -> tuple:
-    grams = Kernels(floats(NUM, NUM), floats(NUM, NUM), floats())
-    return InfiniteNetwork(network), data(), grams, {"nngp": _FIT(), "ntk": _FIT()}, risks
+def _data_kernels(risks) -> fitted.DataKernels:
+    grams, crosses = (Kernels(*2 * [floats(rows, NUM)], floats()) for rows in (NUM, TEST))
+    return fitted.DataKernels(grams, None if risks else crosses)
 
 
-add("fit: risks of kernels", fitted._kernel_rows, lambda: _kernel_rows(RELU, exact_kernels()))
-add("fit: risks of kernels on a test set", fitted._kernel_rows, lambda: _kernel_rows(BIASED, None))
+def _kernel_rows(risks) -> tuple:
+    return _data_kernels(risks), data(), {"nngp": _FIT(), "ntk": _FIT()}, risks
+
+
+add("fit: risks of kernels", fitted._kernel_rows, lambda: _kernel_rows(exact_kernels()))
+add("fit: risks of kernels on a test set", fitted._kernel_rows, lambda: _kernel_rows(None))
 add(
     "fit: risks of kernels in time",
     fitted.flow_risks,
-    lambda: (InfiniteNetwork(RELU), data(), floats(3), 0.1, exact_kernels()),
+    lambda: (_data_kernels(exact_kernels()), data(), floats(3), 0.1, exact_kernels()),
 )
 add(
     "fit: risks of kernels in time on a test set",
     fitted.flow_risks,
-    lambda: (InfiniteNetwork(BIASED, "output"), data(), floats(3), 0.1, None),
+    lambda: (_data_kernels(None), data(), floats(3), 0.1, None),
 )
 
 # Measurements

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from rf_limits.experiments.fitted import (
+    data_kernels,
     fit_kernels,
     fit_random_features,
     fit_tangent_features,
@@ -124,8 +125,9 @@ def test_tangent_fit_by_features_and_by_kernel_agree(key, data):
 
 def test_flow_ends_at_the_fit(data):
     network = make_network(16)
-    converged = fit_kernels(InfiniteNetwork(network), data, 0.01)
-    flows = flow_risks(InfiniteNetwork(network), data, jnp.array([0.0, 1e12]), 0.01)
+    kernels = data_kernels(InfiniteNetwork(network), data)
+    converged = fit_kernels(kernels, data, 0.01)
+    flows = flow_risks(kernels, data, jnp.array([0.0, 1e12]), 0.01)
     zero = np.mean(np.square(data.y_test))
     for method in ("nngp", "ntk"):
         risk = converged[method].risk.risk
@@ -164,10 +166,11 @@ def test_exact_risks_of_kernels_match_the_test_set(key, case):
     exact = exact_kernel_risk(network, target, inputs, trainable, 3)
     times = jnp.array([0.0, 3.0, 100.0])
     limit = InfiniteNetwork(network, trainable)
-    found = fit_kernels(limit, data, 0.01, exact)
-    sampled = fit_kernels(limit, data, 0.01)
-    flows = flow_risks(limit, data, times, 0.01, exact)
-    sampled_flows = flow_risks(limit, data, times, 0.01)
+    kernels = data_kernels(limit, data)
+    found = fit_kernels(kernels, data, 0.01, exact)
+    sampled = fit_kernels(kernels, data, 0.01)
+    flows = flow_risks(kernels, data, times, 0.01, exact)
+    sampled_flows = flow_risks(kernels, data, times, 0.01)
     for method in ("nngp", "ntk"):
         # 6 standard errors, 8 numbers in each of 6 cases: false alarm below 1e-7
         gap = found[method].risk.risk - sampled[method].risk.risk

@@ -22,6 +22,9 @@ EXACT = {
     "softplus": lambda h: mpmath.log1p(mpmath.exp(h)),
     "sin": mpmath.sin,
     "linear": lambda h: h,
+    "quadratic": lambda h: h**2,
+    "abs": abs,
+    "relu_squared": lambda h: max(h, mpmath.mpf(0)) ** 2,
     "own": lambda h: h / (1 + mpmath.exp(-h)),
     "own with a kink": lambda h: h if h > 0 else h / 8,
 }
