@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import jax
 from absl import flags, logging
 from ml_collections import ConfigDict
 
@@ -35,7 +36,8 @@ def run_script(
       commands: by first word of the command line, what to run instead of ``main``.
 
     Exit codes: 0; 2 for a request that cannot be carried out, with one line on standard
-    error; 74 where the disk is full or cannot be written to; whatever ``main`` returns.
+    error, and where memory runs out that was counted as enough; 74 where the disk is full or
+    cannot be written to; whatever ``main`` returns.
     """
     argv = sys.argv if argv is None else argv
     with answering(argv):
@@ -60,6 +62,19 @@ def answering(argv: list[str]) -> Iterator[None]:
             file=sys.stderr,
         )
         sys.exit(STORAGE_ERROR)
+    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        print(
+            f"{Path(argv[0]).name}: memory must hold the job, but ran out "
+            f"({_one_line(str(error))}). What was finished is kept.",
+            file=sys.stderr,
+        )
+        sys.exit(USAGE_ERROR)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
 
 
 _HELP = ("help", "h", "helpshort", "helpfull")

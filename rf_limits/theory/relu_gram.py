@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from rf_limits.theory.float_arrays import neuron_pairs
 from rf_limits.theory.gates import Edge, Form, GatePairs, gate_pairs
 
 
@@ -35,18 +36,21 @@ def relu_gram(
     can be NaN where neurons coincide.
 
     Args:
-      w: (m, d) weights.
+      w: (m, d) weights, of any real type.
       a: (m,) biases, or None for none.
       v: (k, d) weights.
       b: (k,) biases, or None for none.
 
     Returns:
-      (m, k) Gram matrix. Without biases |w||v| (sin theta + (pi - theta) cos theta)/(2 pi)
+      (m, k) Gram matrix, float64. Without biases |w||v| (sin theta + (pi - theta) cos theta)/(2 pi)
       (Cho and Saul 2009, degree 1; Yehudai and Shamir 2019, section 4). With biases
       |w||v| ((c + alpha beta) P + beta p_w + alpha p_v + R sin theta), notation of
       :mod:`rf_limits.theory.relu_moments`.
+
+    Raises:
+      RequirementError: shapes that do not go together, or numbers that are not real.
     """
-    return _gram(w, a, v, b)
+    return _gram(*neuron_pairs(w, a, v, b))
 
 
 @jax.custom_jvp

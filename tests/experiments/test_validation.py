@@ -29,6 +29,7 @@ BAD = {
     "model.lazy_scales": [(), (0.0,), (-1.0,), ("x",), (1.0, 1.0)],
     "model.centring": ["yes"],
     "model.trainable": ["first"],
+    "model.kernel_supplier": ["jax", ""],
     "training.optimizer": ["sgdd", "sgd(nu=1)"],
     "training.learning_rate": ["fast", "-1", "0", "1,2,3", "1e-46", "1e39"],
     "training.steps": [0],

@@ -5,9 +5,12 @@ import os
 import subprocess
 import sys
 
+import jax
+import numpy as np
 import pandas as pd
 import pytest
 
+from rf_limits.runs import cli
 from rf_limits.runs.store import RunStore
 from tests import in_process
 from tests.in_process import ROOT
@@ -150,3 +153,23 @@ def test_mistakes_of_other_scripts(tmp_path, config, mistake, text):
     assert text in found.err
     assert len(found.err.strip().splitlines()) == 1, found.err
     assert not workdir.exists()
+
+
+def test_memory_that_runs_out_is_one_line(capsys):
+    """Counted as enough beforehand, but gone: NumPy and JAX say so each in its way."""
+
+    def in_numpy():
+        return np.empty(2**55)
+
+    def in_jax():
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating\n8 bytes.")
+
+    for allocate in (in_numpy, in_jax):
+        with pytest.raises(SystemExit) as ended, cli.answering(["scripts/train.py"]):
+            allocate()
+        assert ended.value.code == 2
+        line = capsys.readouterr().err
+        assert line.startswith("train.py: memory must hold the job, but ran out (")
+        assert line.count("\n") == 1
+    with pytest.raises(jax.errors.JaxRuntimeError, match="INTERNAL"), cli.answering(["train.py"]):
+        raise jax.errors.JaxRuntimeError("INTERNAL: something else")
