@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 from rf_limits.experiments.certificate import seeds_for_half
 from rf_limits.experiments.large.jobs import make_jobs
 from rf_limits.experiments.large.plan import planned_bytes
-from rf_limits.experiments.memory import gram_bytes
+from rf_limits.experiments.memory import PROGRAM, gram_bytes
 from rf_limits.experiments.training import relative_cost
 from rf_limits.experiments.trial import Estimate, estimate_seconds
 from rf_limits.experiments.validation import estimate_bytes
@@ -50,7 +50,7 @@ def forecast(experiment: ModuleType, config: ConfigDict) -> Forecast:
         return Forecast(sizes, gram_bytes(max(sides)), [])
     trainings = [one.config for one in members(config)] if members else [config]
     trainings = sorted(trainings, key=relative_cost, reverse=True)
-    bytes_needed = float(max(sum(estimate_bytes(one).values()) for one in trainings))
+    bytes_needed = PROGRAM + max(sum(estimate_bytes(one).values()) for one in trainings)
     sizes = {"training runs": len(trainings)} if members else {}
     if members:
         sizes["networks in all"] = sum(_networks(one) for one in trainings)

@@ -6,6 +6,9 @@ import psutil
 
 from rf_limits.errors import RequirementError, check
 
+PROGRAM = 0.7 * 2**30
+"""Bytes that the interpreter, libraries and compiled programs take."""
+
 _COPIES = 4  # the matrix, its factor, and what building it needs
 
 

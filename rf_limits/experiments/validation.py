@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 from rf_limits.devices.mesh import check_mesh
 from rf_limits.errors import RequirementError, check, check_choice
 from rf_limits.experiments.defaults import METHODS, OPTIONAL_METHODS
+from rf_limits.experiments.memory import PROGRAM
 from rf_limits.experiments.tables import KEYS, MEASUREMENTS
 from rf_limits.learning.ensemble import ENSEMBLES
 from rf_limits.learning.optimizers import parse_optimizer
@@ -329,7 +330,7 @@ def estimate_bytes(config: ConfigDict) -> dict[str, int]:
 
 def _validate_memory(config: ConfigDict) -> None:
     """Refuses what does not fit; names the field that, made small, would change the most."""
-    available = 0.9 * psutil.virtual_memory().total
+    available = 0.9 * psutil.virtual_memory().total - PROGRAM
     sizes = _sizes(config)
 
     def total(**changed: int) -> int:

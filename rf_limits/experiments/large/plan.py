@@ -8,6 +8,7 @@ import psutil
 from ml_collections import ConfigDict
 
 from rf_limits.errors import RequirementError
+from rf_limits.experiments.memory import PROGRAM
 from rf_limits.learning.streamed import feature_sums, kernel_tiles
 from rf_limits.learning.streamed.preconditioners import has_population_gram
 from rf_limits.models.exact_kernels import numbers_per_point
@@ -26,7 +27,6 @@ smaller share of a processor's speed."""
 USABLE = 0.9
 """Share of a memory that is planned with."""
 
-_PROGRAM = 0.7 * 2**30  # interpreter, libraries, compiled programs
 _FEATURE = 24  # operations per feature besides its d multiplications
 _KERNEL = 100  # the same per kernel value
 _GRAM_ROWS = 256 * 12  # rows of the exact Gram matrix, and what computing them holds
@@ -141,7 +141,7 @@ def _limits() -> tuple[float, float | None]:
 
 def _loads(config: ConfigDict, plan: Plan) -> list[tuple[float, float, str]]:
     """Needed and available bytes and their place, for each memory there is."""
-    on_host, on_device = _PROGRAM + sum(plan.host.values()), sum(plan.device.values())
+    on_host, on_device = PROGRAM + sum(plan.host.values()), sum(plan.device.values())
     host, device = _limits()
     if device is None:
         devices = math.prod(config.mesh.values())
