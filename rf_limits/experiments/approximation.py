@@ -67,6 +67,9 @@ def validate(config: ConfigDict) -> None:
     check_choice(config.features.activation, FEATURES, "features.activation")
     check_choice(config.features.weights, WEIGHTS, "features.weights")
     check_real(config.features.scale, "features.scale", 0.0, strict=True)
+    good = 1e-99 <= config.features.scale <= 1e99
+    requirement = "lie between 1e-99 and 1e99, whose powers float64 holds"
+    check(good, "features.scale", requirement, config.features.scale)
     biased = config.features.bias
     check(isinstance(biased, bool), "features.bias", "be True or False", biased)
     check_real(config.ridge, "ridge", 0.0)

@@ -86,7 +86,10 @@ def validate(config: ConfigDict) -> None:
         check_whole(dim, "dims", 2)
     check_real(config.threshold, "threshold", 0.0, strict=True)
     check_real(config.norm_exponent, "norm_exponent", 0.0)
-    largest = max(config.dims) ** (2.0 * config.norm_exponent)
+    largest_norm = config.norm_exponent * math.log10(max(config.dims))
+    requirement = "give lengths d^norm_exponent below 1e99, whose powers float64 holds"
+    check(largest_norm < 99.0, "norm_exponent", requirement, config.norm_exponent)
+    largest = 10.0 ** (2.0 * largest_norm)
     check(
         config.threshold >= _REACHABLE * largest,
         "threshold",

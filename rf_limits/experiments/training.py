@@ -113,6 +113,7 @@ class Training:
             },
             "kernel_supplier": widest.infinite.supplier,
             "linearization": "closed form" if widest.closed_form else "trained alongside",
+            "output_start": max(one.output_start for one in self.widths),
             "output_rounding": max(one.output_rounding for one in self.widths),
             "solver": widest.solver,
             "learning_rate": {
@@ -289,7 +290,8 @@ def _accuracy(choices: Mapping[str, Any]) -> list[str]:
     lines, solver = [], choices.get("solver")
     if solver:
         rtol, atol = solver["rtol"], solver["atol"]
-        floor = max(rtol, 10.0 * atol) ** 2 * choices["target_second_moment"]
+        square = max(choices["target_second_moment"], choices["output_start"] ** 2)
+        floor = max(rtol, 10.0 * atol) ** 2 * square
         lines.append(
             f"Gradient flow: steps of the solver are right to rtol = {rtol:g} of the change of "
             f"weights, and atol = {atol:g} over max(scale, 1); training losses below "

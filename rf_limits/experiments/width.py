@@ -88,6 +88,12 @@ def _draw_inits(keys: jax.Array, network: OneHiddenLayer, dim: int, dtype: Any) 
     return jax.lax.map(one, keys)
 
 
+@functools.partial(jit_quickly, static_argnames="network")
+def _outputs(inits: Params, x: jax.Array, network: OneHiddenLayer) -> jax.Array:
+    """(seeds, n) outputs g_0 of every seed's network on its training inputs."""
+    return jax.lax.map(lambda one: network.apply(*one), (inits, x))
+
+
 @functools.partial(jit_quickly, static_argnames=("network", "layers", "mesh"))
 def _spectra(
     inits: Params, x: jax.Array, network: OneHiddenLayer, layers: str, mesh: Mesh | None
@@ -152,6 +158,8 @@ class WidthRun:
         self.methods = frozenset(config.predictors.methods)
         self.spec = parse_optimizer(config.training.optimizer)
         self.trains = bool(self.methods & set(TRAINED))
+        if self.methods & {"nngp", "ntk"}:
+            self.infinite.check()
         # Harmonics need two dimensions.
         degrees = config.measure.max_degree if setting.target.dim >= 2 else -1
         known = (self.output, setting.target, setting.second_moment, setting.inputs)
@@ -187,18 +195,19 @@ class WidthRun:
             return None
         return Tolerances(**self.spec.arguments)._asdict()
 
-    @property
-    def output_rounding(self) -> float:
-        """To what the outputs of networks and linearizations are rounded, at the largest scale.
-
-        alpha times the rounding of g_0, a number of the size of its root mean square; 0 where f
-        starts at zero.
-        """
+    @functools.cached_property
+    def output_start(self) -> float:
+        """The largest root mean square of f_0 on a training set; 0 where f starts at zero."""
         if not self.trains or self.output.centred or self.network.starts_at_zero:
             return 0.0
-        size = self.network.aligned_size(self.config.problem.dim) / self.network.width**0.5
-        unit = 0.5 * float(jnp.finfo(self.config.precision).eps)
-        return max(self.config.model.lazy_scales) * unit * size
+        outputs = on_host(_outputs(self.inits, self.setting.data.x_train, self.network))
+        size = float(np.max(np.sqrt(np.mean(outputs**2, axis=1))))
+        return max(self.config.model.lazy_scales) * size
+
+    @property
+    def output_rounding(self) -> float:
+        """To what outputs of networks and linearizations are rounded: a unit of f_0."""
+        return 0.5 * float(jnp.finfo(self.config.precision).eps) * self.output_start
 
     def _prepare(self) -> None:
         """Draws initializations and resolves learning rates, seed by seed."""

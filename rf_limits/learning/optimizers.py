@@ -160,7 +160,7 @@ def _check_step(spec: OptimizerSpec, text: str) -> None:
     """Refuses what optax does not accept, or what needs more than a gradient in a step."""
 
     def step(params):
-        transform = _optimizers()[spec.name](0.1, **spec.arguments)
+        transform = _transform(spec, 0.1)
         return transform.update(params, transform.init(params), params)
 
     shapes = {"hidden": (2, 3), "output": (3,)}
@@ -188,6 +188,14 @@ def _check_argument(text: str, name: str, value: Any, parameter: inspect.Paramet
         check(0.0 <= value < 1.0, field, "be at least 0 and below 1", value)
 
 
+def _transform(spec: OptimizerSpec, learning_rate: Scalar) -> optax.GradientTransformation:
+    """What optax makes of a spec, with the key that it warns for where there is none."""
+    make, arguments = _optimizers()[spec.name], spec.arguments
+    if "key" in inspect.signature(make).parameters and not {"key", "seed"} & set(arguments):
+        arguments["key"] = 0
+    return make(learning_rate, **arguments)
+
+
 def make_optimizer(
     spec: OptimizerSpec, learning_rate: Scalar, trainable: str
 ) -> optax.GradientTransformation:
@@ -203,7 +211,7 @@ def make_optimizer(
       A gradient transformation for the parameter tree of
       :class:`~rf_limits.models.OneHiddenLayer`.
     """
-    transform = _optimizers()[spec.name](learning_rate, **spec.arguments)
+    transform = _transform(spec, learning_rate)
     if trainable == "both":
         return transform
     return optax.partition(

@@ -104,9 +104,13 @@ def _relative_error(cut: _Cut, growth: Scalar | Array, size: Array) -> Array:
     return jnp.where(size == 0.0, 0.0, growth * cut.unknown / cut.smallest)
 
 
-def _ridge_needed(square: Array) -> Array:
-    """A ridge from which on eps times the condition number is half of what is allowed."""
-    return 2.0 * jnp.finfo(square.dtype).eps / MOST_RELATIVE_ERROR * square
+def _ridge_needed(square: Array, unknown: Scalar | Array = 0.0) -> Array:
+    """A ridge from which on what is not known is half of what is allowed.
+
+    That is eps times the norm ``square``, or ``unknown`` where it is more.
+    """
+    least = jnp.finfo(square.dtype).eps * square
+    return 2.0 / MOST_RELATIVE_ERROR * jnp.maximum(least, unknown)
 
 
 def feature_regression(
@@ -223,7 +227,7 @@ def factored_kernel_regression(
         jnp.asarray(n),
         kernel_backward_error(residual, coefficients, labels, cut.largest),
         _relative_error(cut, 1.0, cut.largest),
-        _ridge_needed(top),
+        _ridge_needed(top, entry_error * jnp.trace(gram)),
     )
 
 
@@ -264,5 +268,5 @@ def decomposed_kernel_regression(
         jnp.sum(cut.kept),
         jnp.where(top + ridge == 0.0, 0.0, backward),
         _relative_error(cut, 1.0, top + ridge),
-        _ridge_needed(top),
+        _ridge_needed(top, entry_error * jnp.trace(gram)),
     )

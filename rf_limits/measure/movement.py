@@ -31,11 +31,14 @@ def movement(change: Params, init: Params) -> Movement:
     """
     (before, u), (moves, du) = by_neuron(init), by_neuron(change)
     size = jnp.linalg.norm(u)
+    largest = jnp.maximum(jnp.max(jnp.abs(moves)), jnp.max(jnp.abs(du)))
+    largest = jnp.where(largest > 0.0, largest, 1.0)  # or squares of 1e-160 and less are 0
+    moves, du = moves / largest, du / largest
     of_neurons = jnp.linalg.norm(moves, axis=0) / jnp.linalg.norm(before, axis=0)
     return Movement(
-        jnp.linalg.norm(moves) / jnp.linalg.norm(before),
-        jnp.linalg.norm(du) / jnp.where(size > 0.0, size, u.size**0.5),
-        jnp.max(of_neurons),
+        largest * (jnp.linalg.norm(moves) / jnp.linalg.norm(before)),
+        largest * (jnp.linalg.norm(du) / jnp.where(size > 0.0, size, u.size**0.5)),
+        largest * jnp.max(of_neurons),
     )
 
 

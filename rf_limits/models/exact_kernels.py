@@ -20,6 +20,7 @@ from rf_limits.theory.activation_kernels import (
     Rows,
     activation_gram,
     activation_rows,
+    jumps_at_zero,
 )
 from rf_limits.theory.relu_kernels import relu_kernels
 
@@ -71,6 +72,18 @@ def hidden_rows(network: OneHiddenLayer, x: Float[Array, "n d"]) -> Float[Array,
 @functools.lru_cache(maxsize=64)
 def _derivative(function: Elementwise) -> Elementwise:
     return functools.partial(slope, function)
+
+
+def check_activation(network: OneHiddenLayer) -> None:
+    """Refuses an activation that is not smooth enough beside 0 for its kernels.
+
+    Raises:
+      RequirementError: values or derivatives that are not finite there.
+    """
+    if network.activation != "relu":
+        sigma = ACTIVATIONS[network.activation]
+        for function in (sigma, _derivative(sigma)):
+            jumps_at_zero(function)
 
 
 def exact_points(network: OneHiddenLayer, x: Float[Array, "n d"]) -> Points:

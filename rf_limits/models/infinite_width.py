@@ -13,7 +13,13 @@ from jaxtyping import Array, Float
 
 from rf_limits.errors import check, check_choice
 from rf_limits.models._neural_tangents import predict, stax
-from rf_limits.models.exact_kernels import Points, exact_kernels, exact_points, hidden_rows
+from rf_limits.models.exact_kernels import (
+    Points,
+    check_activation,
+    exact_kernels,
+    exact_points,
+    hidden_rows,
+)
 from rf_limits.models.network import TRAINABLE, OneHiddenLayer
 from rf_limits.theory.relu_kernels import relu_kernels
 from rf_limits.types import Scalar
@@ -91,6 +97,15 @@ class InfiniteNetwork(NamedTuple):
     network: OneHiddenLayer
     trainable: str = "both"
     supplier: str = "auto"
+
+    def check(self) -> None:
+        """Refuses an activation whose series cannot be had, before any input is there.
+
+        Raises:
+          RequirementError: values or derivatives that are not finite beside 0.
+        """
+        if resolve_supplier(self.network.activation, self.supplier) == "exact":
+            check_activation(self.network)
 
     def points(self, x: Float[Array, "n d"]) -> Points:
         """What the kernels take of inputs, once for all pairs that these are in."""

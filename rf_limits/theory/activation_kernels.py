@@ -23,7 +23,11 @@ from jaxtyping import Array, Float
 from rf_limits.errors import check
 from rf_limits.theory.angles import unit_vectors
 from rf_limits.theory.expectations import gaussian_gram
-from rf_limits.theory.hermite_gram import coefficients, gate_coefficients
+from rf_limits.theory.hermite_gram import (
+    coefficients,
+    gate_coefficients,
+    sided_coefficients,
+)
 
 Elementwise = Callable[[Array], Array]
 
@@ -31,7 +35,7 @@ DEGREE = 1023
 """Degrees summed at most."""
 
 _TINY = 1e-200
-_ROUNDING = 1e-14  # errors below are those of rounding
+_ROUNDING = 1e-14  # errors and jumps below are those of rounding
 _NEGLIGIBLE = 1e-18  # terms of a series, relative
 _ENTRIES = 2**13  # of a block of rows whose series is summed in cache
 _AT_LEAST = 8  # rows of such a block, for which coefficients are read together
@@ -69,7 +73,7 @@ class Rows(NamedTuple):
       full: (n, K + 1) Hermite coefficients of sigma(|w_i| z).
       gate: (n, K + 1) those of the powers of relu alone, or None where nothing jumps.
       error: (n,) what degrees beyond K and the quadrature leave of E sigma^2, relative: an
-        estimate; 0 where it is rounding.
+        estimate; 0 where it is rounding, below 1e-14.
     """
 
     rows: Float[Array, "n d"]
@@ -80,35 +84,27 @@ class Rows(NamedTuple):
 
 @functools.lru_cache(maxsize=64)
 def jumps_at_zero(function: Elementwise) -> Jumps:
-    """The jumps of a function and of its first two derivatives at 0."""
+    """The jumps of a function and of its first two derivatives at 0.
+
+    Raises:
+      RequirementError: values or derivatives that are not finite beside 0.
+    """
 
     def slope(h: Array) -> Array:
         return jax.jvp(function, (h,), (jnp.ones_like(h),))[1]
 
-    with jax.ensure_compile_time_eval():
-        sides = jnp.asarray([_TINY, -_TINY])
+    def at(distance: float) -> list[float]:
+        sides = jnp.asarray([distance, -distance])
         slopes, curvatures = jax.jvp(slope, (sides,), (jnp.ones(2),))
-        found = [float(pair[0] - pair[1]) for pair in (function(sides), slopes, curvatures)]
-    return Jumps(*(jump if abs(jump) > _ROUNDING else 0.0 for jump in found))
+        return [float(pair[0] - pair[1]) for pair in (function(sides), slopes, curvatures)]
 
-
-def _parts(function: Elementwise, norms: Array, degree: int) -> tuple[Elementwise, Array | None]:
-    """s, and the coefficients of the rest (module docstring)."""
-    weights = jumps_at_zero(function).weights
-    if not weights:
-        return function, None
-
-    def smooth(h: Array) -> Array:
-        rest = function(h)
-        for power, weight in weights.items():
-            rest = rest - weight * jnp.where(h > 0.0, h**power, 0.0)
-        return jnp.where(h == 0.0, function(jnp.full_like(h, -_TINY)), rest)
-
-    gate = jnp.zeros(())
-    for power, weight in weights.items():
-        part = gate_coefficients(norms, jnp.zeros_like(norms), degree, power=power).full
-        gate = gate + weight * math.factorial(power) * part
-    return smooth, gate
+    with jax.ensure_compile_time_eval():
+        nearest, near = at(_TINY), at(math.sqrt(_TINY))
+    pairs = zip(nearest, near, strict=True)
+    same = all(abs(a - b) <= _ROUNDING * max(1.0, abs(b)) for a, b in pairs)
+    requirement = "have values and two derivatives that are finite on both sides of 0"
+    check(same, "model.activation", requirement, getattr(function, "__name__", function))
+    return Jumps(*(jump if abs(jump) > _ROUNDING else 0.0 for jump in nearest))
 
 
 def activation_rows(function: Elementwise, w: Float[Array, "n d"], degree: int = DEGREE) -> Rows:
@@ -128,15 +124,27 @@ def activation_rows(function: Elementwise, w: Float[Array, "n d"], degree: int =
     """
     check((degree + 1) % (2 * _UNROLLED) == 0, "degree", "be 7, 15, 23, ...", degree)
     norms = unit_vectors(w)[1]
-    smooth, gate = _parts(function, norms, degree)
-    found = coefficients(smooth, norms, jnp.zeros_like(norms), degree)
-    full = found.full if gate is None else found.full + gate
-    size = jnp.sqrt(jnp.sum(full**2, axis=1))
-    size = jnp.where(size == 0.0, 1.0, size)
-    tail = jnp.sqrt(jnp.sum(found.full[:, -(degree // 4) :] ** 2, axis=1)) / size
-    rule = jnp.sqrt(jnp.sum((found.full - found.coarse) ** 2, axis=1)) / size
-    error = 2.0 * rule + (tail**2 if gate is None else 2.0 * tail)
-    return Rows(w, full, gate, jnp.where(error <= _ROUNDING, 0.0, error))
+    weights = jumps_at_zero(function).weights
+    if weights:
+        found, gate = sided_coefficients(function, norms, degree), jnp.zeros(())
+        for power, weight in weights.items():
+            part = gate_coefficients(norms, jnp.zeros_like(norms), degree, power=power).full
+            gate = gate + weight * math.factorial(power) * part
+        gate = jnp.where(norms[:, None] > 0.0, gate, 0.0)  # a row of zeros crosses nothing
+    else:
+        found, gate = coefficients(function, norms, jnp.zeros_like(norms), degree), None
+    size = jnp.maximum(_lengths(found.full), _TINY)
+    smooth = found.full if gate is None else found.full - gate
+    tail, whole = (_lengths(part[:, -(degree // 4) :]) / size for part in (smooth, found.full))
+    # half the step divides the error of the rule by 4 or more: a third is left of what it changes
+    rule = _lengths(found.full - found.coarse) / (3.0 * size)
+    # of s sigma + sigma s - s s, which is what is summed
+    error = 2.0 * rule + (tail**2 if gate is None else tail * (2.0 * whole + tail))
+    return Rows(w, found.full, gate, jnp.where(error <= _ROUNDING, 0.0, error))
+
+
+def _lengths(rows: Array) -> Array:
+    return jnp.sqrt(jnp.sum(rows**2, axis=1))
 
 
 def _terms(left: Rows, right: Rows) -> Array:

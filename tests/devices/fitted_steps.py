@@ -63,6 +63,11 @@ add(
     width._spectra,
     lambda: (params(RELU, SEEDS), floats(SEEDS, NUM, DIM), RELU, "hidden", mesh()),
 )
+add(
+    "outputs at the start",
+    width._outputs,
+    lambda: (params(RELU, SEEDS), floats(SEEDS, NUM, DIM), RELU),
+)
 add("closed form", width._closed_form, lambda: _closed(BIASED, "both", False, None))
 add("closed form of flow", width._closed_form, lambda: _closed(ERF, "output", True, mesh()))
 add(

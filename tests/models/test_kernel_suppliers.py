@@ -11,6 +11,7 @@ from rf_limits.errors import RequirementError
 from rf_limits.learning.regression import kernel_regression
 from rf_limits.models import InfiniteNetwork, make_network
 from rf_limits.models._neural_tangents import stax
+from rf_limits.models.increments import ACTIVATIONS
 from rf_limits.models.infinite_width import resolve_supplier
 from rf_limits.models.network import PARAMETERIZATIONS
 from rf_limits.theory.expectations import gaussian_gram
@@ -150,3 +151,22 @@ def test_refusals():
         resolve_supplier("tanh", "neural_tangents")
     with pytest.raises(RequirementError, match="model.kernel_supplier"):
         resolve_supplier("relu", "jax")
+
+
+def test_activations_without_derivatives_beside_zero(monkeypatch):
+    """relu(h)^1.5 has an infinite curvature at 0, which is no jump that can be taken out."""
+    monkeypatch.setitem(ACTIVATIONS, "root", lambda h: jnp.maximum(h, 0.0) ** 1.5)
+    with pytest.raises(RequirementError, match="model.activation must have values and two"):
+        _limit("root", "auto").check()
+    for name in ("tanh", "softplus", "relu_squared", "abs"):
+        _limit(name, "auto").check()
+
+
+def test_elu_is_fitted(monkeypatch):
+    """Its third derivative jumps: the series says some 1e-9, which a fit can bear."""
+    monkeypatch.setitem(ACTIVATIONS, "elu", jax.nn.elu)
+    x = _inputs(20, 100)
+    kernels = kernels_of(_limit("elu", "auto"), x)
+    assert 0.0 < float(kernels.error) < 1e-7
+    fit = jax.jit(kernel_regression)(kernels.ntk, jnp.asarray(x[:, 0]), 1e-3, kernels.error)
+    assert fit.is_solved
