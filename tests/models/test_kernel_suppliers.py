@@ -11,6 +11,7 @@ from rf_limits.errors import RequirementError
 from rf_limits.learning.regression import kernel_regression
 from rf_limits.models import InfiniteNetwork, make_network
 from rf_limits.models._neural_tangents import stax
+from rf_limits.models.exact_kernels import numbers_per_point
 from rf_limits.models.increments import ACTIVATIONS
 from rf_limits.models.infinite_width import resolve_supplier
 from rf_limits.models.network import PARAMETERIZATIONS
@@ -170,3 +171,12 @@ def test_elu_is_fitted(monkeypatch):
     assert 0.0 < float(kernels.error) < 1e-7
     fit = jax.jit(kernel_regression)(kernels.ntk, jnp.asarray(x[:, 0]), 1e-3, kernels.error)
     assert fit.is_solved
+
+
+def test_memory_of_series():
+    """200 against 4096 inputs: 6 MiB of each kernel and 16 KiB of each input, not 2500 of each."""
+    limit, x = _limit("tanh", "auto"), jax.ShapeDtypeStruct((200, 5), float)
+    z = jax.ShapeDtypeStruct((4096, 5), float)
+    needed = kernels_of.lower(limit, z, x).compile().memory_analysis()
+    entries, points = 8 * 200 * 4096, 8 * numbers_per_point("tanh") * (200 + 4096)
+    assert needed.temp_size_in_bytes < 8 * entries + 2 * points
