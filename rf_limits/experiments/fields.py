@@ -64,6 +64,9 @@ def check_fields(config: ConfigDict, default: ConfigDict, prefix: str = "") -> N
         check(_is_of(value, kind), field, f"be {_NOUNS[kind]}", value)
         if kind is ConfigDict:
             check_fields(value, default[name], f"{field}.")
+        names = kind is tuple and any(isinstance(one, str) for one in default[name])
+        for entry in value if names else ():
+            check(isinstance(entry, str), field, "hold names", value)
     known = [f"{prefix}{name}" for name in default]
     for name in config:
         if name not in default:
