@@ -274,6 +274,13 @@ def network_from_config(config: ConfigDict, width: int):
     )
 
 
+def needs_kernels(config: ConfigDict) -> bool:
+    """Whether a run computes infinite-width kernels: it fits, measures or takes rates by them."""
+    measured = config.measure.kernels or config.measure.infinite_width
+    rates = config.training.learning_rate == "auto_ntk"
+    return bool({"nngp", "ntk"} & set(config.predictors.methods)) or measured or rates
+
+
 def infinite_network(config: ConfigDict, network: OneHiddenLayer) -> InfiniteNetwork:
     """The network as its width grows, with the supplier of kernels that "auto" stands for."""
     model = config.model
@@ -299,18 +306,20 @@ _KERNELS = 8
 """Matrices of kernels between training and test inputs, with what computing them holds."""
 
 _STEP = 10
-"""Matrices of rows times neurons that a training step holds: 5 for relu, 10 for gelu."""
+"""Matrices of rows times neurons that a step or a measurement holds: 5 for relu, 10 for gelu."""
 
 
 def _bytes(sizes: dict[str, int], config: ConfigDict) -> dict[str, int]:
     n, m, width, dim, seeds, neurons, batch = sizes.values()
     cells = seeds * len(config.model.lazy_scales)
-    series = 0
-    if resolve_supplier(config.model.activation, config.model.kernel_supplier) == "exact":
-        series = 2 * numbers_per_point(config.model.activation)
+    kernels, series = 0, 0
+    if needs_kernels(config):
+        kernels, model = _KERNELS * n * m, config.model
+        if resolve_supplier(model.activation, model.kernel_supplier) == "exact":
+            series = 2 * numbers_per_point(model.activation)
     return {
         "data.num_train": 8 * (n * n * (9 + 2 * seeds) + n * (seeds * dim + series)),
-        "data.num_test": 8 * (_KERNELS * n * m + m * (seeds * dim + series)),
+        "data.num_test": 8 * (kernels + m * (seeds * dim + _STEP * width + series)),
         "model.widths": 8 * (8 * width * width + _STEP * n * width + 6 * cells * width * (dim + 2)),
         "problem.neurons": 8 * neurons * (dim + n + m + width + neurons),
         "training.batch_size": 8 * batch * (dim + _STEP * width),
@@ -322,8 +331,8 @@ def estimate_bytes(config: ConfigDict) -> dict[str, int]:
 
     Kernel matrices (the eigendecomposition holds about five n x n, the series of their exact
     risks four, per seed one stays), coefficients of activations whose kernels are series,
-    kernels against the test set, features, and the N x N Gram matrices of exact risks (about
-    eight at once), those of a teacher, and a batch of fresh samples, all float64.
+    kernels against the test set where there are any, features, the N x N Gram matrices of exact
+    risks (about eight at once), those of a teacher, and a batch of fresh samples, all float64.
     """
     return _bytes(_sizes(config), config)
 

@@ -25,7 +25,11 @@ from rf_limits.experiments.fitted import (
 )
 from rf_limits.experiments.setting import Setting, streams
 from rf_limits.experiments.step_sizes import curvatures_at_start, step_sizes
-from rf_limits.experiments.validation import infinite_network, network_from_config
+from rf_limits.experiments.validation import (
+    infinite_network,
+    needs_kernels,
+    network_from_config,
+)
 from rf_limits.experiments.watch import Options, Watcher, of_seed
 from rf_limits.learning.ensemble import networks_at_once, over_cells
 from rf_limits.learning.flow import Tolerances
@@ -158,7 +162,7 @@ class WidthRun:
         self.methods = frozenset(config.predictors.methods)
         self.spec = parse_optimizer(config.training.optimizer)
         self.trains = bool(self.methods & set(TRAINED))
-        if self.methods & {"nngp", "ntk"}:
+        if needs_kernels(config):
             self.infinite.check()
         # Harmonics need two dimensions.
         degrees = config.measure.max_degree if setting.target.dim >= 2 else -1
