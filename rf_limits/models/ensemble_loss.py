@@ -33,6 +33,7 @@ def ensemble_loss(
     method: str = "ntk",
     trainable: str = "both",
     alpha: float = 1.0,
+    supplier: str = "auto",
 ) -> EnsembleLoss:
     """Mean squared error on (x, y) of infinitely wide networks, not centred, while they train.
 
@@ -50,9 +51,10 @@ def ensemble_loss(
       method: ``"ntk"``, ``trainable`` layers move; ``"nngp"``, the output layer alone.
       trainable: layers that move, for ``"ntk"``.
       alpha: lazy scale, by which f_0 is multiplied.
+      supplier: of the kernels (:data:`rf_limits.models.infinite_width.SUPPLIERS`).
 
     Raises:
-      RequirementError: unknown ``method`` or ``trainable``.
+      RequirementError: unknown ``method``, ``trainable`` or ``supplier``.
     """
     found = gradient_flow_ensemble(
         network,
@@ -63,6 +65,7 @@ def ensemble_loss(
         method=method,
         trainable=trainable,
         covariance=True,
+        supplier=supplier,
     )
 
     def one(mean: Array, covariance: Array) -> EnsembleLoss:

@@ -159,11 +159,15 @@ def resolve_supplier(activation: str, supplier: str = "auto") -> str:
     return supplier
 
 
+def _inner(network: OneHiddenLayer, left: Points, right: Points) -> Array:
+    """What E sigma' sigma' is multiplied by in the hidden part of the NTK."""
+    scale = 1.0 if _learns_weights_directly(network) else 1.0 / left.x.shape[1]
+    return scale * (left.x @ right.x.T) + float(network.use_bias)
+
+
 def _exact_parts(network: OneHiddenLayer, left: Points, right: Points) -> _Parts:
     found = exact_kernels(network, left, right)
-    scale = 1.0 if _learns_weights_directly(network) else 1.0 / left.x.shape[1]
-    inner = scale * (left.x @ right.x.T) + float(network.use_bias)
-    return _Parts(found.values, inner * found.slopes)
+    return _Parts(found.values, _inner(network, left, right) * found.slopes)
 
 
 def _neural_tangents_parts(network: OneHiddenLayer, left: Points, right: Points) -> _Parts:
@@ -174,9 +178,9 @@ def _neural_tangents_parts(network: OneHiddenLayer, left: Points, right: Points)
     found = _Parts(both.nngp, both.ntk - output)
     if network.activation != "relu":
         return found
-    near = relu_kernels(hidden_rows(network, left.x), hidden_rows(network, right.x)).near
-    exact = _exact_parts(network, left, right)
-    return _Parts(*(jnp.where(near, *parts) for parts in zip(exact, found, strict=True)))
+    own = relu_kernels(hidden_rows(network, left.x), hidden_rows(network, right.x))
+    exact = _Parts(own.relu, _inner(network, left, right) * own.gate)
+    return _Parts(*(jnp.where(own.near, *parts) for parts in zip(exact, found, strict=True)))
 
 
 def infinite_width_kernels(

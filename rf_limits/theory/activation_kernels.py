@@ -152,8 +152,7 @@ def _terms(left: Rows, right: Rows) -> Array:
 
     def largest(rows: Rows) -> tuple[Array, Array]:
         smooth = rows.full if rows.gate is None else rows.full - rows.gate
-        size = jnp.sqrt(jnp.sum(rows.full**2, axis=1, keepdims=True))
-        size = jnp.where(size == 0.0, 1.0, size)
+        size = jnp.maximum(_lengths(rows.full), _TINY)[:, None]
         return jnp.max(jnp.abs(smooth) / size, axis=0), jnp.max(jnp.abs(rows.full) / size, axis=0)
 
     (smooth, full), (other_smooth, other_full) = largest(left), largest(right)

@@ -108,12 +108,12 @@ def _population_rows(config: ConfigDict, prepared: Training, times: np.ndarray) 
 def _ensemble_rows(
     config: ConfigDict, prepared: Training, times: np.ndarray, method: str
 ) -> pd.DataFrame:
-    network, setting = prepared.widths[-1].network, prepared.setting
+    limit, setting = prepared.widths[-1].infinite, prepared.setting
     data = {name: value[0] for name, value in setting.data._asdict().items()}
     columns: dict[str, Any] = {"method": THEORY, "time": times}
     for name, x, y in (("train_loss", "x_train", "y_train"), ("test_loss", "x_test", "y_test")):
         found = ensemble_loss(
-            network,
+            limit.network,
             data["x_train"],
             data["y_train"],
             data[x],
@@ -121,6 +121,7 @@ def _ensemble_rows(
             jnp.asarray(times),
             method=method,
             alpha=float(config.model.lazy_scales[0]),
+            supplier=limit.supplier,
         )
         columns |= {name: np.asarray(found.mean), f"{name}_std": np.asarray(found.std)}
     return pd.DataFrame(columns)

@@ -68,7 +68,7 @@ def preconditioner_of(config: ConfigDict) -> str:
 
 
 def kernel_supplier(config: ConfigDict) -> str:
-    """Who computes kernels: "auto" stands for "exact", whose entries take a third of the time."""
+    """Who computes kernels: "auto" stands for "exact", whose entries take less time."""
     given = config.model.kernel_supplier
     return "exact" if given == "auto" else resolve_supplier(config.model.activation, given)
 
