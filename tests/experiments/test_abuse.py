@@ -11,7 +11,8 @@ import pytest
 
 from rf_limits import train
 from rf_limits.errors import RequirementError
-from rf_limits.experiments import setting, training
+from rf_limits.experiments import approximation, hardness, setting, training
+from rf_limits.experiments.defaults import approximation_config, hardness_config
 from rf_limits.experiments.measured_features import sphere_directions
 from rf_limits.experiments.tables import final_rows
 from rf_limits.experiments.validation import validate
@@ -225,3 +226,16 @@ def test_noise_that_is_no_size_is_refused(noise):
         make_dataset(jax.random.key(0), target, "gaussian", 2, 2, noise)
     with pytest.raises(RequirementError, match=r"^problem\.noise must be finite and at least 0"):
         validate(tiny(problem__noise=noise))
+
+
+def test_sizes_of_limits_that_float64_cannot_hold():
+    """scripts/limits.py: features of length 1e200, targets of length d^400."""
+    features = approximation_config()
+    for scale in (1e200, 1e-200):
+        features.features.scale = scale
+        with pytest.raises(RequirementError, match="^features.scale must lie between 1e-99 and"):
+            approximation.validate(features)
+    target = hardness_config()
+    target.norm_exponent = 400.0
+    with pytest.raises(RequirementError, match="^norm_exponent must give lengths"):
+        hardness.validate(target)

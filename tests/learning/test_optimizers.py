@@ -159,3 +159,13 @@ def test_tolerances_of_gradient_flow_that_mean_nothing(text):
     with pytest.raises(RequirementError, match=f"{name} must lie between"):
         parse_optimizer(f"gradient_flow({text})")
     assert parse_optimizer("gradient_flow(rtol=0.0)").arguments == {"rtol": 0.0}
+
+
+def test_noise_without_a_key_is_drawn_without_a_warning():
+    """Where warnings are errors, as here, optax's was a refusal."""
+    spec = parse_optimizer("noisy_sgd(eta=0.1)")
+    assert spec.arguments == {"eta": 0.1}
+    params = {"hidden": jnp.zeros(3)}
+    transform = make_optimizer(spec, 0.1, "both")
+    updates, _ = transform.update(params, transform.init(params), params)
+    assert np.all(np.asarray(updates["hidden"]) != 0.0)

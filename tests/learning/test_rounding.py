@@ -221,3 +221,25 @@ def test_rounding_of_a_step(dtype, optimizer):
     assert 0.0 < trainer.rounding_error(state, cells)[0] < 1e4 * np.finfo(dtype).eps
     still = cells._replace(learning_rate=0.0 * one)
     assert trainer.rounding_error(trainer.start(still), still)[0] == 1.0
+
+
+@pytest.mark.parametrize("output_init", ["gaussian", "positive"])
+def test_flow_says_its_error_by_the_size_it_starts_from(output_init):
+    """An f that does not start at zero changes by alpha g_0, of which the solver knows 1e-6."""
+    config = small_config()
+    config.model.widths, config.seeds, config.predictors.methods = (64,), 2, ("network",)
+    config.model.lazy_scales, config.model.centring = (1.0, 1e3), "none"
+    config.model.output_init, config.measure.exact = output_init, False
+    config.training.optimizer = "gradient_flow"
+    config.training.steps, config.training.log_points = 2, 2
+    training = prepare(config)
+    (width,), data, sizes = training.widths, training.setting.data, []
+    for seed in range(2):
+        init = jax.tree.map(lambda leaf, seed=seed: leaf[seed], width.inits)
+        start = np.asarray(width.network.apply(init, data.x_train[seed]))
+        sizes.append(np.sqrt(np.mean(start**2)))
+    expected = 1e3 * max(sizes)
+    np.testing.assert_allclose(width.output_start, expected, rtol=1e-12)
+    (line,) = (line for line in remarks(training.run()) if line.startswith("Gradient flow"))
+    said = float(re.search(r"losses below (\S+) may", line).group(1))
+    np.testing.assert_allclose(said, (1e-6 * expected) ** 2, rtol=0.05)  # two digits are printed

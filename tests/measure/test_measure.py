@@ -43,6 +43,15 @@ def test_movement_counts_biases():
     )
 
 
+def test_movement_of_sizes_whose_squares_vanish():
+    before = params_of([[3.0, 0.0], [4.0, 1.0]], [1.0, 1.0])
+    by = params_of([[0.0, 0.0], [0.0, 2e-200]], [0.0, -1e-200])
+    found = jax.jit(movement)(by, before)
+    expected = (2e-200 / np.sqrt(26), 1e-200 / np.sqrt(2), 2e-200)
+    np.testing.assert_allclose(found, expected, rtol=NORMS)
+    assert not np.any(jax.jit(movement)(jax.tree.map(jnp.zeros_like, by), before))
+
+
 def test_drift_and_alignment_by_hand():
     y, one = np.array([1.0, -2.0]), np.eye(2)
     np.testing.assert_allclose(jax.jit(kernel_drift)(3 * one, one), 2.0, rtol=NORMS)

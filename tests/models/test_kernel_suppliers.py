@@ -1,6 +1,7 @@
 """Who computes infinite-width kernels: two suppliers that share nothing, and their agreement."""
 
 import warnings
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -8,14 +9,18 @@ import numpy as np
 import pytest
 
 from rf_limits.errors import RequirementError
+from rf_limits.experiments.dynamics import ntk_curves
+from rf_limits.experiments.training import prepare
 from rf_limits.learning.regression import kernel_regression
-from rf_limits.models import InfiniteNetwork, make_network
+from rf_limits.models import InfiniteNetwork, infinite_width, make_network
 from rf_limits.models._neural_tangents import stax
+from rf_limits.models.ensemble_loss import ensemble_loss
 from rf_limits.models.exact_kernels import numbers_per_point
 from rf_limits.models.increments import ACTIVATIONS
 from rf_limits.models.infinite_width import resolve_supplier
 from rf_limits.models.network import PARAMETERIZATIONS
 from rf_limits.theory.expectations import gaussian_gram
+from tests.experiments.conftest import small_config
 from tests.rounding import rounding
 from tests.variants import kept
 
@@ -180,3 +185,28 @@ def test_memory_of_series():
     needed = kernels_of.lower(limit, z, x).compile().memory_analysis()
     entries, points = 8 * 200 * 4096, 8 * numbers_per_point("tanh") * (200 + 4096)
     assert needed.temp_size_in_bytes < 8 * entries + 2 * points
+
+
+def test_nothing_else_computes_kernels(monkeypatch):
+    """Fits, rates, distances from infinite width, and the ensemble of ntk_curves."""
+
+    def refuse(*_):
+        raise AssertionError("a kernel of another supplier than the config's")
+
+    monkeypatch.setattr(infinite_width, "_neural_tangents_parts", refuse)
+    config = small_config()
+    config.model.kernel_supplier, config.model.widths, config.seeds = "exact", (8,), 1
+    config.training.learning_rate, config.training.steps = "auto_ntk", 4
+    config.measure.infinite_width = config.measure.kernels = True
+    prepared = prepare(config)
+    result = prepared.run()
+    assert result.choices["kernel_supplier"] == "exact"
+    assert result.metrics.query("method == 'ntk'")["risk"].notna().all()
+    limit = prepared.widths[0].infinite
+    monkeypatch.setattr(ntk_curves, "ensemble_loss", partial(_supplied, limit))
+    ntk_curves._ensemble_rows(config, prepared, np.array([0.0, 1.0]), "ntk")
+
+
+def _supplied(limit, network, *arrays, **options):
+    assert options["supplier"] == limit.supplier == "exact"
+    return ensemble_loss(network, *arrays, **options)
