@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from rf_limits.runs.files import write_whole
+from rf_limits.runs.written import Written
 
 _MAGIC = b"rf_limits state 2\n"
 """Version 1 held parameters, where states of training hold their change."""
@@ -86,15 +87,20 @@ class Checkpoints:
     Args:
       folder: made when needed.
       note: called with a line of text where a file turns out damaged.
+      written: what the run wrote, where the folder may hold others' files.
     """
 
-    def __init__(self, folder: Path, note: Callable[[str], None]):
-        self.folder, self.note = folder, note
+    def __init__(self, folder: Path, note: Callable[[str], None], written: Written | None = None):
+        self.folder, self.note, self.written = folder, note, written
 
     def _files(self, name: str) -> list[tuple[int, Path]]:
         """Numbers and files of one name, oldest first."""
         pattern = re.compile(re.escape(name) + r"\.(\d+)\.state")
-        found = ((pattern.fullmatch(path.name), path) for path in self.folder.glob("*.state"))
+        if self.written is None:
+            paths = self.folder.glob("*.state")
+        else:
+            paths = self.written.within(self.folder.name, ".state")
+        found = ((pattern.fullmatch(path.name), path) for path in paths)
         return sorted((int(match.group(1)), path) for match, path in found if match)
 
     def save(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
@@ -110,7 +116,8 @@ class Checkpoints:
             with temporary.open("wb") as file:
                 dump_arrays(file, arrays)
 
-        write_whole(self.folder / f"{name}.{number}.state", write)
+        path = self.folder / f"{name}.{number}.state"
+        write_whole(path if self.written is None else self.written.add(path), write)
         for _, path in files[: len(files) + 1 - _KEPT]:
             path.unlink()
 

@@ -6,6 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 
+TEMPORARY = ".tmp-rf_limits-"
+"""Begins the name of a file that is being written."""
+
+
 class StorageError(RuntimeError):
     """A file could not be written; what was on disk before is untouched."""
 
@@ -22,7 +26,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix=path.suffix)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY, suffix=path.suffix)
         os.close(handle)
         temporary = Path(name)
         write(temporary)

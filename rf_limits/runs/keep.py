@@ -41,7 +41,7 @@ class KeepInStore(Keep):
     ):
         self._store, self._stop, self._every, self._note = store, stop, every, note
         self._prefix, self._tell = prefix, tell
-        self._states = Checkpoints(store.states, note)
+        self._states = Checkpoints(store.states, note, store.written)
         self._saved = time.monotonic()
 
     def under(self, prefix: str) -> "KeepInStore":

@@ -180,21 +180,24 @@ class Run:
         if not is_writer():
             return []
         self.store.write_metrics(result.metrics)
+        self.store.written.add(self.store.path / "summary.json")
         self.store.write_json("summary.json", self.experiment.summary(result))
         figures = self.figures.draw(result.metrics)
         paths = [self.store.write_figure(name, figure)[0] for name, figure in figures.items()]
         status = "diverged" if result.diverged else "complete"
-        self._close(status, {"choices": result.choices, "figures": list(figures)})
-        self.store.forget_progress()
+        more = {"choices": result.choices, "figures": list(figures)}
+        self.store.complete(self._ended(status, more))
         return paths
 
     def _close(self, status: str, more: dict[str, Any]) -> None:
-        if not is_writer():
-            return
+        if is_writer():
+            self.store.write_json("run.json", self._ended(status, more))
+
+    def _ended(self, status: str, more: dict[str, Any]) -> dict[str, Any]:
+        """What run.json says at the end."""
         wall = round(time.monotonic() - self.started, 3)
         spent = {"wall_time_s": wall, "compiling": compiling().since(self.compiled)}
-        facts = {"status": status, **self.facts, **more, **spent}
-        self.store.write_json("run.json", facts)
+        return {"status": status, **self.facts, **more, **spent}
 
 
 def carry_out(
@@ -242,5 +245,7 @@ def carry_out(
         written = []
         for run, result in zip(runs, results, strict=True):
             written.append((result, run.write(result)))
+            for old, new in run.store.written.moved:
+                note(f"{old} was not of this run; it is kept as {new}.")
             run.tell("saved", what="results", name=str(run.store.path))
         return written

@@ -143,7 +143,7 @@ class _Session:
     def _stopped(self, stop: Stop) -> int:
         """Says how the run goes on; the exit code."""
         store = self.run.store
-        kept = bool(store.parts()) or any(store.states.glob("*.state"))
+        kept = store.has_progress()
         again = "goes on from what is saved" if kept else "starts again"
         command = resume_command(sys.argv, kept=kept)
         without = "without --overwrite " if kept and self.run.overwrite else ""

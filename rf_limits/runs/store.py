@@ -22,7 +22,8 @@ import pyarrow.parquet
 
 from rf_limits.errors import RequirementError, check
 from rf_limits.figures.style import FORMATS, save
-from rf_limits.runs.files import write_whole
+from rf_limits.runs.files import TEMPORARY, write_whole
+from rf_limits.runs.written import LIST, Written
 
 RESULTS = ("metrics.parquet", "summary.json")
 FIGURES = "figures"
@@ -90,6 +91,20 @@ class RunStore:
     def __init__(self, workdir: str | Path):
         check(str(workdir) != "", "--workdir", "name a directory", workdir)
         self.path = Path(workdir)
+        self.written = Written(self.path, self._written_before)
+
+    def _written_before(self) -> list[str]:
+        """Files of a run that is complete, or of one of a version that kept no list.
+
+        The latter's parts and states cannot be told from others' files, and are left alone.
+        """
+        run = self.read_json("run.json")
+        if run is None or self.read_json("config.json") is None:
+            return []
+        figures = (
+            f"{FIGURES}/{name}.{form}" for name in run.get("figures", ()) for form in FORMATS
+        )
+        return run.get("written") or [*RESULTS, *figures]
 
     def open(self, config: dict[str, Any], *, overwrite: bool) -> str:
         """Claims the directory for ``config``.
@@ -203,19 +218,22 @@ class RunStore:
         earlier, before = self.read_json("run.json") or {}, self.read_json("config.json")
         same = all(earlier.get(key) == plain(run).get(key) for key in SAME_FOR_PARTS)
         kept = resume and same and before == plain(config)
-        lost = not kept and resume and (bool(self.parts()) or any(self.states.glob("*.state")))
+        lost = not kept and resume and self.has_progress()
+        if before is None:
+            for name in ("config.json", "run.json", LIST):
+                self.written.put_aside(self.path / name)
+            self.write_json("config.json", config)
+            self.written.write(())
+        else:
+            self.written.write(self.written.names())  # before run.json forgets them
+        self.write_json("run.json", run)
         if not kept:
             self.forget_progress()
-            for curves in (self.path / TENSORBOARD).glob("*/events.out.tfevents.*"):
-                curves.unlink()
-        if before is None:
-            self.write_json("config.json", config)
-        self.write_json("run.json", run)
-        for name in RESULTS:
+            self.written.remove(TENSORBOARD)
+        self.written.remove(FIGURES)
+        for name in set(RESULTS) & set(self.written.names()):
             (self.path / name).unlink(missing_ok=True)
-        for figure in (self.path / FIGURES).glob("*.*"):
-            if figure.suffix[1:] in FORMATS:
-                figure.unlink()
+        self.written.write(name for name in self.written.names() if (self.path / name).exists())
         if before is not None:
             self.write_json("config.json", config)
         return lost
@@ -256,8 +274,11 @@ class RunStore:
 
     def parts(self) -> list[str]:
         """Names of the parts kept from a run that did not finish."""
-        found = (self.path / PARTS).glob("*.parquet")
-        return sorted(path.stem for path in found if not path.name.startswith("."))
+        return [path.stem for path in self.written.within(PARTS, ".parquet")]
+
+    def has_progress(self) -> bool:
+        """Whether there are parts or states to go on from."""
+        return bool(self.parts() or self.written.within(STATES, ".state"))
 
     def read_part(self, name: str, *, forget: bool = True) -> bytes | None:
         """The parquet file of one part of a run, or None if there is none that can be read.
@@ -267,6 +288,8 @@ class RunStore:
           forget: whether a file that cannot be read is removed.
         """
         path = self._part(name)
+        if path not in self.written:
+            return None
         try:
             held = path.read_bytes()
             read_table(io.BytesIO(held))
@@ -285,7 +308,7 @@ class RunStore:
           name: of the part, made of letters, digits, spaces and ``-_.=^``.
           table: its rows.
         """
-        write_table(self._part(name), table)
+        write_table(self.written.add(self._part(name)), table)
 
     def _part(self, name: str) -> Path:
         check(re.fullmatch(r"[\w.=^ -]+", name) is not None, "name of a part", "be plain", name)
@@ -293,26 +316,31 @@ class RunStore:
 
     def forget_progress(self) -> None:
         """Removes parts and states of a run, and what writing left unfinished."""
+        for name in ("", FIGURES, PARTS, STATES):
+            for path in (self.path / name).glob(f"{TEMPORARY}*"):
+                path.unlink()
         for name in (PARTS, STATES):
-            folder = self.path / name
-            for path in folder.glob("*"):
-                path.unlink()
-            if folder.is_dir():
-                folder.rmdir()
-        for folder in (self.path, self.path / FIGURES):
-            for path in folder.glob(".tmp-*"):
-                path.unlink()
+            self.written.remove(name)
+
+    def complete(self, run: dict[str, Any]) -> None:
+        """Writes run.json of a run that is complete, with its files; removes its progress."""
+        names = (n for n in self.written.names() if n.split("/")[0] not in (PARTS, STATES))
+        self.write_json("run.json", {**run, "written": sorted(names)})
+        with contextlib.suppress(OSError):  # the results are there; :meth:`tidy` comes again
+            self.forget_progress()
+            (self.path / LIST).unlink(missing_ok=True)
 
     def tidy(self) -> None:
         """Removes what a process killed at the very end of its run had no time to remove."""
-        left = any((self.path / name).exists() for name in (PARTS, STATES, LOCK))
-        if left or any(self.path.glob(".tmp-*")):
+        left = any((self.path / name).exists() for name in (LIST, LOCK))
+        if left or any(self.path.glob(f"{TEMPORARY}*")):
             with contextlib.suppress(RequirementError, OSError), self.locked():
                 self.forget_progress()
+                (self.path / LIST).unlink(missing_ok=True)
 
     def write_metrics(self, metrics: pd.DataFrame) -> None:
         """Writes metrics.parquet, whole."""
-        write_table(self.path / RESULTS[0], metrics)
+        write_table(self.written.add(self.path / RESULTS[0]), metrics)
 
     def read_metrics(self) -> pd.DataFrame:
         """Reads metrics.parquet back, with the types of :func:`metrics_table`."""
@@ -322,7 +350,7 @@ class RunStore:
         """Writes a matplotlib figure as png, svg and pdf; returns the paths."""
         paths = [self.path / FIGURES / f"{name}.{form}" for form in FORMATS]
         for path, form in zip(paths, FORMATS, strict=True):
-            write_whole(path, functools.partial(save, figure, form=form))
+            write_whole(self.written.add(path), functools.partial(save, figure, form=form))
         return paths
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from rf_limits.errors import RequirementError
 from rf_limits.experiments.defaults import TRAINED
 from rf_limits.experiments.tables import KEYS
-from rf_limits.runs.store import TENSORBOARD
+from rf_limits.runs.store import TENSORBOARD, RunStore
 
 Row = Mapping[str, Any]
 _CELL = ("method", "width", "lazy_scale", "step")
@@ -45,6 +45,7 @@ class TensorBoard:
         self._event = event_pb2.Event
         self.path = Path(workdir) / TENSORBOARD
         self._writers: dict[str, Any] = {}
+        self._written = RunStore(workdir).written
         self._fixed: list[tuple[str, str, list[Row]]] = []
         self._last: dict[str, int] = {}
         self._broken, self._has_earlier = False, self.path.exists()
@@ -92,7 +93,10 @@ class TensorBoard:
         if name not in self._writers:
             place = self.path / name
             place.mkdir(parents=True, exist_ok=True)
+            earlier = set(place.iterdir())
             self._writers[name] = self._writer(str(place / "events"), f".{os.getpid()}")
+            for made in set(place.iterdir()) - earlier:
+                self._written.made(made)
         for tag, value in scalars(rows).items():
             found = self._event(wall_time=time.time(), step=step, summary=self._scalar(tag, value))
             self._writers[name].write_event(found)

@@ -2,12 +2,16 @@
 
 import json
 import os
+import pathlib
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from rf_limits.errors import RequirementError
+from rf_limits.runs.checkpoints import Checkpoints
 from rf_limits.runs.store import RunStore, plain, write_whole
+from rf_limits.runs.written import LIST
 
 CONFIG = {"a": 1, "b": {"c": (1, 2)}}
 
@@ -94,11 +98,108 @@ def test_unwritable_place(tmp_path):
 
 def test_begin_removes_the_earlier_run_only(tmp_path):
     store = begun(tmp_path)
-    store.write_metrics(pd.DataFrame({"risk": [1.0]}))
     (store.path / "figures").mkdir()
-    for name in ("old.png", "old.svg", "old.pdf", "notes.txt"):
+    for name in ("old.png", "old.svg", "old.pdf"):
+        store.written.add(store.path / "figures" / name).write_text("x")
+    store.complete({"status": "complete"})
+    for name in ("notes.txt", "own.png"):
         (store.path / "figures" / name).write_text("x")
     store.begin(CONFIG, {"status": "running"})
     assert not (store.path / "metrics.parquet").exists()
-    assert os.listdir(store.path / "figures") == ["notes.txt"]
+    assert sorted(os.listdir(store.path / "figures")) == ["notes.txt", "own.png"]
     assert json.loads((store.path / "config.json").read_text()) == plain(CONFIG)
+
+
+OWN = {
+    "parts/width-4.parquet": "a table of my own",
+    "states/width-4.0.state": "a state of my own",
+    "states/.ipynb_checkpoints/x.state": "of Jupyter",
+    "figures/own.png": "drawn by hand",
+    "figures/risk.png": "drawn by hand, of the same name",
+    "metrics.parquet": "measured elsewhere",
+    "run.json": "{}",
+    ".tmp-notes": "notes",
+    "tensorboard/mine/events.out.tfevents.1": "of another program",
+}
+
+
+class Figure:
+    """As far as it is saved."""
+
+    def savefig(self, path, **options):
+        pathlib.Path(path).write_text("of the run")
+
+
+def one_run(store, monkeypatch):
+    """A run with a part, a state, an event file, a table and a figure."""
+    monkeypatch.setattr("rf_limits.runs.store.save", lambda f, path, *, form: f.savefig(path))
+    states = Checkpoints(store.states, print, store.written)
+    with store.locked():
+        store.begin(CONFIG, {"status": "running"})
+        assert (store.parts(), states.load("width-4"), store.read_part("width-4")) == (
+            [],
+            None,
+            None,
+        )
+        states.save("width-4", {"x": np.ones(2)})
+        np.testing.assert_array_equal(states.load("width-4")["x"], np.ones(2))
+        store.write_part("width-4", pd.DataFrame({"risk": [0.5]}))
+        events = store.path / "tensorboard" / "network" / "events.out.tfevents.2"
+        events.parent.mkdir(parents=True)
+        events.write_text("")
+        store.written.made(events)
+        store.write_metrics(pd.DataFrame({"risk": [0.5]}))
+        store.write_figure("risk", Figure())
+        assert store.parts() == ["width-4"]
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_overwrite_removes_what_a_run_wrote_only(tmp_path, monkeypatch, finished):
+    """The folder of a user, with files of the names that a run gives."""
+    store = RunStore(tmp_path / "run")
+    for name, text in OWN.items():
+        path = store.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def kept():
+        found = [p.read_bytes() for p in store.path.rglob("*") if p.is_file()]
+        return all(text.encode() in found for text in OWN.values())
+
+    assert store.open(CONFIG, overwrite=True) == "new"
+    one_run(store, monkeypatch)
+    assert kept()
+    if finished:
+        store.complete({"status": "complete", "figures": ["risk"]})
+        assert not (store.path / LIST).exists()
+        assert kept()
+        assert store.open(CONFIG, overwrite=False) == "finished"
+    again = RunStore(store.path)
+    assert again.open({"a": 2}, overwrite=True) == "new"
+    again.begin({"a": 2}, {"status": "running"})
+    assert kept()
+    left = {str(p.relative_to(store.path)) for p in store.path.rglob("*") if p.is_file()}
+    taken = {
+        "metrics.parquet",
+        "figures/risk.png",
+        "parts/width-4.parquet",
+        "states/width-4.0.state",
+    }
+    assert left == {
+        *(OWN.keys() - taken - {"run.json"}),
+        *(f"{name}~" for name in (*taken, "run.json")),
+        *("config.json", "run.json", LIST),
+    }
+
+
+def test_figures_of_a_run_of_an_earlier_version_are_its_own(tmp_path):
+    """It kept no list: its table and the figures that run.json names are what it wrote."""
+    store = begun(tmp_path)
+    (store.path / LIST).unlink()
+    store.write_json("run.json", {"status": "complete", "figures": ["risk"]})
+    (store.path / "figures").mkdir()
+    for name in ("risk.png", "risk.svg", "own.png"):
+        (store.path / "figures" / name).write_text("x")
+    store.begin({"a": 2}, {"status": "running"})
+    assert os.listdir(store.path / "figures") == ["own.png"]
+    assert not (store.path / "metrics.parquet").exists()
