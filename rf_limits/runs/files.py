@@ -5,7 +5,6 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-
 TEMPORARY = ".tmp-rf_limits-"
 """Begins the name of a file that is being written."""
 

@@ -296,7 +296,7 @@ class RunStore:
         except FileNotFoundError:
             return None
         except (OSError, ValueError):
-            if forget:
+            if forget and path.is_file():
                 path.unlink()
             return None
         return held
@@ -318,7 +318,8 @@ class RunStore:
         """Removes parts and states of a run, and what writing left unfinished."""
         for name in ("", FIGURES, PARTS, STATES):
             for path in (self.path / name).glob(f"{TEMPORARY}*"):
-                path.unlink()
+                if path.is_file():
+                    path.unlink()
         for name in (PARTS, STATES):
             self.written.remove(name)
 

@@ -60,7 +60,7 @@ class Written:
           StorageError: the list cannot be written.
         """
         names = self.names()
-        if self._name(path) in names:
+        if self._name(path) in names and not path.is_dir():
             return path
         try:
             self.put_aside(path)

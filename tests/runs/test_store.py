@@ -203,3 +203,39 @@ def test_figures_of_a_run_of_an_earlier_version_are_its_own(tmp_path):
     store.begin({"a": 2}, {"status": "running"})
     assert os.listdir(store.path / "figures") == ["own.png"]
     assert not (store.path / "metrics.parquet").exists()
+
+
+@pytest.mark.parametrize("folder", ["parts", "states", "figures"])
+@pytest.mark.parametrize("name", [".ipynb_checkpoints", ".tmp-rf_limits-x", "width-4.parquet"])
+def test_a_folder_among_parts_leaves_a_run_complete(tmp_path, monkeypatch, folder, name):
+    """Jupyter makes some; the results were written, and the run was marked as failed."""
+    store = RunStore(tmp_path / "run")
+    one_run(store, monkeypatch)
+    own = store.path / folder / name
+    if name == "width-4.parquet" and folder == "parts":
+        own.unlink()  # in place of the run's file
+    (own / "deep").mkdir(parents=True)
+    store.complete({"status": "complete", "figures": ["risk"]})
+    assert store.read_json("run.json")["status"] == "complete"
+    again = RunStore(store.path)
+    assert again.open(CONFIG, overwrite=False) == "finished"
+    again.tidy()
+    assert (own / "deep").is_dir()
+    assert not list(store.path.rglob("*.state"))
+    again.begin(CONFIG, {"status": "running"})
+    assert (own / "deep").is_dir()
+    assert not (store.path / "figures" / "risk.png").exists()
+
+
+def test_a_folder_where_the_table_belongs_is_moved(tmp_path, monkeypatch):
+    store = RunStore(tmp_path / "run")
+    (store.path / "metrics.parquet" / "deep").mkdir(parents=True)
+    one_run(store, monkeypatch)
+    assert (store.path / "metrics.parquet~" / "deep").is_dir()
+    assert len(store.read_metrics()) == 1
+    part = store.path / "parts" / "width-4.parquet"
+    part.unlink()
+    part.mkdir()
+    assert store.read_part("width-4") is None
+    store.write_part("width-4", pd.DataFrame({"risk": [0.5]}))
+    assert store.read_part("width-4") is not None
