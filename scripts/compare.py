@@ -7,13 +7,15 @@ Writes compared.parquet, compared_final.csv (the end of every run) and figures/ 
 
 from absl import flags
 
-from rf_limits.runs.cli import run_script
+from rf_limits.runs.cli import directories, run_script
 from rf_limits.sweeps.compare_runs import compare
 
-_WORKDIRS = flags.DEFINE_list("workdirs", None, "Directories of runs or sweeps.")
+_WORKDIRS = flags.DEFINE_multi_string("workdirs", None, "Directories of runs or sweeps.")
 _OUTPUT = flags.DEFINE_string("output", None, "Directory for the table and figures.")
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace an earlier comparison in output.")
 
 if __name__ == "__main__":
     flags.mark_flags_as_required(["workdirs", "output"])
-    run_script(lambda: compare(_WORKDIRS.value, _OUTPUT.value, overwrite=_OVERWRITE.value))
+    run_script(
+        lambda: compare(directories(_WORKDIRS.value), _OUTPUT.value, overwrite=_OVERWRITE.value)
+    )

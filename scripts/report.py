@@ -10,12 +10,14 @@ first work directory.
 from absl import flags
 
 from rf_limits.report.page import report
-from rf_limits.runs.cli import run_script
+from rf_limits.runs.cli import directories, run_script
 
-_WORKDIR = flags.DEFINE_list("workdir", None, "Directories of runs or sweeps.")
+_WORKDIR = flags.DEFINE_multi_string("workdir", None, "Directories of runs or sweeps.")
 _OUTPUT = flags.DEFINE_string("output", None, "The page; default: report.html in workdir.")
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace an existing page.")
 
 if __name__ == "__main__":
     flags.mark_flags_as_required(["workdir"])
-    run_script(lambda: report(_WORKDIR.value, _OUTPUT.value, overwrite=_OVERWRITE.value))
+    run_script(
+        lambda: report(directories(_WORKDIR.value), _OUTPUT.value, overwrite=_OVERWRITE.value)
+    )

@@ -2,11 +2,12 @@
 
 import contextlib
 import math
+import os
 import re
 import runpy
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,25 @@ def answering(argv: list[str]) -> Iterator[None]:
             file=sys.stderr,
         )
         sys.exit(USAGE_ERROR)
+
+
+def directories(texts: Sequence[str]) -> list[str]:
+    """Directories of flags that take several, given once each or with commas between.
+
+    Directories of cells have commas in their names: words are joined to the longest that is one.
+
+    Args:
+      texts: the flag's values.
+    """
+    found = []
+    for text in texts:
+        words = text.split(",")
+        while words:
+            ends = range(len(words), 0, -1)
+            end = next((n for n in ends if os.path.isdir(",".join(words[:n]).strip())), 1)
+            found.append(",".join(words[:end]).strip())
+            words = words[end:]
+    return [one for one in found if one]
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -6,6 +6,7 @@ run went; ``metrics.parquet`` and ``summary.json`` hold the numbers; ``figures/`
 """
 
 import contextlib
+import fcntl
 import functools
 import io
 import json
@@ -191,16 +192,15 @@ class RunStore:
             lock.release()
 
     def is_locked(self) -> bool:
-        """Whether a process runs in the directory."""
-        path = self.path / LOCK
-        if not path.is_file():
-            return False
-        lock = filelock.FileLock(path)
+        """Whether a process runs in the directory, as far as who may only read it can see."""
         try:
-            with lock.acquire(blocking=False):
-                return False
-        except filelock.Timeout:
+            with (self.path / LOCK).open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
             return True
+        except OSError:  # there is none
+            pass
+        return False
 
     def begin(self, config: dict[str, Any], run: dict[str, Any], *, resume: bool = False) -> bool:
         """Removes an earlier run's files and writes config.json and run.json; locked.

@@ -6,7 +6,12 @@ import shutil
 import jax
 import pytest
 
+from rf_limits.experiments.defaults import default_config
+from rf_limits.runs.cli import directories
 from rf_limits.runs.recipes import RECIPES
+from rf_limits.runs.store import LOCK, RunStore
+from rf_limits.sweeps.grid import cells_of, sweep
+from rf_limits.sweeps.manifest import SweepStore
 from tests import in_process
 from tests.in_process import ROOT
 from tests.privileges import with_modes
@@ -168,3 +173,62 @@ def test_a_default_directory_for_compiled_programs_that_cannot_be_written(tmp_pa
         found = answer("train", *less, f"--workdir={tmp_path / 'run'}", cache=cache)
     assert (found.code, found.err) == (0, "")
     assert list(closed.iterdir()) == []
+
+
+@contextlib.contextmanager
+def read_only(folder):
+    """Nothing in a folder can be written inside."""
+    with contextlib.ExitStack() as held:
+        for path in (folder, *folder.rglob("*")):
+            held.enter_context(mode(path, 0o555 if path.is_dir() else 0o444))
+        yield
+
+
+def _looked(run):
+    """Whether a reader finds a run locked, here and in a process of another's."""
+    return RunStore(run).is_locked()
+
+
+def test_readers_see_whether_a_run_goes_on(tmp_path):
+    with RunStore(tmp_path / "run").locked(), read_only(tmp_path):
+        assert with_modes(_looked, tmp_path / "run") is True
+    assert with_modes(_looked, tmp_path / "run") is False
+    (tmp_path / "run" / LOCK).write_text("")  # of a process that was killed
+    with read_only(tmp_path):
+        assert with_modes(_looked, tmp_path / "run") is False
+
+
+def test_readers_may_look_at_everything(tmp_path):
+    """Status, report and compare of a sweep that was killed, with one finished cell."""
+    config = default_config()
+    with config.unlocked():
+        config.sweep = sweep(grid={"problem.noise": (0.0, 0.1), "seeds": (1, 2)})
+    store = SweepStore(tmp_path / "sweep")
+    first, second, *_ = store.claim(cells_of(config), extend=False)
+    one, other = store.run(first.name), store.run(second.name)
+    shutil.copytree(FINISHED, one.path)
+    other.write_json("config.json", second.config.to_dict())
+    other.write_json("run.json", {"status": "running"})
+    for run in (one, other):
+        (run.path / LOCK).write_text("")
+    with read_only(store.path):
+        found = answer("launch", "status", f"--workdir={store.path}")
+        assert (found.code, found.err) == (1, "")
+        assert found.out.startswith("4 cells: 1 done, 0 running, 0 failed, 1 interrupted")
+        both = f"--workdirs={one.path},{other.path}"
+        found = answer("compare", both, f"--output={tmp_path / 'new'}")
+        assert (found.code, found.err) == (0, "")
+        assert found.out.startswith("1 runs, ")
+        found = answer("report", f"--workdir={one.path}", f"--output={tmp_path / 'page.html'}")
+        assert (found.code, found.err) == (0, "")
+
+
+def test_directories_with_commas_in_their_names(tmp_path):
+    names = ("a,b=1-0f", "a", "b=1-0f,c", "c")
+    one, two, three, four = (str(tmp_path / name) for name in names)
+    for path in (one, two, four):
+        (tmp_path / path).mkdir()
+    assert directories([f"{one},{two}, {four}"]) == [one, two, four]
+    assert directories([two, one]) == [two, one]
+    assert directories([f"{two},{one}"]) == [two, one]
+    assert directories([three, ""]) == three.split(",")  # not there: refused by its first word
