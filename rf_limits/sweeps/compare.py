@@ -10,7 +10,7 @@ from rf_limits.errors import RequirementError, check
 from rf_limits.experiments.fields import config_fields
 from rf_limits.experiments.tables import CELL, KEYS
 from rf_limits.runs.store import RunStore, plain
-from rf_limits.sweeps.grid import config_hash
+from rf_limits.sweeps.grid import same_key, spelled
 from rf_limits.sweeps.manifest import SweepStore, config_from_json
 from rf_limits.sweeps.status import state_of
 
@@ -106,7 +106,7 @@ def gather(workdirs: Sequence[str | Path]) -> Compared:
             kind = (config or {}).get("experiment")
             requirement = "hold training runs, of scripts/train.py or a sweep of them"
             check(kind == "training", "--workdirs", requirement, f"{store.path}: {kind}")
-            digest = config_hash(config_from_json(config))
+            digest = same_key(config_from_json(config))
             if digest not in runs:
                 taken = any(one.name == name for one in runs.values())
                 own = str(store.path) if taken else name
@@ -115,7 +115,7 @@ def gather(workdirs: Sequence[str | Path]) -> Compared:
     found = list(runs.values())
     names = {name for one in found for name in one.fields}
     differing = tuple(
-        sorted(n for n in names if len({repr(one.fields.get(n)) for one in found}) > 1)
+        sorted(n for n in names if len({repr(spelled(one.fields.get(n))) for one in found}) > 1)
     )
     tables = []
     for one in found:

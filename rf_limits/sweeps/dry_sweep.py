@@ -14,7 +14,7 @@ from rf_limits.runs.progress import counted
 from rf_limits.runs.run import Run
 from rf_limits.runs.store import plain
 from rf_limits.sweeps.checks import check_cells
-from rf_limits.sweeps.grid import SweepCell, cells_of
+from rf_limits.sweeps.grid import SweepCell, cells_of, same_key
 from rf_limits.sweeps.groups import groups_of
 from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.status import missing, statuses
@@ -59,11 +59,11 @@ def dry_sweep(
     found = [forecast(run.experiment, run.config) for run in runs]
     needed = [one.bytes for one in found if one.bytes is not None]
     say(f"{memory_line(max(needed, default=None))}, of one cell")
-    names = {cell.name for cell in todo}
+    keys = {same_key(cell.config) for cell in todo}
     wanted = [
         (run, one.trainings)
         for run, one, cell in zip(runs, found, cells, strict=True)
-        if cell.name in names
+        if same_key(cell.config) in keys
     ]
     if timed:
         say(f"{_time(wanted)}; one cell after the other")

@@ -5,6 +5,7 @@ import copy
 import hashlib
 import itertools
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -60,8 +61,8 @@ def sweep(grid: Values | None = None, zipped: Sequence[Values] = ()) -> ConfigDi
     return found
 
 
-def parse_axis(text: str, flag: str) -> dict[str, tuple]:
-    """Values by field of ``"problem.dim=(5,10)"``; several fields with semicolons between.
+def parse_axis(text: str, flag: str) -> list[tuple[str, tuple]]:
+    """Fields and values of ``"problem.dim=(5,10)"``; several fields with semicolons between.
 
     Args:
       text: what the user wrote.
@@ -70,7 +71,7 @@ def parse_axis(text: str, flag: str) -> dict[str, tuple]:
     Raises:
       RequirementError: not of this form.
     """
-    found = {}
+    found = []
     for part in text.split(";"):
         name, _, value = part.partition("=")
         try:
@@ -79,7 +80,7 @@ def parse_axis(text: str, flag: str) -> dict[str, tuple]:
             values = None
         requirement = 'be like "problem.dim=(5,10)", with a tuple of values'
         check(isinstance(values, (tuple, list)) and len(values) > 0, flag, requirement, part)
-        found[name.strip()] = tuple(values)
+        found.append((name.strip(), tuple(values)))
     return found
 
 
@@ -87,7 +88,8 @@ def _axes(spec: Mapping[str, Any]) -> list[list[dict[str, Any]]]:
     """For each axis of the grid, the settings it runs through."""
     unknown = sorted(set(spec) - {"grid", "zipped"})
     check(not unknown, "sweep", "have the fields grid and zipped only", unknown)
-    for pair in (*spec.get("grid", ()), *itertools.chain(*spec.get("zipped", ()))):
+    pairs = (*spec.get("grid", ()), *itertools.chain(*spec.get("zipped", ())))
+    for pair in pairs:
         good = isinstance(pair, (tuple, list)) and len(pair) == 2 and isinstance(pair[0], str)
         good = good and isinstance(pair[1], (tuple, list)) and len(pair[1]) > 0
         check(good, "sweep", "hold pairs of a field's name and a non-empty tuple of values", pair)
@@ -98,7 +100,7 @@ def _axes(spec: Mapping[str, Any]) -> list[list[dict[str, Any]]]:
         names = [name for name, _ in group]
         rows = zip(*(values for _, values in group), strict=True)
         axes.append([dict(zip(names, row, strict=True)) for row in rows])
-    names = [name for axis in axes for name in axis[0]]
+    names = [name for name, _ in pairs]
     twice = sorted({name for name in names if names.count(name) > 1})
     check(not twice, "sweep", "name each field once", twice)
     return axes
@@ -141,6 +143,31 @@ def config_hash(config: ConfigDict) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
+def same_key(config: ConfigDict) -> str:
+    """What configs have in common that give the same run, however their numbers are spelled.
+
+    -0.0 is 0.0, 1 is 1.0, and a number that is given as text, such as a learning rate, is that
+    number: "1e-2" is "0.01".
+    """
+    # default: a value that JSON has no form for is refused later, by its field's name
+    return json.dumps(spelled(plain(config.to_dict())), sort_keys=True, default=repr)
+
+
+def spelled(value: Any) -> Any:
+    """A config's value, of JSON, with numbers in one spelling: whole ones as int."""
+    if isinstance(value, dict):
+        return {name: spelled(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [spelled(one) for one in value]
+    if isinstance(value, str):
+        try:
+            number = float(value)
+        except ValueError:
+            return value
+        value = number if math.isfinite(number) else value
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _word(value: Any) -> str:
     if isinstance(value, (tuple, list)):
         return "+".join(_word(v) for v in value)
@@ -169,12 +196,13 @@ def cells_of(config: ConfigDict) -> list[SweepCell]:
     axes = _axes(spec)
     names = [name for axis in axes for name in axis[0]]
     _check_fields(base, names)
-    shorts, cells = short_names(names), {}
+    shorts, cells = short_names(names), dict[str, SweepCell]()
     for combination in itertools.product(*axes):
         fields = {name: value for setting in combination for name, value in setting.items()}
         own = _with(base, fields)
         words = ",".join(f"{shorts[name]}={_word(value)}" for name, value in fields.items())
         name = f"{words[:_LONGEST] or 'run'}-{config_hash(own)}"
-        check(name not in cells, "sweep", "hold each combination once", fields)
-        cells[name] = SweepCell(name, fields, own)
+        alike = same_key(own) in cells or any(cell.name == name for cell in cells.values())
+        check(not alike, "sweep", "hold each combination once", fields)
+        cells[same_key(own)] = SweepCell(name, fields, own)
     return list(cells.values())

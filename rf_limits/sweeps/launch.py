@@ -25,7 +25,7 @@ from rf_limits.sweeps.dry_sweep import dry_sweep
 from rf_limits.sweeps.executors.inline import InlineExecutor
 from rf_limits.sweeps.executors.local import LocalExecutor
 from rf_limits.sweeps.executors.slurm import SlurmExecutor, slurm_states
-from rf_limits.sweeps.grid import SweepCell, cells_of, parse_axis, sweep
+from rf_limits.sweeps.grid import SweepCell, cells_of, parse_axis
 from rf_limits.sweeps.groups import groups_of
 from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
@@ -75,16 +75,14 @@ def with_axes(config: ConfigDict, grid: Sequence[str], zipped: Sequence[str]) ->
     """The config with the axes of the command line added to its sweep."""
     if not grid and not zipped:
         return config
-    more = sweep(
-        {name: values for text in grid for name, values in parse_axis(text, "--grid").items()},
-        [parse_axis(text, "--zip") for text in zipped],
-    )
+    axes = [axis for text in grid for axis in parse_axis(text, "--grid")]
+    together = [tuple(parse_axis(text, "--zip")) for text in zipped]
     with config.unlocked():
         own = config.get("sweep", ConfigDict())
         config.sweep = ConfigDict(
             {
-                "grid": (*own.get("grid", ()), *more.grid),
-                "zipped": (*own.get("zipped", ()), *more.zipped),
+                "grid": (*own.get("grid", ()), *axes),
+                "zipped": (*own.get("zipped", ()), *together),
             }
         )
     return config

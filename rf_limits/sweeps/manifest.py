@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 
 from rf_limits.errors import RequirementError
 from rf_limits.runs.store import RunStore, plain
-from rf_limits.sweeps.grid import SweepCell
+from rf_limits.sweeps.grid import SweepCell, same_key
 
 MANIFEST = "sweep.json"
 CELLS = "cells"
@@ -85,8 +85,8 @@ class SweepStore:
         before: list[SweepCell] = []
         if self.exists():
             before = self.cells()
-            names = {cell.name for cell in before}
-            added = [cell for cell in cells if cell.name not in names]
+            known = {same_key(cell.config) for cell in before}
+            added = [cell for cell in cells if same_key(cell.config) not in known]
             if added and not extend:
                 raise RequirementError(
                     f"--workdir must be empty or hold this sweep, but {path} holds one without "
@@ -97,7 +97,8 @@ class SweepStore:
             raise RequirementError(
                 f"--workdir must be empty or hold a sweep, but {path} holds other files."
             )
-        return list({cell.name: cell for cell in (*before, *cells)}.values())
+        known = {same_key(cell.config): cell for cell in before}
+        return [*before, *(cell for cell in cells if same_key(cell.config) not in known)]
 
     def claim(self, cells: Sequence[SweepCell], *, extend: bool) -> list[SweepCell]:
         """Makes the directory this sweep's, or checks that it is; the rest as :meth:`joined`."""

@@ -7,7 +7,9 @@ import pytest
 from rf_limits.errors import RequirementError
 from rf_limits.experiments.defaults import default_config
 from rf_limits.experiments.fields import short_names
-from rf_limits.sweeps.grid import cells_of, parse_axis, sweep
+from rf_limits.sweeps.grid import cells_of, parse_axis, same_key, spelled, sweep
+from rf_limits.sweeps.launch import with_axes
+from rf_limits.sweeps.manifest import SweepStore
 
 
 def config_with(**arguments):
@@ -76,9 +78,9 @@ def test_mistakes_are_named(arguments, message):
 
 
 def test_axes_of_the_command_line():
-    assert parse_axis("problem.dim=(5,10)", "--grid") == {"problem.dim": (5, 10)}
+    assert parse_axis("problem.dim=(5,10)", "--grid") == [("problem.dim", (5, 10))]
     found = parse_axis("data.num_train=(64,128);problem.target=('teacher','x')", "--zip")
-    assert found == {"data.num_train": (64, 128), "problem.target": ("teacher", "x")}
+    assert found == [("data.num_train", (64, 128)), ("problem.target", ("teacher", "x"))]
     for text in ("problem.dim", "problem.dim=5", "problem.dim=(5,", "problem.dim=()"):
         with pytest.raises(RequirementError, match='--grid must be like "problem.dim'):
             parse_axis(text, "--grid")
@@ -95,3 +97,48 @@ def test_numbers_of_fields_that_are_text():
         config.sweep = sweep(grid={"model.widths": (16, 32)})
     with pytest.raises(RequirementError, match=r"each value in parentheses as \(16,\)"):
         cells_of(config)
+
+
+@pytest.mark.parametrize(
+    ("grid", "zipped"),
+    [
+        (["problem.noise=(0.0,0.1)", "problem.noise=(0.2,0.3)"], []),
+        (["problem.noise=(0.0,0.1);problem.noise=(0.2,0.3)"], []),
+        ([], ["problem.noise=(0.0,0.1);problem.noise=(0.2,0.3)"]),
+        (["problem.noise=(0.0,0.1)"], ["problem.noise=(0.2,0.3);seeds=(1,2)"]),
+    ],
+)
+def test_a_field_twice_on_the_command_line(grid, zipped):
+    """Only the values given last were kept."""
+    with pytest.raises(RequirementError, match=re.escape("once, but received ['problem.noise']")):
+        cells_of(with_axes(default_config(), grid, zipped))
+    whole = with_axes(default_config(), ["problem.noise=(0.0,0.1);seeds=(1,2)"], [])
+    assert len(cells_of(whole)) == 4
+
+
+SPELLINGS = {
+    "problem.noise": (0.0, -0.0),
+    "model.lazy_scales": ((1, 2.5), (1.0, 2.5)),
+    "training.learning_rate": (0.01, "1e-2"),
+}
+
+
+@pytest.mark.parametrize("name", SPELLINGS)
+def test_one_cell_in_two_spellings(name, tmp_path):
+    """Both ran; beside an earlier sweep too, and counted as two where runs are compared."""
+    one, other = SPELLINGS[name]
+    with pytest.raises(RequirementError, match="hold each combination once"):
+        cells_of(config_with(grid={name: (one, other)}))
+    before, after = (cells_of(config_with(grid={name: (value,)})) for value in (one, other))
+    store = SweepStore(tmp_path / "sweep")
+    store.claim(before, extend=False)
+    assert [cell.name for cell in store.claim(after, extend=True)] == [before[0].name]
+    assert len(store.cells()) == 1
+
+
+def test_what_differs_is_no_spelling():
+    cells = cells_of(
+        config_with(grid={"problem.seed": (2**53, 2**53 + 1), "problem.noise": (1e-300, 0.0)})
+    )
+    assert len({same_key(cell.config) for cell in cells}) == 4
+    assert spelled(["auto", "inf", True, 3, "3.0", None]) == ["auto", "inf", True, 3, 3, None]
