@@ -163,8 +163,11 @@ class RunStore:
         return any(path.name != LOCK and path.name[:5] != ".tmp-" for path in self.path.iterdir())
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, patience: float = _PATIENCE) -> Iterator[None]:
         """Makes the directory and holds it: no other process can. A killed process holds nothing.
+
+        Args:
+          patience: seconds to wait for another process.
 
         Raises:
           InUseError: another process runs in the directory.
@@ -174,7 +177,7 @@ class RunStore:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             lock = filelock.FileLock(path)
-            lock.acquire(timeout=_PATIENCE)
+            lock.acquire(timeout=patience)
         except filelock.Timeout as error:
             run = self.read_json("run.json") or {}
             raise InUseError(

@@ -14,6 +14,7 @@ from rf_limits.sweeps.grid import SweepCell, same_key
 
 MANIFEST = "sweep.json"
 CELLS = "cells"
+_PATIENCE = 60.0  # seconds: others that add cells hold the lock briefly
 
 
 def config_from_json(value: Any) -> Any:
@@ -82,6 +83,7 @@ class SweepStore:
         there = os.path.exists(path)  # not where its parent cannot be entered
         if there and not path.is_dir():
             raise RequirementError(f"--workdir must be a directory, but received {path}.")
+        foreign = there and self._files.others()  # looked at first: a sweep may be made meanwhile
         before: list[SweepCell] = []
         if self.exists():
             before = self.cells()
@@ -93,7 +95,7 @@ class SweepStore:
                     f"{len(added)} of its {len(cells)} cells (such as {added[0].name}); --extend "
                     "adds them to it."
                 )
-        elif there and self._files.others():
+        elif foreign:
             raise RequirementError(
                 f"--workdir must be empty or hold a sweep, but {path} holds other files."
             )
@@ -101,15 +103,22 @@ class SweepStore:
         return [*before, *(cell for cell in cells if same_key(cell.config) not in known)]
 
     def claim(self, cells: Sequence[SweepCell], *, extend: bool) -> list[SweepCell]:
-        """Makes the directory this sweep's, or checks that it is; the rest as :meth:`joined`."""
-        known = self.joined(cells, extend=extend)
-        if not self.exists() or len(known) > len(self.cells()):
-            found = [
-                {"name": c.name, "fields": c.fields, "config": c.config.to_dict()} for c in known
-            ]
-            with self._files.locked():
-                self._files.write_json(MANIFEST, {"cells": plain(found)})
+        """Makes the directory this sweep's, or checks that it is; the rest as :meth:`joined`.
+
+        What is there is read and written under one lock: of several that add cells at once, each
+        adds to what the others added.
+        """
+        known = self.joined(cells, extend=extend)  # refused before there is a directory
+        if self.exists() and {c.name for c in known} <= {c.name for c in self.cells()}:
+            return known
+        with self._files.locked(_PATIENCE):
+            known = self.joined(cells, extend=extend)
+            self._write(known)
         return known
+
+    def _write(self, cells: Sequence[SweepCell]) -> None:
+        found = [{"name": c.name, "fields": c.fields, "config": c.config.to_dict()} for c in cells]
+        self._files.write_json(MANIFEST, {"cells": plain(found)})
 
     @contextlib.contextmanager
     def record(self, cell: SweepCell) -> Iterator[dict[str, Any]]:

@@ -1,5 +1,8 @@
 """What local workers are told, and how cells stand by what is on disk."""
 
+import concurrent.futures
+import threading
+
 import pytest
 
 from rf_limits.errors import RequirementError
@@ -73,3 +76,22 @@ def test_a_sweep_is_no_run(tmp_path):
     config = config_with(grid={"problem.dim": (2, 3)})
     with pytest.raises(RequirementError, match=r"config must be one run: scripts/launch\.py"):
         run_in_workdir(config, tmp_path / "run")
+
+
+def _extended(path, dim, barrier):
+    """Adds one cell of this dim to the sweep, at the same moment as others do."""
+    config = config_with(grid={"problem.dim": (dim,)})
+    store, cells = SweepStore(path), cells_of(config)
+    barrier.wait()
+    store.claim(cells, extend=True)
+
+
+def test_cells_added_at_once_are_all_kept(tmp_path):
+    """Each read what was there before the others wrote: one of two was lost, always."""
+    for trial in range(20):
+        path, barrier = tmp_path / str(trial), threading.Barrier(3)
+        dims = (2, 3, 4)
+        with concurrent.futures.ThreadPoolExecutor(len(dims)) as pool:
+            list(pool.map(_extended, [path] * 3, dims, [barrier] * 3))
+        assert {cell.config.problem.dim for cell in SweepStore(path).cells()} == set(dims)
+        assert [p.name for p in path.iterdir()] == ["sweep.json"]
