@@ -64,8 +64,8 @@ class Source(NamedTuple):
             return Result(store.read_metrics(), self.facts.get("choices", {}))
         except (OSError, ValueError) as error:
             raise RequirementError(
-                f"{path} must be readable, but it is damaged; run {self.path} again with "
-                "--overwrite."
+                f"{path} must be readable, but it is damaged; the command that made it runs it "
+                "again (scripts/train.py with --overwrite)."
             ) from error
 
     def _parts(self, store: RunStore) -> Result:

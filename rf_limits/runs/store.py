@@ -149,14 +149,24 @@ class RunStore:
 
     def _check_results(self) -> None:
         """Refuses a finished run whose table is gone, or cut short."""
-        path = self.path / RESULTS[0]
-        try:
-            pyarrow.parquet.read_metadata(path)
-        except (OSError, ValueError) as error:
+        damage = self.table_damage()
+        if damage:
             raise RequirementError(
-                f"{path} must be the table of the finished run, but it is missing or damaged; "
-                "--overwrite runs it again."
-            ) from error
+                f"{self.path / RESULTS[0]} must be the table of the finished run, but it is "
+                f"{damage}; --overwrite runs it again."
+            )
+
+    def table_damage(self) -> str:
+        """What is wrong with a finished run's table: missing, not readable, damaged, or nothing."""
+        try:
+            pyarrow.parquet.read_table(self.path / RESULTS[0], page_checksum_verification=True)
+        except FileNotFoundError:
+            return "missing"
+        except PermissionError:
+            return "not readable"
+        except (OSError, ValueError):
+            return "damaged"
+        return ""
 
     def others(self) -> bool:
         """Whether there is anything but what a run that was killed at its start leaves."""

@@ -75,8 +75,8 @@ def _read(store: RunStore, found: _Found) -> pd.DataFrame:
         table = store.read_metrics()
     except (OSError, ValueError) as error:
         raise RequirementError(
-            f"{store.path}/metrics.parquet must be readable, but it is damaged; run the cell "
-            f"{found.name} again with --overwrite."
+            f"{store.path}/metrics.parquet must be readable, but it is missing or damaged; the "
+            "command that made it runs it again (scripts/train.py with --overwrite)."
         ) from error
     missing = [name for name in (*KEYS, "risk", "relative_risk") if name not in table]
     requirement = "have the columns of a training run's table"
@@ -99,7 +99,7 @@ def gather(workdirs: Sequence[str | Path]) -> Compared:
     for workdir in workdirs:
         for name, store in runs_in(Path(workdir)):
             state, detail = state_of(store)
-            if state != "done":
+            if state not in ("done", "damaged"):  # the latter is refused below
                 left_out.append(f"{store.path}: {state}{f', {detail}' if detail else ''}")
                 continue
             config = store.read_json("config.json")

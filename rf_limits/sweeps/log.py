@@ -86,7 +86,7 @@ class SweepLog:
     def stands(self, found: Sequence[CellStatus], left: float | None) -> None:
         """The lines of ``scripts/launch.py status``."""
         for line in status_lines(found, left):
-            alarming = line.split(":")[0].isupper() or line.startswith("failed ")
+            alarming = line.split(":")[0].isupper() or line.startswith(("failed ", "damaged "))
             (self.warn if alarming else self.note)(line)
 
     def end(self, found: Sequence[CellStatus], code: int, paths: Sequence[str]) -> int:

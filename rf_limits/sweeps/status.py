@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from rf_limits.runs.progress import counted, short_time
-from rf_limits.runs.store import RunStore
+from rf_limits.runs.store import RESULTS, RunStore
 from rf_limits.sweeps.grid import SweepCell
 from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.tally import seconds_left
 
-STATES = ("done", "running", "queued", "failed", "interrupted", "pending")
-"""Of cells: an interrupted one goes on from what it saved when it is run again."""
+STATES = ("done", "running", "queued", "failed", "interrupted", "damaged", "pending")
+"""Of cells: an interrupted one goes on from what it saved when it is run again, a damaged one, done
+but without its table, from nothing."""
 
 
 class CellStatus(NamedTuple):
@@ -19,7 +20,8 @@ class CellStatus(NamedTuple):
     Attributes:
       cell: which.
       state: one of :data:`STATES`.
-      detail: the last line of the error of a failed cell; "diverged" for a done one that did.
+      detail: the last line of the error of a failed cell; what a damaged one lacks; "diverged" for
+        a done one that did.
     """
 
     cell: SweepCell
@@ -32,6 +34,9 @@ def state_of(store: RunStore) -> tuple[str, str]:
     facts = store.read_json("run.json") or {}
     status = facts.get("status")
     if status in ("complete", "diverged"):
+        damage = store.table_damage()
+        if damage in ("missing", "damaged"):
+            return "damaged", f"{RESULTS[0]} is {damage}"
         return "done", "" if status == "complete" else status
     if store.is_locked():
         return "running", ""
@@ -62,8 +67,8 @@ def statuses(
 
 
 def missing(found: Sequence[CellStatus], *, retry_failed: bool) -> list[SweepCell]:
-    """The cells that are to be run: neither done nor under way, and not failed unless asked."""
-    wanted = {"pending", "interrupted"} | ({"failed"} if retry_failed else set())
+    """The cells that are to be run: not done whole, not under way, not failed unless asked."""
+    wanted = {"pending", "interrupted", "damaged"} | ({"failed"} if retry_failed else set())
     return [one.cell for one in found if one.state in wanted]
 
 
@@ -102,5 +107,9 @@ def status_lines(found: Sequence[CellStatus], left: float | None = None) -> list
     diverged = [one.cell.name for one in found if one.detail == "diverged"]
     if diverged:
         lines.append(f"DIVERGED: {len(diverged)} of the done ({', '.join(diverged)}).")
-    lines += [f"failed {one.cell.name}: {one.detail}" for one in found if one.state == "failed"]
+    lines += [
+        f"{one.state} {one.cell.name}: {one.detail}"
+        for one in found
+        if one.state in ("failed", "damaged")
+    ]
     return lines

@@ -18,10 +18,11 @@ from rf_limits.runs.events import Tell, no_events, to_all
 from rf_limits.runs.progress import progress
 from rf_limits.runs.run import SAVE_EVERY, Run, carry_out
 from rf_limits.runs.stopping import Stop, listening
-from rf_limits.runs.store import InUseError
+from rf_limits.runs.store import InUseError, plain
 from rf_limits.runs.tensorboard import TensorBoard
 from rf_limits.sweeps.grid import SweepCell
 from rf_limits.sweeps.manifest import SweepStore
+from rf_limits.sweeps.status import state_of
 
 SEPARATOR = "\n"
 """Between names of cells on the command line."""
@@ -36,7 +37,10 @@ def fail(sweep: SweepStore, cell: SweepCell, error: str) -> None:
 def _ready(sweep: SweepStore, cell: SweepCell, note, report, tell: Tell) -> Run | None:
     """The run of a cell, prepared; None if it is done, in use, or cannot be (recorded)."""
     try:
-        run = Run(cell.config, sweep.run(cell.name).path, tell=tell)
+        store = sweep.run(cell.name)
+        lost = state_of(store)[0] == "damaged"
+        same = store.read_json("config.json") == plain(cell.config.to_dict())
+        run = Run(cell.config, store.path, overwrite=lost and same, tell=tell)
         if run.is_finished():
             return None
         if run.store.is_locked():

@@ -143,6 +143,7 @@ def test_time_left_of_cells_that_trained_together(followed, tmp_path):
     other = SweepStore(tmp_path / "sweep")
     cells = other.claim(store.cells(), extend=False)
     other.run(cells[0].name).write_json("run.json", known | {"wall_time_s": 240.0})
+    other.run(cells[0].name).write_metrics(store.run(cells[0].name).read_metrics())
     other.run(cells[1].name).write_json("run.json", known | {"status": "interrupted"})
     found = statuses(other, cells)
     assert time_left(other, found) == 120.0

@@ -1,18 +1,30 @@
 """What local workers are told, and how cells stand by what is on disk."""
 
 import concurrent.futures
+import io
 import threading
 
+import numpy as np
+import pandas as pd
 import pytest
+from rich.console import Console
 
 from rf_limits.errors import RequirementError
 from rf_limits.runs.session import run_in_workdir
 from rf_limits.runs.store import RunStore
+from rf_limits.sweeps.compare import gather
+from rf_limits.sweeps.executors.inline import InlineExecutor
 from rf_limits.sweeps.executors.local import visible_devices, worker_environment
-from rf_limits.sweeps.grid import cells_of
+from rf_limits.sweeps.grid import cells_of, sweep
+from rf_limits.sweeps.launch import launch
+from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.status import state_of, status_lines, statuses
+from tests.experiments.test_resume import configured
+from tests.runs.one_figure import one_figure
 from tests.sweeps.test_grid import config_with
+
+TABLE = pd.DataFrame({"risk": np.arange(500) / 7})
 
 
 def test_workers_have_a_device_each():
@@ -51,6 +63,8 @@ def test_states_of_cells(tmp_path):
     for cell, one in zip(cells, facts, strict=True):
         if one is not None:
             store.run(cell.name).write_json("run.json", one)
+            if one["status"] in ("complete", "diverged"):
+                store.run(cell.name).write_metrics(TABLE)
     found = statuses(store, cells, {cells[0].name: ("queued", "pending")})
     states = ["queued", "done", "done", "failed", "interrupted", "interrupted"]
     assert [one.state for one in found] == states
@@ -95,3 +109,47 @@ def test_cells_added_at_once_are_all_kept(tmp_path):
             list(pool.map(_extended, [path] * 3, dims, [barrier] * 3))
         assert {cell.config.problem.dim for cell in SweepStore(path).cells()} == set(dims)
         assert [p.name for p in path.iterdir()] == ["sweep.json"]
+
+
+def _gone(path):
+    path.unlink()
+
+
+def _cut(path):
+    path.write_bytes(path.read_bytes()[:-50])
+
+
+def _changed(path):
+    data = bytearray(path.read_bytes())
+    data[1000] ^= 8
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("damage", [_gone, _cut, _changed])
+def test_a_done_cell_without_its_table_runs_again(tmp_path, damage):
+    """It counted as done, and no command of a sweep ran it again."""
+    store = SweepStore(tmp_path / "sweep")
+    config = configured("closed_form")
+    config.predictors.methods = ("random_features",)
+    with config.unlocked():
+        config.sweep = sweep(grid={"problem.noise": (0.0, 0.1)})
+    log = SweepLog(Console(file=io.StringIO()))
+
+    def launched():
+        with one_figure():
+            assert launch(config, store, InlineExecutor(store, log), log) == 0
+
+    launched()
+    first, second = (store.run(cell.name).path for cell in store.cells())
+    before, table = (second / "run.json").read_text(), store.run(first.name).read_metrics()
+    damage(first / "metrics.parquet")
+    found = statuses(store, store.cells())
+    assert [one.state for one in found] == ["damaged", "done"]
+    assert status_lines(found)[0].startswith("2 cells: 1 done, 0 running, 0 failed, 1 damaged")
+    assert status_lines(found)[1].startswith(f"damaged {first.name}: metrics.parquet is ")
+    with pytest.raises(RequirementError, match="the command that made it runs it again"):
+        gather([store.path])
+    launched()
+    assert [one.state for one in statuses(store, store.cells())] == ["done", "done"]
+    pd.testing.assert_frame_equal(store.run(first.name).read_metrics(), table, check_exact=True)
+    assert (second / "run.json").read_text() == before
