@@ -100,8 +100,12 @@ class Executor(Protocol):
     jobs: int
     split: int
 
-    def run(self, groups: Sequence[Sequence[SweepCell]], stop: Stop) -> None:
-        """Carries out groups; raises Stopped when asked to stop."""
+    def run(self, groups: Sequence[Sequence[SweepCell]], stop: Stop) -> bool | None:
+        """Carries out groups; raises Stopped when asked to stop.
+
+        Returns:
+          Whether something failed that is recorded with no cell.
+        """
 
 
 def launch(
@@ -152,7 +156,7 @@ def launch(
     try:
         with listening(stop, log.note):
             if groups:
-                executor.run(groups, stop)
+                code = int(bool(executor.run(groups, stop)))
     except (KeyboardInterrupt, Stopped):
         again, command = "goes on with what is missing", resume_command(sys.argv)
         log.say(f"Interrupted; the same command {again}: {command}")

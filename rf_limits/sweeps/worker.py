@@ -1,6 +1,6 @@
 """Carries out some cells of a sweep in this process, together where they share shapes.
 
-python -m rf_limits.sweeps.worker --workdir=results/sweep --cells=NAMES, with a line per name.
+python -P -m rf_limits.sweeps.worker --workdir=results/sweep --cells=NAMES, with a line per name.
 """
 
 import os
@@ -24,6 +24,7 @@ from rf_limits.sweeps.grid import SweepCell
 from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.status import state_of
 
+_COLUMNS = 100
 SEPARATOR = "\n"
 """Between names of cells on the command line."""
 
@@ -120,13 +121,19 @@ def _failed(sweep: SweepStore, cells: Sequence[SweepCell]) -> int:
     return sum(one.get("status") == "failed" for one in facts)
 
 
+def _width() -> int:
+    """Of lines in the log; COLUMNS may hold anything."""
+    given = os.environ.get("COLUMNS", "")
+    return max(int(given), 1) if given.isdecimal() else _COLUMNS
+
+
 def main() -> int:
     """The worker's command line."""
     keep_compiled()
     sweep = SweepStore(Path(flags.FLAGS.workdir))
     wanted = set(flags.FLAGS.cells.split(SEPARATOR))
     cells = [cell for cell in sweep.cells() if cell.name in wanted]
-    console, stop = Console(width=int(os.environ.get("COLUMNS", "100"))), Stop()
+    console, stop = Console(width=_width()), Stop()
     try:
         with listening(stop, console.print):
             how = (stop, console, flags.FLAGS.save_every)

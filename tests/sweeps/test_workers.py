@@ -2,6 +2,9 @@
 
 import concurrent.futures
 import io
+import json
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -10,9 +13,12 @@ import pytest
 from rich.console import Console
 
 from rf_limits.errors import RequirementError
+from rf_limits.runs.events import JsonLines
 from rf_limits.runs.session import run_in_workdir
 from rf_limits.runs.store import RunStore
+from rf_limits.sweeps import worker
 from rf_limits.sweeps.compare import gather
+from rf_limits.sweeps.executors import local
 from rf_limits.sweeps.executors.inline import InlineExecutor
 from rf_limits.sweeps.executors.local import visible_devices, worker_environment
 from rf_limits.sweeps.grid import cells_of, sweep
@@ -153,3 +159,89 @@ def test_a_done_cell_without_its_table_runs_again(tmp_path, damage):
     assert [one.state for one in statuses(store, store.cells())] == ["done", "done"]
     pd.testing.assert_frame_equal(store.run(first.name).read_metrics(), table, check_exact=True)
     assert (second / "run.json").read_text() == before
+
+
+_popen = subprocess.Popen
+
+
+def _spawned(*arguments, preexec_fn=None, **options):
+    """A process, without the fork that JAX warns of in the process of the tests."""
+    del preexec_fn
+    return _popen(*arguments, **options)
+
+
+DEATHS = {
+    "raise ValueError('before its cells')": "ValueError: before its cells",
+    "raise SystemExit(3)": "exit code 3",
+    "raise SystemExit(143)": "ended by SIGTERM",
+    "import os; os.kill(os.getpid(), 9)": "ended by SIGKILL",
+}
+
+
+@pytest.mark.parametrize("status", [None, "interrupted"])
+@pytest.mark.parametrize("death", DEATHS)
+def test_a_worker_that_dies_is_a_failed_cell(tmp_path, monkeypatch, death, status):
+    """It was pending or interrupted, and the command said that it had ended, with exit code 0."""
+    store, text = SweepStore(tmp_path / "sweep"), io.StringIO()
+    config = config_with(grid={"problem.dim": (2, 3)})
+    cells = store.claim(cells_of(config), extend=False)
+    for cell in cells:
+        log = store.path / "logs" / f"{cell.name}.log"
+        log.parent.mkdir(exist_ok=True)
+        log.write_text("ValueError: of an earlier worker\n")
+        if status is not None:
+            store.run(cell.name).write_json("run.json", {"status": status})
+    monkeypatch.setattr(local, "_START", death)
+    monkeypatch.setattr(local.subprocess, "Popen", _spawned)
+    events = io.StringIO()
+    log = SweepLog(Console(file=text, width=200), JsonLines(events))
+    executor = local.LocalExecutor(store, log, jobs=2)
+    assert launch(config, store, executor, log, group=False) == 1
+    for one in statuses(store, cells):
+        assert one.state == "failed"
+        assert DEATHS[death] in one.detail
+        assert f"failed {one.cell.name}: {one.detail}" in text.getvalue()
+    assert '"status": "cells_failed"' in events.getvalue()
+
+
+def test_a_death_that_cannot_be_recorded_is_told(tmp_path, monkeypatch):
+    store, text = SweepStore(tmp_path / "sweep"), io.StringIO()
+    config = config_with(grid={"problem.dim": (2,)})
+    (cell,) = store.claim(cells_of(config), extend=False)
+    store.run(cell.name).path.parent.mkdir()
+    store.run(cell.name).path.write_text("a file where a directory is needed")
+    monkeypatch.setattr(local, "_START", "raise SystemExit(3)")
+    monkeypatch.setattr(local.subprocess, "Popen", _spawned)
+    log = SweepLog(Console(file=text, width=200))
+    assert launch(config, store, local.LocalExecutor(store, log), log) == 1
+    assert "exit code 3" in text.getvalue()
+    assert "not recorded" in text.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("given", "width"), [("", 100), ("x", 100), ("0", 1), ("80", 80), ("-3", 100)]
+)
+def test_any_number_of_columns(monkeypatch, given, width):
+    monkeypatch.setenv("COLUMNS", given)
+    assert worker._width() == width
+
+
+def test_a_file_in_the_current_folder_is_no_module_of_python(tmp_path, monkeypatch):
+    """Own modules are found where the launching process finds them, after Python's."""
+    here, own = tmp_path / "here", tmp_path / "own"
+    for folder in (here, own):
+        folder.mkdir()
+        (folder / "secrets.py").write_text("raise RuntimeError('not of Python')")
+    (own / "own_worker.py").write_text(
+        "import secrets, sys; print(secrets.token_hex, sys.argv[1:])"
+    )
+    monkeypatch.chdir(here)
+    monkeypatch.syspath_prepend(str(own))
+    path = local.search_path()
+    assert str(own) in path
+    start = local._START.replace("rf_limits.sweeps.worker", "own_worker")
+    command = [sys.executable, "-P", "-c", start, json.dumps(path), "--flag"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "token_hex" in done.stdout
+    assert done.stdout.endswith("['--flag']\n")

@@ -5,6 +5,7 @@ that started them: the kernel tells them to stop when it is gone.
 """
 
 import ctypes
+import json
 import os
 import signal
 import subprocess
@@ -14,7 +15,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from rf_limits.errors import RequirementError
 from rf_limits.experiments.keep import Stopped
+from rf_limits.runs.files import StorageError
 from rf_limits.runs.run import SAVE_EVERY
 from rf_limits.runs.stopping import Stop
 from rf_limits.sweeps.grid import SweepCell
@@ -27,6 +30,12 @@ LOGS = "logs"
 _POLL = 0.2
 _MEMORY = 0.9  # of an accelerator, for all workers that share it
 _DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl
+_START = (
+    "import json, runpy, sys; sys.path += json.loads(sys.argv.pop(1)); "
+    "runpy.run_module('rf_limits.sweeps.worker', run_name='__main__', alter_sys=True)"
+)
+"""What a worker begins with: modules are looked for where this process does, after the standard
+library, which no file in the current folder can stand in for."""
 
 
 def visible_devices() -> list[str]:
@@ -58,11 +67,17 @@ def worker_environment(slot: int, jobs: int, devices: Sequence[str]) -> dict[str
     return found
 
 
+def search_path() -> list[str]:
+    """Where this process looks for modules."""
+    return [os.path.abspath(one) for one in sys.path]
+
+
 class _Worker(NamedTuple):
     process: subprocess.Popen
     cells: Sequence[SweepCell]
     log: Path
     slot: int
+    begun: int = 0  # size of the log
 
 
 def _dies_with_parent() -> None:
@@ -98,14 +113,17 @@ class LocalExecutor:
         self.cores, self.cache, self.devices = cores, cache, visible_devices()
         self.jobs = self.split = jobs or max(1, len(self.devices))
 
-    def run(self, groups: Sequence[Sequence[SweepCell]], stop: Stop) -> None:
+    def run(self, groups: Sequence[Sequence[SweepCell]], stop: Stop) -> bool:
         """Carries out every group.
+
+        Returns:
+          Whether a worker failed, or died.
 
         Raises:
           Stopped: asked to stop; workers have saved their states.
         """
         waiting, workers = list(groups), list[_Worker]()
-        total, asked = len(waiting), False
+        total, asked, failed = len(waiting), False, False
         self.log.expect(sum(len(group) for group in groups))
         while waiting or workers:
             if stop.signal is not None and not asked:
@@ -120,18 +138,19 @@ class LocalExecutor:
             for worker in ended:
                 workers.remove(worker)
                 stopped = stop.signal is not None
-                self._end(worker, stopped=stopped)
+                failed |= self._end(worker, stopped=stopped)
                 self.log.ended(self.sweep, worker.cells, stopped=stopped)
             if asked and not workers:
                 raise Stopped
             if not ended:
                 time.sleep(_POLL)
+        return failed
 
     def _start(self, cells: Sequence[SweepCell], slot: int, number: int) -> _Worker:
         log = self.sweep.path / LOGS / f"{cells[0].name}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         names = SEPARATOR.join(cell.name for cell in cells)
-        command = [sys.executable, "-m", "rf_limits.sweeps.worker"]
+        command = [sys.executable, "-P", "-c", _START, json.dumps(search_path())]
         command += [f"--workdir={self.sweep.path}", f"--cells={names}"]
         command += [f"--save_every={self.save_every}", f"--tensorboard={self.tensorboard}"]
         environment = {**os.environ, **worker_environment(slot, self.jobs, self.devices)}
@@ -148,31 +167,44 @@ class LocalExecutor:
                 )
 
         with log.open("ab") as file:
+            begun = file.tell()
             process = subprocess.Popen(
                 command, stdout=file, stderr=file, env=environment, preexec_fn=prepare
             )
         more = f" and {len(cells) - 1} more together" if len(cells) > 1 else ""
         self.log.started(cells, f"[{number}] started {cells[0].name}{more}")
-        return _Worker(process, cells, log, slot)
+        return _Worker(process, cells, log, slot, begun)
 
-    def _end(self, worker: _Worker, *, stopped: bool) -> None:
+    def _end(self, worker: _Worker, *, stopped: bool) -> bool:
         """Records the cells of a worker that ended without recording them itself.
 
         One that was asked to stop leaves them to be run again.
+
+        Returns:
+          Whether it failed, or died.
         """
-        code = worker.process.returncode
+        code, failed = worker.process.returncode, False
         for cell in () if stopped else worker.cells:
             state, _ = state_of(self.sweep.run(cell.name))
-            if code < 0 and state in ("pending", "interrupted"):
-                name = signal.Signals(-code).name
-                fail(self.sweep, cell, f"its process ended by {name}; see {worker.log}")
-            elif code not in (0, 1) and state == "pending":
-                fail(self.sweep, cell, _last_line(worker.log) or f"exit code {code}")
+            if code != 0 and state not in ("done", "failed", "running"):
+                try:
+                    fail(self.sweep, cell, _death(worker))
+                except (RequirementError, StorageError) as error:
+                    self.log.warn(f"{cell.name}: {_death(worker)} (not recorded: {error})")
             state, detail = state_of(self.sweep.run(cell.name))
             if state == "failed":
                 self.log.say(f"failed {cell.name}: {detail}")
+            failed |= state == "failed"
+        return failed or (code != 0 and not stopped)
 
 
-def _last_line(path: Path) -> str:
-    lines = path.read_text(errors="replace").strip().splitlines()
-    return lines[-1] if lines else ""
+def _death(worker: _Worker) -> str:
+    """How a worker ended that did not record it: its signal, or the last line of its output."""
+    code = worker.process.returncode
+    number = -code if code < 0 else code - 128
+    if number in set(signal.Signals):
+        return f"its process ended by {signal.Signals(number).name}; see {worker.log}"
+    with worker.log.open("rb") as file:
+        file.seek(worker.begun)
+        lines = file.read().decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else f"its process ended with exit code {code}; see {worker.log}"
