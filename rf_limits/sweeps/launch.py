@@ -137,7 +137,24 @@ def launch(
     """
     cells = cells_of(config)
     check_cells(store, cells)
-    cells = store.claim(cells, extend=extend)
+    with store.claimed(cells, extend=extend) as cells:
+        code = _carry_out(config, store, cells, executor, log, retry_failed, group)
+    found = statuses(store, cells, slurm_states(store))
+    log.stands(found, time_left(store, found))
+    code = code or int(any(one.state == "failed" for one in found))
+    return log.end(found, code, [str(store.run(cell.name).path) for cell in cells])
+
+
+def _carry_out(
+    config: ConfigDict,
+    store: SweepStore,
+    cells: Sequence[SweepCell],
+    executor: Executor,
+    log: SweepLog,
+    retry_failed: bool,
+    group: bool,
+) -> int:
+    """Runs what is missing of the cells; 0, 1 if a worker died, 128 + n if stopped by signal n."""
     found = statuses(store, cells, slurm_states(store))
     for one in found:
         if one.state == "done":
@@ -165,10 +182,7 @@ def launch(
     except BaseException as error:
         log.tell("end", **failure(error))
         raise
-    found = statuses(store, cells, slurm_states(store))
-    log.stands(found, time_left(store, found))
-    code = code or int(any(one.state == "failed" for one in found))
-    return log.end(found, code, [str(store.run(cell.name).path) for cell in cells])
+    return code
 
 
 def _executor(store: SweepStore, log: SweepLog) -> Executor:

@@ -116,6 +116,33 @@ class SweepStore:
             self._write(known)
         return known
 
+    @contextlib.contextmanager
+    def claimed(self, cells: Sequence[SweepCell], *, extend: bool) -> Iterator[list[SweepCell]]:
+        """As :meth:`claim`; what is refused inside leaves the directory as it was before."""
+        places = (self.path, *self.path.absolute().parents)
+        made = [place for place in places if not os.path.exists(place)]
+        before = {cell.name for cell in self.cells()} if self.exists() else set()
+        known = self.claim(cells, extend=extend)
+        try:
+            yield known
+        except RequirementError:
+            self._forget({cell.name for cell in known} - before)
+            for place in made:
+                with contextlib.suppress(OSError):  # there is something in it
+                    place.rmdir()
+            raise
+
+    def _forget(self, names: set[str]) -> None:
+        """Takes cells out of the sweep again, none of which has begun."""
+        if any(os.path.lexists(self.run(name).path) for name in names):
+            return
+        with self._files.locked(_PATIENCE):
+            left = [cell for cell in self.cells() if cell.name not in names]
+            if left:
+                self._write(left)
+            else:
+                (self.path / MANIFEST).unlink()
+
     def _write(self, cells: Sequence[SweepCell]) -> None:
         found = [{"name": c.name, "fields": c.fields, "config": c.config.to_dict()} for c in cells]
         self._files.write_json(MANIFEST, {"cells": plain(found)})

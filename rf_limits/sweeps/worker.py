@@ -1,9 +1,10 @@
 """Carries out some cells of a sweep in this process, together where they share shapes.
 
-python -P -m rf_limits.sweeps.worker --workdir=results/sweep --cells=NAMES, with a line per name.
+python -P -m rf_limits.sweeps.worker --workdir=results/sweep < NAMES, a file with a line per name.
 """
 
 import os
+import sys
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -26,7 +27,7 @@ from rf_limits.sweeps.status import state_of
 
 _COLUMNS = 100
 SEPARATOR = "\n"
-"""Between names of cells on the command line."""
+"""Between names of cells on standard input: a command line is too short for a thousand."""
 
 
 def fail(sweep: SweepStore, cell: SweepCell, error: str) -> None:
@@ -131,7 +132,7 @@ def main() -> int:
     """The worker's command line."""
     keep_compiled()
     sweep = SweepStore(Path(flags.FLAGS.workdir))
-    wanted = set(flags.FLAGS.cells.split(SEPARATOR))
+    wanted = set(sys.stdin.read().split(SEPARATOR))
     cells = [cell for cell in sweep.cells() if cell.name in wanted]
     console, stop = Console(width=_width()), Stop()
     try:
@@ -145,7 +146,6 @@ def main() -> int:
 
 if __name__ == "__main__":
     flags.DEFINE_string("workdir", None, "Directory of the sweep.")
-    flags.DEFINE_string("cells", None, "Names of cells, a line each.")
     flags.DEFINE_float("save_every", SAVE_EVERY, "Seconds between saved states.", 0.0)
     flags.DEFINE_bool("tensorboard", False, "Write event files in the directories of cells.")
     run_script(main)

@@ -5,12 +5,13 @@ import os
 
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from rf_limits.errors import RequirementError
 from rf_limits.runs.stopping import Stop
 from rf_limits.sweeps.executors.inline import InlineExecutor
 from rf_limits.sweeps.executors.slurm import SlurmExecutor, slurm_states
-from rf_limits.sweeps.grid import sweep
+from rf_limits.sweeps.grid import cells_of, sweep
 from rf_limits.sweeps.launch import launch
 from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
@@ -115,3 +116,25 @@ def test_no_slurm_is_one_line(tmp_path, monkeypatch):
     store = SweepStore(tmp_path / "sweep")
     with pytest.raises(RequirementError, match="--executor=slurm must find a Slurm"):
         executor(store).run([store.claim([], extend=False)], Stop())
+
+
+@pytest.mark.parametrize("there", [False, True])
+@pytest.mark.parametrize("answer", ["", "sbatch: error: invalid partition specified: x"])
+def test_a_refused_launch_leaves_nothing(tmp_path, monkeypatch, answer, there):
+    """There is no Slurm, or one that refuses the jobs: no sweep is left, and no file of theirs."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    if answer:
+        for name in ("srun", "sbatch"):
+            (programs / name).write_text(f"#!/bin/sh\necho '{answer}' >&2\nexit 1\n")
+            (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs))
+    store, log = SweepStore(tmp_path / "sweep"), SweepLog(Console(quiet=True))
+    if there:
+        store.claim(cells_of(config(5)), extend=False)
+        (store.path / "slurm").mkdir()
+        (store.path / "slurm" / "7_0_log.out").write_text("of an earlier job")
+    before = set(tmp_path.rglob("*")), [cell.name for cell in store.cells()] if there else []
+    with pytest.raises(RequirementError, match="--executor=slurm must find a Slurm"):
+        launch(config(10), store, executor(store), log, extend=True)
+    assert (set(tmp_path.rglob("*")), [c.name for c in store.cells()] if there else []) == before

@@ -9,7 +9,7 @@ from rf_limits.errors import RequirementError
 from rf_limits.runs import tensorboard
 from rf_limits.runs.events import JsonLines
 from rf_limits.sweeps.executors.inline import InlineExecutor
-from rf_limits.sweeps.grid import sweep
+from rf_limits.sweeps.grid import cells_of, sweep
 from rf_limits.sweeps.launch import launch
 from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
@@ -106,6 +106,7 @@ def test_failures_and_refusals_are_told(tmp_path):
 
     stream = io.StringIO()
     store, log = SweepStore(tmp_path / "sweep"), SweepLog(Console(quiet=True), JsonLines(stream))
+    store.claim(cells_of(two_cells()), extend=False)
     with pytest.raises(RequirementError):
         launch(two_cells(), store, Broken(store, log), log)
     end = parsed(stream.getvalue())[-1]

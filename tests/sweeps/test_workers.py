@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import threading
+import types
 
 import numpy as np
 import pandas as pd
@@ -15,13 +16,14 @@ from rich.console import Console
 from rf_limits.errors import RequirementError
 from rf_limits.runs.events import JsonLines
 from rf_limits.runs.session import run_in_workdir
+from rf_limits.runs.stopping import Stop
 from rf_limits.runs.store import RunStore
 from rf_limits.sweeps import worker
 from rf_limits.sweeps.compare import gather
 from rf_limits.sweeps.executors import local
 from rf_limits.sweeps.executors.inline import InlineExecutor
 from rf_limits.sweeps.executors.local import visible_devices, worker_environment
-from rf_limits.sweeps.grid import cells_of, sweep
+from rf_limits.sweeps.grid import SweepCell, cells_of, sweep
 from rf_limits.sweeps.launch import launch
 from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
@@ -245,3 +247,73 @@ def test_a_file_in_the_current_folder_is_no_module_of_python(tmp_path, monkeypat
     assert (done.returncode, done.stderr) == (0, "")
     assert "token_hex" in done.stdout
     assert done.stdout.endswith("['--flag']\n")
+
+
+class Refusing:
+    """Takes nothing."""
+
+    jobs = split = 1
+
+    def run(self, groups, stop):
+        raise RequirementError("--executor must find a machine, but received: none.")
+
+
+@pytest.mark.parametrize("place", ["new", "new/er", "empty", "sweep"])
+def test_a_refused_launch_leaves_nothing(tmp_path, place):
+    """It left sweep.json, and the next sweep was refused there."""
+    (tmp_path / "empty").mkdir()
+    earlier = config_with(grid={"problem.dim": (2,)})
+    SweepStore(tmp_path / "sweep").claim(cells_of(earlier), extend=False)
+    before = {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")}
+    store, log = SweepStore(tmp_path / place), SweepLog(Console(quiet=True))
+    for dims in ((2, 3), (4, 5)):
+        config = config_with(grid={"problem.dim": dims})
+        with pytest.raises(RequirementError, match="must find a machine"):
+            launch(config, store, Refusing(), log, extend=True)
+        found = {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")}
+        assert found == before
+
+
+def test_cells_that_have_begun_are_not_forgotten(tmp_path):
+    store = SweepStore(tmp_path / "sweep")
+    config = config_with(grid={"problem.dim": (2, 3)})
+    cells = cells_of(config)
+
+    class Later(Refusing):
+        def run(self, groups, stop):
+            store.run(cells[0].name).write_json("run.json", {"status": "running"})
+            super().run(groups, stop)
+
+    with pytest.raises(RequirementError, match="must find a machine"):
+        launch(config, store, Later(), SweepLog(Console(quiet=True)))
+    assert [cell.name for cell in store.cells()] == [cell.name for cell in cells]
+
+
+def test_names_of_more_cells_than_a_command_line_takes(tmp_path, monkeypatch):
+    store = SweepStore(tmp_path / "sweep")
+    names = [f"{i:04d}{'-' * 120}" for i in range(1200)]
+    assert len("\n".join(names)) > 2**17  # MAX_ARG_STRLEN of Linux
+    monkeypatch.setattr(local, "_START", "import sys; print(sys.stdin.read())")
+    monkeypatch.setattr(local.subprocess, "Popen", _spawned)
+    cells = [SweepCell(name, {}, None) for name in names]
+    executor = local.LocalExecutor(store, SweepLog(Console(quiet=True)))
+    assert executor.run([cells], Stop()) is False
+    (log,) = (store.path / "logs").iterdir()
+    assert log.read_text().split() == names
+
+
+def test_a_worker_takes_the_cells_of_its_input(tmp_path, monkeypatch):
+    store, taken = SweepStore(tmp_path / "sweep"), []
+    cells = store.claim(cells_of(config_with(grid={"problem.dim": (2, 3, 4)})), extend=False)
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(cell.name for cell in cells[1:])))
+    monkeypatch.setattr(worker, "keep_compiled", lambda: None)
+
+    def run_cells(sweep, cells, *how, **more):
+        taken.extend(cells)
+        return 0
+
+    monkeypatch.setattr(worker, "run_cells", run_cells)
+    given = types.SimpleNamespace(workdir=str(store.path), save_every=1.0, tensorboard=False)
+    monkeypatch.setattr(worker.flags, "FLAGS", given)
+    assert worker.main() == 0
+    assert [cell.name for cell in taken] == [cell.name for cell in cells[1:]]

@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -151,7 +152,7 @@ class LocalExecutor:
         log.parent.mkdir(parents=True, exist_ok=True)
         names = SEPARATOR.join(cell.name for cell in cells)
         command = [sys.executable, "-P", "-c", _START, json.dumps(search_path())]
-        command += [f"--workdir={self.sweep.path}", f"--cells={names}"]
+        command += [f"--workdir={self.sweep.path}"]
         command += [f"--save_every={self.save_every}", f"--tensorboard={self.tensorboard}"]
         environment = {**os.environ, **worker_environment(slot, self.jobs, self.devices)}
         if self.cache is not None:
@@ -166,11 +167,12 @@ class LocalExecutor:
                     0, {every[(first + i) % len(every)] for i in range(self.cores)}
                 )
 
-        with log.open("ab") as file:
+        with log.open("ab") as file, tempfile.TemporaryFile() as given:
+            given.write(names.encode())
+            given.seek(0)
             begun = file.tell()
-            process = subprocess.Popen(
-                command, stdout=file, stderr=file, env=environment, preexec_fn=prepare
-            )
+            out = {"stdin": given, "stdout": file, "stderr": file}
+            process = subprocess.Popen(command, **out, env=environment, preexec_fn=prepare)
         more = f" and {len(cells) - 1} more together" if len(cells) > 1 else ""
         self.log.started(cells, f"[{number}] started {cells[0].name}{more}")
         return _Worker(process, cells, log, slot, begun)

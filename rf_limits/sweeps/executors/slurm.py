@@ -6,10 +6,13 @@ preempts, requeues or cancels, makes it save and go on: Slurm ends it itself, an
 where it is to run again. A job always goes on from what is on disk.
 """
 
+import contextlib
 import json
+import re
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import submitit
@@ -120,6 +123,7 @@ class SlurmExecutor:
         del stop
         path = self.sweep.path.absolute()
         folder = path / FOLDER
+        earlier = set(folder.glob("*"))
         try:
             executor = submitit.AutoExecutor(
                 folder=folder, cluster="slurm", slurm_max_num_timeout=_TIMEOUTS
@@ -135,6 +139,7 @@ class SlurmExecutor:
                 names = [[cell.name for cell in group] for group in groups]
                 submitted = [executor.submit(SlurmCells(str(path), one, *how)) for one in names]
         except (RuntimeError, submitit.core.utils.FailedJobError) as error:
+            _forget_submission(folder, earlier)
             line = (str(error).strip() or repr(error)).splitlines()[-1]
             raise RequirementError(
                 f"--executor=slurm must find a Slurm that takes the jobs, but received: {line}"
@@ -145,6 +150,15 @@ class SlurmExecutor:
         write_whole(folder / _JOBS, lambda path: path.write_text(json.dumps(known, indent=1)))
         ids = ", ".join(job.job_id for job in submitted)
         self.log.note(f"Submitted {len(submitted)} jobs: {ids}.")
+
+
+def _forget_submission(folder: Path, earlier: set[Path]) -> None:
+    """Removes what submitit wrote for jobs that Slurm refused; files of jobs begin with theirs."""
+    for path in set(folder.glob("*")) - earlier:
+        if re.fullmatch(r"\.?submission_file_.*\.sh|[0-9a-f]{32}\.pkl", path.name):
+            path.unlink()
+    with contextlib.suppress(OSError):  # there is none, or it holds more
+        folder.rmdir()
 
 
 def _known(sweep: SweepStore) -> dict[str, str]:
