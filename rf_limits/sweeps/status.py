@@ -9,9 +9,11 @@ from rf_limits.sweeps.grid import SweepCell
 from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.tally import seconds_left
 
-STATES = ("done", "running", "queued", "failed", "interrupted", "damaged", "pending")
+STATES = ("done", "running", "queued", "unknown", "failed", "interrupted", "damaged", "pending")
 """Of cells: an interrupted one goes on from what it saved when it is run again, a damaged one, done
-but without its table, from nothing."""
+but without its table, from nothing; of an unknown one Slurm had a job, and does not answer."""
+BUSY = ("running", "queued", "unknown")
+"""Cells that are, or may be, under way."""
 
 
 class CellStatus(NamedTuple):
@@ -54,8 +56,8 @@ def statuses(
     Args:
       sweep: the directory.
       cells: of it.
-      jobs: what a cluster says of cells that were submitted to it, by name: "queued", "running"
-        or "failed", with a detail. It counts where the disk says that nothing is going on.
+      jobs: what a cluster says of cells that were submitted to it, by name: "queued", "running",
+        "unknown" or "failed", with a detail. It counts where on disk nothing is going on.
     """
     found = []
     for cell in cells:
@@ -104,6 +106,13 @@ def status_lines(found: Sequence[CellStatus], left: float | None = None) -> list
     lines = [f"{counted(len(found), 'cell')}: {', '.join(words)}."]
     if left is not None:
         lines.append(f"About {short_time(left)} left, at the pace of those that are done.")
+    unknown = [one for one in found if one.state == "unknown"]
+    if unknown:
+        lines.append(
+            f"UNKNOWN: {counted(len(unknown), 'cell')}, which may be under way, and will not be "
+            "run again before Slurm answers (or slurm/jobs.json of the sweep is removed, if its "
+            f"jobs are gone for good). {unknown[0].detail}."
+        )
     diverged = [one.cell.name for one in found if one.detail == "diverged"]
     if diverged:
         lines.append(f"DIVERGED: {len(diverged)} of the done ({', '.join(diverged)}).")

@@ -1,5 +1,6 @@
 """A sweep on a real Slurm: the numbers of an undisturbed one, whatever happens to its jobs."""
 
+import io
 import json
 import os
 
@@ -138,3 +139,87 @@ def test_a_refused_launch_leaves_nothing(tmp_path, monkeypatch, answer, there):
     with pytest.raises(RequirementError, match="--executor=slurm must find a Slurm"):
         launch(config(10), store, executor(store), log, extend=True)
     assert (set(tmp_path.rglob("*")), [c.name for c in store.cells()] if there else []) == before
+
+
+SQUEUES = {
+    "echo 'slurm_load_jobs error: Unable to contact slurm controller' >&2; exit 1": "Unable to",
+    "exit 3": "exit code 3",
+    None: "squeue",
+}
+
+
+def _put(folder, **programs):
+    """Programs of these names, of these lines for a shell, and no others, on the path."""
+    folder.mkdir(exist_ok=True)
+    for name, lines in programs.items():
+        path = folder / name
+        path.unlink(missing_ok=True)
+        if lines is not None:
+            path.write_text(f"#!/bin/sh\n{lines}\n")
+            path.chmod(0o755)
+
+
+SUBMIT = "echo x >> {0}; echo Submitted batch job $(/usr/bin/wc -l < {0})"
+
+
+@pytest.fixture
+def submitted(tmp_path, monkeypatch):
+    """Two cells that a Slurm has taken: launch, status, how often jobs were submitted."""
+    count, store = tmp_path / "count", SweepStore(tmp_path / "sweep")
+    _put(tmp_path / "bin", srun="", sbatch=SUBMIT.format(count), squeue="")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    whole = config(10)
+    with whole.unlocked():
+        whole.sweep = sweep(grid={"problem.noise": (0.0, 0.1)})
+
+    def launched(text):
+        log = SweepLog(Console(file=text, width=400))
+        return launch(whole, store, executor(store), log, group=False)
+
+    assert launched(io.StringIO()) == 0
+    return store, launched, lambda: len(count.read_text().split())
+
+
+@pytest.mark.parametrize("squeue", SQUEUES)
+def test_no_answer_of_slurm_is_not_gone(tmp_path, submitted, squeue):
+    """Cells counted as pending, were submitted again, and the first jobs were forgotten."""
+    store, launched, count = submitted
+    jobs = store.path / "slurm" / "jobs.json"
+    before, number, text = jobs.read_text(), count(), io.StringIO()
+    _put(tmp_path / "bin", squeue=squeue)
+    found = statuses(store, store.cells(), slurm_states(store))
+    assert [one.state for one in found] == ["unknown", "unknown"]
+    assert all(SQUEUES[squeue] in one.detail for one in found)
+    assert launched(text) == 0
+    assert "2 cells: 0 done, 0 running, 2 unknown, 0 failed, 0 pending." in text.getvalue()
+    assert "UNKNOWN: 2 cells, which may be under way" in text.getvalue()
+    assert (jobs.read_text(), count()) == (before, number)
+    # gone for certain, they are submitted again
+    _put(
+        tmp_path / "bin",
+        squeue="echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1",
+    )
+    assert launched(io.StringIO()) == 0
+    assert count() == number + 1
+
+
+def test_of_two_launches_at_once_one_submits(tmp_path, submitted):
+    """What the other has submitted since this one looked is left to it."""
+    store, _, count = submitted
+    job = json.loads((store.path / "slurm" / "jobs.json").read_text())
+    lines = "; ".join(f"echo '{one}|PENDING'" for one in set(job.values()))
+    _put(tmp_path / "bin", squeue=lines)
+    number = count()
+    executor(store).run([[cell] for cell in store.cells()], Stop())
+    assert count() == number
+    with store.record(store.cells()[0]) as facts:
+        facts |= {"status": "failed", "error": "ValueError: asked to run it again"}
+    executor(store).run([[cell] for cell in store.cells()], Stop())
+    assert count() == number + 1
+
+
+def test_a_damaged_list_of_jobs_is_named(submitted):
+    store, *_ = submitted
+    (store.path / "slurm" / "jobs.json").write_text('{"a": ')
+    with pytest.raises(RequirementError, match=r"jobs\.json must be JSON"):
+        slurm_states(store)

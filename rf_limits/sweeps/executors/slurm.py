@@ -9,8 +9,10 @@ where it is to run again. A job always goes on from what is on disk.
 import contextlib
 import json
 import re
+import shlex
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,13 +25,16 @@ from rf_limits.experiments.keep import Stopped
 from rf_limits.runs.compiled import keep_compiled
 from rf_limits.runs.files import write_whole
 from rf_limits.runs.stopping import Stop, listening
+from rf_limits.runs.store import RunStore
 from rf_limits.sweeps.grid import SweepCell
 from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
+from rf_limits.sweeps.status import BUSY, statuses
 from rf_limits.sweeps.worker import run_cells
 
 FOLDER = "slurm"
 _JOBS = "jobs.json"
+_PATIENCE = 300.0  # seconds, for another launch that submits
 _RUNNING = {"RUNNING", "COMPLETING", "SIGNALING", "STAGE_OUT", "STOPPED", "SUSPENDED"}
 ENDED = {  # from `man squeue`; every other state may still become one of these, or run again
     "BOOT_FAIL",
@@ -121,12 +126,27 @@ class SlurmExecutor:
           RequirementError: there is no Slurm here, or it refuses the jobs.
         """
         del stop
+        with RunStore(self.sweep.path).locked(_PATIENCE):
+            # of two that submit at once, the second leaves to the first what that has submitted
+            jobs, left = slurm_states(self.sweep), []
+            for group in groups:
+                found = statuses(self.sweep, group, jobs)
+                free = [one.cell for one in found if one.state not in BUSY]
+                left += [free] if free or not group else []
+            self._submit(left)
+
+    def _submit(self, groups: Sequence[Sequence[SweepCell]]) -> None:
+        if not groups:
+            return
         path = self.sweep.path.absolute()
         folder = path / FOLDER
         earlier = set(folder.glob("*"))
         try:
             executor = submitit.AutoExecutor(
-                folder=folder, cluster="slurm", slurm_max_num_timeout=_TIMEOUTS
+                folder=folder,
+                cluster="slurm",
+                slurm_max_num_timeout=_TIMEOUTS,
+                slurm_python=f"{shlex.quote(sys.executable)} -P",  # as for workers here
             )
             executor.update_parameters(
                 name="rf_limits",
@@ -162,12 +182,11 @@ def _forget_submission(folder: Path, earlier: set[Path]) -> None:
 
 
 def _known(sweep: SweepStore) -> dict[str, str]:
-    path = sweep.path / FOLDER / _JOBS
-    return json.loads(path.read_text()) if path.is_file() else {}
+    return RunStore(sweep.path / FOLDER).read_json(_JOBS) or {}
 
 
-def _states(array: str) -> dict[str, str] | None:
-    """Slurm's word for every element of an array; None where no Slurm answers.
+def _states(array: str) -> dict[str, str] | str:
+    """Slurm's word for every element of an array; where no Slurm answers, why, in a line.
 
     squeue knows jobs for some minutes after their end, with or without accounting. Elements it
     does not know are over.
@@ -177,25 +196,29 @@ def _states(array: str) -> dict[str, str] | None:
         done = subprocess.run(
             [*command, f"--jobs={array}"], capture_output=True, text=True, timeout=60
         )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return (str(error).splitlines() or [repr(error)])[0]
     if done.returncode != 0 and "Invalid job id" not in done.stderr:
-        return None
+        lines = done.stderr.strip().splitlines()
+        return lines[-1] if lines else f"squeue ended with exit code {done.returncode}"
     return dict(line.split("|") for line in done.stdout.split() if "|" in line)
 
 
 def slurm_states(sweep: SweepStore) -> dict[str, tuple[str, str]]:
     """What Slurm says of the cells submitted to it: by name, state and detail.
 
-    States are "queued", "running" and "failed"; cells whose job ended well, or of which Slurm
-    knows nothing any more, are left out: what is on disk is all there is to say of them.
+    States are "queued", "running", "failed" and, where Slurm does not answer, "unknown"; cells
+    whose job ended well, or which Slurm says it does not know, are left out: what is on disk is
+    all there is to say of them.
     """
     known, found = _known(sweep), {}
-    states: dict[str, str] = {}
-    for array in {job.split("_")[0] for job in known.values()}:
-        states |= _states(array) or {}
+    answers = {array: _states(array) for array in {job.split("_")[0] for job in known.values()}}
     for name, job in known.items():
-        state = states.get(job)
+        answer = answers[job.split("_")[0]]
+        if isinstance(answer, str):
+            found[name] = ("unknown", f"Slurm does not answer about job {job}: {answer}")
+            continue
+        state = answer.get(job)
         if state is None or state == "COMPLETED":
             continue
         if state in _RUNNING:
