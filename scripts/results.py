@@ -16,10 +16,16 @@ from rf_limits.runs.reproduced import check_results
 
 _VARIANT = flags.DEFINE_string("variant", "full", "full or quick.")
 _OUTPUT = flags.DEFINE_string("output", None, "Directory; default: that of the committed tables.")
-_ONLY = flags.DEFINE_list("only", [], "Names of experiments; default: all.")
+_ONLY = flags.DEFINE_multi_string("only", [], "Names of experiments; default: all.")
+
+
+def _names() -> list[str]:
+    """Experiments that are named, in one flag with commas between or in several."""
+    return [name for text in _ONLY.value for name in text.split(",") if name]
+
 
 if __name__ == "__main__":
     run_script(
-        lambda: make(_VARIANT.value, _OUTPUT.value, _ONLY.value),
-        commands={"check": lambda: check_results(_VARIANT.value, _OUTPUT.value, _ONLY.value)},
+        lambda: make(_VARIANT.value, _OUTPUT.value, _names()),
+        commands={"check": lambda: check_results(_VARIANT.value, _OUTPUT.value, _names())},
     )

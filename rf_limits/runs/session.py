@@ -113,7 +113,7 @@ class _Session:
     def _end(self, code: int, status: str, **more: Any) -> int:
         store = self.run.store
         files = [store.path / name for name in ("metrics.parquet", "summary.json")]
-        files += sorted((store.path / "figures").glob("*.png"))
+        files += sorted(_figures_of(self.run))
         paths = [str(path) for path in files if path.exists()]
         seconds = round(time.monotonic() - self.started, 3)
         self.tell("end", status=status, exit_code=code, seconds=seconds, paths=paths, **more)
@@ -175,10 +175,10 @@ def resume_command(argv: list[str], *, kept: bool = True) -> str:
 
 
 def _figures_of(run: Run) -> list[Path]:
-    """Pictures of a finished run, the one to look at first."""
+    """Pictures of a finished run, the one to look at first; not others' in the same folder."""
     named = (run.store.read_json("run.json") or {}).get("figures", [])
-    paths = sorted((run.store.path / "figures").glob("*.png"))
-    return sorted(paths, key=lambda p: named.index(p.stem) if p.stem in named else len(named))
+    paths = (run.store.path / "figures" / f"{name}.png" for name in named)
+    return [path for path in paths if path.is_file()]
 
 
 def _print_figures(console: Console, paths: list[Path]) -> None:

@@ -214,3 +214,24 @@ def test_divergence_is_a_status_and_an_exit_code(tmp_path):
     assert "DIVERGED" in text
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "diverged"
     assert isinstance(RunStore(tmp_path / "run").read_metrics(), pd.DataFrame)
+
+
+def test_own_files_beside_a_run(tmp_path):
+    """With --overwrite twice: kept, named where they are in the way, and none of the run's."""
+    config, path = tiny_config(), tmp_path / "run"
+    config.predictors.methods = ("random_features",)
+    own = {"figures/own.png": b"drawn by hand", "metrics.parquet": b"measured elsewhere"}
+    for name, data in own.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_bytes(data)
+    for noise in (0.0, 0.1):
+        config.problem.noise = noise
+        code, text = run(config, path, overwrite=True)
+        assert code == 0
+        moved = f"{path}/metrics.parquet was not of this run; it is kept as "
+        assert (moved in text) == (noise == 0.0)
+        assert "own.png" not in text
+    assert (path / "figures" / "own.png").read_bytes() == own["figures/own.png"]
+    assert (path / "metrics.parquet~").read_bytes() == own["metrics.parquet"]
+    assert "own.png" not in run(config, path)[1]
+    assert sorted(p.name for p in path.iterdir() if p.name.startswith((".", "w"))) == []
