@@ -16,6 +16,7 @@ from typing import Any
 from rf_limits.errors import RequirementError
 from rf_limits.experiments.defaults import TRAINED
 from rf_limits.experiments.tables import KEYS
+from rf_limits.runs.files import StorageError
 from rf_limits.runs.store import TENSORBOARD, RunStore
 
 Row = Mapping[str, Any]
@@ -61,7 +62,7 @@ class TensorBoard:
                 self._measured(fields["part"], fields["rows"])
             else:
                 self._close()
-        except OSError:
+        except (OSError, StorageError):
             self._broken = True
 
     def _measured(self, part: str, rows: list[Row]) -> None:

@@ -64,7 +64,7 @@ class Written:
             return path
         try:
             self.put_aside(path)
-            if len(names) >= _LONG or not (self.path / LIST).is_file():
+            if len(names) >= _LONG or not self._ends_whole():
                 self.write([*(n for n in names if (self.path / n).exists()), self._name(path)])
                 return path
             with (self.path / LIST).open("a") as file:
@@ -96,6 +96,11 @@ class Written:
             if path.parent != self.path:
                 with contextlib.suppress(OSError):  # others' files are in it
                     path.parent.rmdir()
+
+    def _ends_whole(self) -> bool:
+        """Whether the list is there, and a crash has not cut its last line."""
+        path = self.path / LIST
+        return path.is_file() and path.read_bytes()[-1:] in (b"", b"\n")
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.path).as_posix()

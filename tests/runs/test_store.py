@@ -239,3 +239,25 @@ def test_a_folder_where_the_table_belongs_is_moved(tmp_path, monkeypatch):
     assert store.read_part("width-4") is None
     store.write_part("width-4", pd.DataFrame({"risk": [0.5]}))
     assert store.read_part("width-4") is not None
+
+
+def test_a_list_that_a_crash_has_cut(tmp_path):
+    """Its last line is no name, and what is added stands in a line of its own."""
+    store = begun(tmp_path, status="running")
+    (store.path / LIST).write_text("parts/width-4.parquet\nparts/wid")
+    assert store.written.names() == ["parts/width-4.parquet"]
+    store.write_part("width-8", pd.DataFrame({"risk": [0.5]}))
+    assert store.parts() == ["width-8"]
+
+
+def test_a_long_list_is_cut_to_what_is_there(tmp_path):
+    store = begun(tmp_path, status="running")
+    states = Checkpoints(store.states, print, store.written)
+    for number in range(300):
+        states.save("width-4", {"x": np.full(1, number)})
+    assert len(store.written.names()) < 256
+    assert [p.name for p in sorted(store.states.iterdir())] == [
+        "width-4.298.state",
+        "width-4.299.state",
+    ]
+    assert states.load("width-4")["x"] == 299
