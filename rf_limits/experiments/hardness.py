@@ -97,6 +97,12 @@ def validate(config: ConfigDict) -> None:
         f"(dims up to {max(config.dims)})",
         config.threshold,
     )
+    smallest = (float(min(config.dims)) ** config.norm_exponent) ** 2 * second_moment(1, 0.0)
+    requirement = (
+        f"be below {smallest:g}, the smallest E f*^2 of the dims (b* = 0, d = {min(config.dims)}): "
+        "there 0 has that risk already"
+    )
+    check(config.threshold < smallest, "threshold", requirement, config.threshold)
     for field, names in (("biases", TARGET_BIASES), ("methods", METHODS)):
         check_sequence(config[field], field)
         for name in config[field]:

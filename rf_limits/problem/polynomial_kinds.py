@@ -67,7 +67,9 @@ _KINDS = {
     "hermite_product": _hermite_product,
     "monomial": _monomial,
 }
-POLYNOMIALS = (*_KINDS, "gegenbauer")
+BY_COORDINATES = tuple(_KINDS)
+"""Kinds that are written in some of the coordinates: those with a largest coefficient."""
+POLYNOMIALS = (*BY_COORDINATES, "gegenbauer")
 
 
 def polynomial_axes(kind: str, degree: int) -> int:
@@ -134,7 +136,7 @@ def largest_coefficient(kind: str, degree: int) -> float:
       kind: as there, but for the zonal harmonic, which depends on all coordinates.
       degree: degree k.
     """
-    check_choice(kind, tuple(_KINDS), "problem.polynomial")
+    check_choice(kind, BY_COORDINATES, "problem.polynomial")
     if kind == "monomial":
         return 1.0
     if kind == "single_index":

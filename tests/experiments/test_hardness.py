@@ -22,7 +22,7 @@ from rf_limits.experiments.neuron_bias import biases_and_limits
 from rf_limits.experiments.neuron_descent import train_neurons
 from rf_limits.experiments.result import Result
 from rf_limits.figures.hardness import draw
-from rf_limits.runs.store import RunStore
+from rf_limits.runs.store import RunStore, plain
 from rf_limits.theory.best_features import best_risks
 from rf_limits.theory.lazy_limit import features_for_risk, lazy_limit
 from rf_limits.theory.relu_gram import relu_gram
@@ -229,12 +229,24 @@ def test_the_reverse_is_said():
     assert any("fails to train" in label for label in labels)
 
 
+def test_thresholds_up_to_the_risk_of_zero_can_be_run():
+    """E f*^2 = d^4/2 = 8 at d = 2 and b* = 0: just below it one feature does."""
+    config = small_hardness()
+    config.dims, config.threshold = (2, 3), 8.0 * (1.0 - 1e-9)
+    config.methods, config.seeds = ("lazy_limit", "magnitude_limit", "random_features"), 1
+    result = prepare(config).run()
+    assert rows(result, "lazy_limit", dim=2)["num_features"].item() == 1
+    plain(summary(result))
+    assert remarks(result)
+
+
 @pytest.mark.parametrize(
     ("field", "value", "text"),
     [
         ("dims", (1, 2), "dims must be a whole number of at least 2"),
         ("threshold", 0.0, "threshold must be finite and above 0"),
         ("threshold", 1e-9, "threshold must be at least"),
+        ("threshold", 8.0, "threshold must be below 8, the smallest E f*^2 of the dims"),
         ("biases", ("zero", "hardst"), "Did you mean 'hardest'?"),
         ("methods", (), "methods must be a non-empty tuple"),
         ("max_features", 10**6, "max_features must give a Gram matrix that fits in memory"),

@@ -166,11 +166,10 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
         "weight_movement": "movement",
         "output_movement": "output mov.",
     }
-    found = {(r["regime"], r["measurement"]): r for r in fits(metrics)}
-    regimes = metrics["regime"].unique()
+    found = {(r["regime"], r["lazy_scale"], r["measurement"]): r for r in fits(metrics)}
     cells = [
-        [regime, *(short_interval(found.get((regime, column)), "width") for column in names)]
-        for regime in regimes
+        [words, *(short_interval(found.get((*key, column)), "width") for column in names)]
+        for key, words in _runs(metrics).items()
     ]
     widths = metrics["width"].dropna()
     title = (
@@ -179,22 +178,38 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
     return title, ["regime", *names.values()], cells
 
 
+def _runs(metrics: pd.DataFrame) -> dict[tuple[str, float], str]:
+    """Regimes with their lazy scales, in words; a single scale goes without saying."""
+    networks = metrics[metrics["method"] == "network"]
+    several = len(set(networks["lazy_scale"])) > 1
+    keys = networks[["regime", "lazy_scale"]].drop_duplicates().itertuples(index=False)
+    return {
+        (regime, scale): f"{regime}, alpha = {scale:g}" if several else str(regime)
+        for regime, scale in keys
+    }
+
+
 def remarks(result: Result) -> list[str]:
     """Lines under the table."""
     metrics = result.metrics
-    means = suprema(metrics).groupby(["regime", "width"], sort=False)
-    bounds = estimates(metrics).set_index(["regime", "width"])
-    wide = {(r["regime"], r["measurement"]): r for r in fits(metrics, upper_half(metrics))}
+    keys = ["regime", "lazy_scale", "width"]
+    means = suprema(metrics).groupby(keys, sort=False)
+    bounds = estimates(metrics).set_index(keys)
+    found = fits(metrics, upper_half(metrics))
+    wide = {(r["regime"], r["lazy_scale"], r["measurement"]): r for r in found}
     lines = []
-    for regime in metrics["regime"].unique():
+    for (regime, scale), words_of_run in _runs(metrics).items():
         width = metrics[metrics["regime"] == regime]["width"].max()
-        group = means.get_group((regime, width))
+        key = (regime, scale, width)
+        group = means.get_group(key)
         parts = []
         for name, words in (("coupled_gap", "gap to RF"), ("weight_movement", "movement")):
             text = f"{words} {short_number(float(np.mean(group[name].to_numpy(float))))}"
-            if (regime, width) in bounds.index:
-                text += f" (estimate {short_number(float(bounds.loc[(regime, width), name]))})"
+            if key in bounds.index:
+                text += f" (estimate {short_number(float(bounds.loc[key, name]))})"
             parts.append(text)
-        slope = interval(wide.get((regime, "coupled_gap")), "width")
-        lines.append(f"{regime}, N = {width}: {', '.join(parts)}; widest half: gap ~ N^{slope}.")
+        fit = wide.get((regime, scale, "coupled_gap"))
+        if fit is not None:
+            parts[-1] += f"; widest half: gap ~ N^{interval(fit, 'width')}"
+        lines.append(f"{words_of_run}, N = {width}: {', '.join(parts)}.")
     return lines + rounding_remarks(metrics, LABELS)

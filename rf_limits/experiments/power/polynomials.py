@@ -32,7 +32,11 @@ from rf_limits.experiments.tables import (
 )
 from rf_limits.experiments.training import Training
 from rf_limits.experiments.validation import check_real, check_sequence, check_whole
-from rf_limits.problem.polynomial_kinds import check_polynomial, largest_coefficient
+from rf_limits.problem.polynomial_kinds import (
+    BY_COORDINATES,
+    check_polynomial,
+    largest_coefficient,
+)
 from rf_limits.theory.coefficients import coefficients_by_degree
 from rf_limits.theory.sgd_regret import (
     MeanFeatures,
@@ -82,6 +86,9 @@ def _target_fields(config: ConfigDict, name: str) -> dict[str, Any]:
         return {"problem__target": "single_neuron", "problem__norm": math.sqrt(2.0)}
     norm = 1.0
     if config.largest_coefficient is not None:
+        requirement = f"be None for {name!r}, which is no polynomial in some of the coordinates"
+        given = config.largest_coefficient
+        check(kind in BY_COORDINATES, "largest_coefficient", requirement, given)
         norm = config.largest_coefficient / largest_coefficient(kind, degree)
     fields = {"polynomial": kind, "degree": degree, "norm": norm, "target": "polynomial"}
     return {f"problem__{key}": value for key, value in fields.items()}
@@ -252,7 +259,7 @@ def summary(result: Result) -> dict[str, Any]:
     sizes = {}
     for name in metrics["target"].unique():
         kind, _, degree = name.rpartition("_")
-        sizes[name] = math.nan if name == NEURON else largest_coefficient(kind, int(degree))
+        sizes[name] = largest_coefficient(kind, int(degree)) if kind in BY_COORDINATES else math.nan
     estimated = metrics[metrics["method"] == ESTIMATE]
     columns = ["target", "regime", "width", "risk", "relative_risk"]
     return {

@@ -1,5 +1,6 @@
 """The studies of the power half, small: coupled runs stay close, estimates above, tables close."""
 
+import dataclasses
 import json
 import math
 
@@ -10,6 +11,7 @@ import pytest
 from rf_limits.errors import RequirementError
 from rf_limits.experiments.power import coupling, polynomials
 from rf_limits.experiments.power.configs import coupling_config, polynomials_config
+from rf_limits.experiments.tables import short_number
 from rf_limits.figures.power import coupling as coupling_figures
 from rf_limits.figures.power import polynomials as polynomial_figures
 from rf_limits.runs.store import plain
@@ -206,6 +208,45 @@ def test_summary_table_and_figures_of_coupled_runs(coupled):
 
 def test_summary_table_and_figures_of_polynomials(learned):
     check_summary_table_and_figures(polynomials, polynomial_figures, learned, ["target", "all"])
+
+
+def test_the_zonal_harmonic_has_no_largest_coefficient(learned):
+    """Said as NaN in the summary, not refused when all is trained."""
+    table = learned.metrics.assign(target="gegenbauer_2")
+    found = polynomials.summary(dataclasses.replace(learned, metrics=table))
+    assert math.isnan(found["largest_coefficient_at_norm_1"]["gegenbauer_2"])
+    known = polynomials.summary(learned)["largest_coefficient_at_norm_1"]["harmonic_2"]
+    assert known == pytest.approx(0.5, rel=1e-12)  # (z_1^2 - z_2^2)/2: E = (2 + 2)/4 = 1
+    config = small_polynomials("gegenbauer_2")
+    polynomials.validate(config)
+    config.largest_coefficient = 1.0
+    with pytest.raises(RequirementError, match="largest_coefficient must be None for 'gegen"):
+        polynomials.validate(config)
+
+
+def test_lazy_scales_of_coupled_runs_are_told_apart(coupled, regime):
+    """Twice the same runs under two scales: a line and a row each, none made of both."""
+    second = coupled.metrics.copy()
+    second["lazy_scale"] = 4.0
+    movement = ["weight_movement"]
+    second[movement] = 2.0 * second[movement]
+    both = dataclasses.replace(coupled, metrics=pd.concat([coupled.metrics, second]))
+    _, _, rows = coupling.printed_table(both.metrics)
+    assert [row[0] for row in rows] == [f"{regime}, alpha = 1", f"{regime}, alpha = 4"]
+    lines = coupling.remarks(both)[:2]
+    assert [line.partition(", N")[0] for line in lines] == [row[0] for row in rows]
+    own = coupling.suprema(coupled.metrics)
+    moved = own[own["width"] == own["width"].max()]["weight_movement"].mean()
+    for line, factor in zip(lines, (1.0, 2.0), strict=True):
+        assert f"movement {short_number(float(factor * moved))}" in line
+    check_summary_table_and_figures(coupling, coupling_figures, both, ["regime", "gap to RF"])
+
+
+def test_a_single_width_has_no_exponent_in_words(coupled):
+    metrics = coupled.metrics[coupled.metrics["width"] == 16]
+    lines = coupling.remarks(dataclasses.replace(coupled, metrics=metrics))
+    assert "N^" not in "".join(lines)
+    assert "gap to RF" in lines[0]
 
 
 @pytest.mark.parametrize(
