@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 from ml_collections import ConfigDict
 
 from rf_limits.experiments.result import Report, Result, no_report
@@ -21,6 +20,7 @@ from rf_limits.experiments.tables import (
     short_number,
     summary_rows,
 )
+from rf_limits.figures.style import Figure
 
 _PRINTED = ("method", "width", "lazy_scale", "risk", "risk_se")
 

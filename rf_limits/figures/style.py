@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import matplotlib as mpl
+import matplotlib.style
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -70,8 +71,11 @@ FORMATS = ("png", "svg", "pdf")
 
 @contextlib.contextmanager
 def style() -> Iterator[None]:
-    """Applies the style inside the block."""
-    with mpl.rc_context(_PARAMETERS):
+    """Applies the style inside the block: matplotlib's defaults, and the package's own.
+
+    What a matplotlibrc file or the user's session has set counts for nothing in it.
+    """
+    with mpl.style.context(["default", _PARAMETERS]):
         yield
 
 
@@ -83,6 +87,11 @@ def shade(colour: str, position: float) -> tuple[float, float, float]:
         return r * factor, g * factor, b * factor
     mix = 1.1 * (position - 0.5)
     return r + (1 - r) * mix, g + (1 - g) * mix, b + (1 - b) * mix
+
+
+def shade_in_hex(colour: str, position: float) -> str:
+    """The same as text, ``"#0072b2"``."""
+    return mpl.colors.to_hex(shade(colour, position))
 
 
 def new_figure(

@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.colors import to_hex
 
 from rf_limits.experiments.limits import one_limit
-from rf_limits.figures.style import COLOURS, shade
+from rf_limits.figures.style import COLOURS, shade_in_hex
 
 _DIGITS = 5
 
@@ -37,7 +36,7 @@ def finite_and_infinite(metrics: pd.DataFrame, label: str = "") -> list[dict[str
         widths = [_width(int(n), part, flow) for n, part in rows.groupby("width")]
         for i, one in enumerate(widths):
             lightness = 1.0 - i / max(len(widths) - 1, 1)
-            one["colour"] = to_hex(shade(COLOURS["network"], lightness))
+            one["colour"] = shade_in_hex(COLOURS["network"], lightness)
         found.append(
             {
                 "name": name,

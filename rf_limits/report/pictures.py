@@ -5,9 +5,8 @@ import re
 from typing import NamedTuple
 
 from markupsafe import Markup, escape
-from matplotlib.figure import Figure
 
-from rf_limits.figures.style import save
+from rf_limits.figures.style import Figure, save
 
 
 class Picture(NamedTuple):

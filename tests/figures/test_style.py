@@ -2,9 +2,13 @@
 
 import io
 import itertools
+import os
 import pathlib
 import re
+import subprocess
+import sys
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.text import Text
@@ -21,6 +25,7 @@ from rf_limits.figures.style import (
     save,
     style,
 )
+from tests.in_process import ROOT
 
 # Machado, Oliveira and Fernandes (2009), dichromats.
 SIGHT = {
@@ -100,3 +105,73 @@ def test_colours_come_from_one_place():
     for path in (pathlib.Path(rf_limits.__file__).parent / "figures").rglob("*.py"):
         if path.name != "style.py":
             assert not re.search(r"#[0-9a-fA-F]{6}|\"C\d|C\{|tab:", path.read_text()), path
+
+
+_SETTINGS = """text.usetex: True
+font.size: 30
+axes.facecolor: black
+savefig.bbox: tight
+svg.fonttype: none
+lines.linewidth: 9
+backend: nowhere
+"""
+_DRAWN = """
+import hashlib, io, sys
+from rf_limits.experiments import own_study
+from rf_limits.report import pictures
+from rf_limits.figures.style import save, style, new_figure
+import matplotlib as mpl
+with style():
+    figure, (axis,) = new_figure(1)
+    axis.plot([1, 2], [3, 4], "o", label="a line")
+    axis.set_xlabel("$N$")
+    axis.legend()
+file = io.BytesIO()
+save(figure, file, "svg")
+print(hashlib.sha256(file.getvalue()).hexdigest(), mpl.rcParams._get("backend"), sep="\\n")
+"""
+
+
+def drawn(folder, backend):
+    """Hash of a figure, and the backend that is left to others, in a process of its own."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "MPLBACKEND": backend}
+    done = subprocess.run(
+        [sys.executable, "-c", _DRAWN], cwd=folder, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_settings_and_backends_of_others_change_nothing(tmp_path):
+    """A notebook's backend that is not here, and a matplotlibrc file in the current folder."""
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "matplotlibrc").write_text(_SETTINGS)
+    expected, backend = drawn(tmp_path / "plain", "svg")
+    assert backend == "svg"  # what the user asked for outside our figures stays
+    found, backend = drawn(tmp_path / "own", "module://matplotlib_inline.backend_inline")
+    assert found == expected
+    assert "inline" not in backend  # matplotlib does not know it here
+
+
+def test_settings_of_a_session_change_nothing():
+    def file():
+        with style():
+            figure, (axis,) = new_figure(1)
+            axis.plot([1, 2], [3, 4], "o", label="a line")
+        found = io.BytesIO()
+        save(figure, found, "svg")
+        return found.getvalue()
+
+    expected = file()
+    with mpl.rc_context({"text.usetex": True, "font.size": 30, "axes.facecolor": "black"}):
+        assert file() == expected
+        assert mpl.rcParams["font.size"] == 30
+
+
+def test_matplotlib_is_imported_by_figures_alone():
+    """Its import is where backends that are not there would be errors."""
+    package = pathlib.Path(rf_limits.__file__).parent
+    for path in package.rglob("*.py"):
+        if path.relative_to(package).parts[0] != "figures":
+            assert not re.search(r"^(import|from) matplotlib", path.read_text(), re.M), path
