@@ -18,6 +18,7 @@ from ml_collections import ConfigDict
 from rf_limits.errors import USAGE_ERROR, RequirementError, check, did_you_mean
 from rf_limits.experiments.fields import config_fields
 from rf_limits.runs.files import StorageError
+from rf_limits.runs.streams import lasting_streams
 
 STORAGE_ERROR = 74  # EX_IOERR
 _TYPE = r"TypeError: Could not override field '(\w+)'.*? (\S+) is of original type .*'str'>$"
@@ -41,12 +42,13 @@ def run_script(
     cannot be written to; whatever ``main`` returns.
     """
     argv = sys.argv if argv is None else argv
-    with answering(argv):
-        if commands and argv[1:2] and argv[1] in commands:
-            main, argv = commands[argv[1]], [argv[0], *argv[2:]]
-        _parse(argv)
-        code = main()
-    sys.exit(code)
+    with lasting_streams():
+        with answering(argv):
+            if commands and argv[1:2] and argv[1] in commands:
+                main, argv = commands[argv[1]], [argv[0], *argv[2:]]
+            _parse(argv)
+            code = main()
+        sys.exit(code)
 
 
 @contextlib.contextmanager

@@ -139,4 +139,4 @@ class Lines:
             more = "" if not left else f", {short_time(left)} left"
             elapsed = now - self._started
             line = f"[{elapsed:6.1f} s, {100 * fraction:3.0f}%{more}] {stage}"
-            self._console.print(line, highlight=False, markup=False)
+            self._console.print(line, highlight=False, markup=False, soft_wrap=True)

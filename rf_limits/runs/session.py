@@ -11,6 +11,7 @@ import jax
 from ml_collections import ConfigDict
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from rf_limits.devices.processes import is_writer
@@ -22,6 +23,8 @@ from rf_limits.runs.events import Tell, failure, no_events
 from rf_limits.runs.progress import progress
 from rf_limits.runs.run import SAVE_EVERY, Run, carry_out
 from rf_limits.runs.stopping import Stop, listening
+
+_WIDEST = 10_000  # columns
 
 
 def select_platform(platform: str | None, *, keep: bool = True) -> None:
@@ -154,7 +157,9 @@ class _Session:
 
     def _print(self, result: Result, paths: list[Path]) -> None:
         experiment, console = self.run.experiment, self.console
-        console.print(_rich_table(experiment.printed_table(result.metrics), console.width))
+        table = _rich_table(experiment.printed_table(result.metrics), console.width)
+        width = None if console.is_terminal else max(console.width, _width_of(table, console))
+        console.print(table, width=width)
         for line in experiment.remarks(result):
             alarming = line.split(":")[0].isupper()
             (self._warn if alarming else self._note)(line)
@@ -185,6 +190,11 @@ def _print_figures(console: Console, paths: list[Path]) -> None:
     if paths:
         also = f" (also {', '.join(map(str, paths[1:]))})" if len(paths) > 1 else ""
         console.print(f"Figure to look at: {paths[0]}{also}", highlight=False, soft_wrap=True)
+
+
+def _width_of(table: Table, console: Console) -> int:
+    """Columns that a table takes where none of its cells is cut short."""
+    return Measurement.get(console, console.options.update(max_width=_WIDEST), table).maximum
 
 
 def _rich_table(printed: tuple[str, list[str], list[list[str]]], width: int) -> Table:

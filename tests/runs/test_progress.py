@@ -116,5 +116,11 @@ def test_nothing_is_said_while_a_young_run_stands_still():
     assert found == pytest.approx(0.735 / 1e-5, rel=0.01)
 
 
+def test_a_line_in_a_pipe_is_one_line():
+    text = io.StringIO()
+    Lines(Console(file=text, width=20))("x" * 100, 0.0)
+    assert text.getvalue().splitlines() == [f"[   0.0 s,   0%] {'x' * 100}"]
+
+
 def test_counted():
     assert [counted(n, "part") for n in (0, 1, 2)] == ["0 parts", "1 part", "2 parts"]
