@@ -5,7 +5,6 @@ import io
 import pathlib
 import runpy
 import sys
-import warnings
 from typing import NamedTuple
 
 import jax
@@ -65,15 +64,11 @@ def run(script, *arguments, columns=80):
     sys.argv = [path, *map(str, arguments)]
     try:
         with (
-            warnings.catch_warnings(),
             _own_flags(),
             _own_settings(columns),
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),
         ):
-            warnings.filterwarnings(
-                "ignore", "the load_module", DeprecationWarning
-            )  # ml_collections
             runpy.run_path(path, run_name="__main__")
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else int(error.code is not None)

@@ -1,12 +1,14 @@
 """Entry of every script: flags parsed, and mistakes answered in one line with exit code 2."""
 
 import contextlib
+import errno
 import math
 import os
 import re
 import runpy
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,8 @@ from rf_limits.runs.streams import lasting_streams
 
 STORAGE_ERROR = 74  # EX_IOERR
 _TYPE = r"TypeError: Could not override field '(\w+)'.*? (\S+) is of original type .*'str'>$"
+_PATHS = ("config", "workdir", "workdirs", "output")
+"""Flags that name files and directories."""
 _CONFIG = "be a file whose get_config() returns a ConfigDict with a field experiment"
 
 
@@ -117,10 +121,14 @@ def _parse(argv: list[str]) -> None:
         sys.exit(0)
     logging.set_verbosity(logging.ERROR)  # what is wrong with a config is said once, below
     try:
-        rest = flags.FLAGS(argv)
-        if "config" in flags.FLAGS and flags.FLAGS["config"].present:
-            _check_config(flags.FLAGS.config)
+        argv = [_at_home(word) for word in flags.FLAGS.read_flags_from_files(argv, False)]
+        with warnings.catch_warnings():  # ml_collections loads files in a way that is deprecated
+            warnings.filterwarnings("ignore", r"the load_module\(\)", DeprecationWarning)
+            rest = flags.FLAGS(argv)
+            if "config" in flags.FLAGS and flags.FLAGS["config"].present:
+                _check_config(flags.FLAGS.config)
         _check_numbers()
+        _check_paths()
     except flags.IllegalFlagValueError as error:
         raise RequirementError(_illegal_value(argv, error)) from error
     except flags.Error as error:
@@ -140,6 +148,35 @@ def _check_numbers() -> None:
     for name, value in flags.FLAGS.flag_values_dict().items():
         missing = isinstance(value, float) and math.isnan(value) and "." not in name
         check(not missing, f"--{name}", "be a number", value)
+
+
+def _at_home(word: str) -> str:
+    """An argument with ``~`` as shells expand it, which they do not after ``--workdir=``."""
+    name, equals, value = word.partition("=")
+    if name.lstrip("-") not in _PATHS or not name.startswith("-") or not equals:
+        return word
+    return name + equals + ",".join(os.path.expanduser(path) for path in value.split(","))
+
+
+def _check_paths() -> None:
+    """Refuses names that no file can have, such as those of hundreds of letters."""
+    for name in (one for one in _PATHS if one != "config" and one in flags.FLAGS):
+        value = flags.FLAGS[name].value
+        for path in [value] if isinstance(value, str) else value or []:
+            try:
+                os.lstat(path)
+            except (OSError, ValueError) as error:
+                if getattr(error, "errno", None) in (errno.ENOENT, errno.ENOTDIR, errno.EACCES):
+                    continue
+                reason = getattr(error, "strerror", None) or str(error)
+                raise RequirementError(
+                    f"--{name} must be a name that files can have, but received "
+                    f"{_start(path)} ({reason})."
+                ) from error
+
+
+def _start(text: str) -> str:
+    return repr(text if len(text) <= 60 else f"{text[:50]}...")
 
 
 def _check_config(config: Any) -> None:
@@ -201,7 +238,7 @@ def _config_path(argv: list[str]) -> tuple[str, list[str]] | None:
 def _config_mistake(argv: list[str], error: Exception) -> str:
     """Says what is wrong with the config file, or which override is no field of it."""
     path, variant = _config_path(argv) or ("", [])
-    if Path(path).is_dir():
+    if os.path.isdir(path):
         return f"--config must be a file, but {path!r} is a directory."
     try:
         config = runpy.run_path(path)["get_config"](*variant)
@@ -217,7 +254,8 @@ def _config_mistake(argv: list[str], error: Exception) -> str:
         reason = found
     if isinstance(reason, OSError) and str(reason.filename) in (path, str(Path(path).absolute())):
         return (
-            f"--config must be a file that can be read, but received {path!r} ({reason.strerror})."
+            f"--config must be a file that can be read, but received {_start(path)} "
+            f"({reason.strerror})."
         )
     frames = [one for one in traceback.extract_tb(reason.__traceback__) if one.filename == path]
     where = f", line {frames[-1].lineno}" if frames else ""

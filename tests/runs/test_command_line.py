@@ -155,6 +155,74 @@ def test_mistakes_of_other_scripts(tmp_path, config, mistake, text):
     assert not workdir.exists()
 
 
+def test_fields_that_are_not_there_in_a_file_of_flags(tmp_path):
+    """Named like those on the command line, where the file also holds the config."""
+    (tmp_path / "flags").write_text(
+        f"--config={ROOT / 'configs/quickstart.py'}\n--config.problem.dimm=15\n"
+    )
+    mistake = f"--flagfile={tmp_path / 'flags'}"
+    for arguments in ((mistake,), (mistake, "--config.problem.dim=abc")):
+        answer = train(*arguments, f"--workdir={tmp_path / 'run'}", config=None)
+        assert_refused(answer, MISTAKES["--config.problem.dimm=15"])
+    lines = (f"--config={ROOT / 'configs/quickstart.py'}", f"--workdir={tmp_path / 'run'}")
+    (tmp_path / "flags").write_text("\n".join((*lines, "--config.seeds=0\n")))
+    assert_refused(train(mistake, config=None), "seeds must be a whole number of at least 1")
+    missing = train(f"--flagfile={tmp_path / 'none'}", config=None)
+    assert_refused(missing, "none")
+    assert not (tmp_path / "run").exists()
+
+
+def test_homes_are_found(tmp_path, monkeypatch):
+    """Shells expand ``~`` at the start of a word, not after ``--workdir=``."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "own.py").write_text((ROOT / "configs/quickstart.py").read_text())
+    arguments = ("--config=~/own.py", "--workdir=~/x", "--dry_run", "--notimed")
+    answer = train(*arguments, config=None)
+    assert answer.code == 0, answer.err
+    assert f"workdir: {tmp_path / 'home' / 'x'}" in answer.out
+    found = in_process.run("compare", "--workdirs=~/a,~/b", "--output=~/c")
+    assert f"received {tmp_path / 'home' / 'a'}" in found.err
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+
+
+LONG = "x" * 300
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments"),
+    [
+        ("train", ("--config={root}/configs/quickstart.py", f"--workdir={LONG}")),
+        ("train", (f"--config={LONG}.py", "--workdir=x")),
+        ("launch", ("--config={root}/configs/quickstart.py", f"--workdir={LONG}")),
+        ("launch", ("status", f"--workdir={LONG}")),
+        ("report", (f"--workdir={LONG}",)),
+        ("report", ("--workdir=.", f"--output={LONG}")),
+        ("compare", (f"--workdirs=.,{LONG}", "--output=x")),
+        ("compare", ("--workdirs=.", f"--output={LONG}")),
+        ("results", ("check", f"--output={LONG}")),
+    ],
+)
+def test_names_that_no_file_can_have(tmp_path, monkeypatch, script, arguments):
+    monkeypatch.chdir(tmp_path)
+    answer = in_process.run(script, *(one.format(root=ROOT) for one in arguments))
+    assert answer.code == 2, answer.err
+    (line,) = answer.err.strip().splitlines()
+    assert "File name too long" in line
+    assert len(line) < 300
+    assert not list(tmp_path.iterdir())
+
+
+def test_where_warnings_are_errors():
+    """What libraries warn of stops no config; this one is refused for what it says."""
+    command = [sys.executable, "-W", "error", "scripts/train.py"]
+    arguments = ["--config=configs/quickstart.py", "--workdir=none", "--config.seeds=0"]
+    done = subprocess.run([*command, *arguments], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("train.py: seeds must be")
+
+
 def test_memory_that_runs_out_is_one_line(capsys):
     """Counted as enough beforehand, but gone: NumPy and JAX say so each in its way."""
 
