@@ -1,9 +1,10 @@
 """rf_limits: when does a trained network do more than random features or its tangent kernel could?
 
-Importing the package sets two JAX options for the process, because every number here
-depends on them: 64-bit types are enabled (kernels and exact theory are float64; training
-states its own dtype), and matrix products run at "highest" precision (GPUs would otherwise
-round float32 factors to TF32).
+Importing the package sets some of JAX's options for the process, because every number here
+depends on them (:mod:`rf_limits.devices.options`): 64-bit types are enabled (kernels and exact
+theory are float64; training states its own dtype), matrix products run at "highest" precision
+(GPUs would otherwise round float32 factors to TF32), and random numbers are those of JAX's default
+generator, whatever the environment says.
 
 The tree is the mathematics: :mod:`~rf_limits.problem` (what is learned),
 :mod:`~rf_limits.models` (who learns), :mod:`~rf_limits.theory` (what is known exactly),
@@ -17,10 +18,9 @@ loaded when they are first asked for.
 
 from typing import Any
 
-import jax
+from rf_limits.devices.options import pin
 
-jax.config.update("jax_enable_x64", True)
-jax.config.update("jax_default_matmul_precision", "highest")
+pin()
 
 __version__ = "0.1.0"
 

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 from ml_collections import ConfigDict
 from rich.console import Console
 
+from rf_limits.devices.options import check_devices, check_options
 from rf_limits.errors import RequirementError, check_choice
 from rf_limits.experiments.defaults import default_config
 from rf_limits.experiments.descent import part_name
@@ -130,6 +131,8 @@ def train(config: ConfigDict, *, show_progress: bool = False) -> TrainingResult:
     Raises:
       RequirementError: a config that cannot be run, before any work.
     """
+    check_options()
+    check_devices()
     check_choice(config.experiment, ["training"], "experiment")
     config, keep = copy.deepcopy(config), KeepTrained()
     if show_progress:

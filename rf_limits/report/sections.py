@@ -206,7 +206,7 @@ def _provenance(source: Source) -> list[tuple[str, str]]:
             found.append((name.replace("_", " "), str(facts[name])))
     if "wall_time_s" in facts:
         found.append(("wall time", f"{facts['wall_time_s']:.3g} s"))
-    for name in ("compiling", "device", "versions"):
+    for name in ("compiling", "device", "options", "versions"):
         if isinstance(facts.get(name), dict):
             pairs = (f"{k} {words(v)}" for k, v in facts[name].items() if v is not None)
             found.append((name, ", ".join(pairs)))

@@ -13,6 +13,7 @@ from typing import Any
 import jax
 
 import rf_limits
+from rf_limits.devices.options import options
 
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "neural-tangents", "numpy", "scipy", "pandas")
 
@@ -42,7 +43,7 @@ def git_revision() -> str | None:
 
 
 def provenance() -> dict[str, Any]:
-    """Command, revision, versions, device and start time."""
+    """Command, revision, versions, device, options and start time."""
     versions = {"rf_limits": rf_limits.__version__, "python": platform.python_version()}
     for name in _PACKAGES:
         try:
@@ -61,5 +62,6 @@ def provenance() -> dict[str, Any]:
             "processes": jax.process_count(),
             "cpu_cores": len(os.sched_getaffinity(0)),
         },
+        "options": options(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }

@@ -11,6 +11,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from rf_limits.devices.options import check_devices, check_options
 from rf_limits.devices.processes import agree, is_writer, writer_first
 from rf_limits.errors import check, check_choice
 from rf_limits.experiments.fields import check_fields
@@ -99,6 +100,7 @@ class Run:
         overwrite: bool = False,
         tell: Tell = no_events,
     ):
+        check_options()
         hint = "be one run: scripts/launch.py carries out the field sweep"
         check("sweep" not in config, "config", hint, "a sweep")
         check_choice(config.experiment, EXPERIMENTS, "experiment")
@@ -131,6 +133,7 @@ class Run:
         Raises:
           RequirementError: what only preparing finds out cannot be.
         """
+        check_devices()
         self.facts = provenance()
         self.facts["device"]["mesh"] = self.resolved.get("mesh")
         self.started, self.compiled = time.monotonic(), compiling()

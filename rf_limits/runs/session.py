@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
+from rf_limits.devices.options import check_devices
 from rf_limits.devices.processes import is_writer
 from rf_limits.errors import RequirementError
 from rf_limits.experiments.keep import Stopped
@@ -41,11 +42,12 @@ def select_platform(platform: str | None, *, keep: bool = True) -> None:
     if keep:
         keep_compiled()
     if platform is None:
+        check_devices()
         return
     jax.config.update("jax_platforms", {"gpu": "cuda"}.get(platform, platform))
     try:
         jax.devices()
-    except RuntimeError as error:
+    except (RuntimeError, AssertionError) as error:
         raise RequirementError(
             f"--platform must name a device that JAX finds here, but received {platform!r}."
         ) from error

@@ -32,7 +32,7 @@ PARTS = "parts"
 STATES = "states"
 TENSORBOARD = "tensorboard"
 LOCK = ".lock"
-SAME_FOR_PARTS = ("git_revision", "versions", "device")
+SAME_FOR_PARTS = ("git_revision", "versions", "device", "options")
 """What of run.json must agree for parts of an unfinished run to be kept."""
 _WRITABLE = "take files"
 _PATIENCE = 2.0  # seconds: who only looks whether a run is going on holds the lock briefly
