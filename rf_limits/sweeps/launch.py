@@ -29,6 +29,7 @@ from rf_limits.sweeps.grid import SweepCell, cells_of, parse_axis
 from rf_limits.sweeps.groups import groups_of
 from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
+from rf_limits.sweeps.own_config import absolute
 from rf_limits.sweeps.status import missing, status_lines, statuses, time_left
 
 EXECUTORS = ("inline", "local", "slurm")
@@ -196,8 +197,11 @@ def _executor(store: SweepStore, log: SweepLog) -> Executor:
         select_platform(given.platform)
         return InlineExecutor(*how, tensorboard=given.tensorboard)
     if given.executor == "local":
+        own = _own_config()
         options = {"cores": given.cores_per_job, "cache": (store.path / CACHE).absolute()}
-        return LocalExecutor(*how, jobs=given.jobs, tensorboard=given.tensorboard, **options)
+        return LocalExecutor(
+            *how, jobs=given.jobs, tensorboard=given.tensorboard, own=own, **options
+        )
     return SlurmExecutor(
         *how,
         jobs=given.jobs or _AT_ONCE,
@@ -205,7 +209,13 @@ def _executor(store: SweepStore, log: SweepLog) -> Executor:
         minutes=given.time,
         parameters=_slurm_parameters(),
         tensorboard=given.tensorboard,
+        own=_own_config(),
     )
+
+
+def _own_config() -> str:
+    """The config file of the command line, and what is passed to it."""
+    return absolute(config_flags.get_config_filename(flags.FLAGS["config"]))
 
 
 def _slurm_parameters() -> dict[str, Any]:

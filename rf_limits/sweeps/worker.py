@@ -23,6 +23,7 @@ from rf_limits.runs.store import InUseError, plain
 from rf_limits.runs.tensorboard import TensorBoard
 from rf_limits.sweeps.grid import SweepCell
 from rf_limits.sweeps.manifest import SweepStore
+from rf_limits.sweeps.own_config import load
 from rf_limits.sweeps.status import state_of
 
 _COLUMNS = 100
@@ -131,6 +132,7 @@ def _width() -> int:
 def main() -> int:
     """The worker's command line."""
     keep_compiled()
+    load(flags.FLAGS.own_config)
     sweep = SweepStore(Path(flags.FLAGS.workdir))
     wanted = set(sys.stdin.read().split(SEPARATOR))
     cells = [cell for cell in sweep.cells() if cell.name in wanted]
@@ -148,4 +150,5 @@ if __name__ == "__main__":
     flags.DEFINE_string("workdir", None, "Directory of the sweep.")
     flags.DEFINE_float("save_every", SAVE_EVERY, "Seconds between saved states.", 0.0)
     flags.DEFINE_bool("tensorboard", False, "Write event files in the directories of cells.")
+    flags.DEFINE_string("own_config", None, "Config file to load first, with its variant.")
     run_script(main)

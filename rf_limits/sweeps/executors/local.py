@@ -96,6 +96,7 @@ class LocalExecutor:
       cores: of each worker; 0 for all.
       cache: directory of compiled programs, shared by the workers.
       tensorboard: whether runs write event files.
+      own: the user's config file (:mod:`rf_limits.sweeps.own_config`), None for none.
     """
 
     def __init__(
@@ -108,7 +109,9 @@ class LocalExecutor:
         cores: int = 0,
         cache: Path | None = None,
         tensorboard: bool = False,
+        own: str | None = None,
     ):
+        self.own = own
         self.sweep, self.log, self.save_every = sweep, log, save_every
         self.tensorboard = tensorboard
         self.cores, self.cache, self.devices = cores, cache, visible_devices()
@@ -154,6 +157,7 @@ class LocalExecutor:
         command = [sys.executable, "-P", "-c", _START, json.dumps(search_path())]
         command += [f"--workdir={self.sweep.path}"]
         command += [f"--save_every={self.save_every}", f"--tensorboard={self.tensorboard}"]
+        command += [] if self.own is None else [f"--own_config={self.own}"]
         environment = {**os.environ, **worker_environment(slot, self.jobs, self.devices)}
         if self.cache is not None:
             environment.setdefault("JAX_COMPILATION_CACHE_DIR", str(self.cache))

@@ -29,6 +29,7 @@ from rf_limits.runs.store import RunStore
 from rf_limits.sweeps.grid import SweepCell
 from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
+from rf_limits.sweeps.own_config import load
 from rf_limits.sweeps.status import BUSY, statuses
 from rf_limits.sweeps.worker import run_cells
 
@@ -57,17 +58,27 @@ class SlurmCells:
       names: of the cells.
       save_every: seconds between saved states.
       tensorboard: whether runs write event files.
+      own: the user's config file (:mod:`rf_limits.sweeps.own_config`), None for none.
     """
 
+    own: str | None = None  # of jobs that were submitted before there was this
+
     def __init__(
-        self, workdir: str, names: Sequence[str], save_every: float, tensorboard: bool = False
+        self,
+        workdir: str,
+        names: Sequence[str],
+        save_every: float,
+        tensorboard: bool = False,
+        own: str | None = None,
     ):
+        self.own = own
         self.workdir, self.names, self.save_every = workdir, tuple(names), save_every
         self.tensorboard = tensorboard
 
     def __call__(self) -> int:
         """Runs the cells; returns how many failed. A job to be requeued does not return."""
         keep_compiled()
+        load(self.own)
         ask = signal.Signals[f"SIG{submitit.JobEnvironment.USR_SIG}"]
         checkpoint_and_requeue = signal.getsignal(ask)
         sweep = SweepStore(self.workdir)
@@ -100,6 +111,7 @@ class SlurmExecutor:
       parameters: of submitit's executor: ``slurm_partition``, ``slurm_account``, ``slurm_gres``,
         ``slurm_constraint``, ``cpus_per_task``, ``mem_gb``, ``slurm_signal_delay_s`` and so on.
       tensorboard: whether runs write event files.
+      own: the user's config file, which jobs load first; None for none.
     """
 
     def __init__(
@@ -113,7 +125,9 @@ class SlurmExecutor:
         minutes: int,
         parameters: Mapping[str, Any],
         tensorboard: bool = False,
+        own: str | None = None,
     ):
+        self.own = own
         self.sweep, self.log, self.save_every = sweep, log, save_every
         self.tensorboard = tensorboard
         self.jobs, self.split, self.minutes = jobs, split, minutes
@@ -155,7 +169,7 @@ class SlurmExecutor:
                 **self.parameters,
             )
             with executor.batch():  # one array; each job is its own, with its own checkpoint
-                how = (self.save_every, self.tensorboard)
+                how = (self.save_every, self.tensorboard, self.own)
                 names = [[cell.name for cell in group] for group in groups]
                 submitted = [executor.submit(SlurmCells(str(path), one, *how)) for one in names]
         except (RuntimeError, submitit.core.utils.FailedJobError) as error:
