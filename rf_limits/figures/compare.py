@@ -16,6 +16,8 @@ from rf_limits.measure.scaling import power_law
 
 KERNELS = ("ntk", "nngp")
 LABELS = ("panel", CELL)
+FIGURE_NAMES = ("risk_against_width", "risk_against_time", "distance_to_infinite_width")
+"""Of all figures that there may be."""
 _MOST_PANELS = 12
 _COLUMNS = 4
 _LINES = ("model.lazy_scales", "training.learning_rate")

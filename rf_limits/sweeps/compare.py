@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from rf_limits.errors import RequirementError, check
@@ -13,6 +14,8 @@ from rf_limits.runs.store import RunStore, plain
 from rf_limits.sweeps.grid import same_key, spelled
 from rf_limits.sweeps.manifest import SweepStore, config_from_json
 from rf_limits.sweeps.status import state_of
+
+_NEEDED = (*KEYS, "risk", "relative_risk")
 
 
 class Compared(NamedTuple):
@@ -78,7 +81,7 @@ def _read(store: RunStore, found: _Found) -> pd.DataFrame:
             f"{store.path}/metrics.parquet must be readable, but it is missing or damaged; the "
             "command that made it runs it again (scripts/train.py with --overwrite)."
         ) from error
-    missing = [name for name in (*KEYS, "risk", "relative_risk") if name not in table]
+    missing = [name for name in _NEEDED if name not in table]
     requirement = "have the columns of a training run's table"
     check(not missing, f"{store.path}/metrics.parquet", requirement, f"none of {missing}")
     return table
@@ -124,6 +127,9 @@ def gather(workdirs: Sequence[str | Path]) -> Compared:
         table.insert(0, CELL, one.name)
         tables.append(table.assign(**values))
     whole = pd.concat([table.dropna(axis=1, how="all") for table in tables], ignore_index=True)
+    for name in _NEEDED:  # kernels alone have no width, no scale and no steps
+        if name not in whole:
+            whole[name] = pd.Series(np.nan, whole.index, tables[0][name].dtype)
     columns = [CELL, *differing, *(c for c in whole if c not in (CELL, *differing))]
     configs = {one.name: one.config for one in found}
     return Compared(whole[columns], differing, left_out, configs)

@@ -1,5 +1,8 @@
 """A comparison in a directory of its own: table, final values, figures."""
 
+import contextlib
+import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,13 +10,16 @@ from rich.console import Console
 
 from rf_limits.errors import check
 from rf_limits.experiments.tables import CELL, final_rows
-from rf_limits.figures.compare import draw
+from rf_limits.figures.compare import FIGURE_NAMES, draw
+from rf_limits.figures.style import FORMATS
 from rf_limits.runs.files import write_whole
-from rf_limits.runs.store import RunStore, check_takes_files, write_table
+from rf_limits.runs.store import FIGURES, RunStore, check_takes_files, write_table
 from rf_limits.sweeps.compare import gather
 
 TABLE = "compared.parquet"
 FINAL = "compared_final.csv"
+_STAGE = ".tmp-"
+"""Beginning of the name of the folder in which everything is written first."""
 
 
 def compare(
@@ -39,17 +45,30 @@ def compare(
     """
     check(str(output) != "", "--output", "name a directory", output)
     console, path = console or Console(), Path(output)
-    others = path.exists() and (not path.is_dir() or any(path.iterdir()))
+    there = path.exists() and not path.is_dir()
+    others = there or (path.is_dir() and any(p.name[:5] != _STAGE for p in path.iterdir()))
     mine = (path / TABLE).is_file()
     requirement = "be empty or new" if not mine else "be new, or --overwrite be given"
     check(not others or (mine and overwrite), "--output", requirement, str(path))
     check_takes_files(path, "--output")
     found = gather(workdirs)
-    write_table(path / TABLE, found.table)
     final = final_rows(found.table, (CELL, *found.differing))
-    write_whole(path / FINAL, lambda t: final.to_csv(t, index=False))
-    store, figures = RunStore(path), draw(found.table, found.differing)
-    paths = [store.write_figure(name, figure)[0] for name, figure in figures.items()]
+    figures = draw(found.table, found.differing)
+    new = not path.exists()
+    path.mkdir(parents=True, exist_ok=True)
+    stage = Path(tempfile.mkdtemp(dir=path, prefix=_STAGE))
+    try:
+        store = RunStore(stage)
+        for name, figure in figures.items():
+            store.write_figure(name, figure)
+        write_whole(stage / FINAL, lambda t: final.to_csv(t, index=False))
+        write_table(stage / TABLE, found.table)
+        _put(stage, path)
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+        if new and not any(path.iterdir()):
+            path.rmdir()
+    paths = [path / FIGURES / f"{name}.{FORMATS[0]}" for name in figures]
 
     def say(text: str) -> None:
         console.print(text, highlight=False, markup=False, soft_wrap=True)
@@ -61,3 +80,16 @@ def compare(
     for one in paths:
         say(f"figure {one}")
     return 0
+
+
+def _put(stage: Path, path: Path) -> None:
+    """Moves everything that was written to its place; figures of an earlier comparison go."""
+    for name in FIGURE_NAMES:
+        for form in FORMATS:
+            (path / FIGURES / f"{name}.{form}").unlink(missing_ok=True)
+    for one in sorted(file for file in stage.rglob("*") if file.is_file()):
+        place = path / one.relative_to(stage)
+        place.parent.mkdir(exist_ok=True)
+        one.replace(place)
+    with contextlib.suppress(OSError):  # where others keep files in it, or it was not needed
+        (path / FIGURES).rmdir()

@@ -11,6 +11,8 @@ from rich.console import Console
 
 from rf_limits.errors import RequirementError
 from rf_limits.figures.compare import distances, draw
+from rf_limits.report.page import report
+from rf_limits.runs.files import StorageError
 from rf_limits.runs.store import RunStore
 from rf_limits.sweeps.compare import gather
 from rf_limits.sweeps.compare_runs import compare
@@ -93,6 +95,66 @@ def test_figures_have_a_panel_for_every_problem(workdir):
         & (found.table["problem.noise"] == 0.0)
     ]["relative_risk"].mean()
     assert any(np.allclose(line.get_ydata(), expected) for line in lines)
+
+
+@pytest.fixture
+def kernels(workdir, tmp_path):
+    """Two runs of kernels alone, and one with networks."""
+    cells = sorted((workdir / "cells").iterdir())[:3]
+    runs = [tmp_path / f"run{i}" for i in range(3)]
+    for cell, run in zip(cells, runs, strict=True):
+        shutil.copytree(cell, run)
+    for run in runs[:2]:
+        store = RunStore(run)
+        table = store.read_metrics()
+        store.write_metrics(table[table["method"].isin(["ntk", "nngp"])])
+    return runs
+
+
+def test_runs_without_networks(kernels, tmp_path):
+    """No column of widths is left of their tables; report and comparison do without."""
+    text = io.StringIO()
+    console = Console(file=text, width=200)
+    assert compare(kernels[:2], tmp_path / "out", console=console) == 0
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"compared.parquet", "compared_final.csv"}
+    table = pd.read_parquet(tmp_path / "out" / "compared.parquet")
+    assert table["width"].isna().all()
+    assert str(table["width"].dtype) == "Int64"
+    final = pd.read_csv(tmp_path / "out" / "compared_final.csv")
+    assert sorted(set(final["method"])) == ["nngp", "ntk"]
+    assert report(kernels[:2], tmp_path / "page.html", console=console) == 0
+
+
+def test_nothing_is_left_of_an_earlier_comparison(kernels, tmp_path, monkeypatch):
+    """All is drawn first; then figures of before go, and files of others stay."""
+    output, console = tmp_path / "out", Console(file=io.StringIO(), width=200)
+    assert compare(kernels[2:], output, console=console) == 0
+    (output / "figures" / "mine.png").write_text("mine")
+    before = {path: path.read_bytes() for path in output.rglob("*") if path.is_file()}
+    with monkeypatch.context() as patch:
+
+        def fail(table, differing):
+            raise ValueError("no figure")
+
+        patch.setattr("rf_limits.sweeps.compare_runs.draw", fail)
+        for place in (output, tmp_path / "new"):
+            with pytest.raises(ValueError, match="no figure"):
+                compare(kernels[:2], place, overwrite=True, console=console)
+    with monkeypatch.context() as patch:
+
+        def full(path, table):
+            raise StorageError("full")
+
+        patch.setattr("rf_limits.sweeps.compare_runs.write_table", full)
+        for place in (output, tmp_path / "new"):
+            with pytest.raises(StorageError, match="full"):
+                compare(kernels[:2], place, overwrite=True, console=console)
+    assert {path: path.read_bytes() for path in output.rglob("*") if path.is_file()} == before
+    assert not (tmp_path / "new").exists()
+    assert compare(kernels[:2], output, overwrite=True, console=console) == 0
+    names = {str(path.relative_to(output)) for path in output.rglob("*") if path.is_file()}
+    assert names == {"compared.parquet", "compared_final.csv", "figures/mine.png"}
 
 
 def test_files_and_refusals(workdir, tmp_path, monkeypatch):
