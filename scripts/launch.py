@@ -1,6 +1,6 @@
 """Runs every cell of a sweep: here, in several processes, or on a Slurm cluster.
 
-    python scripts/launch.py --config=configs/widths_and_scales.py --workdir=results/sweep
+    python scripts/launch.py --config=configs/sweep.py --workdir=results/sweep
     python scripts/launch.py status --workdir=results/sweep
 
 The config carries the sweep, or --grid="problem.dim=(5,10)" does. The same command again runs

@@ -1,5 +1,6 @@
 """Exponents and crossovers of a study's table, with confidence intervals over seeds."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -57,19 +58,23 @@ def upper_half(metrics: pd.DataFrame) -> float:
 
 
 def interval(row: dict[str, Any] | None, variable: str) -> str:
-    """``-0.51 [-0.53, -0.49]``: an exponent and its interval, or ``-`` where there is none."""
+    """``-0.51 [-0.53, -0.49]``: an exponent and its interval, ``-`` where there is none.
+
+    One seed has an exponent and no interval.
+    """
     if row is None:
         return "-"
     value, low, high = (row[f"{variable}_{end}"] for end in ("exponent", "low", "high"))
-    return f"{value:.2f} [{low:.2f}, {high:.2f}]"
+    return f"{value:.2f} [{low:.2f}, {high:.2f}]" if math.isfinite(high - low) else f"{value:.2f}"
 
 
 def short_interval(row: dict[str, Any] | None, variable: str) -> str:
-    """``-0.51±0.02``: an exponent and half the length of its interval."""
+    """``-0.51±0.02``: an exponent and half the length of its interval; the former of one seed."""
     if row is None:
         return "-"
     value, low, high = (row[f"{variable}_{end}"] for end in ("exponent", "low", "high"))
-    return f"{value:.2f}\N{PLUS-MINUS SIGN}{0.5 * (high - low):.2f}"
+    half = 0.5 * (high - low)
+    return f"{value:.2f}\N{PLUS-MINUS SIGN}{half:.2f}" if math.isfinite(half) else f"{value:.2f}"
 
 
 def steps_to_threshold(

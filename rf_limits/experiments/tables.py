@@ -74,6 +74,16 @@ SCALING = (
 )
 
 
+def means_over(number: int, thing: str) -> str:
+    """``"means over 5 seeds"``, or ``"one seed"``.
+
+    Args:
+      number: of what is averaged over.
+      thing: one of it, in words.
+    """
+    return f"one {thing}" if number == 1 else f"means over {number} {thing}s"
+
+
 def degree_names(max_degree: int) -> list[str]:
     """The columns of risks and of the target by degree; none for ``max_degree`` = -1."""
     if max_degree < 0:

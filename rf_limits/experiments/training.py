@@ -29,6 +29,7 @@ from rf_limits.experiments.tables import (
     diverged_rows,
     exponent_rows,
     final_rows,
+    means_over,
     metrics_table,
     optional_columns,
     overview,
@@ -237,9 +238,8 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
         [short_number(v) if isinstance(v, float) else str(v) for v in row]
         for row in table.itertuples(index=False)
     ]
-    seeds = metrics["seed"].nunique()
-    counted = f"{seeds} {'seed' if seeds == 1 else 'seeds'}"
-    title = f"Final risk E (f - f*)^2, movement, drift: means over {counted}{samples}"
+    over = means_over(int(metrics["seed"].nunique()), "seed")
+    title = f"Final risk E (f - f*)^2, movement, drift: {over}{samples}"
     return title, columns, cells
 
 

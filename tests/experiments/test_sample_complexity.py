@@ -49,6 +49,17 @@ def test_theory_lines_meet_the_definitions(result):
         assert np.all(risks > limits[risks.index])
 
 
+def test_what_few_training_sets_can_say(result):
+    """P(|t| > 3) = 1 - 2 arctan(3)/pi with one degree of freedom, 20%: no failure of the theory."""
+    expected = 100.0 * (1.0 - 2.0 * np.arctan(3.0) / np.pi)
+    metrics = result.metrics[result.metrics["seed"].isna() | (result.metrics["seed"] < 2)]
+    line = sample_complexity.remarks(Result(metrics, result.choices))[0]
+    assert f"(a right theory is outside at {expected:.0f}%, with 2 training sets)" in line
+    metrics = result.metrics[result.metrics["seed"].isna() | (result.metrics["seed"] < 1)]
+    lines = sample_complexity.remarks(Result(metrics, result.choices))
+    assert not any("Kernel-regression" in line for line in lines)
+
+
 def test_summary_table_and_figure(result):
     json.dumps(plain(sample_complexity.summary(result)), allow_nan=False)
     _, columns, cells = sample_complexity.printed_table(result.metrics)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -153,6 +154,20 @@ def test_mistakes_of_other_scripts(tmp_path, config, mistake, text):
     assert text in found.err
     assert len(found.err.strip().splitlines()) == 1, found.err
     assert not workdir.exists()
+
+
+def test_configs_that_are_named_are_there():
+    """In what scripts and configs say of themselves, and of each other."""
+    paths = [*(ROOT / "scripts").glob("*.py"), *(ROOT / "configs").glob("*.py")]
+    paths += [*(ROOT / "docs").glob("*.md"), ROOT / "README.md"]
+    named = {
+        (path.name, name)
+        for path in paths
+        for name in re.findall(r"--config[= ](configs/\w+\.py)", path.read_text())
+    }
+    assert len(named) > 20
+    named -= {("getting-started.md", "configs/mine.py")}  # which the reader makes there
+    assert [(who, name) for who, name in sorted(named) if not (ROOT / name).is_file()] == []
 
 
 def test_fields_that_are_not_there_in_a_file_of_flags(tmp_path):

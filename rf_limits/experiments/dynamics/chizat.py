@@ -21,6 +21,7 @@ from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.study import Member, Study, member, validate_members
 from rf_limits.experiments.tables import (
     final_rows,
+    means_over,
     rounding_remarks,
     short_number,
     summary_rows,
@@ -139,8 +140,8 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
         columns = ("train_loss", "test_loss", "best_test_loss", "risk")
         values = (short_number(float(group[c].mean(skipna=False))) for c in columns)
         cells.append([part, point, *values])
-    seeds = metrics["seed"].nunique()
-    title = f"Losses E (f - f*)^2: means over {seeds} trials"
+    over = means_over(int(metrics["seed"].nunique()), "trial")
+    title = f"Losses E (f - f*)^2: {over}"
     return title, ["part", "point", "train", "test", "best test", "population"], cells
 
 

@@ -1,5 +1,6 @@
 """The crossover from feature learning to lazy training, in the lazy scale alpha."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -156,10 +157,12 @@ def remarks(result: Result) -> list[str]:
             f"{row['measurement']} falls below {result.choices['threshold']:g} at a scale "
             f"~ N^{interval(row, 'width')} n^{interval(row, 'num_train')} ({which})."
         )
-    for row in collapse(result.metrics):
+    several = len(set(result.metrics["width"])) > 1  # of one width there is nothing to compare
+    for row in collapse(result.metrics) if several else ():
         one, two = row["spread_against_lazy_scale"], row["spread_against_collapsed"]
-        lines.append(
-            f"{row['measurement']}, n = {row['num_train']}: widths differ by {short_number(one)} "
-            f"decades at equal alpha, {short_number(two)} at equal alpha sqrt(N)."
-        )
+        places = {"at equal alpha": one, "at equal alpha sqrt(N)": two}
+        parts = [f"{short_number(v)} decades {at}" for at, v in places.items() if math.isfinite(v)]
+        if parts:
+            where = f"{row['measurement']}, n = {row['num_train']}"
+            lines.append(f"{where}: widths differ by {', '.join(parts)}.")
     return lines + rounding_remarks(result.metrics, LABELS)

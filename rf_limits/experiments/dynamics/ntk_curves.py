@@ -5,6 +5,7 @@ the output layer alone, over the NNGP's; and trained on the population at a larg
 over the exact degree-by-degree theory.
 """
 
+import math
 from typing import Any
 
 import jax.numpy as jnp
@@ -218,11 +219,14 @@ def remarks(result: Result) -> list[str]:
     lines = [
         f"{row['part']}: distance ~ N^{interval(row, 'width')}." for row in fits(result.metrics)
     ]
-    widest = population_distance(result.metrics).iloc[-1]
-    mean, deviation = (short_number(widest[name]) for name in ("mean_distance", "spread"))
-    lines.append(
-        f"Population, N = {widest['width']:.0f}: mean risk within {mean} E f*^2 of the theory at "
-        f"all times (standard deviation over seeds there: {deviation})."
-    )
+    for _, widest in population_distance(result.metrics).tail(1).iterrows():
+        spread = widest["spread"]
+        deviation = ""
+        if math.isfinite(spread):  # of one seed there is none
+            deviation = f" (standard deviation over seeds there: {short_number(spread)})"
+        lines.append(
+            f"Population, N = {widest['width']:.0f}: mean risk within "
+            f"{short_number(widest['mean_distance'])} E f*^2 of the theory at all times{deviation}."
+        )
     networks = result.metrics[result.metrics["method"] == "network"]
     return [*lines, *rounding_remarks(networks, LABELS), *refusal_remarks(result.metrics, LABELS)]

@@ -16,6 +16,7 @@ from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.study import Member, Study, member, validate_members
 from rf_limits.experiments.tables import (
     final_rows,
+    means_over,
     rounding_remarks,
     short_number,
     summary_rows,
@@ -124,7 +125,7 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
     for (kind, name, width, scale, dim), group in final.groupby([*_STUDENT, "dim"]):
         values = (short_number(float(group[c].mean(skipna=False))) for c in columns)
         cells.append([kind, _who(name, width, scale), str(dim), *values])
-    title = f"At the end: means over {metrics['seed'].nunique()} seeds"
+    title = f"At the end: {means_over(int(metrics['seed'].nunique()), 'seed')}"
     return title, ["data", "student", "d", "rel. risk", "angle", "aligned", "movement"], cells
 
 
@@ -135,7 +136,7 @@ def remarks(result: Result) -> list[str]:
     for (kind, name, width, scale), group in times.groupby(_STUDENT):
         reached = group["steps"].notna().groupby(group["dim"]).all()
         dims = [str(dim) for dim, every in reached.items() if every]
-        text = f"in every run for d = {', '.join(dims)}" if dims else "in no dimension every run"
+        text = f"in every run for d = {', '.join(dims)}" if dims else "in every run at no dimension"
         who = f"{kind}, {_who(name, width, scale)}"
         lines.append(f"{who}: relative risk {threshold:g} reached {text}.")
     for row in fits(result.metrics, threshold):

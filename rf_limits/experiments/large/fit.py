@@ -263,7 +263,7 @@ def fit_row(
       report: called with a stage and the share of this fit that is done.
       states: where it goes on from, and what it saves on the way.
     """
-    started = time.monotonic()
+    states.begin()
     listen, condition = _Listener(report), float("nan")
     draws, stream = streams(seed), _stream(config, problem.target, num_train)
     network = _network(config, width or 1)
@@ -300,7 +300,7 @@ def fit_row(
         "preconditioner_condition": condition,
         "is_solved": fit.is_solved,
         "operations": plan.operations,
-        "seconds": time.monotonic() - started,
+        "seconds": states.seconds(),
     }
 
 

@@ -25,6 +25,7 @@ from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.study import Member, Study, member, validate_members
 from rf_limits.experiments.tables import (
     final_rows,
+    means_over,
     refusal_remarks,
     rounding_remarks,
     short_number,
@@ -286,8 +287,12 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
         for target in metrics["target"].unique()
     ]
     heads = [name for r in regimes for name in (r, f"{r} RF")]
-    title = f"Relative risk, N = {metrics['width'].max()}: means over {measured['seed'].nunique()}"
-    return f"{title} seeds", ["target", *heads, "RF", "NT", "NNGP", "NTK"], cells
+    over = means_over(int(measured["seed"].nunique()), "seed")
+    return (
+        f"Relative risk, N = {metrics['width'].max()}: {over}",
+        ["target", *heads, "RF", "NT", "NNGP", "NTK"],
+        cells,
+    )
 
 
 def remarks(result: Result) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from ml_collections import ConfigDict
+from scipy import special
 
 from rf_limits.experiments.large.theory import (
     DEGREES,
@@ -24,6 +25,7 @@ from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.study import Member, Study, member, validate_members
 from rf_limits.experiments.tables import (
     final_rows,
+    means_over,
     refusal_remarks,
     rounding_remarks,
     short_number,
@@ -45,6 +47,7 @@ from rf_limits.theory.lazy_limit import lazy_limit
 LABELS = ("dim", "num_train")
 KERNELS = ("nngp", "ntk")
 FEATURES = "random_features"
+_RARE = 0.01  # share of points beyond three standard errors that goes without saying
 _BETWEEN = 4  # numbers of samples of theory rows, from one n to twice it
 
 
@@ -201,7 +204,8 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
         values = [*(networks.get(s, np.nan) for s in scales), *(others[m] for m in fixed)]
         cells.append([str(dim), str(n), *(short_number(float(v)) for v in values)])
     heads = ["d", "n", *(f"scale {s:g}" for s in scales), *(names[m] for m in fixed)]
-    return f"Relative risk: means over {metrics['seed'].nunique()} training sets", heads, cells
+    over = means_over(int(metrics["seed"].nunique()), "training set")
+    return f"Relative risk: {over}", heads, cells
 
 
 def remarks(result: Result) -> list[str]:
@@ -211,8 +215,18 @@ def remarks(result: Result) -> list[str]:
     table = table[table["distance"].notna()] if len(table) else table
     if len(table):
         within = (table["distance"].abs() < 3.0).sum()
+        seeds = int(result.metrics["seed"].nunique())
+        outside = 2.0 * float(special.stdtr(seeds - 1, -3.0))  # Student's t: errors are estimated
+        chance = (
+            ""
+            if outside < _RARE
+            else (
+                f" (a right theory is outside at {100 * outside:.0f}%, with {seeds} training sets)"
+            )
+        )
         lines.append(
-            f"Kernel-regression theory within 3 standard errors at {within} of {len(table)} points."
+            f"Kernel-regression theory within 3 standard errors at {within} of {len(table)} "
+            f"points{chance}."
         )
     lines += theory_remarks(result.metrics)
     measured = result.metrics[result.metrics["seed"].notna()]

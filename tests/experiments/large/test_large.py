@@ -17,15 +17,17 @@ from rf_limits.experiments.large import large
 from rf_limits.experiments.large.configs import large_config
 from rf_limits.experiments.large.fit import make_problem
 from rf_limits.experiments.large.plan import plan_fit
+from rf_limits.experiments.large.states import States
 from rf_limits.experiments.large.validation import SIZES
 from rf_limits.experiments.setting import streams
 from rf_limits.figures.large.large import draw
+from rf_limits.learning.streamed.conjugate_gradients import State
 from rf_limits.learning.streamed.stream import SampleStream
 from rf_limits.models.features import random_features
 from rf_limits.models.network import hidden_weights, init_params, make_network
 from rf_limits.runs.store import plain
 from rf_limits.theory.expectations import gaussian_gram
-from tests.keeping import run_in_pieces
+from tests.keeping import MemoryKeep, run_in_pieces
 from tests.rounding import rounding
 from tests.variants import kept
 
@@ -390,3 +392,24 @@ def test_stopped_at_every_opportunity(solver, monkeypatch):
     assert stops > 3
     tables = (one.metrics.drop(columns="seconds") for one in (result, whole))
     pd.testing.assert_frame_equal(*tables, check_exact=True)
+
+
+def test_seconds_of_a_resumed_fit_are_all_of_them():
+    """Those of before, up to the state it goes on from, and those since."""
+    now, keep = [0.0], MemoryKeep()
+    states = States(keep, "fit", lambda: now[0])
+    states.begin()
+    now[0] = 7.0
+    state = State(*(np.zeros(1) for _ in range(3)), 0.0, *(np.zeros(1) for _ in range(3)), 0.0, 0.0)
+    states.after_iteration(state)
+    now[0] = 9.0  # killed here: these two are lost
+    again = States(keep, "fit", lambda: now[0])
+    now[0] = 100.0
+    again.begin()
+    assert again.iteration() is not None
+    now[0] = 103.0
+    assert again.seconds() == 10.0
+    fresh = States(MemoryKeep(), "fit", lambda: now[0])
+    fresh.begin()
+    assert fresh.iteration() is None
+    assert fresh.seconds() == 0.0
