@@ -172,7 +172,7 @@ class Run:
         running = {"status": "running", **self.facts, **where}
         lost = self.store.begin(self.resolved, running, resume=not self.overwrite)
         if lost:
-            note("Parts of another revision or device were there; starting from nothing.")
+            note("Parts of another revision, device or options were there; starting from nothing.")
         kept = self.store.parts()
         if kept:
             self.facts["resumed_parts"] = kept

@@ -219,8 +219,8 @@ class RunStore:
         """Removes an earlier run's files and writes config.json and run.json; locked.
 
         With ``resume``, parts and states of an unfinished run of the same config are kept, if it
-        ran on the same revision, versions and device: a table is never put together from two
-        programs.
+        ran on the same revision, versions, device and options: a table is never put together from
+        two programs.
 
         Killed at any point of this, the directory still says what it holds: the new config is
         the last to be written over another's, the first in an empty directory.
