@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rf_limits.devices.options import check_devices, check_options
 from rf_limits.errors import RequirementError, check, check_choice
 from rf_limits.experiments.result import Result
 from rf_limits.runs.keep import FinishedParts
@@ -69,6 +70,8 @@ class Source(NamedTuple):
             ) from error
 
     def _parts(self, store: RunStore) -> Result:
+        check_options()  # what is not finished is prepared again, and that is with JAX
+        check_devices()
         config = config_from_json(self.config)
         prepared = modules_of(self.experiment)[0].prepare(config)
         return prepared.run(keep=FinishedParts(store))

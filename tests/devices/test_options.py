@@ -11,6 +11,7 @@ import pytest
 from rf_limits.api import default_config, train
 from rf_limits.devices.options import PINNED, check_devices, check_options, options, pin
 from rf_limits.errors import RequirementError
+from rf_limits.report.sources import Source
 from rf_limits.runs.run import Run
 from rf_limits.runs.session import select_platform
 from rf_limits.runs.store import RunStore
@@ -92,7 +93,7 @@ def test_the_package_sets_what_it_checks():
     check_options()
 
 
-def test_a_platform_that_is_not_there_is_a_line(monkeypatch):
+def test_a_platform_that_is_not_there_is_a_line(tmp_path, monkeypatch):
     """``JAX_PLATFORMS=cuda`` without a GPU is an AssertionError of JAX without words."""
 
     def devices():
@@ -101,6 +102,7 @@ def test_a_platform_that_is_not_there_is_a_line(monkeypatch):
     monkeypatch.setattr(jax, "devices", devices)
     for begin in (
         check_devices,
+        Source("unfinished", tmp_path, {}, {}, "interrupted", "").read,
         lambda: select_platform(None, keep=False),
         lambda: train(default_config()),
     ):
