@@ -2,7 +2,7 @@
 
 import textwrap
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,8 +20,12 @@ FIGURE_NAMES = ("risk_against_width", "risk_against_time", "distance_to_infinite
 """Of all figures that there may be."""
 _MOST_PANELS = 12
 _COLUMNS = 4
-_LINES = ("model.lazy_scales", "training.learning_rate")
+_LINES = ("training.learning_rate",)
 """Fields whose values are lines of one panel, not panels."""
+_AXES = ("model.lazy_scales", "model.widths")
+"""Fields whose entries are columns of the table: no panels, and lines where they must be."""
+_DASHES = ("-", (0, (4, 1)), (0, (4, 1, 1, 1)), (0, (1, 1)))
+"""Of lines that differ in more than width and lazy scale."""
 
 
 def draw(table: pd.DataFrame, differing: Sequence[str]) -> dict[str, Figure]:
@@ -36,7 +40,7 @@ def draw(table: pd.DataFrame, differing: Sequence[str]) -> dict[str, Figure]:
     """
     if not table["method"].eq("network").any():
         return {}
-    table = table.assign(panel=labels(table, [n for n in differing if n not in _LINES]))
+    table = arranged(table, differing)
     with style():
         figures = {
             "risk_against_width": _panels(table, _risks),
@@ -45,6 +49,30 @@ def draw(table: pd.DataFrame, differing: Sequence[str]) -> dict[str, Figure]:
         if table["method"].isin(KERNELS).any():
             figures["distance_to_infinite_width"] = _panels(table, _distances)
         return figures
+
+
+def arranged(table: pd.DataFrame, differing: Sequence[str]) -> pd.DataFrame:
+    """The table with columns ``panel`` and ``line``, in words: a seed is once at every point.
+
+    Lines are told apart by learning rates; by all widths or lazy scales of their run where two
+    runs of a panel share some. All else that differs makes panels.
+
+    Args:
+      table: of :func:`rf_limits.sweeps.compare.gather`.
+      differing: its fields.
+    """
+    lines = [name for name in differing if name in _LINES]
+    table = table.assign(
+        panel=labels(table, [name for name in differing if name not in (*_LINES, *_AXES)]),
+        line=labels(table, lines),
+    )
+    keys = ["panel", "line", "method", "width", "lazy_scale", "seed", "step"]
+    for name in _AXES:
+        networks = table[table["method"] == "network"]
+        if name in differing and networks.duplicated(keys).any():
+            lines.append(name)
+            table = table.assign(line=labels(table, lines))
+    return table
 
 
 def labels(table: pd.DataFrame, fields: Sequence[str]) -> pd.Series:
@@ -88,27 +116,46 @@ def _panels(table: pd.DataFrame, one: Callable) -> Figure:
     return figure
 
 
-def _scales(rows: pd.DataFrame) -> list[tuple[float, tuple]]:
+class _Line(NamedTuple):
+    """Rows of one line, and how it is drawn."""
+
+    rows: pd.DataFrame
+    scale: float
+    words: str
+    how: dict[str, Any]
+
+
+def _lines(rows: pd.DataFrame) -> list[_Line]:
+    """Lines of one panel: lazy scales by colour, what else differs by dashes and markers."""
+    found = []
     scales = sorted(rows["lazy_scale"].dropna().unique())
-    return [
-        (scale, shade(COLOURS["network"], i / max(len(scales) - 1, 1)))
-        for i, scale in enumerate(scales)
-    ]
+    for i, words in enumerate(dict.fromkeys(rows["line"])):
+        for k, scale in enumerate(scales):
+            part = rows[(rows["line"] == words) & (rows["lazy_scale"] == scale)]
+            colour = shade(COLOURS["network"], k / max(len(scales) - 1, 1))
+            marker = MARKERS[(i * len(scales) + k) % len(MARKERS)]
+            how = {"color": colour, "marker": marker, "ls": _DASHES[i % len(_DASHES)]}
+            if len(part):
+                found.append(_Line(part, scale, words, how))
+    return found
+
+
+def _named(*words: str) -> str:
+    return ", ".join(word for word in words if word)
 
 
 def _risks(axis, rows: pd.DataFrame) -> None:
     """Final risk of networks against width; NTK and NNGP at convergence as lines."""
     final = final_rows(rows, LABELS)
-    for i, (scale, colour) in enumerate(_scales(final)):
-        part = final[(final["method"] == "network") & (final["lazy_scale"] == scale)]
-        line = {"color": colour, "marker": MARKERS[i % len(MARKERS)]}
-        label = rf"{NAMES['network']}, $\alpha={scale:g}$"
-        spread_line(axis, as_floats, part, "width", "relative_risk", label=label, **line)
+    for line in _lines(final[final["method"] == "network"]):
+        label = _named(NAMES["network"], rf"$\alpha={line.scale:g}$", line.words)
+        spread_line(axis, as_floats, line.rows, "width", "relative_risk", label=label, **line.how)
     for method in KERNELS:
-        part = final[final["method"] == method]["relative_risk"].to_numpy(float)
-        if len(part):
+        part = final[final["method"] == method]
+        if len(part):  # the same for every cell of a panel
+            risks = part[part[CELL] == part[CELL].iloc[0]]["relative_risk"].to_numpy(float)
             label = f"{NAMES[method]}, converged"
-            axis.axhline(part.mean(), color=COLOURS[method], ls=":", label=label)
+            axis.axhline(risks.mean(), color=COLOURS[method], ls=":", label=label)
     log_axes(axis, x="width $N$", y=r"relative risk $E(f-f^*)^2/E f^{*2}$")
 
 
@@ -117,18 +164,22 @@ def _curves(axis, rows: pd.DataFrame) -> None:
     networks = rows[(rows["method"] == "network") & (rows["step"] > 0)]
     scale = networks["lazy_scale"].max()
     networks = networks[networks["lazy_scale"] == scale]
-    rows = rows[rows[CELL].isin(networks[CELL])]  # the flow at those networks' times
     widths = sorted(networks["width"].unique())
-    for i, width in enumerate(widths):
-        part = networks[networks["width"] == width]
-        times = part.groupby("step")["time"].mean(skipna=False).to_numpy(float)
-        colour = shade(COLOURS["network"], 1.0 - i / max(len(widths) - 1, 1))
-        line = {"color": colour, "label": rf"$N={width}$, $\alpha={scale:g}$"}
-        spread_line(axis, lambda _, t=times: t, part, "step", "relative_risk", **line)
+    for line in _lines(networks):
+        for width, part in line.rows.groupby("width"):
+            times = part.groupby("step")["time"].mean(skipna=False).to_numpy(float)
+            place = widths.index(width) / max(len(widths) - 1, 1)
+            label = _named(rf"$N={width}$, $\alpha={scale:g}$", line.words)
+            how = line.how | {"color": shade(COLOURS["network"], 1.0 - place), "marker": ""}
+            spread_line(
+                axis, lambda _, t=times: t, part, "step", "relative_risk", label=label, **how
+            )
+    rows = rows[rows[CELL].isin(networks[CELL])]  # the flow at those networks' times
     for method in KERNELS:
         part = rows[(rows["method"] == method) & np.isfinite(rows["time"]) & (rows["time"] > 0)]
-        if len(part):
-            part = part.assign(point=part.groupby([CELL, "seed"])["time"].rank(method="first"))
+        if len(part):  # the same function of time for every cell of a panel: the longest
+            part = part[part[CELL] == part.loc[part["time"].idxmax(), CELL]]
+            part = part.assign(point=part.groupby("seed")["time"].rank(method="first"))
             means = part.groupby("point")[["time", "relative_risk"]].mean(skipna=False)
             x, y = (means[name].to_numpy(float) for name in ("time", "relative_risk"))
             axis.plot(x, y, color=COLOURS[method], ls="--", label=NAMES[method])
@@ -139,10 +190,11 @@ def distances(rows: pd.DataFrame) -> pd.DataFrame:
     """|risk of the network - risk of the NTK's flow| at the end of training, over E f*^2.
 
     Args:
-      rows: of the compared table.
+      rows: of :func:`arranged`.
 
     Returns:
-      Columns cell, width, lazy_scale, seed, distance; for every network whose cell has the flow.
+      Columns cell, line, width, lazy_scale, seed, distance; for every network whose cell has the
+      flow.
     """
     flow = rows[(rows["method"] == "ntk") & np.isfinite(rows["time"])]
     last = flow.sort_values("time").groupby([CELL, "seed"]).tail(1)
@@ -151,21 +203,18 @@ def distances(rows: pd.DataFrame) -> pd.DataFrame:
         last[[CELL, "seed", "relative_risk"]], on=[CELL, "seed"], suffixes=("", "_ntk")
     )
     distance = (both["relative_risk"] - both["relative_risk_ntk"]).abs()
-    return both[[CELL, "width", "lazy_scale", "seed"]].assign(distance=distance)
+    return both[[CELL, "line", "width", "lazy_scale", "seed"]].assign(distance=distance)
 
 
 def _distances(axis, rows: pd.DataFrame) -> None:
     """Distance of risks to the infinite-width NTK's against width, with exponents."""
-    table = distances(rows)
-    for i, (scale, colour) in enumerate(_scales(table)):
-        part = table[table["lazy_scale"] == scale]
-        means = part.groupby("width")["distance"].mean(skipna=False)
-        label = rf"$\alpha={scale:g}$"
+    for line in _lines(distances(rows)):
+        means = line.rows.groupby("width")["distance"].mean(skipna=False)
+        label = _named(rf"$\alpha={line.scale:g}$", line.words)
         if len(means) >= 2 and np.all(means.to_numpy(float) > 0):
             slope, _ = power_law(as_floats(means.index), means.to_numpy(float))
             label += f", slope {slope:.2f}".replace("-", "\N{MINUS SIGN}")
-        line = {"color": colour, "marker": MARKERS[i % len(MARKERS)], "label": label}
-        spread_line(axis, as_floats, part, "width", "distance", **line)
+        spread_line(axis, as_floats, line.rows, "width", "distance", label=label, **line.how)
     log_axes(axis, x="width $N$", y=r"$|R_N - R_{\rm NTK}|\,/\,E f^{*2}$ at the end")
     if axis.lines:
         axis.legend(fontsize=5.5)

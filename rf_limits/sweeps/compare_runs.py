@@ -1,6 +1,5 @@
 """A comparison in a directory of its own: table, final values, figures."""
 
-import contextlib
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -14,10 +13,16 @@ from rf_limits.figures.compare import FIGURE_NAMES, draw
 from rf_limits.figures.style import FORMATS
 from rf_limits.runs.files import write_whole
 from rf_limits.runs.store import FIGURES, RunStore, check_takes_files, write_table
+from rf_limits.runs.written import LIST, Written
 from rf_limits.sweeps.compare import gather
 
 TABLE = "compared.parquet"
 FINAL = "compared_final.csv"
+_EARLIER = (
+    *(TABLE, FINAL),
+    *(f"{FIGURES}/{name}.{form}" for name in FIGURE_NAMES for form in FORMATS),
+)
+"""What comparisons of versions that kept no list have written."""
 _STAGE = ".tmp-"
 """Beginning of the name of the folder in which everything is written first."""
 
@@ -63,7 +68,7 @@ def compare(
             store.write_figure(name, figure)
         write_whole(stage / FINAL, lambda t: final.to_csv(t, index=False))
         write_table(stage / TABLE, found.table)
-        _put(stage, path)
+        moved = _put(stage, path)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
         if new and not any(path.iterdir()):
@@ -79,17 +84,27 @@ def compare(
         say(f"left out {line}")
     for one in paths:
         say(f"figure {one}")
+    for old, kept in moved:
+        say(f"{old} was not of an earlier comparison; it is kept as {kept}.")
     return 0
 
 
-def _put(stage: Path, path: Path) -> None:
-    """Moves everything that was written to its place; figures of an earlier comparison go."""
-    for name in FIGURE_NAMES:
-        for form in FORMATS:
-            (path / FIGURES / f"{name}.{form}").unlink(missing_ok=True)
-    for one in sorted(file for file in stage.rglob("*") if file.is_file()):
-        place = path / one.relative_to(stage)
+def _put(stage: Path, path: Path) -> list[tuple[Path, Path]]:
+    """Moves everything that was written to its place; the earlier comparison's figures go.
+
+    Returns:
+      Files of others that were in the way, and where they are kept.
+    """
+    mine = Written(path, lambda: _EARLIER if (path / TABLE).is_file() else ())
+    files = (file for file in stage.rglob("*") if file.is_file() and file.name != LIST)
+    earlier, new = mine.names(), sorted(file.relative_to(stage).as_posix() for file in files)
+    for name in set(new) - set(earlier):
+        mine.put_aside(path / name)
+    mine.write([*earlier, *new])
+    mine.remove(FIGURES)
+    for name in new:
+        place = path / name
         place.parent.mkdir(exist_ok=True)
-        one.replace(place)
-    with contextlib.suppress(OSError):  # where others keep files in it, or it was not needed
-        (path / FIGURES).rmdir()
+        (stage / name).replace(place)
+    mine.write(new)
+    return mine.moved

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from rf_limits.errors import RequirementError
-from rf_limits.figures.compare import distances, draw
+from rf_limits.figures.compare import arranged, distances, draw
 from rf_limits.report.page import report
 from rf_limits.runs.files import StorageError
 from rf_limits.runs.store import RunStore
@@ -66,8 +66,9 @@ def test_the_same_config_counts_once(workdir, tmp_path):
 
 
 def test_distances_are_those_of_the_tables(workdir):
-    table = gather([workdir]).table
-    found = distances(table)
+    gathered = gather([workdir])
+    table = gathered.table
+    found = distances(arranged(table, gathered.differing))
     assert len(found) == 3 * 2 * 2  # cells, widths, seeds
     row = found.iloc[0]
     own = table[(table["cell"] == row["cell"]) & (table["seed"] == row["seed"])]
@@ -97,6 +98,70 @@ def test_figures_have_a_panel_for_every_problem(workdir):
     assert any(np.allclose(line.get_ydata(), expected) for line in lines)
 
 
+def _copies(workdir, fields, times=(1.0, 1.0)):
+    """One run's table twice, as if runs differed in ``fields``, the second's risks thrice those."""
+    whole = gather([workdir]).table
+    own = whole[whole["cell"] == whole["cell"].iloc[0]]
+    own = own.drop(columns=["model.lazy_scales", "problem.noise"])
+    tables = []
+    for i, (factor, time) in enumerate(zip((1.0, 3.0), times, strict=True)):
+        values = {name: pair[i] for name, pair in fields.items()}
+        trained = own["method"] == "network"
+        table = own.assign(cell=f"cell{i}", time=own["time"] * time, **values)
+        table.loc[trained, "relative_risk"] *= factor
+        tables.append(table)
+    return own, pd.concat(tables, ignore_index=True)
+
+
+def _heights(figure, panel=0):
+    """Drawn heights by label."""
+    lines = figure.axes[panel].lines
+    return {line.get_label(): np.asarray(line.get_ydata(), float) for line in lines}
+
+
+@pytest.mark.parametrize(
+    ("field", "values", "words"),
+    [
+        ("training.learning_rate", ("0.5", "1.0"), "learning_rate = {}"),
+        ("model.widths", ("8,32", "32,8"), "widths = {}"),
+        ("model.lazy_scales", ("0.5,1", "1,0.5"), "lazy_scales = {}"),
+    ],
+)
+def test_runs_of_one_panel_are_lines_of_their_own(workdir, field, values, words):
+    """The mean of runs that differ was drawn as if they were seeds."""
+    own, table = _copies(workdir, {field: values}, times=(1.0, 2.0))
+    figures = draw(table, (field,))
+    ends = own[(own["method"] == "network") & (own["step"] == own["step"].max())]
+    expected = ends.groupby("width")["relative_risk"].mean().to_numpy(float)
+    drawn = _heights(figures["risk_against_width"])
+    for factor, value in zip((1.0, 3.0), values, strict=True):
+        (label,) = (one for one in drawn if one.endswith(words.format(value)))
+        np.testing.assert_allclose(drawn[label], factor * expected, rtol=1e-12)
+    curves = figures["risk_against_time"].axes[0]
+    late = [line for line in curves.lines if words.format(values[1]) in line.get_label()]
+    assert len(late) == ends["width"].nunique()
+    steps = own[(own["method"] == "network") & (own["step"] > 0)]
+    for line, (_, part) in zip(late, steps.groupby("width"), strict=True):
+        times = 2.0 * part.groupby("step")["time"].mean().to_numpy(float)
+        np.testing.assert_allclose(line.get_xdata(), times, rtol=1e-12)
+
+
+def test_runs_of_one_width_each_make_one_axis(workdir):
+    own, table = _copies(workdir, {"model.widths": ("8", "32")})
+    widths = sorted(own["width"].dropna().unique())
+    trained = table["method"] == "network"
+    own_width = table["width"] == table["cell"].map(
+        dict(zip(("cell0", "cell1"), widths, strict=True))
+    )
+    figures = draw(table[~trained | own_width], ("model.widths",))
+    assert len(figures["risk_against_width"].axes) == 1
+    drawn = _heights(figures["risk_against_width"])
+    (label,) = (one for one in drawn if "alpha" in one)
+    ends = own[(own["method"] == "network") & (own["step"] == own["step"].max())]
+    expected = ends.groupby("width")["relative_risk"].mean().to_numpy(float)
+    np.testing.assert_allclose(drawn[label], expected * [1.0, 3.0], rtol=1e-12)
+
+
 @pytest.fixture
 def kernels(workdir, tmp_path):
     """Two runs of kernels alone, and one with networks."""
@@ -117,7 +182,7 @@ def test_runs_without_networks(kernels, tmp_path):
     console = Console(file=text, width=200)
     assert compare(kernels[:2], tmp_path / "out", console=console) == 0
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {"compared.parquet", "compared_final.csv"}
+    assert names == {"compared.parquet", "compared_final.csv", "written.txt"}
     table = pd.read_parquet(tmp_path / "out" / "compared.parquet")
     assert table["width"].isna().all()
     assert str(table["width"].dtype) == "Int64"
@@ -131,6 +196,7 @@ def test_nothing_is_left_of_an_earlier_comparison(kernels, tmp_path, monkeypatch
     output, console = tmp_path / "out", Console(file=io.StringIO(), width=200)
     assert compare(kernels[2:], output, console=console) == 0
     (output / "figures" / "mine.png").write_text("mine")
+    (output / "written.txt").unlink()  # an earlier version kept no list
     before = {path: path.read_bytes() for path in output.rglob("*") if path.is_file()}
     with monkeypatch.context() as patch:
 
@@ -154,7 +220,14 @@ def test_nothing_is_left_of_an_earlier_comparison(kernels, tmp_path, monkeypatch
     assert not (tmp_path / "new").exists()
     assert compare(kernels[:2], output, overwrite=True, console=console) == 0
     names = {str(path.relative_to(output)) for path in output.rglob("*") if path.is_file()}
-    assert names == {"compared.parquet", "compared_final.csv", "figures/mine.png"}
+    lists = {"compared.parquet", "compared_final.csv", "written.txt"}
+    assert names == {*lists, "figures/mine.png"}
+    (output / "figures" / "risk_against_time.svg").write_text("mine too")
+    assert compare(kernels[2:], output, overwrite=True, console=console) == 0
+    assert (output / "figures" / "risk_against_time.svg~").read_text() == "mine too"
+    assert compare(kernels[:2], output, overwrite=True, console=console) == 0
+    left = {path.name for path in (output / "figures").iterdir()}
+    assert left == {"mine.png", "risk_against_time.svg~"}
 
 
 def test_files_and_refusals(workdir, tmp_path, monkeypatch):
