@@ -176,7 +176,7 @@ def _check_paths() -> None:
 
 
 def _start(text: str) -> str:
-    return repr(text if len(text) <= 60 else f"{text[:50]}...")
+    return repr(text if len(text) <= 200 else f"{text[:150]}...")
 
 
 def _check_config(config: Any) -> None:

@@ -1,6 +1,7 @@
-"""A small sweep that several tests look at."""
+"""A small sweep that several tests look at, and workers without a fork."""
 
 import io
+import subprocess
 from pathlib import Path
 
 from rich.console import Console
@@ -12,6 +13,14 @@ from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
 from tests.experiments.test_resume import configured
 from tests.runs.one_figure import one_figure
+
+_popen = subprocess.Popen
+
+
+def spawned(*arguments, preexec_fn=None, **options) -> subprocess.Popen:
+    """Starts a process without the fork that JAX warns of in the process of the tests."""
+    del preexec_fn
+    return _popen(*arguments, **options)
 
 
 def four_cells(path: Path) -> SweepStore:

@@ -10,10 +10,11 @@ from rf_limits.measure.extra import EXTRA
 from rf_limits.models.network import ACTIVATIONS
 from rf_limits.problem.targets import TARGETS
 from rf_limits.runs.store import RunStore
-from rf_limits.sweeps.executors import slurm
+from rf_limits.sweeps.executors import local, slurm
 from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.own_config import absolute, load
 from tests import in_process
+from tests.sweeps.cells import spawned
 
 CONFIG = """
 import jax
@@ -64,7 +65,8 @@ def config_file(tmp_path):
             del table[name]
 
 
-def test_workers_know_the_entries_of_the_config_file(tmp_path, config_file):
+def test_workers_know_the_entries_of_the_config_file(tmp_path, config_file, monkeypatch):
+    monkeypatch.setattr(local.subprocess, "Popen", spawned)
     arguments = (f"--config={config_file}:later", f"--workdir={tmp_path / 'sweep'}")
     found = in_process.run("launch", *arguments, "--executor=local")
     assert found.code == 0, found.out + found.err

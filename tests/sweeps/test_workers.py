@@ -30,6 +30,7 @@ from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.status import state_of, status_lines, statuses
 from tests.experiments.test_resume import configured
 from tests.runs.one_figure import one_figure
+from tests.sweeps.cells import spawned
 from tests.sweeps.test_grid import config_with
 
 TABLE = pd.DataFrame({"risk": np.arange(500) / 7})
@@ -163,15 +164,6 @@ def test_a_done_cell_without_its_table_runs_again(tmp_path, damage):
     assert (second / "run.json").read_text() == before
 
 
-_popen = subprocess.Popen
-
-
-def _spawned(*arguments, preexec_fn=None, **options):
-    """A process, without the fork that JAX warns of in the process of the tests."""
-    del preexec_fn
-    return _popen(*arguments, **options)
-
-
 DEATHS = {
     "raise ValueError('before its cells')": "ValueError: before its cells",
     "raise SystemExit(3)": "exit code 3",
@@ -194,7 +186,7 @@ def test_a_worker_that_dies_is_a_failed_cell(tmp_path, monkeypatch, death, statu
         if status is not None:
             store.run(cell.name).write_json("run.json", {"status": status})
     monkeypatch.setattr(local, "_START", death)
-    monkeypatch.setattr(local.subprocess, "Popen", _spawned)
+    monkeypatch.setattr(local.subprocess, "Popen", spawned)
     events = io.StringIO()
     log = SweepLog(Console(file=text, width=200), JsonLines(events))
     executor = local.LocalExecutor(store, log, jobs=2)
@@ -213,7 +205,7 @@ def test_a_death_that_cannot_be_recorded_is_told(tmp_path, monkeypatch):
     store.run(cell.name).path.parent.mkdir()
     store.run(cell.name).path.write_text("a file where a directory is needed")
     monkeypatch.setattr(local, "_START", "raise SystemExit(3)")
-    monkeypatch.setattr(local.subprocess, "Popen", _spawned)
+    monkeypatch.setattr(local.subprocess, "Popen", spawned)
     log = SweepLog(Console(file=text, width=200))
     assert launch(config, store, local.LocalExecutor(store, log), log) == 1
     assert "exit code 3" in text.getvalue()
@@ -294,7 +286,7 @@ def test_names_of_more_cells_than_a_command_line_takes(tmp_path, monkeypatch):
     names = [f"{i:04d}{'-' * 120}" for i in range(1200)]
     assert len("\n".join(names)) > 2**17  # MAX_ARG_STRLEN of Linux
     monkeypatch.setattr(local, "_START", "import sys; print(sys.stdin.read())")
-    monkeypatch.setattr(local.subprocess, "Popen", _spawned)
+    monkeypatch.setattr(local.subprocess, "Popen", spawned)
     cells = [SweepCell(name, {}, None) for name in names]
     executor = local.LocalExecutor(store, SweepLog(Console(quiet=True)))
     assert executor.run([cells], Stop()) is False
@@ -313,7 +305,9 @@ def test_a_worker_takes_the_cells_of_its_input(tmp_path, monkeypatch):
         return 0
 
     monkeypatch.setattr(worker, "run_cells", run_cells)
-    given = types.SimpleNamespace(workdir=str(store.path), save_every=1.0, tensorboard=False)
+    given = types.SimpleNamespace(
+        workdir=str(store.path), save_every=1.0, tensorboard=False, own_config=None
+    )
     monkeypatch.setattr(worker.flags, "FLAGS", given)
     assert worker.main() == 0
     assert [cell.name for cell in taken] == [cell.name for cell in cells[1:]]
