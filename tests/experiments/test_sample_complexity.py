@@ -119,7 +119,7 @@ def test_refused_fits_are_neither_averaged_nor_compared(result):
     assert cells[1][columns.index("NNGP")] == "nan"
     assert "nan" not in cells[0] + cells[1][:-2]
     lines = sample_complexity.remarks(Result(metrics, result.choices))
-    assert lines[0].endswith("of 3 points.")
+    assert "within 3 standard errors at 3 of 3 points" in lines[0]
     assert lines[-1] == (
         "REFUSED: nngp at dim = 10, num_train = 80 (1 fit): condition number 1.0e13, too "
         "ill-conditioned to be solved; predictors.ridge above 2.0e-9 makes it solvable."
