@@ -18,6 +18,7 @@ from rf_limits.errors import check, check_choice
 from rf_limits.experiments.keep import NO_KEEP, Keep
 from rf_limits.experiments.memory import check_array_memory, check_gram_memory
 from rf_limits.experiments.result import Report, Result, no_report
+from rf_limits.experiments.seeds import over_seeds
 from rf_limits.experiments.tables import short_number
 from rf_limits.experiments.validation import (
     check_real,
@@ -223,7 +224,7 @@ def means(metrics: pd.DataFrame) -> pd.DataFrame:
     """Mean risk over seeds by method, dimension and number of features, with the bound beside."""
     measured = metrics[metrics["method"] != "lazy_limit"]
     keys = ["method", "dim", "width", "num_features"]
-    groups = measured.groupby(keys)["risk"]
+    groups = over_seeds(measured, keys)["risk"]
     columns = {"mean": groups.mean(skipna=False), "std": groups.std(skipna=False)}
     table = pd.DataFrame({**columns, "count": groups.size()}).reset_index()
     table["lazy_limit"] = [

@@ -21,6 +21,7 @@ from rf_limits.experiments.limits import (
     add_limits,
     has_lazy_limit,
 )
+from rf_limits.experiments.seeds import over_seeds
 from rf_limits.measure.bounded_mean import holm, mean_p_value, runs_needed, runs_planned
 from rf_limits.theory.lazy_limit import lazy_limit
 
@@ -120,7 +121,7 @@ def certificates(final: pd.DataFrame, labels: Sequence[str] = ()) -> list[Certif
     keys = [*labels, "width", "lazy_scale"]
     networks = final[final["method"] == "network"]
     found, bounds = [], []
-    for key, group in networks.groupby(keys, dropna=False, sort=True):
+    for key, group in over_seeds(networks, keys, dropna=False):
         cell = {k: None if pd.isna(v) else v for k, v in zip(keys, key, strict=True)}
         risks, bound = group["risk"].to_numpy(np.float64), _bound(group)
         for limit in (one for one in LIMITS if one.column in group):

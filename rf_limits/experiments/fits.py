@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rf_limits.experiments.seeds import check_told_apart
 from rf_limits.experiments.tables import rounded
 from rf_limits.measure.scaling import exponents_of_means
 
@@ -35,6 +36,7 @@ def exponents(
     values = table[column].astype("float64")
     bad = ~(np.isfinite(values) & (values > _AT_ZERO)) | rounded(table)
     found = table.assign(value=values.mask(bad))
+    check_told_apart(found, [*variables, "seed"])
     points = found.set_index([*variables, "seed"])["value"].unstack()  # noqa: PD010
     first = points.index.get_level_values(0)
     left_out = sorted(first[points.isna().any(axis=1)].unique().tolist())
@@ -95,6 +97,7 @@ def steps_to_threshold(
     keys = [*labels, "width", "lazy_scale", "seed"]
     rows = []
     for key, curve in metrics[metrics["method"] == method].groupby(keys):
+        check_told_apart(curve, ["step"])
         curve = curve.sort_values("step")
         # a risk of zero comes out of rounding as +-1e-16
         logs = np.log(np.maximum(curve["relative_risk"].to_numpy(float), 1e-300) / threshold)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from rf_limits.experiments.seeds import over_seeds
 from rf_limits.theory.growth_law import GrowthLaw, growth_law
 
 _GROWING = {
@@ -54,7 +55,7 @@ def growth(metrics: pd.DataFrame, law: GrowthLaw | None = None) -> list[dict[str
         part = part.dropna(subset=[column])
         if method == "frontier":
             part = part.groupby(["dim", "seed"], as_index=False)[column].min()
-        middle = part.groupby("dim")[column].median()
+        middle = over_seeds(part, "dim")[column].median()
         own = law if (method, kind) == ("lazy_limit", "zero") else None
         for (low, start), (high, end) in itertools.pairwise(middle.items()):
             expected = None
@@ -83,7 +84,7 @@ def failures(metrics: pd.DataFrame) -> pd.DataFrame:
     """
     trained = metrics[metrics["method"] == "network"]
     keys = ["target_bias", "num_features", "dim"]
-    table = trained.groupby(keys).agg(
+    table = over_seeds(trained, keys).agg(
         reached=("reached", "max"), starts=("seed", "size"), steps=("steps", "max")
     )
     table = table[table["reached"] == 0.0].drop(columns="reached").reset_index()

@@ -5,21 +5,32 @@ import math
 import pandas as pd
 
 from rf_limits.experiments.neuron_bias import TARGET_BIASES
+from rf_limits.experiments.seeds import SEED, check_told_apart
 from rf_limits.experiments.tables import short_number
 
 MEASURED = ("random_features", "lattice_features")
 
 
 def overview(metrics: pd.DataFrame) -> pd.DataFrame:
-    """One row per dimension: features, weights, steps; medians over seeds."""
+    """One row per dimension: features, weights, steps; medians over seeds.
 
-    def middle(column: str, dim: int, method: str, kind: str = "zero") -> float:
+    Networks of several widths have columns of their own: ``network_4_steps`` and so on.
+    """
+    networks = metrics[metrics["method"] == "network"]
+    neurons = sorted(map(int, networks["num_features"].unique()))
+
+    def middle(
+        column: str, dim: int, method: str, kind: str = "zero", width: int | None = None
+    ) -> float:
         part = metrics[(metrics["dim"] == dim) & (metrics["method"] == method)]
         part = part[part["target_bias"] == kind]
+        if width is not None:
+            part = part[part["num_features"] == width]
         if (part["reached"] == 0.0).any():
             return math.nan
         if method == "frontier":
-            part = part.groupby("seed")[[column]].min()
+            part = part.groupby("seed", as_index=False)[column].min()
+        check_told_apart(part, [SEED])
         values = part[column].astype("float64")
         return float(values.median()) if len(values) and values.notna().all() else math.nan
 
@@ -32,9 +43,12 @@ def overview(metrics: pd.DataFrame) -> pd.DataFrame:
             row[family] = middle("log10_features", dim, family)
         for method in ("magnitude_limit", "frontier"):
             row[method] = middle("log10_size_times_weight", dim, method)
-        for method in ("neuron", "network"):
+        for column in ("steps", "max_weight"):
+            row[f"neuron_{column}"] = middle(column, dim, "neuron")
+        for width in neurons or [None]:
+            name = f"network_{width}" if len(neurons) > 1 else "network"
             for column in ("steps", "max_weight"):
-                row[f"{method}_{column}"] = middle(column, dim, method)
+                row[f"{name}_{column}"] = middle(column, dim, "network", width=width)
         rows.append(row)
     return pd.DataFrame(rows)
 

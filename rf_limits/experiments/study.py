@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from ml_collections import ConfigDict
 
-from rf_limits.errors import RequirementError
+from rf_limits.errors import RequirementError, check
 from rf_limits.experiments import training
 from rf_limits.experiments.keep import NO_KEEP, Keep
 from rf_limits.experiments.result import Report, Result, no_report
@@ -66,8 +66,11 @@ def validate_members(members: Sequence[Member]) -> None:
 
     Raises:
       RequirementError: as :func:`rf_limits.experiments.validation.validate`, with the name of
-        the study's field where the value was taken from one.
+        the study's field where the value was taken from one; two members with the same labels,
+        which no table would tell apart.
     """
+    names = [one.name for one in members]
+    check(len(set(names)) == len(names), "members", "differ in their labels", names)
     for one in members:
         try:
             validate(one.config)

@@ -1,6 +1,6 @@
 """Tidy metrics, their final values per cell, and the summary of a run."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 from rf_limits.experiments.certificate import certificates
 from rf_limits.experiments.defaults import TRAINED
 from rf_limits.experiments.limits import LIMITS, SECOND_MOMENT
+from rf_limits.experiments.seeds import check_told_apart, over_seeds
 from rf_limits.measure.alignment import Alignment
 from rf_limits.measure.scaling import power_law
 
@@ -84,6 +85,17 @@ def means_over(number: int, thing: str) -> str:
     return f"one {thing}" if number == 1 else f"means over {number} {thing}s"
 
 
+def with_scale(name: str, scale: float, scales: Collection[float]) -> str:
+    """``"<name>, alpha = 0.1"``; a single lazy scale goes without saying.
+
+    Args:
+      name: of what has this scale.
+      scale: alpha.
+      scales: all that there are beside it.
+    """
+    return f"{name}, alpha = {scale:g}" if len(scales) > 1 else name
+
+
 def degree_names(max_degree: int) -> list[str]:
     """The columns of risks and of the target by degree; none for ``max_degree`` = -1."""
     if max_degree < 0:
@@ -142,9 +154,14 @@ def rows_of(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def final_rows(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> pd.DataFrame:
-    """The last row of every (method, width, lazy_scale, seed), and of every label of a study."""
+    """The last row of every (method, width, lazy_scale, seed), and of every label of a study.
+
+    Raises:
+      PooledError: rows of one time that these do not tell apart.
+    """
     keys = [*labels, "method", "width", "lazy_scale", "seed"]
     # kernels have no steps; times of networks tell steps apart only while they are finite
+    check_told_apart(metrics, [*keys, "step", "time"])
     ordered = metrics.sort_values(["step", "time"], na_position="last", kind="stable")
     return ordered.groupby(keys, dropna=False, sort=True).tail(1).sort_values(keys)
 
@@ -171,7 +188,7 @@ def summary_rows(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> list[dict
         if name not in (*labels, *KEYS) and not name.startswith("target_degree_")
     ]
     final = final_rows(metrics, labels)
-    for key, group in final.groupby(keys, dropna=False, sort=True):
+    for key, group in over_seeds(final, keys, dropna=False):
         row = {k: None if pd.isna(v) else v for k, v in zip(keys, key, strict=True)}
         row["seeds"] = len(group)
         missing = int((~np.isfinite(group["risk"].astype("float64"))).sum())
@@ -305,7 +322,7 @@ def exponent_rows(metrics: pd.DataFrame) -> list[dict[str, Any]]:
         refused = sorted(cells[rounded(cells)]["width"].unique().tolist())
         group = cells[~cells["width"].isin(refused)]
         for name in SCALING:
-            means = group.groupby("width")[name].mean(skipna=False)
+            means = over_seeds(group, "width")[name].mean(skipna=False)
             if len(means) < 2 or not np.all(np.isfinite(means) & (means > 0)):
                 continue
             exponent, error = power_law(means.index.to_numpy(float), means.to_numpy(float))

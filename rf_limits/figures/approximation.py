@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from rf_limits.experiments.seeds import over_seeds
 from rf_limits.figures.style import new_figure, style
 from rf_limits.theory.harmonics import multiplicity
 
@@ -36,7 +37,7 @@ def staircase(metrics: pd.DataFrame) -> Figure:
             _mark_degrees(axis, int(dim), counts, 2.0 * risks, colour)
         for method, (marker, _) in _MARKERS.items():
             rows = part[part["method"] == method]
-            mean = rows.groupby("num_features")["relative_risk"].mean(skipna=False)
+            mean = over_seeds(rows, "num_features")["relative_risk"].mean(skipna=False)
             axis.plot(
                 mean.index.to_numpy(float),
                 mean.to_numpy(float),

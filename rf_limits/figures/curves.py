@@ -1,7 +1,12 @@
 """Lines with bands over seeds, on logarithmic axes."""
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 import pandas as pd
+
+from rf_limits.experiments.seeds import over_seeds
+from rf_limits.figures.style import shade
 
 _DRAWN = 1e-150, 1e150
 """Between which numbers are drawn: beyond, margins of logarithmic axes overflow."""
@@ -28,13 +33,36 @@ def spread_line(axis, x, table: pd.DataFrame, by: str, column: str, **line) -> N
       by: column of the points.
       column: column of the values.
       **line: of ``axis.plot``; ``color`` is needed.
+
+    Raises:
+      PooledError: a point of which a seed has two rows.
     """
-    groups = table.groupby(by)[column]
+    groups = over_seeds(table, by)[column]
     mean = groups.mean(skipna=False)
     low, high = (ends.where(mean.notna()) for ends in (groups.min(), groups.max()))
     places, *heights = map(drawable, (x(mean.index), mean, low, high))
     axis.plot(places, heights[0], **line)
     axis.fill_between(places, *heights[1:], color=line["color"], alpha=0.15, lw=0)
+
+
+def by_scale(
+    table: pd.DataFrame, colour: str, scales: Sequence[float]
+) -> Iterator[tuple[pd.DataFrame, str | tuple[float, float, float], str]]:
+    """Rows of every lazy scale with the colour and the end of the label of their line.
+
+    A single scale has the whole colour and goes without saying; several go from dark to light.
+
+    Args:
+      table: with a column ``lazy_scale``.
+      colour: of all of them together.
+      scales: that are drawn in the figure, ascending.
+    """
+    for i, scale in enumerate(scales):
+        rows = table[table["lazy_scale"] == scale]
+        if len(scales) == 1:
+            yield rows, colour, ""
+        elif len(rows):
+            yield rows, shade(colour, i / (len(scales) - 1)), rf", $\alpha={scale:g}$"
 
 
 def as_floats(index) -> np.ndarray:

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from rf_limits.experiments.seeds import SEED, check_told_apart, over_seeds
 from rf_limits.experiments.tables import final_rows, short_number
 from rf_limits.figures.style import COLOURS, MARKERS, NAMES, new_figure, shade
 
@@ -51,10 +52,10 @@ def unlearned_by_degree(metrics: pd.DataFrame) -> Figure:
         last = 1.0
         for i, scale in enumerate(scales):
             part = networks[networks["lazy_scale"] == scale]
-            share = (part[f"risk_degree_{end}"] / part[f"target_degree_{end}"]).groupby(
-                part["step"]
-            )
-            times = part.groupby("step")["time"].mean(skipna=False).to_numpy(float)
+            shares = part[f"risk_degree_{end}"] / part[f"target_degree_{end}"]
+            steps = over_seeds(part.assign(share=shares), "step")
+            share = steps["share"]
+            times = steps["time"].mean(skipna=False).to_numpy(float)
             colour = shade(COLOURS["network"], i / max(len(scales) - 1, 1))
             label = rf"{NAMES['network']}, $\alpha={scale:g}$"
             mean = share.mean(skipna=False).to_numpy(float)
@@ -87,6 +88,7 @@ def _end_values(
             rows = rows[rows["lazy_scale"] == rows["lazy_scale"].max()]
         if not len(rows):
             continue
+        check_told_apart(rows, [SEED])
         share = float(np.mean(rows[f"risk_degree_{end}"] / rows[f"target_degree_{end}"]))
         style = {"color": COLOURS[method], "marker": MARKERS[i], "linestyle": "none"}
         (handles[f"{NAMES[method]}, end"],) = axis.plot([last * 1.6 ** (i + 1)], [share], **style)

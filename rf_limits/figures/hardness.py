@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from rf_limits.experiments.hardness_growth import failures
+from rf_limits.experiments.seeds import over_seeds
 from rf_limits.figures.style import COLOURS, OTHERS, new_figure, shade, style
 
 _LIMITS = {
@@ -74,15 +75,17 @@ def _trained(axis, metrics: pd.DataFrame, column: str) -> None:
     """Networks trained by gradient descent, by width, where every seed got there."""
     part = metrics[metrics["method"].isin(["neuron", "network"])]
     part = part[part["target_bias"] == "zero"]
-    by = part.groupby(["num_features", "dim"])["reached"]
+    by = over_seeds(part, ["num_features", "dim"])["reached"]
     part = part[by.transform(lambda reached: (reached == 1.0).all()).astype(bool)]
-    for i, (width, rows) in enumerate(part.groupby("num_features")):
-        means = rows.groupby("dim", as_index=False)[column].median()
+    groups = list(part.groupby("num_features"))
+    lightest = max(len(groups) - 1, 1)
+    for i, (width, rows) in enumerate(groups):
+        means = over_seeds(rows, "dim")[column].median().reset_index()
         steps = rows["steps"].astype(float)
         name = "one neuron" if width == 1 else f"{width} neurons"
         label = f"{name} trained by GD ({steps.min():.0f}-{steps.max():.0f} steps)"
         marker = "*" if width == 1 else "P"
-        colour = mpl.colors.to_rgba(COLOURS["network"], 1.0 - 0.4 * min(i, 1))
+        colour = mpl.colors.to_rgba(COLOURS["network"], 1.0 - 0.4 * i / lightest)
         _line(axis, means, column, marker + "-", color=colour, label=label, linewidth=0.8)
 
 

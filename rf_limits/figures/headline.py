@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from rf_limits.experiments.limits import SAMPLES, SECOND_MOMENT, one_limit
+from rf_limits.experiments.seeds import over_seeds
 from rf_limits.experiments.tables import CELL, final_rows
 from rf_limits.figures.curves import as_floats, log_axes
 from rf_limits.figures.style import COLOURS, LIMIT_LINES, MARKERS, NAMES, new_figure, shade, style
@@ -68,7 +69,7 @@ def samples_limit(metrics: pd.DataFrame) -> float:
 
 
 def _points(axis, rows: pd.DataFrame, by: str, **line) -> None:
-    groups = rows.groupby(by)["risk"]
+    groups = over_seeds(rows, by)["risk"]
     mean = groups.mean(skipna=False)
     if not len(mean):
         return
@@ -108,7 +109,7 @@ def _means(table: pd.DataFrame, columns: Sequence[str], labels: Sequence[str]) -
     """Means over seeds at the end, of every method, width, scale and run; NaN if one diverged."""
     final = final_rows(table, labels)
     keys = [*labels, "method", "width", "lazy_scale"]
-    return final.groupby(keys, dropna=False)[list(columns)].mean(skipna=False).reset_index()
+    return over_seeds(final, keys, dropna=False)[list(columns)].mean(skipna=False).reset_index()
 
 
 def _cloud(figure: Figure, axis, means: pd.DataFrame, x: str) -> None:

@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from rf_limits.experiments.limits import LIMITS
+from rf_limits.experiments.seeds import over_seeds
 from rf_limits.experiments.tables import final_rows
 from rf_limits.figures.curves import as_floats, drawable, log_axes, spread_line
 from rf_limits.figures.degrees import drawn_degrees, unlearned_by_degree
@@ -95,15 +96,26 @@ def _risk_panel(axis, final: pd.DataFrame) -> None:
 
 
 def _limit_lines(axis, networks: pd.DataFrame, x: str) -> None:
-    """The two lazy limits of networks against their width or time, where they are known."""
-    groups = networks.groupby("width" if x == "width" else "step")
-    places = groups[x].mean()
+    """The two lazy limits of networks against their width or time, where they are known.
+
+    A line for every lazy scale, where times differ and with them the samples seen.
+    """
+    by = "width" if x == "width" else "step"
     for limit in LIMITS:
-        values = groups[limit.column].mean()
-        known = values.notna()
-        if known.any():
-            points = drawable(places[known]), drawable(values[known])
-            axis.plot(*points, **LIMIT_LINES[limit.column])
+        curves: list[np.ndarray] = []
+        for scale in _scales(networks):
+            groups = over_seeds(networks[networks["lazy_scale"] == scale], by)
+            values = groups[limit.column].mean()
+            known = values.notna()
+            curve = np.stack([drawable(groups[x].mean()[known]), drawable(values[known])])
+            if curve.size and not any(np.array_equal(curve, other) for other in curves):
+                curves.append(curve)
+        if len(curves) > 1 and len({*np.concatenate(curves, axis=1)[1]}) == 1:
+            longest = np.concatenate(curves, axis=1)
+            curves = [longest[:, np.argsort(longest[0])]]
+        for i, curve in enumerate(curves):
+            label = {"label": None} if i else {}
+            axis.plot(*curve, **LIMIT_LINES[limit.column] | label)
 
 
 def _scaling_panel(axis, final: pd.DataFrame, column: str) -> None:
@@ -111,7 +123,7 @@ def _scaling_panel(axis, final: pd.DataFrame, column: str) -> None:
     scales = _scales(networks)
     for i, scale in enumerate(scales):
         part = networks[networks["lazy_scale"] == scale]
-        means = part.groupby("width")[column].mean(skipna=False)
+        means = over_seeds(part, "width")[column].mean(skipna=False)
         label = rf"$\alpha={scale:g}$"
         if len(means) >= 2 and np.all(means.to_numpy(float) > 0):
             slope, _ = power_law(as_floats(means.index), means.to_numpy(float))
@@ -142,7 +154,7 @@ def risk_against_time(metrics: pd.DataFrame) -> Figure:
             shown = method == "network" or scale == scales[0]
             name = NAMES[method] + (rf", $\alpha={scale:g}$" if method == "network" else "")
             colour = _shade(scales, scale, method) if method == "network" else COLOURS[method]
-            times = part.groupby("step")["time"].mean(skipna=False).to_numpy(float)
+            times = over_seeds(part, "step")["time"].mean(skipna=False).to_numpy(float)
             line = {"color": colour, "linestyle": line_style, "label": name if shown else None}
             spread_line(axis, lambda _, t=times: t, part, "step", "risk", **line)
     for method in ("nngp", "ntk"):
@@ -150,8 +162,10 @@ def risk_against_time(metrics: pd.DataFrame) -> Figure:
         rows = rows[rows["time"] > 0]
         if len(rows):
             order = rows.groupby("seed")["time"].rank(method="first")
-            times = rows.groupby(order)["time"].mean(skipna=False).to_numpy(float)
-            risks = rows.groupby(order)["risk"].mean(skipna=False).to_numpy(float)
+            means = over_seeds(rows.assign(order=order), "order")[["time", "risk"]].mean(
+                skipna=False
+            )
+            times, risks = means["time"].to_numpy(float), means["risk"].to_numpy(float)
             axis.plot(times, risks, color=COLOURS[method], linestyle=":", label=NAMES[method])
     _limit_lines(axis, widest[widest["method"] == "network"], "time")
     log_axes(axis, x="time: learning rate x steps", y=r"population risk $E(f-f^*)^2$")

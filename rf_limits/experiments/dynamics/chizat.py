@@ -18,6 +18,7 @@ from ml_collections import ConfigDict
 
 from rf_limits.errors import check, check_choice
 from rf_limits.experiments.result import Report, Result, no_report
+from rf_limits.experiments.seeds import over_seeds
 from rf_limits.experiments.study import Member, Study, member, validate_members
 from rf_limits.experiments.tables import (
     final_rows,
@@ -110,8 +111,9 @@ def ends(metrics: pd.DataFrame) -> pd.DataFrame:
       ``best_risk``: the least over time.
     """
     keys = [*LABELS, "width", "lazy_scale", "seed"]
-    best = metrics.groupby(keys)[["test_loss", "risk"]].min().add_prefix("best_").reset_index()
-    final = final_rows(metrics, LABELS).merge(best, on=keys, validate="one_to_one")
+    networks = metrics[metrics["method"] == "network"]
+    best = networks.groupby(keys)[["test_loss", "risk"]].min().add_prefix("best_").reset_index()
+    final = final_rows(networks, LABELS).merge(best, on=keys, validate="one_to_one")
     tau = (final["lazy_scale"] / final["width"].astype(float) ** 0.5) ** 0.5
     return final.assign(tau=tau.where(final["part"] != "width"))
 
@@ -120,7 +122,7 @@ def summary(result: Result) -> dict[str, Any]:
     """What summary.json holds: losses by tau and by width, mean and standard deviation."""
     keys = [*LABELS, "width", "lazy_scale", "tau"]
     columns = ["train_loss", "test_loss", "best_test_loss", "risk", "best_risk", "rounding_error"]
-    groups = ends(result.metrics).groupby(keys, dropna=False)[columns]
+    groups = over_seeds(ends(result.metrics), keys, dropna=False)[columns]
     deviations = groups.std(ddof=1, skipna=False).add_suffix("_std")
     table = groups.mean(skipna=False).join(deviations).reset_index()
     return {
@@ -135,7 +137,7 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
     table = ends(metrics)
     cells = []
     keys = [*LABELS, "width", "tau"]
-    for (part, prefactor, width, tau), group in table.groupby(keys, dropna=False):
+    for (part, prefactor, width, tau), group in over_seeds(table, keys, dropna=False):
         point = f"m = {width}, {prefactor}" if part == "width" else f"tau = {tau:.3g}"
         columns = ("train_loss", "test_loss", "best_test_loss", "risk")
         values = (short_number(float(group[c].mean(skipna=False))) for c in columns)
@@ -150,7 +152,7 @@ def remarks(result: Result) -> list[str]:
     table = ends(result.metrics)
     lines = []
     for part in ("scale", "stream"):
-        means = table[table["part"] == part].groupby("tau")["risk"].mean(skipna=False)
+        means = over_seeds(table[table["part"] == part], "tau")["risk"].mean(skipna=False)
         if len(means):
             low, high = means.iloc[0], means.iloc[-1]
             lines.append(

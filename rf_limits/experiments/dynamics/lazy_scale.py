@@ -15,6 +15,7 @@ from rf_limits.experiments.fits import (
     upper_half,
 )
 from rf_limits.experiments.result import Report, Result, no_report
+from rf_limits.experiments.seeds import over_seeds
 from rf_limits.experiments.study import Member, Study, member, validate_members
 from rf_limits.experiments.tables import (
     final_rows,
@@ -111,7 +112,7 @@ def collapse(metrics: pd.DataFrame) -> list[dict[str, Any]]:
             for axis in ("lazy_scale", "collapsed"):
                 curves = []
                 for _, part in group.groupby("width"):
-                    mean = part.groupby(axis)[name].mean(skipna=False)
+                    mean = over_seeds(part, axis)[name].mean(skipna=False)
                     curves.append((mean.index.to_numpy(float), mean.to_numpy(float)))
                 row[f"spread_against_{axis}"] = spread(curves)
             rows.append(row)
@@ -123,7 +124,7 @@ def summary(result: Result) -> dict[str, Any]:
     threshold = result.choices["threshold"]
     table = crossovers(result.metrics, threshold)
     keys = ["measurement", "num_train", "width"]
-    means = table.groupby(keys, sort=False)["crossover"].agg(list).reset_index()
+    means = over_seeds(table, keys, sort=False)["crossover"].agg(list).reset_index()
     return {
         "choices": result.choices,
         "crossovers": means.to_dict("records"),
@@ -138,7 +139,7 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
     final = networks_at_the_end(metrics)
     final = final[final["num_train"] == final["num_train"].max()]
     widths = sorted(final["width"].unique())
-    means = final.groupby(["lazy_scale", "width"])["kernel_drift"].mean(skipna=False)
+    means = over_seeds(final, ["lazy_scale", "width"])["kernel_drift"].mean(skipna=False)
     drift = means.unstack()  # noqa: PD010
     cells = [
         [short_number(float(scale)), *(short_number(float(row[w])) for w in widths)]

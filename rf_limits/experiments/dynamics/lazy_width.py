@@ -8,17 +8,21 @@ from ml_collections import ConfigDict
 from rf_limits.errors import check_choice
 from rf_limits.experiments.fits import exponents, short_interval, upper_half
 from rf_limits.experiments.result import Report, Result, no_report
+from rf_limits.experiments.seeds import over_seeds
 from rf_limits.experiments.study import Member, Study, member, validate_members
 from rf_limits.experiments.tables import (
     final_rows,
     rounding_remarks,
     short_number,
     summary_rows,
+    with_scale,
 )
 from rf_limits.experiments.validation import check_sequence
 from rf_limits.models.network import ACTIVATIONS, PARAMETERIZATIONS
 
 LABELS = ("activation", "parameterization")
+CELLS = [*LABELS, "lazy_scale"]
+"""What tells networks of one width apart."""
 FITTED = (
     "weight_movement",
     "output_movement",
@@ -105,6 +109,12 @@ def prepare(config: ConfigDict, report: Report = no_report) -> Study:
     return Study(study_members(config), report)
 
 
+def cells_of(metrics: pd.DataFrame) -> list[tuple[str, str, float]]:
+    """Activation, parameterization and lazy scale of all networks of a table, in its order."""
+    networks = metrics[metrics["method"] == "network"]
+    return list(networks[CELLS].drop_duplicates().itertuples(index=False, name=None))
+
+
 def fits(metrics: pd.DataFrame, least: float = 0.0) -> list[dict[str, Any]]:
     """Exponents of final measurements against width, by network and lazy scale.
 
@@ -118,7 +128,7 @@ def fits(metrics: pd.DataFrame, least: float = 0.0) -> list[dict[str, Any]]:
     """
     final = final_rows(metrics[metrics["method"] == "network"], LABELS)
     rows = []
-    for (activation, name, scale), group in final.groupby([*LABELS, "lazy_scale"], sort=False):
+    for (activation, name, scale), group in final.groupby(CELLS, sort=False):
         for column in FITTED:
             if column not in group:
                 continue
@@ -151,11 +161,15 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
         "linearization_gap": "lin. gap",
         "ntk_gap": "NTK gap",
     }
-    found = {(*(r[name] for name in LABELS), r["measurement"]): r for r in fits(metrics)}
+    found = {(*(r[name] for name in CELLS), r["measurement"]): r for r in fits(metrics)}
+    networks = metrics[metrics["method"] == "network"]
+    scales = networks["lazy_scale"].unique()
     cells = []
-    for case in metrics[list(LABELS)].drop_duplicates().itertuples(index=False, name=None):
-        exponents_of = (found.get((*case, column)) for column in names)
-        cells.append([*case, *(short_interval(row, "width") for row in exponents_of)])
+    for *case, scale in cells_of(metrics):
+        exponents_of = (found.get((*case, scale, column)) for column in names)
+        *first, last = case
+        words = (*first, with_scale(last, scale, scales))
+        cells.append([*words, *(short_interval(row, "width") for row in exponents_of)])
     widths = metrics["width"].dropna()
     title = f"Exponents in N, {widths.min()} to {widths.max()} (95% over seeds)"
     return title, [*LABELS, *names.values()], cells
@@ -166,10 +180,12 @@ def remarks(result: Result) -> list[str]:
     final = final_rows(result.metrics[result.metrics["method"] == "network"], LABELS)
     widest = final[final["width"] == final["width"].max()]
     lines = []
-    for case, group in widest.groupby(list(LABELS), sort=False):
+    scales = widest["lazy_scale"].unique()
+    for (*case, scale), group in over_seeds(widest, CELLS, sort=False):
         move, drift = (group[c].mean(skipna=False) for c in ("weight_movement", "kernel_drift"))
+        who = with_scale(", ".join(case), scale, scales)
         lines.append(
-            f"{', '.join(case)}, N = {group['width'].iloc[0]}: movement {short_number(move)}, NTK "
+            f"{who}, N = {group['width'].iloc[0]}: movement {short_number(move)}, NTK "
             f"drift {short_number(drift)}, test loss "
             f"{short_number(group['risk'].mean(skipna=False))}."
         )

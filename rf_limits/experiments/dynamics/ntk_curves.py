@@ -5,6 +5,7 @@ the output layer alone, over the NNGP's; and trained on the population at a larg
 over the exact degree-by-degree theory.
 """
 
+import itertools
 import math
 from typing import Any
 
@@ -15,6 +16,7 @@ from ml_collections import ConfigDict
 
 from rf_limits.experiments.fits import exponents, interval
 from rf_limits.experiments.result import Report, Result, no_report
+from rf_limits.experiments.seeds import check_told_apart, over_seeds
 from rf_limits.experiments.study import Member, Study, member, validate_members
 from rf_limits.experiments.tables import (
     degree_names,
@@ -23,6 +25,7 @@ from rf_limits.experiments.tables import (
     rounding_remarks,
     short_number,
     summary_rows,
+    with_scale,
 )
 from rf_limits.experiments.training import Training
 from rf_limits.experiments.validation import check_degree, check_real, check_whole
@@ -84,12 +87,18 @@ def validate(config: ConfigDict) -> None:
 def _theory(one: Member, prepared: Training) -> pd.DataFrame:
     """Rows of the infinite-width theory of one part, over the times of its widest network."""
     config, widest = one.config, prepared.widths[-1]
-    rate = float(widest.learning_rates[0, 0])
+    scales = config.model.lazy_scales
     count = _FINE * config.training.log_points
-    times = rate * np.concatenate([[0.0], np.geomspace(1.0, config.training.steps, count)])
-    if one.labels["part"] == "population":
-        return _population_rows(config, prepared, times)
-    return _ensemble_rows(config, prepared, times, one.labels["part"])
+    steps = np.concatenate([[0.0], np.geomspace(1.0, config.training.steps, count)])
+    tables = []
+    for rate, scale in zip(widest.learning_rates[0], scales, strict=True):
+        times = float(rate) * steps
+        if one.labels["part"] == "population":
+            table = _population_rows(config, prepared, times)
+        else:
+            table = _ensemble_rows(config, prepared, times, one.labels["part"], float(scale))
+        tables.append(table.assign(lazy_scale=scale) if len(scales) > 1 else table)
+    return pd.concat(tables, ignore_index=True)
 
 
 def _population_rows(config: ConfigDict, prepared: Training, times: np.ndarray) -> pd.DataFrame:
@@ -107,7 +116,7 @@ def _population_rows(config: ConfigDict, prepared: Training, times: np.ndarray) 
 
 
 def _ensemble_rows(
-    config: ConfigDict, prepared: Training, times: np.ndarray, method: str
+    config: ConfigDict, prepared: Training, times: np.ndarray, method: str, alpha: float
 ) -> pd.DataFrame:
     limit, setting = prepared.widths[-1].infinite, prepared.setting
     data = {name: value[0] for name, value in setting.data._asdict().items()}
@@ -121,7 +130,7 @@ def _ensemble_rows(
             data[y],
             jnp.asarray(times),
             method=method,
-            alpha=float(config.model.lazy_scales[0]),
+            alpha=alpha,
             supplier=limit.supplier,
         )
         columns |= {name: np.asarray(found.mean), f"{name}_std": np.asarray(found.std)}
@@ -165,19 +174,31 @@ def population_distance(metrics: pd.DataFrame) -> pd.DataFrame:
 
 
 def fits(metrics: pd.DataFrame) -> list[dict[str, Any]]:
-    """Exponents in width of the distances to theory, largest over time, by part."""
+    """Exponents in width of the distances to theory, largest over time, by part and scale."""
     rows = []
     networks = metrics[metrics["method"] == "network"]
-    for part in ("ntk", "nngp"):
-        group = networks[networks["part"] == part]
-        largest = group.groupby(["width", "seed"])["ntk_gap"].max().reset_index()
-        found = exponents(largest, ["width"], "ntk_gap")
+    for part, scale in itertools.product(("ntk", "nngp"), scales_of(metrics)):
+        group = networks[(networks["part"] == part) & (networks["lazy_scale"] == scale)]
+        found = exponents(_suprema(group, skipna=True), ["width"], "ntk_gap")
         if found is not None:
-            rows.append({"part": part, "measurement": "sup_ntk_gap", **found})
+            row = {"part": part, "lazy_scale": scale, "measurement": "sup_ntk_gap"}
+            rows.append({**row, **found})
     found = exponents(population_distance(metrics), ["width"], "distance")
     if found is not None:
         rows.append({"part": "population", "measurement": "sup_risk_distance", **found})
     return rows
+
+
+def scales_of(metrics: pd.DataFrame) -> list[float]:
+    """Lazy scales of the parts on fixed data, ascending."""
+    fixed = metrics[(metrics["method"] == "network") & (metrics["part"] != "population")]
+    return sorted(map(float, fixed["lazy_scale"].unique()))
+
+
+def _suprema(group: pd.DataFrame, *, skipna: bool) -> pd.DataFrame:
+    """Largest distance over time of every network of one part and lazy scale."""
+    check_told_apart(group, ["width", "seed", "step"])
+    return group.groupby(["width", "seed"])["ntk_gap"].max(skipna=skipna).reset_index()
 
 
 def summary(result: Result) -> dict[str, Any]:
@@ -196,18 +217,22 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
     """Largest distance to the theory by width and part."""
     networks = metrics[metrics["method"] == "network"]
     cells = []
-    for part in ("ntk", "nngp"):
-        group = networks[networks["part"] == part]
-        suprema = group.groupby(["width", "seed"])["ntk_gap"].max(skipna=False)
-        largest = suprema.groupby("width").mean(skipna=False)
-        ends = final_rows(group).groupby("width")[["train_loss", "test_loss"]].mean(skipna=False)
+    scales = scales_of(metrics)
+    for part, scale in itertools.product(("ntk", "nngp"), scales):
+        group = networks[(networks["part"] == part) & (networks["lazy_scale"] == scale)]
+        suprema = _suprema(group, skipna=False)
+        largest = over_seeds(suprema, "width")["ntk_gap"].mean(skipna=False)
+        final = over_seeds(final_rows(group, LABELS), "width")
+        ends = final[["train_loss", "test_loss"]].mean(skipna=False)
         for width, gap in largest.items():
             end = ends.loc[width]
             values = (gap, end["train_loss"], end["test_loss"])
-            cells.append([part, str(width), *(short_number(float(v)) for v in values)])
+            name = with_scale(part, scale, scales)
+            cells.append([name, str(width), *(short_number(float(v)) for v in values)])
     group = networks[networks["part"] == "population"]
-    ends = final_rows(group).groupby("width")["risk"].mean(skipna=False)
-    largest = population_distance(metrics).groupby("width")["distance"].mean(skipna=False)
+    ends = over_seeds(final_rows(group, LABELS), "width")["risk"].mean(skipna=False)
+    distance = population_distance(metrics)
+    largest = over_seeds(distance, "width")["distance"].mean(skipna=False)
     for width, gap in largest.items():
         cells.append(["population", str(width), short_number(gap), "-", short_number(ends[width])])
     title = "Largest distance to the theory over time, and losses at the end: means over seeds"
@@ -216,9 +241,12 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
 
 def remarks(result: Result) -> list[str]:
     """Lines under the table."""
-    lines = [
-        f"{row['part']}: distance ~ N^{interval(row, 'width')}." for row in fits(result.metrics)
-    ]
+    lines, scales = [], scales_of(result.metrics)
+    for row in fits(result.metrics):
+        name = row["part"]
+        if "lazy_scale" in row:
+            name = with_scale(name, row["lazy_scale"], scales)
+        lines.append(f"{name}: distance ~ N^{interval(row, 'width')}.")
     for _, widest in population_distance(result.metrics).tail(1).iterrows():
         spread = widest["spread"]
         deviation = ""

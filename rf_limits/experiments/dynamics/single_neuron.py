@@ -13,6 +13,7 @@ from ml_collections import ConfigDict
 from rf_limits.errors import check_choice
 from rf_limits.experiments.fits import exponents, interval, steps_to_threshold
 from rf_limits.experiments.result import Report, Result, no_report
+from rf_limits.experiments.seeds import over_seeds
 from rf_limits.experiments.study import Member, Study, member, validate_members
 from rf_limits.experiments.tables import (
     final_rows,
@@ -101,7 +102,7 @@ def summary(result: Result) -> dict[str, Any]:
     threshold = result.choices["threshold"]
     times = steps_to_threshold(result.metrics, threshold, LABELS)
     keys = [*LABELS, "width", "lazy_scale"]
-    groups = times.groupby(keys)
+    groups = over_seeds(times, keys)
     reached = groups["steps"].agg(lambda v: int(v.notna().sum()))
     table = groups[["steps", "time"]].mean(skipna=False)  # a mean over some would flatter
     table = table.assign(reached=reached, seeds=groups.size())
@@ -122,7 +123,7 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
     final = final_rows(metrics[metrics["method"] == "network"], LABELS)
     columns = ("relative_risk", "effective_angle", "aligned_neurons", "weight_movement")
     cells = []
-    for (kind, name, width, scale, dim), group in final.groupby([*_STUDENT, "dim"]):
+    for (kind, name, width, scale, dim), group in over_seeds(final, [*_STUDENT, "dim"]):
         values = (short_number(float(group[c].mean(skipna=False))) for c in columns)
         cells.append([kind, _who(name, width, scale), str(dim), *values])
     title = f"At the end: {means_over(int(metrics['seed'].nunique()), 'seed')}"
@@ -134,8 +135,8 @@ def remarks(result: Result) -> list[str]:
     threshold, lines = result.choices["threshold"], []
     times = steps_to_threshold(result.metrics, threshold, LABELS)
     for (kind, name, width, scale), group in times.groupby(_STUDENT):
-        reached = group["steps"].notna().groupby(group["dim"]).all()
-        dims = [str(dim) for dim, every in reached.items() if every]
+        every_run = over_seeds(group.assign(reached=group["steps"].notna()), "dim")["reached"].all()
+        dims = [str(dim) for dim, every in every_run.items() if every]
         text = f"in every run for d = {', '.join(dims)}" if dims else "in every run at no dimension"
         who = f"{kind}, {_who(name, width, scale)}"
         lines.append(f"{who}: relative risk {threshold:g} reached {text}.")

@@ -21,6 +21,7 @@ from rf_limits.experiments.large.states import States
 from rf_limits.experiments.large.theory import THEORY, theory_remarks, theory_rows
 from rf_limits.experiments.large.validation import validate
 from rf_limits.experiments.result import Report, Result, no_report
+from rf_limits.experiments.seeds import over_seeds
 from rf_limits.experiments.tables import PRINTED_NAMES, short_number
 from rf_limits.problem import moment_words
 
@@ -139,7 +140,7 @@ def means(metrics: pd.DataFrame) -> pd.DataFrame:
     fits = final_fits(metrics)
     keys = ["method", "width", "num_train", "solver"]
     rows = []
-    for key, group in fits.groupby(keys, dropna=False, sort=False):
+    for key, group in over_seeds(fits, keys, dropna=False, sort=False):
         row = {k: None if pd.isna(v) else v for k, v in zip(keys, key, strict=True)}
         for name in ("risk", "relative_risk", "train_loss", "seconds"):
             row[name] = float(group[name].mean(skipna=False))

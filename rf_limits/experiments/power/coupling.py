@@ -17,8 +17,9 @@ from rf_limits.errors import check, check_choice
 from rf_limits.experiments.fits import exponents, interval, short_interval, upper_half
 from rf_limits.experiments.power.regimes import COUPLED, REGIMES
 from rf_limits.experiments.result import Report, Result, no_report
+from rf_limits.experiments.seeds import over_seeds
 from rf_limits.experiments.study import Member, Study, member, validate_members
-from rf_limits.experiments.tables import rounding_remarks, short_number, summary_rows
+from rf_limits.experiments.tables import rounding_remarks, short_number, summary_rows, with_scale
 from rf_limits.experiments.validation import check_sequence
 from rf_limits.theory.coupling import REGIMES as ESTIMATED
 from rf_limits.theory.coupling import coupling_estimate
@@ -102,7 +103,7 @@ def estimates(metrics: pd.DataFrame) -> pd.DataFrame:
     """
     first = metrics.iloc[0]
     rows = []
-    means = suprema(metrics).groupby(["regime", "width", "lazy_scale"], sort=False)
+    means = over_seeds(suprema(metrics), ["regime", "width", "lazy_scale"], sort=False)
     whole = means[["impulse", "time"]].mean(skipna=False)
     for (regime, width, scale), row in whole.iterrows():
         if regime not in ESTIMATED or not math.isfinite(row["impulse"]):
@@ -144,7 +145,7 @@ def summary(result: Result) -> dict[str, Any]:
     """What summary.json holds: exponents, suprema beside estimates, means at the end."""
     metrics = result.metrics
     keys = ["regime", "width", "lazy_scale"]
-    measured = suprema(metrics).groupby(keys, sort=False)[["impulse", *SUPREMA]]
+    measured = over_seeds(suprema(metrics), keys, sort=False)[["impulse", *SUPREMA]]
     means = measured.mean(skipna=False).reset_index()
     bounds = estimates(metrics).rename(
         columns={name: f"{name}_estimate" for name in ("weight_movement", "coupled_gap")}
@@ -181,19 +182,16 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
 def _runs(metrics: pd.DataFrame) -> dict[tuple[str, float], str]:
     """Regimes with their lazy scales, in words; a single scale goes without saying."""
     networks = metrics[metrics["method"] == "network"]
-    several = len(set(networks["lazy_scale"])) > 1
+    scales = networks["lazy_scale"].unique()
     keys = networks[["regime", "lazy_scale"]].drop_duplicates().itertuples(index=False)
-    return {
-        (regime, scale): f"{regime}, alpha = {scale:g}" if several else str(regime)
-        for regime, scale in keys
-    }
+    return {(regime, scale): with_scale(regime, scale, scales) for regime, scale in keys}
 
 
 def remarks(result: Result) -> list[str]:
     """Lines under the table."""
     metrics = result.metrics
     keys = ["regime", "lazy_scale", "width"]
-    means = suprema(metrics).groupby(keys, sort=False)
+    means = over_seeds(suprema(metrics), keys, sort=False)
     bounds = estimates(metrics).set_index(keys)
     found = fits(metrics, upper_half(metrics))
     wide = {(r["regime"], r["lazy_scale"], r["measurement"]): r for r in found}

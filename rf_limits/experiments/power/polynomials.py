@@ -10,6 +10,7 @@ the paper's argument asks for with means in the place of suprema, an estimate
 
 import dataclasses
 import functools
+import itertools
 import math
 from typing import Any
 
@@ -22,6 +23,7 @@ from rf_limits.experiments.fits import steps_to_threshold
 from rf_limits.experiments.keep import NO_KEEP, Keep
 from rf_limits.experiments.power.regimes import COUPLED, REGIMES
 from rf_limits.experiments.result import Report, Result, no_report
+from rf_limits.experiments.seeds import SEED, check_told_apart, over_seeds
 from rf_limits.experiments.study import Member, Study, member, validate_members
 from rf_limits.experiments.tables import (
     final_rows,
@@ -30,6 +32,7 @@ from rf_limits.experiments.tables import (
     rounding_remarks,
     short_number,
     summary_rows,
+    with_scale,
 )
 from rf_limits.experiments.training import Training
 from rf_limits.experiments.validation import check_real, check_sequence, check_whole
@@ -160,9 +163,9 @@ def _estimate(one: Member, prepared: Training) -> pd.DataFrame:
     features = _features(FEATURES[regime], config.problem.dim, config.model.bias)
     degrees = _target_degrees(prepared)
     asked = sgd_requirements(features, degrees, config.accuracy * float(degrees.sum()))
-    rows = []
-    for width in prepared.widths:
-        rate = float(np.mean(width.learning_rates))
+    rows, scales = [], config.model.lazy_scales
+    for width, (j, scale) in itertools.product(prepared.widths, enumerate(scales)):
+        rate = float(np.mean(width.learning_rates[:, j]))  # over seeds
         risk = sgd_estimate(
             features,
             degrees,
@@ -182,6 +185,7 @@ def _estimate(one: Member, prepared: Training) -> pd.DataFrame:
                 "required_steps": asked.steps,
                 "required_width": asked.width,
             }
+            | ({"lazy_scale": scale} if len(scales) > 1 else {})
         )
     return pd.DataFrame(rows)
 
@@ -223,31 +227,45 @@ def prepare(config: ConfigDict, report: Report = no_report) -> Study:
     return Polynomials(study_members(config), report, _estimate, constants)
 
 
+def scales_of(metrics: pd.DataFrame) -> list[float]:
+    """Lazy scales of what was trained, ascending."""
+    networks = metrics[metrics["method"] == "network"]
+    return sorted(map(float, networks["lazy_scale"].unique()))
+
+
 def practice(metrics: pd.DataFrame) -> pd.DataFrame:
-    """What the estimate asks for beside what was needed, by target and regime.
+    """What the estimate asks for beside what was needed, by target, regime and lazy scale.
 
     Returns:
-      Columns target, regime, ``asked_learning_rate``, ``asked_steps`` and ``asked_width`` for the
-      accuracy of the study; ``learning_rate`` and ``steps`` of the widest network until its
-      relative risk was as small (mean over seeds, NaN unless all reached it), ``rf_steps`` the
-      same for SGD on its random features; ``width``: the smallest whose seeds all ended there
-      (NaN: none).
+      Columns target, regime, lazy_scale, ``asked_learning_rate``, ``asked_steps`` and
+      ``asked_width`` for the accuracy of the study; ``learning_rate`` and ``steps`` of the widest
+      network until its relative risk was as small (mean over seeds, NaN unless all reached it),
+      ``rf_steps`` the same for SGD on its random features; ``width``: the smallest whose seeds all
+      ended there (NaN: none).
     """
     accuracy = float(metrics["accuracy"].iloc[0])
     estimated = metrics[metrics["method"] == ESTIMATE]
     rows = []
-    for (target, regime), asked in estimated.groupby(["target", "regime"], sort=False):
+    cases = itertools.product(
+        estimated.groupby(["target", "regime"], sort=False), scales_of(metrics)
+    )
+    for ((target, regime), asked), scale in cases:
         own = metrics[(metrics["target"] == target) & (metrics["regime"] == regime)]
+        own = own[own["lazy_scale"] == scale]
         widest = own["width"].max()
+        # where there is one scale, the estimate does not say it
+        asked = asked[asked["lazy_scale"].isna() | (asked["lazy_scale"] == scale)]
         last = asked[asked["width"] == widest].iloc[0]
-        row = {"target": target, "regime": regime}
+        row = {"target": target, "regime": regime, "lazy_scale": scale}
         row |= {f"asked_{name}": float(last[f"required_{name}"]) for name in _ASKED}
         row["learning_rate"] = float(last["learning_rate"])
         for name, method in (("steps", "network"), ("rf_steps", COUPLED[regime][0])):
             found = steps_to_threshold(own[own["width"] == widest], accuracy, LABELS, method)
+            check_told_apart(found, [SEED])
             row[name] = float(np.mean(found["steps"].to_numpy(float)))  # NaN stays
         final = final_rows(own[own["method"] == "network"], LABELS)
-        learned = (final["relative_risk"] <= accuracy).groupby(final["width"]).all()
+        final = final.assign(learned=final["relative_risk"] <= accuracy)
+        learned = over_seeds(final, "width")["learned"].all()
         row["width"] = float(min(learned[learned].index, default=math.nan))
         rows.append(row)
     return pd.DataFrame(rows)
@@ -263,6 +281,8 @@ def summary(result: Result) -> dict[str, Any]:
         sizes[name] = largest_coefficient(kind, int(degree)) if kind in BY_COORDINATES else math.nan
     estimated = metrics[metrics["method"] == ESTIMATE]
     columns = ["target", "regime", "width", "risk", "relative_risk"]
+    if estimated["lazy_scale"].notna().any():
+        columns.insert(3, "lazy_scale")
     return {
         "choices": result.choices,
         "largest_coefficient_at_norm_1": sizes,
@@ -278,13 +298,25 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
     final = final_rows(measured, LABELS)
     final = final[(final["num_train"] == final["num_train"].max())]
     final = final[final["width"].isna() | (final["width"] == final["width"].max())]
-    means = final.groupby(["target", "regime", "method"])["relative_risk"].mean(skipna=False)
+    keys = ["target", "regime", "method", "lazy_scale"]
+    # what is fitted has no lazy scale: it is the same beside each
+    means = over_seeds(final, keys, dropna=False)["relative_risk"].mean(skipna=False)
+    means = {(*key[:3], None if pd.isna(key[3]) else key[3]): v for key, v in means.items()}
+    scales = scales_of(metrics)
     regimes = [r for r in metrics["regime"].unique() if r != FITTED]
     columns = [(r, m) for r in regimes for m in ("network", COUPLED[r][0])]
     columns += [(FITTED, m) for m in _FITTED_METHODS]
     cells = [
-        [target, *(short_number(float(means.get((target, *c), np.nan))) for c in columns)]
-        for target in metrics["target"].unique()
+        [
+            with_scale(target, scale, scales),
+            *(
+                short_number(
+                    float(means.get((target, *c, None if c[0] == FITTED else scale), np.nan))
+                )
+                for c in columns
+            ),
+        ]
+        for target, scale in itertools.product(metrics["target"].unique(), scales)
     ]
     heads = [name for r in regimes for name in (r, f"{r} RF")]
     over = means_over(int(measured["seed"].nunique()), "seed")
@@ -298,7 +330,7 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
 def remarks(result: Result) -> list[str]:
     """Lines under the table: what the estimate asks for, and what was needed."""
     accuracy = float(result.metrics["accuracy"].iloc[0])
-    lines = []
+    lines, scales = [], scales_of(result.metrics)
     for row in practice(result.metrics).to_dict("records"):
         needed = "not reached"
         if math.isfinite(row["steps"]):
@@ -306,8 +338,9 @@ def remarks(result: Result) -> list[str]:
         if math.isfinite(row["width"]):
             needed += f", N = {row['width']:.0f}"
         rate, steps, width = (short_number(row[f"asked_{n}"]) for n in _ASKED)
+        who = with_scale(f"{row['target']}, {row['regime']}", row["lazy_scale"], scales)
         lines.append(
-            f"{row['target']}, {row['regime']}: relative risk {accuracy:g} by the estimate "
+            f"{who}: relative risk {accuracy:g} by the estimate "
             f"asks for {steps} steps of {rate} and N = {width}; needed: {needed}."
         )
     for target, ratios in result.choices.get(TEST_MOMENTS, {}).items():

@@ -5,6 +5,7 @@ networks on many training sets; beside them the expectation of kernel regression
 spectrum alone (:mod:`rf_limits.theory.kernel_regression`) and the lazy limit R*(n).
 """
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ from rf_limits.experiments.large.theory import (
     theory_remarks,
 )
 from rf_limits.experiments.result import Report, Result, no_report
+from rf_limits.experiments.seeds import over_seeds
 from rf_limits.experiments.study import Member, Study, member, validate_members
 from rf_limits.experiments.tables import (
     final_rows,
@@ -149,27 +151,30 @@ def agreement(metrics: pd.DataFrame, methods: Sequence[str] = KERNELS) -> pd.Dat
 
     Args:
       metrics: the study's table.
-      methods: kernels, or :data:`FEATURES` (at the smallest width).
+      methods: kernels, or :data:`FEATURES`.
 
     Returns:
-      A row per dim, num_train and method: ``measured``, its standard error ``se`` over seeds,
-      ``expected`` and ``distance`` in standard errors.
+      A row per dim, num_train, method and width (None of kernels): ``measured``, its standard
+      error ``se`` over seeds, ``expected`` and ``distance`` in standard errors.
     """
     rows = []
-    metrics = metrics[metrics["width"].isna() | (metrics["width"] == metrics["width"].min())]
     final = final_rows(metrics[metrics["method"].isin(methods)], LABELS)
-    for (dim, n, name), group in final.groupby([*LABELS, "method"]):
+    keys = [*LABELS, "method", "width"]
+    for (dim, n, name, width), group in over_seeds(final, keys, dropna=False):
         theory = metrics[
             (metrics["dim"] == dim)
             & (metrics["theory_num_train"] == n)
             & (metrics["method"] == f"{name}_{THEORY}")
         ]
+        if not pd.isna(width):
+            theory = theory[theory["width"] == width]
         if not len(theory) or theory["risk"].isna().all():
             continue
         risks = group["risk"].to_numpy(float)
         error = risks.std(ddof=1) / np.sqrt(len(risks)) if len(risks) > 1 else np.nan
         expected = float(theory["risk"].iloc[0])
         row = {"dim": int(dim), "num_train": int(n), "method": name}
+        row["width"] = None if pd.isna(width) else int(width)
         row |= {"measured": risks.mean(), "se": error, "expected": expected}
         rows.append(row | {"distance": (risks.mean() - expected) / error})
     return pd.DataFrame(rows)
@@ -188,22 +193,38 @@ def summary(result: Result) -> dict[str, Any]:
 
 def _means(table: pd.DataFrame, by: str) -> pd.Series:
     """Mean relative risks over seeds, NaN where one is."""
-    return table.groupby(by)["relative_risk"].mean(skipna=False)
+    return over_seeds(table, by)["relative_risk"].mean(skipna=False)
+
+
+def widths_of(metrics: pd.DataFrame) -> list[int | None]:
+    """Widths of what was measured, ascending; None alone where nothing has a width."""
+    widths = metrics[metrics["seed"].notna()]["width"].dropna().unique()
+    return sorted(map(int, widths)) or [None]
+
+
+def of_width(table: pd.DataFrame, width: int | None) -> pd.DataFrame:
+    """Rows of one width, and of what has none: kernels, and limits."""
+    own = table["width"].isna()
+    return table[own if width is None else own | (table["width"] == width)]
 
 
 def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]]]:
-    """Relative risks by dimension, number of samples and learner."""
+    """Relative risks by dimension, number of samples and learner, and by width if several."""
     final = final_rows(metrics[metrics["seed"].notna()], LABELS)
     scales = sorted(final["lazy_scale"].dropna().unique())
     fixed = [m for m in ("random_features", "tangent_features", *KERNELS) if m in set(final.method)]
     names = {"random_features": "RF", "tangent_features": "NT", "nngp": "NNGP", "ntk": "NTK"}
-    cells = []
-    for (dim, n), group in final.groupby(list(LABELS)):
+    cells, widths = [], widths_of(metrics)
+    several = len(widths) > 1
+    for ((dim, n), cell), width in itertools.product(final.groupby(list(LABELS)), widths):
+        group = of_width(cell, width)
         networks = _means(group[group["method"] == "network"], "lazy_scale")
-        others = _means(group, "method")
+        others = _means(group[group["method"].isin(fixed)], "method")
         values = [*(networks.get(s, np.nan) for s in scales), *(others[m] for m in fixed)]
-        cells.append([str(dim), str(n), *(short_number(float(v)) for v in values)])
-    heads = ["d", "n", *(f"scale {s:g}" for s in scales), *(names[m] for m in fixed)]
+        first = [str(dim), str(n), *([str(width)] if several else [])]
+        cells.append([*first, *(short_number(float(v)) for v in values)])
+    first = ["d", "n", *(["N"] if several else [])]
+    heads = [*first, *(f"scale {s:g}" for s in scales), *(names[m] for m in fixed)]
     over = means_over(int(metrics["seed"].nunique()), "training set")
     return f"Relative risk: {over}", heads, cells
 

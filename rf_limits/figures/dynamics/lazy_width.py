@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from rf_limits.experiments.dynamics.lazy_width import LABELS, fits
-from rf_limits.experiments.tables import final_rows
-from rf_limits.figures.curves import as_floats, log_axes, spread_line
+from rf_limits.experiments.dynamics.lazy_width import CELLS, LABELS, cells_of, fits
+from rf_limits.experiments.seeds import over_seeds
+from rf_limits.experiments.tables import final_rows, with_scale
+from rf_limits.figures.curves import as_floats, by_scale, log_axes, spread_line
 from rf_limits.figures.style import COLOURS, MARKERS, OTHERS, new_figure, shade, style
 
 _COLOURS = {  # of the first activation; others have those that follow
@@ -47,24 +48,25 @@ def lazy_width(metrics: pd.DataFrame) -> Figure:
     """
     networks = metrics[metrics["method"] == "network"]
     final = final_rows(networks, LABELS)
-    found = {(*(r[name] for name in LABELS), r["measurement"]): r for r in fits(metrics)}
-    cases = list(metrics[list(LABELS)].drop_duplicates().itertuples(index=False, name=None))
+    scales = sorted(final["lazy_scale"].unique())
+    found = {(*(r[name] for name in CELLS), r["measurement"]): r for r in fits(metrics)}
+    cases = list(dict.fromkeys(cell[:2] for cell in cells_of(metrics)))
     figure, axes = new_figure(len(_PANELS), height=3.5, width=2.3)
     for axis, (column, label) in zip(axes, _PANELS.items(), strict=True):
         for i, case in enumerate(cases):
             rows = (final["activation"] == case[0]) & (final["parameterization"] == case[1])
-            group = final[rows]
-            fit = found.get((*case, column))
-            slope = "" if fit is None else f": {fit['width_exponent']:.2f}"
-            line = {
-                "color": _colour(cases, case),
-                "marker": MARKERS[i % len(MARKERS)],
-                "label": (_name(cases, case) + slope).replace("-", "\N{MINUS SIGN}"),
-            }
-            spread_line(axis, as_floats, group, "width", column, **line)
-            if column == "kernel_drift":
-                line = {"color": line["color"], "linestyle": ":", "label": None}
-                spread_line(axis, as_floats, group, "width", "kernel_fluctuation", **line)
+            for group, colour, words in by_scale(final[rows], _colour(cases, case), scales):
+                fit = found.get((*case, group["lazy_scale"].iloc[0], column))
+                slope = "" if fit is None else f": {fit['width_exponent']:.2f}"
+                line = {
+                    "color": colour,
+                    "marker": MARKERS[i % len(MARKERS)],
+                    "label": (_name(cases, case) + words + slope).replace("-", "\N{MINUS SIGN}"),
+                }
+                spread_line(axis, as_floats, group, "width", column, **line)
+                if column == "kernel_drift":
+                    line = {"color": colour, "linestyle": ":", "label": None}
+                    spread_line(axis, as_floats, group, "width", "kernel_fluctuation", **line)
         _half(axis, final, column)
         log_axes(axis, x="width $N$", y=label)
         axis.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0))
@@ -85,7 +87,7 @@ def _name(cases: list[tuple[str, str]], case: tuple[str, str]) -> str:
 def _half(axis, final: pd.DataFrame, column: str) -> None:
     """A line of slope -1/2, the bound for ReLU in NTK parameterization."""
     widths = np.sort(final["width"].unique()).astype(float)
-    narrow = final[final["width"] == widths[0]].groupby(list(LABELS))[column]
+    narrow = over_seeds(final[final["width"] == widths[0]], CELLS)[column]
     start = narrow.mean(skipna=False).max()
     if np.isfinite(start) and start > 0:
         line = {"color": COLOURS["lazy_limit"], "linestyle": "--", "lw": 0.8}
@@ -95,17 +97,20 @@ def _half(axis, final: pd.DataFrame, column: str) -> None:
 def kernels(metrics: pd.DataFrame) -> Figure:
     """The empirical NTK over time, by width: NTK parameterization above, the last one below.
 
-    Of the first activation.
+    Of the first activation; a row for every lazy scale.
     """
     metrics = metrics[metrics["activation"] == metrics["activation"].iloc[0]]
     names = list(metrics["parameterization"].unique())
-    shown = [names[0], names[-1]] if len(names) > 1 else names
     networks = metrics[(metrics["method"] == "network") & (metrics["step"] > 0)]
+    scales = sorted(networks["lazy_scale"].unique())
+    ends = dict.fromkeys([names[0], names[-1]])
+    shown = [(name, scale) for name in ends for scale in scales]
     widths = sorted(networks["width"].unique())
     figure = Figure(figsize=(2.5 * len(_KERNELS), 2.5 * len(shown)), layout="constrained")
     axes = figure.subplots(len(shown), len(_KERNELS), squeeze=False)
-    for row, name in zip(axes, shown, strict=True):
+    for row, (name, scale) in zip(axes, shown, strict=True):
         part = networks[networks["parameterization"] == name]
+        part = part[part["lazy_scale"] == scale]
         for axis, (column, label) in zip(row, _KERNELS.items(), strict=True):
             for i, width in enumerate(widths):
                 rows = part[part["width"] == width]
@@ -117,6 +122,6 @@ def kernels(metrics: pd.DataFrame) -> Figure:
                 }
                 spread_line(axis, as_floats, rows, "step", column, **line)
             log_axes(axis, x="steps", y=label)
-            axis.set_title(_NAMES[name], fontsize=8)
+            axis.set_title(with_scale(_NAMES[name], scale, scales), fontsize=8)
         row[-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from rf_limits.experiments.dynamics.ntk_curves import THEORY
+from rf_limits.experiments.dynamics.ntk_curves import THEORY, scales_of
+from rf_limits.experiments.tables import with_scale
 from rf_limits.figures.curves import as_floats, log_axes, spread_line
 from rf_limits.figures.style import COLOURS, NAMES, new_figure, shade, style
 
@@ -44,16 +45,23 @@ def _band(axis, table: pd.DataFrame, column: str, colour: str) -> None:
 
 
 def ntk_curves(metrics: pd.DataFrame) -> Figure:
-    """Train and test error in time, by width; dashed the ensemble, shaded two deviations."""
-    figure, axes = new_figure(4, height=2.9, width=2.5)
-    panels = [(part, c) for part in _TITLES for c in ("train_loss", "test_loss")]
-    for axis, (part, column) in zip(axes, panels, strict=True):
+    """Train and test error in time, by width; dashed the ensemble, shaded two deviations.
+
+    A row for every lazy scale.
+    """
+    scales = scales_of(metrics)
+    rows = max(len(scales), 1)
+    figure = Figure(figsize=(2.5 * 4, 2.9 * rows), layout="constrained")
+    axes = figure.subplots(rows, 4, squeeze=False).flat
+    panels = [(s, part, c) for s in scales for part in _TITLES for c in ("train_loss", "test_loss")]
+    for axis, (scale, part, column) in zip(axes, panels, strict=True):
         table = metrics[metrics["part"] == part]
+        table = table[table["lazy_scale"].isna() | (table["lazy_scale"] == scale)]
         _networks(axis, table, column)
         _band(axis, table, column, COLOURS[part])
         log_axes(axis, x="time: learning rate x steps", y=column.replace("_", "ing "))
         axis.set_ylabel({"train_loss": "training loss", "test_loss": "test loss"}[column])
-        axis.set_title(_TITLES[part], fontsize=8)
+        axis.set_title(with_scale(_TITLES[part], scale, scales), fontsize=8)
     axes[0].legend(loc="lower left")
     return figure
 

@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from rf_limits.experiments.power.coupling import estimates, fits, suprema
-from rf_limits.figures.curves import as_floats, log_axes, spread_line
+from rf_limits.figures.curves import as_floats, by_scale, log_axes, spread_line
 from rf_limits.figures.style import COLOURS, MARKERS, OTHERS, new_figure, style
 
 _COLOURS = {"hidden": COLOURS["network"], "all": OTHERS[0], "ntk": OTHERS[1]}
@@ -32,27 +32,30 @@ def draw(metrics: pd.DataFrame) -> dict[str, Figure]:
 
 
 def coupling(metrics: pd.DataFrame) -> Figure:
-    """Suprema over time against width, with exponents; estimates dashed. Smallest lazy scale."""
+    """Suprema over time against width, with exponents; estimates dashed."""
     table, bounds = suprema(metrics), estimates(metrics)
-    scale = table["lazy_scale"].min()
-    table, bounds = (t[t["lazy_scale"] == scale] for t in (table, bounds))
+    scales = sorted(table["lazy_scale"].unique())
     found = {(r["regime"], r["lazy_scale"], r["measurement"]): r for r in fits(metrics)}
     figure, axes = new_figure(len(_PANELS), height=3.5, width=2.8)
     for axis, (column, label) in zip(axes, _PANELS.items(), strict=True):
         for i, regime in enumerate(table["regime"].unique()):
-            fit = found.get((regime, scale, column))
-            slope = "" if fit is None else f": {fit['width_exponent']:.2f}"
-            line = {
-                "color": _COLOURS[regime],
-                "marker": MARKERS[i],
-                "label": (_NAMES[regime] + slope).replace("-", "\N{MINUS SIGN}"),
-            }
-            spread_line(axis, as_floats, table[table["regime"] == regime], "width", column, **line)
-            own = bounds[bounds["regime"] == regime].sort_values("width")
-            if column in own and len(own):
-                x, y = (np.asarray(own[c], float) for c in ("width", column))
-                axis.plot(x, y, color=_COLOURS[regime], linestyle="--", lw=0.9)
-                axis.set_title("dashed: estimate", fontsize=7, loc="right", y=0.93)
+            part = table[table["regime"] == regime]
+            for rows, colour, words in by_scale(part, _COLOURS[regime], scales):
+                scale = rows["lazy_scale"].iloc[0]
+                fit = found.get((regime, scale, column))
+                slope = "" if fit is None else f": {fit['width_exponent']:.2f}"
+                line = {
+                    "color": colour,
+                    "marker": MARKERS[i],
+                    "label": (_NAMES[regime] + words + slope).replace("-", "\N{MINUS SIGN}"),
+                }
+                spread_line(axis, as_floats, rows, "width", column, **line)
+                own = bounds[(bounds["regime"] == regime) & (bounds["lazy_scale"] == scale)]
+                if column in own and len(own):
+                    own = own.sort_values("width")
+                    x, y = (np.asarray(own[c], float) for c in ("width", column))
+                    axis.plot(x, y, color=colour, linestyle="--", lw=0.9)
+                    axis.set_title("dashed: estimate", fontsize=7, loc="right", y=0.93)
         log_axes(axis, x="width $N$", y=label)
         axis.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0))
     return figure

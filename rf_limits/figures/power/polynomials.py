@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from rf_limits.experiments.power.polynomials import FITTED, LABELS, practice
+from rf_limits.experiments.power.polynomials import FITTED, LABELS, practice, scales_of
 from rf_limits.experiments.power.regimes import COUPLED
 from rf_limits.experiments.tables import final_rows
-from rf_limits.figures.curves import as_floats, log_axes, mark, spread_line
+from rf_limits.figures.curves import as_floats, by_scale, log_axes, mark, spread_line
 from rf_limits.figures.style import COLOURS, MARKERS, NAMES, OTHERS, new_figure, style
 
 _REGIMES = {"hidden": COLOURS["network"], "all": OTHERS[0], "ntk": OTHERS[1]}
@@ -27,11 +27,11 @@ def draw(metrics: pd.DataFrame) -> dict[str, Figure]:
 
 def polynomials(metrics: pd.DataFrame) -> Figure:
     """Relative risk against samples, a panel per target; SGD on random features dashed."""
-    targets = list(metrics["target"].unique())
+    targets, scales = list(metrics["target"].unique()), scales_of(metrics)
     figure, axes = new_figure(len(targets), height=3.2, width=2.3, sharey=True)
     for axis, target in zip(axes, targets, strict=True):
         table = metrics[metrics["target"] == target]
-        _trained(axis, table)
+        _trained(axis, table, scales)
         final = final_rows(table[table["regime"] == FITTED], LABELS)
         final = final[final["width"].isna() | (final["width"] == final["width"].max())]
         for i, method in enumerate(_FEATURES):
@@ -50,33 +50,37 @@ def polynomials(metrics: pd.DataFrame) -> Figure:
     return figure
 
 
-def _trained(axis, table: pd.DataFrame) -> None:
+def _trained(axis, table: pd.DataFrame, scales: list[float]) -> None:
     table = table[(table["width"] == table["width"].max()) & (table["step"] > 0)]
     table = table.assign(samples=table["step"].astype(float) * table["batch_size"])
     for regime, (method, _) in COUPLED.items():
         rows = table[table["regime"] == regime]
         for name, look in (("network", "-"), (method, "--")):
             part = rows[rows["method"] == name]
-            if len(part):
-                label = f"{_WORDS[regime]}{'' if name == 'network' else ', RF'}"
-                line = {"color": _REGIMES[regime], "linestyle": look, "label": label}
-                spread_line(axis, as_floats, part, "samples", "relative_risk", **line)
+            for own, colour, words in by_scale(part, _REGIMES[regime], scales):
+                if not len(own):
+                    continue
+                label = f"{_WORDS[regime]}{'' if name == 'network' else ', RF'}{words}"
+                line = {"color": colour, "linestyle": look, "label": label}
+                spread_line(axis, as_floats, own, "samples", "relative_risk", **line)
 
 
 def asked_and_needed(metrics: pd.DataFrame) -> Figure:
     """Steps to the accuracy by target, estimated and needed; risk at the end against width."""
     table = practice(metrics)
-    targets = list(metrics["target"].unique())
+    targets, scales = list(metrics["target"].unique()), scales_of(metrics)
     places = {target: i for i, target in enumerate(targets)}
     figure, axes = new_figure(2, height=3.2, width=3.6)
     for i, (regime, group) in enumerate(table.groupby("regime", sort=False)):
-        x = np.array([places[t] for t in group["target"]], float)
-        line = {"color": _REGIMES[regime], "marker": MARKERS[i]}
-        asked = group["asked_steps"].to_numpy(float)
-        finite = np.isfinite(asked)
-        word = _WORDS[regime]
-        axes[0].plot(x[finite], asked[finite], linestyle="--", label=f"{word}: estimate", **line)
-        axes[0].plot(x, group["steps"], label=f"{word}: needed", **line)
+        for own, colour, words in by_scale(group, _REGIMES[regime], scales):
+            x = np.array([places[t] for t in own["target"]], float)
+            line = {"color": colour, "marker": MARKERS[i]}
+            asked = own["asked_steps"].to_numpy(float)
+            finite = np.isfinite(asked)
+            word = _WORDS[regime] + words
+            estimate = {"linestyle": "--", "label": f"{word}: estimate"}
+            axes[0].plot(x[finite], asked[finite], **estimate, **line)
+            axes[0].plot(x, own["steps"], label=f"{word}: needed", **line)
     axes[0].set_yscale("log")
     axes[0].set_ylabel(f"steps to relative risk {metrics['accuracy'].iloc[0]:g}")
     words = ["\n".join(t.split("_")) for t in targets]
@@ -86,10 +90,15 @@ def asked_and_needed(metrics: pd.DataFrame) -> Figure:
     final = final_rows(networks, LABELS)
     for i, target in enumerate(targets):
         for regime, part in final[final["target"] == target].groupby("regime", sort=False):
-            line = {"color": OTHERS[i % len(OTHERS)], "marker": MARKERS[i % len(MARKERS)]}
+            line = {"marker": MARKERS[i % len(MARKERS)]}
             line["linestyle"] = "-" if regime == "hidden" else "--"
-            line["label"] = target.replace("_", " ") if regime == final["regime"].iloc[0] else None
-            spread_line(axes[1], as_floats, part, "width", "relative_risk", **line)
+            for own, colour, words in by_scale(part, OTHERS[i % len(OTHERS)], scales):
+                first = regime == final["regime"].iloc[0]
+                line |= {
+                    "color": colour,
+                    "label": target.replace("_", " ") + words if first else None,
+                }
+                spread_line(axes[1], as_floats, own, "width", "relative_risk", **line)
     log_axes(axes[1], x="width $N$", y="relative risk at the end")
     mark(axes[1], sorted(final["width"].unique()))
     axes[1].set_title("solid: hidden layer; dashed: all layers", fontsize=8)

@@ -1,5 +1,6 @@
 """Learning curves of every learner over the theory of kernels and the lazy limit."""
 
+import itertools
 import math
 
 import numpy as np
@@ -11,6 +12,8 @@ from rf_limits.experiments.samples.sample_complexity import (
     KERNELS,
     LABELS,
     THEORY,
+    of_width,
+    widths_of,
 )
 from rf_limits.experiments.tables import final_rows
 from rf_limits.figures.curves import as_floats, log_axes, spread_line
@@ -31,15 +34,16 @@ def draw(metrics: pd.DataFrame) -> dict[str, Figure]:
 
 
 def sample_complexity(metrics: pd.DataFrame) -> Figure:
-    """Relative risk against n by d; theory dashed (faint: rough), degrees marked at d^k/k!."""
-    dims = sorted(metrics["dim"].unique())
-    figure, axes = new_figure(len(dims), height=3.4, width=3.4, sharey=True)
-    for axis, dim in zip(axes, dims, strict=True):
-        table = metrics[metrics["dim"] == dim]
+    """Relative risk against n by d and N; theory dashed (faint: rough), d^k/k! marked."""
+    dims, widths = sorted(metrics["dim"].unique()), widths_of(metrics)
+    panels = list(itertools.product(dims, widths))
+    figure, axes = new_figure(len(panels), height=3.4, width=3.4, sharey=True)
+    for axis, (dim, width) in zip(axes, panels, strict=True):
+        table = of_width(metrics[metrics["dim"] == dim], width)
         _measured(axis, final_rows(table[table["seed"].notna()], LABELS))
         _lines(axis, table)
         log_axes(axis, x="number of samples $n$", y=r"relative risk $E(f-f^*)^2/E f^{*2}$")
-        axis.set_title(f"d = {dim}", fontsize=8)
+        axis.set_title(f"d = {dim}" + (f", N = {width}" if len(widths) > 1 else ""), fontsize=8)
         axis.set_ylim(top=3.0)  # RF without ridge blow up where n = N
         low, high = axis.get_xlim()
         for k in range(1, 5):
@@ -72,9 +76,8 @@ def _measured(axis, final: pd.DataFrame) -> None:
 
 
 def _lines(axis, table: pd.DataFrame) -> None:
-    narrow = table["width"].isna() | (table["width"] == table["width"].min())
     for method in (*(f"{name}_{THEORY}" for name in (*KERNELS, FEATURES)), "lazy_limit"):
-        part = table[(table["method"] == method) & narrow]
+        part = table[table["method"] == method]
         if not len(part):
             continue
         part = part.sort_values("theory_num_train")

@@ -1,0 +1,61 @@
+"""Averages over seeds, and over nothing else: where several things differ, they are refused.
+
+Whatever takes a mean, a deviation, a median or an extreme over the rows of a table groups them
+here. A new field that a study lets vary can then be forgotten in a table or a figure, but not
+averaged away.
+"""
+
+from collections.abc import Sequence
+
+import pandas as pd
+from pandas.api.typing import DataFrameGroupBy
+
+SEED = "seed"
+_NAMED = 4  # columns in the message
+
+
+class PooledError(ValueError):
+    """Rows that differ in more than the seed would have been averaged."""
+
+
+def check_told_apart(table: pd.DataFrame, keys: Sequence[str]) -> None:
+    """Refuses a table in which ``keys`` do not tell its rows apart.
+
+    Args:
+      table: any.
+      keys: columns.
+
+    Raises:
+      PooledError: two rows with the same ``keys``, with the columns in which they differ.
+    """
+    again = table.duplicated(list(keys), keep=False)
+    if not again.any():
+        return
+    first = table[again].iloc[0]
+    same = [table[key].isna() if pd.isna(first[key]) else table[key].eq(first[key]) for key in keys]
+    rows = table[pd.concat(same, axis=1).fillna(False).astype(bool).all(axis=1)]
+    others = [name for name in table if name not in keys]
+    differing = [name for name in others if len(rows[name].drop_duplicates()) > 1]
+    raise PooledError(
+        f"rows must differ in {', '.join(keys)}, but {len(rows)} agree in them and differ in "
+        f"{', '.join(differing[:_NAMED]) or 'nothing'}."
+    )
+
+
+def over_seeds(
+    table: pd.DataFrame, by: str | Sequence[str], *, dropna: bool = True, sort: bool = True
+) -> DataFrameGroupBy:
+    """Groups of rows that differ in the seed alone, as ``table.groupby(by)`` has them.
+
+    Args:
+      table: with a column ``seed``.
+      by: columns that tell everything apart but seeds.
+      dropna: as of ``groupby``, whether rows with a null among ``by`` are left out.
+      sort: as of ``groupby``.
+
+    Raises:
+      PooledError: a group with two rows of one seed.
+    """
+    names = [by] if isinstance(by, str) else list(by)
+    check_told_apart(table.dropna(subset=names) if dropna else table, [*names, SEED])
+    return table.groupby(by if isinstance(by, str) else names, dropna=dropna, sort=sort)
