@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from rf_limits.experiments.fields import short_names
+from rf_limits.experiments.seeds import over_seeds
 from rf_limits.experiments.tables import CELL, final_rows
 from rf_limits.figures.curves import as_floats, log_axes, spread_line
 from rf_limits.figures.style import COLOURS, MARKERS, NAMES, shade, style
@@ -167,7 +168,7 @@ def _curves(axis, rows: pd.DataFrame) -> None:
     widths = sorted(networks["width"].unique())
     for line in _lines(networks):
         for width, part in line.rows.groupby("width"):
-            times = part.groupby("step")["time"].mean(skipna=False).to_numpy(float)
+            times = over_seeds(part, "step")["time"].mean(skipna=False).to_numpy(float)
             place = widths.index(width) / max(len(widths) - 1, 1)
             label = _named(rf"$N={width}$, $\alpha={scale:g}$", line.words)
             how = line.how | {"color": shade(COLOURS["network"], 1.0 - place), "marker": ""}
@@ -180,7 +181,7 @@ def _curves(axis, rows: pd.DataFrame) -> None:
         if len(part):  # the same function of time for every cell of a panel: the longest
             part = part[part[CELL] == part.loc[part["time"].idxmax(), CELL]]
             part = part.assign(point=part.groupby("seed")["time"].rank(method="first"))
-            means = part.groupby("point")[["time", "relative_risk"]].mean(skipna=False)
+            means = over_seeds(part, "point")[["time", "relative_risk"]].mean(skipna=False)
             x, y = (means[name].to_numpy(float) for name in ("time", "relative_risk"))
             axis.plot(x, y, color=COLOURS[method], ls="--", label=NAMES[method])
     log_axes(axis, x=r"time $\eta\,\times$ steps", y=r"relative risk $E(f-f^*)^2/E f^{*2}$")
@@ -209,7 +210,7 @@ def distances(rows: pd.DataFrame) -> pd.DataFrame:
 def _distances(axis, rows: pd.DataFrame) -> None:
     """Distance of risks to the infinite-width NTK's against width, with exponents."""
     for line in _lines(distances(rows)):
-        means = line.rows.groupby("width")["distance"].mean(skipna=False)
+        means = over_seeds(line.rows, "width")["distance"].mean(skipna=False)
         label = _named(rf"$\alpha={line.scale:g}$", line.words)
         if len(means) >= 2 and np.all(means.to_numpy(float) > 0):
             slope, _ = power_law(as_floats(means.index), means.to_numpy(float))

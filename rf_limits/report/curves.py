@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from rf_limits.experiments.limits import one_limit
+from rf_limits.experiments.seeds import over_seeds
 from rf_limits.figures.style import COLOURS, shade_in_hex
 
 _DIGITS = 5
@@ -52,13 +53,13 @@ def _flow(metrics: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Times and mean risks of the NTK's gradient flow, by measurement."""
     rows = metrics[(metrics["method"] == "ntk") & np.isfinite(metrics["time"].astype(float))]
     rows = rows[rows["time"] > 0]
-    order = rows.groupby("seed")["time"].rank(method="first")
-    means = rows.groupby(order)[["time", "risk"]].mean(skipna=False)
+    rows = rows.assign(point=rows.groupby("seed")["time"].rank(method="first"))
+    means = over_seeds(rows, "point")[["time", "risk"]].mean(skipna=False)
     return means["time"].to_numpy(float), means["risk"].to_numpy(float)
 
 
 def _width(width: int, rows: pd.DataFrame, flow: tuple[np.ndarray, np.ndarray]) -> dict[str, Any]:
-    by_step = rows.groupby("step")
+    by_step = over_seeds(rows, "step")
     times = by_step["time"].mean(skipna=False).to_numpy(float)
     risks = by_step["risk"]
     mean = risks.mean(skipna=False)

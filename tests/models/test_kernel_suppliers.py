@@ -204,7 +204,7 @@ def test_nothing_else_computes_kernels(monkeypatch):
     assert result.metrics.query("method == 'ntk'")["risk"].notna().all()
     limit = prepared.widths[0].infinite
     monkeypatch.setattr(ntk_curves, "ensemble_loss", partial(_supplied, limit))
-    ntk_curves._ensemble_rows(config, prepared, np.array([0.0, 1.0]), "ntk")
+    ntk_curves._ensemble_rows(config, prepared, np.array([0.0, 1.0]), "ntk", 1.0)
 
 
 def _supplied(limit, network, *arrays, **options):
