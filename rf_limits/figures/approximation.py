@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from rf_limits.experiments.seeds import over_seeds
+from rf_limits.figures.legends import shared_legend
 from rf_limits.figures.style import new_figure, style
 from rf_limits.theory.harmonics import multiplicity
 
@@ -54,7 +55,7 @@ def staircase(metrics: pd.DataFrame) -> Figure:
     axis.set_yscale("log")
     axis.set_xlabel("number of fixed features $p$")
     axis.set_ylabel(r"best relative risk $E(f-f^*)^2 / E f^{*2}$")
-    axis.legend(loc="lower left")
+    shared_legend(figure, [axis])
     return figure
 
 

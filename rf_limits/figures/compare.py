@@ -12,7 +12,8 @@ from rf_limits.experiments.fields import short_names
 from rf_limits.experiments.seeds import over_seeds
 from rf_limits.experiments.tables import CELL, final_rows
 from rf_limits.figures.curves import as_floats, log_axes, spread_line
-from rf_limits.figures.style import COLOURS, MARKERS, NAMES, shade, style
+from rf_limits.figures.legends import legend_above, shared_legend
+from rf_limits.figures.style import COLOURS, MARKERS, NAMES, shades, style
 from rf_limits.measure.scaling import power_law
 
 KERNELS = ("ntk", "nngp")
@@ -104,14 +105,17 @@ def _panels(table: pd.DataFrame, one: Callable) -> Figure:
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
     for axis, name in zip(grid.flat, shown, strict=False):
         one(axis, table[table["panel"] == name])
-        axis.set_title(textwrap.fill(name, 42), fontsize=7)
+        title = textwrap.fill(name, 42)
+        if one is _distances:
+            legend_above(axis, title)
+        else:
+            axis.set_title(title, fontsize=7)
         if axis not in grid[:, 0]:
             axis.set_ylabel("")
     for axis in grid.flat[len(shown) :]:
         axis.set_visible(False)
-    named = [axis for axis in grid.flat if axis.get_legend_handles_labels()[1]]
-    if named:
-        named[0].legend(fontsize=5.5)
+    if one is not _distances:  # whose legends have slopes, a panel each
+        shared_legend(figure, grid.flat)
     if len(names) > len(shown):
         figure.suptitle(f"the first {len(shown)} of {len(names)} problems", fontsize=7)
     return figure
@@ -129,12 +133,11 @@ class _Line(NamedTuple):
 def _lines(rows: pd.DataFrame) -> list[_Line]:
     """Lines of one panel: lazy scales by colour, what else differs by dashes and markers."""
     found = []
-    scales = sorted(rows["lazy_scale"].dropna().unique())
+    colours = shades(COLOURS["network"], rows["lazy_scale"].dropna())
     for i, words in enumerate(dict.fromkeys(rows["line"])):
-        for k, scale in enumerate(scales):
+        for k, (scale, colour) in enumerate(colours.items()):
             part = rows[(rows["line"] == words) & (rows["lazy_scale"] == scale)]
-            colour = shade(COLOURS["network"], k / max(len(scales) - 1, 1))
-            marker = MARKERS[(i * len(scales) + k) % len(MARKERS)]
+            marker = MARKERS[(i * len(colours) + k) % len(MARKERS)]
             how = {"color": colour, "marker": marker, "ls": _DASHES[i % len(_DASHES)]}
             if len(part):
                 found.append(_Line(part, scale, words, how))
@@ -165,13 +168,12 @@ def _curves(axis, rows: pd.DataFrame) -> None:
     networks = rows[(rows["method"] == "network") & (rows["step"] > 0)]
     scale = networks["lazy_scale"].max()
     networks = networks[networks["lazy_scale"] == scale]
-    widths = sorted(networks["width"].unique())
+    colours = shades(COLOURS["network"], networks["width"])
     for line in _lines(networks):
         for width, part in line.rows.groupby("width"):
             times = over_seeds(part, "step")["time"].mean(skipna=False).to_numpy(float)
-            place = widths.index(width) / max(len(widths) - 1, 1)
             label = _named(rf"$N={width}$, $\alpha={scale:g}$", line.words)
-            how = line.how | {"color": shade(COLOURS["network"], 1.0 - place), "marker": ""}
+            how = line.how | {"color": colours[width], "marker": ""}
             spread_line(
                 axis, lambda _, t=times: t, part, "step", "relative_risk", label=label, **how
             )
@@ -217,5 +219,3 @@ def _distances(axis, rows: pd.DataFrame) -> None:
             label += f", slope {slope:.2f}".replace("-", "\N{MINUS SIGN}")
         spread_line(axis, as_floats, line.rows, "width", "distance", label=label, **line.how)
     log_axes(axis, x="width $N$", y=r"$|R_N - R_{\rm NTK}|\,/\,E f^{*2}$ at the end")
-    if axis.lines:
-        axis.legend(fontsize=5.5)

@@ -4,10 +4,14 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import LogFormatterSciNotation, NullLocator
 
 from rf_limits.experiments.seeds import over_seeds
-from rf_limits.figures.style import shade
+from rf_limits.figures.style import shades
 
+_SHORT = 0.5  # decades of an axis with a number at each tick
+BEYOND = "_beyond"
+"""Label of marks for what lies beyond an axis."""
 _DRAWN = 1e-150, 1e150
 """Between which numbers are drawn: beyond, margins of logarithmic axes overflow."""
 
@@ -47,7 +51,7 @@ def spread_line(axis, x, table: pd.DataFrame, by: str, column: str, **line) -> N
 
 def by_scale(
     table: pd.DataFrame, colour: str, scales: Sequence[float]
-) -> Iterator[tuple[pd.DataFrame, str | tuple[float, float, float], str]]:
+) -> Iterator[tuple[pd.DataFrame, str, str]]:
     """Rows of every lazy scale with the colour and the end of the label of their line.
 
     A single scale has the whole colour and goes without saying; several go from dark to light.
@@ -57,12 +61,12 @@ def by_scale(
       colour: of all of them together.
       scales: that are drawn in the figure, ascending.
     """
-    for i, scale in enumerate(scales):
+    for scale, shade in shades(colour, scales).items():
         rows = table[table["lazy_scale"] == scale]
         if len(scales) == 1:
             yield rows, colour, ""
         elif len(rows):
-            yield rows, shade(colour, i / (len(scales) - 1)), rf", $\alpha={scale:g}$"
+            yield rows, shade, rf", $\alpha={scale:g}$"
 
 
 def as_floats(index) -> np.ndarray:
@@ -70,10 +74,67 @@ def as_floats(index) -> np.ndarray:
     return np.asarray(index, dtype=float)
 
 
+def limit_heights(axes: Sequence, low: float = 0.0, high: float = np.inf) -> None:
+    """Gives logarithmic y-axes the same ends, between ``low`` and ``high``, when all is drawn.
+
+    A triangle at the edge stands for each marker beyond it, and where a line leaves.
+
+    Args:
+      axes: of the panels.
+      low: least height.
+      high: largest height.
+    """
+    axes = [axis for axis in axes if axis.get_yscale() == "log"]
+    if not axes:
+        return
+    bottom = max(low, min(axis.dataLim.minposy for axis in axes))
+    top = min(high, max(axis.dataLim.y1 for axis in axes))
+    margin = max(top / bottom, 2.0) ** 0.05
+    bottom, top = max(low, bottom / margin), min(high, top * margin)
+    for axis in axes:
+        axis.set_ylim(bottom, top)
+        for line in list(axis.lines):
+            if line.get_transform() == axis.transData:  # not a line across
+                _mark_beyond(axis, line, bottom, top)
+
+
+def _mark_beyond(axis, line, bottom: float, top: float) -> None:
+    x, y = np.array(line.get_xydata(), dtype=float).T
+    for beyond, edge, marker, word in (
+        (y > top, top, "^", "above the axis"),
+        (y < bottom, bottom, "v", "below the axis"),
+    ):
+        if line.get_marker() in ("None", "", None):  # the first of those in a row
+            beyond = beyond & ~np.append(False, beyond[:-1])
+        if beyond.any():
+            look = {"marker": marker, "linestyle": "none", "markersize": 5.0}
+            shown = {"color": line.get_color(), "label": BEYOND, "clip_on": False}
+            axis.plot(x[beyond], np.full(beyond.sum(), edge), **look, **shown)
+            axis.plot([], [], color="0.4", label=word, **look)
+
+
 def mark(axis, values) -> None:
     """Marks the abscissae ``values`` of a logarithmic axis, and no others."""
     axis.set_xticks(values, [f"{v:g}" for v in values])
-    axis.minorticks_off()
+    axis.xaxis.set_minor_locator(NullLocator())
+
+
+class _Between(LogFormatterSciNotation):
+    """Numbers between powers of ten where fewer than two of those are in sight."""
+
+    def __init__(self, axis):
+        super().__init__(minor_thresholds=(np.inf, np.inf))
+        self.set_axis(axis)
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        """The number as text, or none: at 2 and 5, on short vertical axes at all places."""
+        low, high = np.log10(np.sort(self.axis.get_view_interval()))
+        if np.floor(high) - np.ceil(low) >= 1.0 or x <= 0.0:
+            return ""
+        few = high - low > _SHORT or self.axis.axis_name == "x"
+        if few and round(x / 10.0 ** np.floor(np.log10(x)), 6) not in (2.0, 5.0):
+            return ""
+        return super().__call__(x, pos)
 
 
 def log_axes(axis, *, x: str, y: str) -> None:
@@ -82,6 +143,8 @@ def log_axes(axis, *, x: str, y: str) -> None:
     if any(np.any(np.all(np.isfinite(xy), axis=1) & (xy[:, 1] > 0.0)) for xy in drawn):
         axis.set_xscale("log", base=2 if x.startswith("width") else 10)
         axis.set_yscale("log")
+        for one in (axis.xaxis, axis.yaxis)[int(x.startswith("width")) :]:
+            one.set_minor_formatter(_Between(one))
     else:
         middle = {"transform": axis.transAxes, "ha": "center", "va": "center"}
         axis.text(0.5, 0.5, "no finite positive value", **middle)

@@ -1,20 +1,17 @@
 """How much of each degree of the target has been learned, from a run's metrics table alone."""
 
-import math
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from rf_limits.experiments.seeds import SEED, check_told_apart, over_seeds
 from rf_limits.experiments.tables import final_rows, short_number
-from rf_limits.figures.style import COLOURS, MARKERS, NAMES, new_figure, shade
+from rf_limits.figures.legends import shared_legend
+from rf_limits.figures.style import COLOURS, MARKERS, NAMES, new_figure, shades
 
 _ENDS = ("linearized", "random_features", "tangent_features", "nngp", "ntk")
 _PANELS = 6  # at most; the last is "rest"
 _LEAST_WIDTH = 4.2  # inches, of the figure
-_ENTRY = 2.1  # inches, of the legend
 _LEAST_SHARE = 1e-10  # of E f*^2, of a degree that is drawn
 
 
@@ -40,31 +37,29 @@ def unlearned_by_degree(metrics: pd.DataFrame) -> Figure:
     """
     degrees = drawn_degrees(metrics)
     width = max(2.1, _LEAST_WIDTH / len(degrees))
-    figure, axes = new_figure(len(degrees), height=2.8, width=width, sharey=True)
+    figure, axes = new_figure(len(degrees), height=2.2, width=width, sharey=True)
     networks = metrics[(metrics["method"] == "network") & (metrics["step"] > 0)]
     widest = metrics["width"].max()
     networks = networks[networks["width"] == widest]
-    scales = sorted(networks["lazy_scale"].unique())
+    colours = shades(COLOURS["network"], networks["lazy_scale"])
     final = final_rows(metrics)
     final = final[final["width"].isna() | (final["width"] == widest)]
-    handles: dict[str, Line2D] = {}
     for axis, end in zip(axes, degrees, strict=True):
         last = 1.0
-        for i, scale in enumerate(scales):
+        for scale, colour in colours.items():
             part = networks[networks["lazy_scale"] == scale]
             shares = part[f"risk_degree_{end}"] / part[f"target_degree_{end}"]
             steps = over_seeds(part.assign(share=shares), "step")
             share = steps["share"]
             times = steps["time"].mean(skipna=False).to_numpy(float)
-            colour = shade(COLOURS["network"], i / max(len(scales) - 1, 1))
             label = rf"{NAMES['network']}, $\alpha={scale:g}$"
             mean = share.mean(skipna=False).to_numpy(float)
-            (handles[label],) = axis.plot(times, mean, color=colour)
+            axis.plot(times, mean, color=colour, label=label)
             ends = (share.min().to_numpy(float), share.max().to_numpy(float))
             spread = [np.where(np.isnan(mean), np.nan, end) for end in ends]
             axis.fill_between(times, *spread, color=colour, alpha=0.15, lw=0)
             last = max(last, times.max())
-        _end_values(axis, final, end, last, handles)
+        _end_values(axis, final, end, last)
         axis.axhline(1.0, color="0.6", linewidth=0.6)
         if any(np.any(np.asarray(line.get_ydata(), float) > 0.0) for line in axis.lines):
             axis.set_xscale("log")
@@ -72,15 +67,11 @@ def unlearned_by_degree(metrics: pd.DataFrame) -> Figure:
         axis.set_title(_title(end, metrics), fontsize=8)
         axis.set_xlabel("time")
     axes[0].set_ylabel(r"not learned $E(f_k-f^*_k)^2\,/\,E{f^*_k}^2$")
-    columns = min(len(handles), max(2, int(figure.get_figwidth() / _ENTRY)))
-    figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=columns)
-    figure.set_figheight(2.2 + 0.2 * math.ceil(len(handles) / columns))
+    shared_legend(figure, axes)
     return figure
 
 
-def _end_values(
-    axis, final: pd.DataFrame, end: str, last: float, handles: dict[str, Line2D]
-) -> None:
+def _end_values(axis, final: pd.DataFrame, end: str, last: float) -> None:
     """Final means of the methods that keep their features, side by side beyond ``last``."""
     for i, method in enumerate(_ENDS):
         rows = final[final["method"] == method]
@@ -91,7 +82,8 @@ def _end_values(
         check_told_apart(rows, [SEED])
         share = float(np.mean(rows[f"risk_degree_{end}"] / rows[f"target_degree_{end}"]))
         style = {"color": COLOURS[method], "marker": MARKERS[i], "linestyle": "none"}
-        (handles[f"{NAMES[method]}, end"],) = axis.plot([last * 1.6 ** (i + 1)], [share], **style)
+        style["label"] = f"{NAMES[method]}, end"
+        axis.plot([last * 1.6 ** (i + 1)], [share], **style)
 
 
 def _title(end: str, metrics: pd.DataFrame) -> str:

@@ -1,13 +1,14 @@
 """The paper's theorem in numbers: features, weights and correlations against d."""
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from rf_limits.experiments.hardness_growth import failures
 from rf_limits.experiments.seeds import over_seeds
-from rf_limits.figures.style import COLOURS, OTHERS, new_figure, shade, style
+from rf_limits.figures.legends import legend_above
+from rf_limits.figures.style import COLOURS, OTHERS, new_figure, shades, style
 
 _LIMITS = {
     "zero": ("-", "lazy limit, $b^*=0$"),
@@ -32,16 +33,15 @@ def hardness(metrics: pd.DataFrame) -> Figure:
     Features needed and measured beside the neurons that gradient descent needs; r max|u_i|
     needed and measured beside the trained neuron's; correlations of the wave.
     """
-    figure, (count, size, wave) = new_figure(3, height=3.3)
+    figure, (count, size, wave) = new_figure(3, height=4.8)
     _features(count, metrics)
     _weights(size, metrics)
     _wave(wave, metrics)
     for axis in (count, size, wave):
         axis.set_xlabel("dimension $d$")
-        if axis.get_legend_handles_labels()[1]:
-            axis.legend(loc="upper left" if axis is not wave else "best")
-        if axis is not wave:  # room for the legend above the steepest line
-            axis.set_ylim(top=2.0 * axis.get_ylim()[1])
+    legend_above(count, "features")
+    legend_above(size, "size of weights, $b^*=0$")
+    legend_above(wave, "the paper's wave")
     return figure
 
 
@@ -68,7 +68,6 @@ def _features(axis, metrics: pd.DataFrame) -> None:
         line = {"color": OTHERS[1], "linestyle": "", "label": label, "zorder": 5}
         axis.plot(failed["dim"].astype(float), heights, marker="x", **line)
     axis.set_ylabel(r"$\log_{10}$ features for risk 1/50 at $|w^*|=d^2$")
-    axis.set_title("features", loc="left", fontsize=8)
 
 
 def _trained(axis, metrics: pd.DataFrame, column: str) -> None:
@@ -77,16 +76,15 @@ def _trained(axis, metrics: pd.DataFrame, column: str) -> None:
     part = part[part["target_bias"] == "zero"]
     by = over_seeds(part, ["num_features", "dim"])["reached"]
     part = part[by.transform(lambda reached: (reached == 1.0).all()).astype(bool)]
-    groups = list(part.groupby("num_features"))
-    lightest = max(len(groups) - 1, 1)
-    for i, (width, rows) in enumerate(groups):
+    colours = shades(COLOURS["network"], part["num_features"])
+    for width, rows in part.groupby("num_features"):
         means = over_seeds(rows, "dim")[column].median().reset_index()
         steps = rows["steps"].astype(float)
         name = "one neuron" if width == 1 else f"{width} neurons"
         label = f"{name} trained by GD ({steps.min():.0f}-{steps.max():.0f} steps)"
         marker = "*" if width == 1 else "P"
-        colour = mpl.colors.to_rgba(COLOURS["network"], 1.0 - 0.4 * i / lightest)
-        _line(axis, means, column, marker + "-", color=colour, label=label, linewidth=0.8)
+        shape = {"color": colours[width], "linewidth": 0.8}
+        _line(axis, means, column, marker + "-", label=label, **shape)
 
 
 def _weights(axis, metrics: pd.DataFrame) -> None:
@@ -99,20 +97,22 @@ def _weights(axis, metrics: pd.DataFrame) -> None:
         _line(axis, part, column, shape, color=COLOURS["lazy_limit"], label=label)
     part = metrics[metrics["method"] == "frontier"]
     if len(part):
-        widths = sorted(part["num_features"].unique())
-        for i, width in enumerate(widths):
-            colour = shade(COLOURS["random_features"], i / max(len(widths) - 1, 1))
+        for width, colour in shades(COLOURS["random_features"], part["num_features"]).items():
             rows = part[part["num_features"] == width]
             label = f"measured, $r={width}$"
             _line(axis, rows, column, "o", color=colour, alpha=0.8, label=label)
     _trained(axis, metrics, column)
     axis.set_ylabel(r"$\log_{10}$ least $r\,\max|u_i|$ (unit-length features)")
-    axis.set_title("size of weights, $b^*=0$", loc="left", fontsize=8)
 
 
 def _wave(axis, metrics: pd.DataFrame) -> None:
-    """Correlation coefficients; symmetric log where they fall off the scale."""
-    column = "log10_correlation"
+    """Correlation coefficients, down a scale on which equal steps are powers of their logarithm.
+
+    Drawn is -log10 of them, on an inverted logarithmic axis whose ticks say the coefficients.
+    """
+    column = "minus_log10"
+    metrics = metrics.assign(minus_log10=-metrics["log10_correlation"].astype(float))
+    metrics = metrics[metrics["minus_log10"] > 0.0]
     part = metrics[metrics["method"] == "wave"]
     for i, (bias, rows) in enumerate(part.groupby("bias")):
         label = f"root mean square, feature bias {bias:g}"
@@ -122,6 +122,10 @@ def _wave(axis, metrics: pd.DataFrame) -> None:
             count = int(drawn["num_features"].iloc[0])
             label = f"largest of {count} features drawn, bias {bias:g}"
             _line(axis, drawn, column, "x", color=OTHERS[i % len(OTHERS)], label=label, alpha=0.8)
-    axis.set_yscale("symlog", linthresh=1.0)
-    axis.set_ylabel(r"$\log_{10}$ |correlation of $\psi$ with one feature|")
-    axis.set_title("the paper's wave", loc="left", fontsize=8)
+    axis.set_yscale("log")
+    axis.invert_yaxis()
+    low, high = sorted(axis.get_ylim())
+    axis.yaxis.set_major_locator(LogLocator(subs=(1.0,) if high > 100.0 * low else (1.0, 2.0, 5.0)))
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda v, _: rf"$10^{{-{v:g}}}$"))
+    axis.yaxis.set_minor_formatter(NullFormatter())
+    axis.set_ylabel(r"|correlation of $\psi$ with one feature|")

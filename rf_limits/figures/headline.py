@@ -10,7 +10,8 @@ from rf_limits.experiments.limits import SAMPLES, SECOND_MOMENT, one_limit
 from rf_limits.experiments.seeds import over_seeds
 from rf_limits.experiments.tables import CELL, final_rows
 from rf_limits.figures.curves import as_floats, log_axes
-from rf_limits.figures.style import COLOURS, LIMIT_LINES, MARKERS, NAMES, new_figure, shade, style
+from rf_limits.figures.legends import shared_legend
+from rf_limits.figures.style import COLOURS, LIMIT_LINES, MARKERS, NAMES, new_figure, shades, style
 
 _FEATURES = {
     "random_features": "width",
@@ -32,7 +33,7 @@ def headline(metrics: pd.DataFrame, limit: pd.DataFrame) -> Figure:
     """
     final = final_rows(metrics)
     with style():
-        figure, (axis,) = new_figure(1, height=4.3, width=4.0)
+        figure, (axis,) = new_figure(1, height=3.4, width=4.0)
         for i, (method, by) in enumerate(_FEATURES.items()):
             rows = final[final["method"] == method]
             if method == "linearized":  # the scales differ little: the lazy one
@@ -45,16 +46,15 @@ def headline(metrics: pd.DataFrame, limit: pd.DataFrame) -> Figure:
                 line = {"color": COLOURS[method], "linestyle": ":", "label": NAMES[method]}
                 axis.axhline(risks.mean(), **line)
         networks = final[final["method"] == "network"]
-        scales = sorted(networks["lazy_scale"].unique())
-        for i, scale in enumerate(scales):
-            colour = shade(COLOURS["network"], i / max(len(scales) - 1, 1))
+        colours = shades(COLOURS["network"], networks["lazy_scale"])
+        for i, (scale, colour) in enumerate(colours.items()):
             label = rf"{NAMES['network']}, $\alpha={scale:g}$"
             rows = networks[networks["lazy_scale"] == scale]
             line = {"color": colour, "marker": MARKERS[i % 4], "ls": "-", "ms": 5.5}
             _points(axis, rows, "parameters", label=label, **line)
         _limit(axis, limit, samples_limit(metrics))
         log_axes(axis, x="number of features $p$", y=r"population risk $E(f-f^*)^2$")
-        figure.legend(loc="outside upper left", ncols=2, columnspacing=1.0)
+        shared_legend(figure, [axis])
     return figure
 
 
@@ -119,16 +119,15 @@ def _cloud(figure: Figure, axis, means: pd.DataFrame, x: str) -> None:
         for i, method in enumerate(_FIXED)
     ]
     networks = means[means["method"] == "network"]
-    scales = sorted(networks["lazy_scale"].unique())
-    for i, scale in enumerate(scales):
-        colour = shade(COLOURS["network"], i / max(len(scales) - 1, 1))
+    colours = shades(COLOURS["network"], networks["lazy_scale"])
+    for i, (scale, colour) in enumerate(colours.items()):
         label = rf"{NAMES['network']}, $\alpha={scale:g}$"
         drawn.append((networks[networks["lazy_scale"] == scale], colour, MARKERS[i % 7], label))
     for part, colour, marker, label in drawn:
         if len(part):
             points = (part[name].to_numpy(float) for name in (x, "relative_risk"))
             axis.plot(*points, marker, color=colour, alpha=0.8, label=label)
-    figure.legend(loc="outside upper left", ncols=2, columnspacing=1.0)
+    shared_legend(figure, [axis])
 
 
 _RELATIVE = r"relative risk $E(f-f^*)^2/E f^{*2}$"
@@ -146,7 +145,7 @@ def against_limit(table: pd.DataFrame, labels: Sequence[str] = (CELL,)) -> Figur
     known = table.assign(relative_limit=limits)[limits > 0]
     means = _means(known, ("relative_limit", "relative_risk"), labels)
     with style():
-        figure, (axis,) = new_figure(1, height=4.3, width=4.0)
+        figure, (axis,) = new_figure(1, height=3.4, width=4.0)
         ends = means["relative_limit"].min() / 2, min(2 * means["relative_limit"].max(), 1.0)
         axis.plot(ends, ends, color=COLOURS["lazy_limit"], ls="-.", label=NAMES["lazy_limit"])
         _cloud(figure, axis, means, "relative_limit")
@@ -167,7 +166,7 @@ def against_functions(
     """
     means = _means(table, ("fixed_functions", "relative_risk"), labels)
     with style():
-        figure, (axis,) = new_figure(1, height=4.3, width=4.0)
+        figure, (axis,) = new_figure(1, height=3.4, width=4.0)
         for i, limit in enumerate(limits):
             line = {"color": COLOURS["lazy_limit"], "linestyle": "-.", "lw": 1.0}
             label = {"label": NAMES["lazy_limit"]} if i == 0 else {}

@@ -2,8 +2,9 @@
 
 import contextlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.style
@@ -40,6 +41,8 @@ NAMES = {
     "lattice_features": "lattice features",
     "lazy_limit": "lazy limit $R^*$",
 }
+REGIMES = {"hidden": COLOURS["network"], "all": OTHERS[0], "ntk": OTHERS[1]}
+"""Colours of networks that are coupled with features, by what is trained and how it begins."""
 _LIMIT = {"color": COLOURS["lazy_limit"], "zorder": 1}
 LIMIT_LINES = {
     "features_limit": _LIMIT | {"linestyle": "-.", "label": "lazy limit $R^*(P)$"},
@@ -79,7 +82,7 @@ def style() -> Iterator[None]:
         yield
 
 
-def shade(colour: str, position: float) -> tuple[float, float, float]:
+def _shade(colour: str, position: float) -> tuple[float, float, float]:
     """``colour`` darkened (position 0) to lightened (position 1)."""
     r, g, b = mpl.colors.to_rgb(colour)
     if position < 0.5:
@@ -89,9 +92,24 @@ def shade(colour: str, position: float) -> tuple[float, float, float]:
     return r + (1 - r) * mix, g + (1 - g) * mix, b + (1 - b) * mix
 
 
-def shade_in_hex(colour: str, position: float) -> str:
-    """The same as text, ``"#0072b2"``."""
-    return mpl.colors.to_hex(shade(colour, position))
+def shades(colour: str, values: Iterable[Any]) -> dict[Any, str]:
+    """Colours of widths, lazy scales or numbers of samples, the same way in every figure.
+
+    Args:
+      colour: of their method.
+      values: numbers in any order.
+
+    Returns:
+      By value, ascending: from dark for the smallest to light for the largest; ``colour`` itself
+      for a single one.
+    """
+    ordered = sorted(set(values))
+    last = len(ordered) - 1
+    places = [i / last for i in range(len(ordered))] if last > 0 else [0.5] * len(ordered)
+    return {
+        value: mpl.colors.to_hex(_shade(colour, place))
+        for value, place in zip(ordered, places, strict=True)
+    }
 
 
 def new_figure(

@@ -9,7 +9,8 @@ from rf_limits.experiments.seeds import over_seeds
 from rf_limits.experiments.tables import final_rows
 from rf_limits.figures.curves import as_floats, drawable, log_axes, spread_line
 from rf_limits.figures.degrees import drawn_degrees, unlearned_by_degree
-from rf_limits.figures.style import COLOURS, LIMIT_LINES, MARKERS, NAMES, new_figure, shade, style
+from rf_limits.figures.legends import legend_above, shared_legend
+from rf_limits.figures.style import COLOURS, LIMIT_LINES, MARKERS, NAMES, new_figure, shades, style
 from rf_limits.measure.scaling import power_law
 
 _SCALING_LABELS = {
@@ -37,11 +38,6 @@ def _scales(metrics: pd.DataFrame) -> list[float]:
     return sorted(metrics["lazy_scale"].dropna().unique())
 
 
-def _shade(scales: list[float], scale: float, method: str):
-    position = scales.index(scale) / max(len(scales) - 1, 1)
-    return shade(COLOURS[method], position)
-
-
 def risk_against_width(metrics: pd.DataFrame) -> Figure:
     """Final risk of all methods against width; weight movement and NTK drift beside it."""
     final = final_rows(metrics)
@@ -64,6 +60,7 @@ def movement_and_drift(metrics: pd.DataFrame) -> Figure:
 
 def _risk_panel(axis, final: pd.DataFrame) -> None:
     scales = _scales(final)
+    colours = shades(COLOURS["network"], scales)
     for method in ("random_features", "tangent_features"):
         rows = final[final["method"] == method]
         if len(rows):
@@ -80,7 +77,7 @@ def _risk_panel(axis, final: pd.DataFrame) -> None:
         part = final[(final["method"] == "network") & (final["lazy_scale"] == scale)]
         if len(part):
             line = {
-                "color": _shade(scales, scale, "network"),
+                "color": colours[scale],
                 "marker": MARKERS[i % len(MARKERS)],
                 "label": rf"{NAMES['network']}, $\alpha={scale:g}$",
             }
@@ -92,7 +89,7 @@ def _risk_panel(axis, final: pd.DataFrame) -> None:
             axis.axhline(mean, color=COLOURS[method], linestyle=":", label=NAMES[method])
     _limit_lines(axis, final[final["method"] == "network"], "width")
     log_axes(axis, x="width $N$", y=r"population risk $E(f-f^*)^2$")
-    axis.legend(ncols=2, loc="lower left", bbox_to_anchor=(-0.18, 1.0), columnspacing=1.0)
+    legend_above(axis, ncols=2, columnspacing=1.0)
 
 
 def _limit_lines(axis, networks: pd.DataFrame, x: str) -> None:
@@ -120,8 +117,8 @@ def _limit_lines(axis, networks: pd.DataFrame, x: str) -> None:
 
 def _scaling_panel(axis, final: pd.DataFrame, column: str) -> None:
     networks = final[final["method"] == "network"]
-    scales = _scales(networks)
-    for i, scale in enumerate(scales):
+    colours = shades(COLOURS["network"], networks["lazy_scale"].dropna())
+    for i, (scale, colour) in enumerate(colours.items()):
         part = networks[networks["lazy_scale"] == scale]
         means = over_seeds(part, "width")[column].mean(skipna=False)
         label = rf"$\alpha={scale:g}$"
@@ -129,14 +126,14 @@ def _scaling_panel(axis, final: pd.DataFrame, column: str) -> None:
             slope, _ = power_law(as_floats(means.index), means.to_numpy(float))
             label += f", slope {slope:.2f}".replace("-", "\N{MINUS SIGN}")
         line = {
-            "color": _shade(scales, scale, "network"),
+            "color": colour,
             "marker": MARKERS[i % len(MARKERS)],
             "label": label,
         }
         spread_line(axis, as_floats, part, "width", column, **line)
     log_axes(axis, x="width $N$", y=_SCALING_LABELS[column])
-    if scales:
-        axis.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0))
+    if colours:
+        legend_above(axis)
 
 
 def risk_against_time(metrics: pd.DataFrame) -> Figure:
@@ -145,6 +142,7 @@ def risk_against_time(metrics: pd.DataFrame) -> Figure:
     trained = metrics[metrics["method"].isin(["network", "linearized"]) & (metrics["step"] > 0)]
     widest = trained[trained["width"] == trained["width"].max()]
     scales = _scales(widest)
+    colours = shades(COLOURS["network"], scales)
 
     for method, line_style in (("linearized", "--"), ("network", "-")):
         for scale in scales:
@@ -153,7 +151,7 @@ def risk_against_time(metrics: pd.DataFrame) -> Figure:
                 continue
             shown = method == "network" or scale == scales[0]
             name = NAMES[method] + (rf", $\alpha={scale:g}$" if method == "network" else "")
-            colour = _shade(scales, scale, method) if method == "network" else COLOURS[method]
+            colour = colours[scale] if method == "network" else COLOURS[method]
             times = over_seeds(part, "step")["time"].mean(skipna=False).to_numpy(float)
             line = {"color": colour, "linestyle": line_style, "label": name if shown else None}
             spread_line(axis, lambda _, t=times: t, part, "step", "risk", **line)
@@ -171,5 +169,5 @@ def risk_against_time(metrics: pd.DataFrame) -> Figure:
     log_axes(axis, x="time: learning rate x steps", y=r"population risk $E(f-f^*)^2$")
     width = int(widest["width"].iloc[0]) if len(widest) else 0
     axis.set_title(f"width {width}", fontsize=8)
-    axis.legend(loc="best")
+    shared_legend(figure, [axis])
     return figure

@@ -8,7 +8,7 @@ import pandas as pd
 
 from rf_limits.experiments.limits import one_limit
 from rf_limits.experiments.seeds import over_seeds
-from rf_limits.figures.style import COLOURS, shade_in_hex
+from rf_limits.figures.style import COLOURS, shades
 
 _DIGITS = 5
 
@@ -35,9 +35,9 @@ def finite_and_infinite(metrics: pd.DataFrame, label: str = "") -> list[dict[str
         moments = (rows["risk"] / rows["relative_risk"]).replace([np.inf, -np.inf], np.nan)
         name = f"{label}, alpha = {scale:g}" if label else f"alpha = {scale:g}"
         widths = [_width(int(n), part, flow) for n, part in rows.groupby("width")]
-        for i, one in enumerate(widths):
-            lightness = 1.0 - i / max(len(widths) - 1, 1)
-            one["colour"] = shade_in_hex(COLOURS["network"], lightness)
+        colours = shades(COLOURS["network"], [one["width"] for one in widths])
+        for one in widths:
+            one["colour"] = colours[one["width"]]
         found.append(
             {
                 "name": name,

@@ -5,9 +5,15 @@ from matplotlib.figure import Figure
 
 from rf_limits.experiments.dynamics.chizat import ends
 from rf_limits.figures.curves import as_floats, log_axes, spread_line
+from rf_limits.figures.legends import legend_above
 from rf_limits.figures.style import COLOURS, MARKERS, OTHERS, new_figure, style
 
 _PREFACTORS = {"m^-0.5": r"$1/\sqrt{m}$ (lazy)", "m^-1": r"$1/m$ (mean field)"}
+_TITLES = {
+    "scale": "gradient descent, n = 1000",
+    "width": "gradient descent by width",
+    "stream": "population SGD",
+}
 _LOSSES = {
     "test_loss": ("end of training", COLOURS["network"]),
     "best_test_loss": ("best over time", OTHERS[0]),
@@ -29,14 +35,14 @@ def chizat(metrics: pd.DataFrame) -> Figure:
     """Losses against tau on samples, against width by prefactor, and against tau in one pass."""
     table = ends(metrics)
     parts = [name for name in ("scale", "width", "stream") if (table["part"] == name).any()]
-    figure, axes = new_figure(len(parts), height=3.0, width=3.0)
+    figure, axes = new_figure(len(parts), height=3.5, width=3.0)
     for axis, name in zip(axes, parts, strict=True):
         rows = table[table["part"] == name]
         if name == "width":
             _widths(axis, rows)
         else:
             _scales(axis, rows, one_pass=name == "stream")
-        axis.legend(loc="best")
+        legend_above(axis, _TITLES[name])
     return figure
 
 
@@ -46,10 +52,10 @@ def _scales(axis, rows: pd.DataFrame, *, one_pass: bool) -> None:
             continue
         shown = column.replace("test_loss", "risk") if one_pass else column
         line = {"color": colour, "marker": MARKERS[i], "label": label}
+        line["linestyle"] = "--" if column == "best_test_loss" else "-"  # both may be the same
         spread_line(axis, as_floats, rows, "tau", shown, **line)
     y = "population loss" if one_pass else "loss on 1000 points"
     log_axes(axis, x=r"initialization scale $\tau$", y=y)
-    axis.set_title("population SGD" if one_pass else "gradient descent, n = 1000", fontsize=8)
 
 
 def _widths(axis, rows: pd.DataFrame) -> None:

@@ -8,7 +8,8 @@ from rf_limits.experiments.dynamics.lazy_width import CELLS, LABELS, cells_of, f
 from rf_limits.experiments.seeds import over_seeds
 from rf_limits.experiments.tables import final_rows, with_scale
 from rf_limits.figures.curves import as_floats, by_scale, log_axes, spread_line
-from rf_limits.figures.style import COLOURS, MARKERS, OTHERS, new_figure, shade, style
+from rf_limits.figures.legends import legend_above
+from rf_limits.figures.style import COLOURS, MARKERS, OTHERS, new_figure, shades, style
 
 _COLOURS = {  # of the first activation; others have those that follow
     "ntk": COLOURS["network"],
@@ -69,7 +70,7 @@ def lazy_width(metrics: pd.DataFrame) -> Figure:
                     spread_line(axis, as_floats, group, "width", "kernel_fluctuation", **line)
         _half(axis, final, column)
         log_axes(axis, x="width $N$", y=label)
-        axis.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0))
+        legend_above(axis)
     return figure
 
 
@@ -105,23 +106,21 @@ def kernels(metrics: pd.DataFrame) -> Figure:
     scales = sorted(networks["lazy_scale"].unique())
     ends = dict.fromkeys([names[0], names[-1]])
     shown = [(name, scale) for name in ends for scale in scales]
-    widths = sorted(networks["width"].unique())
     figure = Figure(figsize=(2.5 * len(_KERNELS), 2.5 * len(shown)), layout="constrained")
     axes = figure.subplots(len(shown), len(_KERNELS), squeeze=False)
     for row, (name, scale) in zip(axes, shown, strict=True):
         part = networks[networks["parameterization"] == name]
         part = part[part["lazy_scale"] == scale]
         for axis, (column, label) in zip(row, _KERNELS.items(), strict=True):
-            for i, width in enumerate(widths):
+            for width, colour in shades(_COLOURS[name], networks["width"]).items():
                 rows = part[part["width"] == width]
                 if column == "infinite_alignment":
                     rows = rows.assign(infinite_alignment=1.0 - rows["infinite_alignment"])
-                line = {
-                    "color": shade(_COLOURS[name], i / max(len(widths) - 1, 1)),
-                    "label": f"N = {width}",
-                }
+                line = {"color": colour, "label": f"N = {width}"}
                 spread_line(axis, as_floats, rows, "step", column, **line)
             log_axes(axis, x="steps", y=label)
+            if column == "effective_rank":  # of one order: logarithmic ticks would be few
+                axis.set_yscale("linear")
             axis.set_title(with_scale(_NAMES[name], scale, scales), fontsize=8)
         row[-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure

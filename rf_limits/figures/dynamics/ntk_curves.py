@@ -6,8 +6,9 @@ from matplotlib.figure import Figure
 
 from rf_limits.experiments.dynamics.ntk_curves import THEORY, scales_of
 from rf_limits.experiments.tables import with_scale
-from rf_limits.figures.curves import as_floats, log_axes, spread_line
-from rf_limits.figures.style import COLOURS, NAMES, new_figure, shade, style
+from rf_limits.figures.curves import as_floats, limit_heights, log_axes, spread_line
+from rf_limits.figures.legends import shared_legend
+from rf_limits.figures.style import COLOURS, NAMES, new_figure, shades, style
 
 _TITLES = {"ntk": "both layers: NTK", "nngp": "output layer: NNGP"}
 
@@ -25,21 +26,18 @@ def draw(metrics: pd.DataFrame) -> dict[str, Figure]:
 def _networks(axis, table: pd.DataFrame, column: str) -> None:
     """Networks of every width against time, mean and range over seeds."""
     networks = table[(table["method"] == "network") & (table["time"] > 0)]
-    widths = sorted(networks["width"].unique())
-    for i, width in enumerate(widths):
+    for width, colour in shades(COLOURS["network"], networks["width"]).items():
         part = networks[networks["width"] == width]
-        line = {
-            "color": shade(COLOURS["network"], i / max(len(widths) - 1, 1)),
-            "label": f"N = {width}",
-        }
+        line = {"color": colour, "label": f"N = {width}"}
         spread_line(axis, as_floats, part, "time", column, **line)
 
 
-def _band(axis, table: pd.DataFrame, column: str, colour: str) -> None:
+def _band(axis, table: pd.DataFrame, column: str, kernel: str) -> None:
     """The ensemble's mean and two standard deviations."""
     theory = table[(table["method"] == THEORY) & (table["time"] > 0)].sort_values("time")
     times, mean, std = (theory[name].to_numpy(float) for name in ("time", column, f"{column}_std"))
-    axis.plot(times, mean, color=colour, linestyle="--", label="infinite width")
+    colour = COLOURS[kernel]
+    axis.plot(times, mean, color=colour, linestyle="--", label=NAMES[kernel])
     low = np.maximum(mean - 2 * std, 1e-3 * mean)
     axis.fill_between(times, low, mean + 2 * std, color=colour, alpha=0.2, lw=0)
 
@@ -58,11 +56,11 @@ def ntk_curves(metrics: pd.DataFrame) -> Figure:
         table = metrics[metrics["part"] == part]
         table = table[table["lazy_scale"].isna() | (table["lazy_scale"] == scale)]
         _networks(axis, table, column)
-        _band(axis, table, column, COLOURS[part])
+        _band(axis, table, column, part)
         log_axes(axis, x="time: learning rate x steps", y=column.replace("_", "ing "))
         axis.set_ylabel({"train_loss": "training loss", "test_loss": "test loss"}[column])
         axis.set_title(with_scale(_TITLES[part], scale, scales), fontsize=8)
-    axes[0].legend(loc="lower left")
+    shared_legend(figure, figure.axes)
     return figure
 
 
@@ -87,8 +85,9 @@ def degrees(metrics: pd.DataFrame) -> Figure:
         )
         log_axes(axis, x="time", y="population risk")
         start = float(theory[name].iloc[0])
-        axis.set_ylim(1e-4 * start, 2.0 * start)
-        title = "all degrees" if name == "risk" else f"degree {name.rsplit('_', 1)[1]}"
+        limit_heights([axis], low=1e-4 * start)
+        end = name.rsplit("_", 1)[1] if name != "risk" else "all"
+        title = {"all": "all degrees", "rest": "all higher degrees"}.get(end, f"degree {end}")
         axis.set_title(title, fontsize=8)
-    axes[0].legend(loc="lower left")
+    shared_legend(figure, axes)
     return figure

@@ -7,8 +7,9 @@ from matplotlib.figure import Figure
 from rf_limits.experiments.dynamics.single_neuron import LABELS
 from rf_limits.experiments.fits import steps_to_threshold
 from rf_limits.experiments.tables import final_rows
-from rf_limits.figures.curves import as_floats, log_axes, mark, spread_line
-from rf_limits.figures.style import COLOURS, MARKERS, OTHERS, new_figure, shade, style
+from rf_limits.figures.curves import as_floats, limit_heights, log_axes, mark, spread_line
+from rf_limits.figures.legends import shared_legend
+from rf_limits.figures.style import COLOURS, MARKERS, OTHERS, new_figure, shades, style
 
 _LEAST_RISK = 1e-8  # drawn; one neuron reaches zero, which comes out as +-1e-16
 
@@ -26,15 +27,15 @@ def draw(metrics: pd.DataFrame) -> dict[str, Figure]:
 def _students(metrics: pd.DataFrame) -> list[tuple[str, float, dict]]:
     """Students with how they are drawn: one neuron, then networks by scale."""
     pairs = metrics[["student", "lazy_scale"]].dropna().drop_duplicates()
-    scales = sorted(pairs[pairs["student"] == "network"]["lazy_scale"])
+    colours = shades(COLOURS["network"], pairs[pairs["student"] == "network"]["lazy_scale"])
     width = metrics["width"].max()
     found = []
     if (pairs["student"] == "one neuron").any():
         line = {"color": OTHERS[1], "marker": "o", "label": "one neuron"}
         found.append(("one neuron", 1.0, line))
-    for i, scale in enumerate(scales):
+    for i, (scale, colour) in enumerate(colours.items()):
         line = {
-            "color": shade(COLOURS["network"], i / max(len(scales) - 1, 1)),
+            "color": colour,
             "marker": MARKERS[1 + i % (len(MARKERS) - 1)],
             "label": rf"N = {width}, $\alpha={scale:g}$",
         }
@@ -83,11 +84,11 @@ def single_neuron(metrics: pd.DataFrame) -> Figure:
     axes[3].set_xscale("log")
     axes[3].set(xlabel="dimension $d$", ylabel=r"share of $\sum_i|u_i||w_i|$ within 26° of $w^*$")
     log_axes(axes[4], x="dimension $d$", y=f"steps to relative risk {threshold:g}")
-    for axis in axes[:2]:
-        axis.set_ylim(_LEAST_RISK, 3.0)
+    limit_heights(axes[:2], low=_LEAST_RISK)
     for axis in axes[1:]:
         mark(axis, sorted(final["dim"].unique()))
     if len(kinds) > 1:
-        axes[1].set_title(f"solid: {kinds[0]}, dashed: {kinds[1]} data", fontsize=8)
-    axes[0].legend(loc="lower right", bbox_to_anchor=(1.06, 0.3), handlelength=0.8)
+        for kind, dashes in zip(kinds, ("-", "--"), strict=False):
+            axes[1].plot([], [], color="0.4", linestyle=dashes, label=f"{kind} data")
+    shared_legend(figure, axes)
     return figure

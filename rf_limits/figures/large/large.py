@@ -7,9 +7,10 @@ from matplotlib.figure import Figure
 from rf_limits.experiments.large.large import final_fits
 from rf_limits.experiments.large.theory import THEORY
 from rf_limits.experiments.large.validation import METHODS
-from rf_limits.figures.curves import as_floats, log_axes, spread_line
-from rf_limits.figures.samples.theory_line import theory_line
-from rf_limits.figures.style import COLOURS, MARKERS, NAMES, new_figure, shade, style
+from rf_limits.figures.curves import as_floats, limit_heights, log_axes, spread_line
+from rf_limits.figures.legends import shared_legend
+from rf_limits.figures.samples.theory_line import LARGEST_RISK, theory_line
+from rf_limits.figures.style import COLOURS, MARKERS, NAMES, new_figure, shades, style
 
 
 def draw(metrics: pd.DataFrame) -> dict[str, Figure]:
@@ -31,10 +32,9 @@ def _lines(table: pd.DataFrame) -> list[tuple[str, int | None, dict]]:
     for method in METHODS:
         part = table[table["method"] == method]
         widths = sorted(int(w) for w in part["width"].dropna().unique())
-        for i, width in enumerate(widths or ([None] if len(part) else [])):
-            colour = COLOURS[method]
-            if len(widths) > 1:
-                colour = shade(colour, i / (len(widths) - 1))
+        colours = shades(COLOURS[method], widths)
+        for width in widths or ([None] if len(part) else []):
+            colour = COLOURS[method] if width is None else colours[width]
             label = NAMES[method] if width is None else f"{NAMES[method]}, N = {width}"
             look = {"color": colour, "label": label, "marker": MARKERS[len(found) % len(MARKERS)]}
             found.append((method, width, look))
@@ -56,7 +56,8 @@ def risk(metrics: pd.DataFrame) -> Figure:
         theory = _of(metrics, f"{method}_{THEORY}", width).sort_values("num_train")
         theory_line(axis, theory, "num_train", look["color"])
     log_axes(axis, x="number of samples $n$", y=r"relative risk $E(f-f^*)^2/E f^{*2}$")
-    axis.legend(loc="best", fontsize=5.5)
+    limit_heights([axis], high=LARGEST_RISK)
+    shared_legend(figure, [axis])
     return figure
 
 
@@ -73,5 +74,5 @@ def residuals(metrics: pd.DataFrame) -> Figure:
             label = None
     log_axes(axis, x="iteration of conjugate gradients", y=r"relative residual $|r|/|b|$")
     axis.set_xscale("linear")
-    axis.legend(loc="best", fontsize=5.5)
+    shared_legend(figure, [axis])
     return figure

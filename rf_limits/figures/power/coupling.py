@@ -6,9 +6,9 @@ from matplotlib.figure import Figure
 
 from rf_limits.experiments.power.coupling import estimates, fits, suprema
 from rf_limits.figures.curves import as_floats, by_scale, log_axes, spread_line
-from rf_limits.figures.style import COLOURS, MARKERS, OTHERS, new_figure, style
+from rf_limits.figures.legends import legend_above
+from rf_limits.figures.style import MARKERS, REGIMES, new_figure, style
 
-_COLOURS = {"hidden": COLOURS["network"], "all": OTHERS[0], "ntk": OTHERS[1]}
 _NAMES = {
     "hidden": r"hidden layer, $u_i=\pm1$",
     "all": "all layers, $u_0=0$",
@@ -38,9 +38,10 @@ def coupling(metrics: pd.DataFrame) -> Figure:
     found = {(r["regime"], r["lazy_scale"], r["measurement"]): r for r in fits(metrics)}
     figure, axes = new_figure(len(_PANELS), height=3.5, width=2.8)
     for axis, (column, label) in zip(axes, _PANELS.items(), strict=True):
+        dashed = False
         for i, regime in enumerate(table["regime"].unique()):
             part = table[table["regime"] == regime]
-            for rows, colour, words in by_scale(part, _COLOURS[regime], scales):
+            for rows, colour, words in by_scale(part, REGIMES[regime], scales):
                 scale = rows["lazy_scale"].iloc[0]
                 fit = found.get((regime, scale, column))
                 slope = "" if fit is None else f": {fit['width_exponent']:.2f}"
@@ -55,7 +56,9 @@ def coupling(metrics: pd.DataFrame) -> Figure:
                     own = own.sort_values("width")
                     x, y = (np.asarray(own[c], float) for c in ("width", column))
                     axis.plot(x, y, color=colour, linestyle="--", lw=0.9)
-                    axis.set_title("dashed: estimate", fontsize=7, loc="right", y=0.93)
+                    dashed = True
         log_axes(axis, x="width $N$", y=label)
-        axis.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0))
+        if dashed:
+            axis.plot([], [], color="0.4", linestyle="--", lw=0.9, label="estimate")
+        legend_above(axis)
     return figure

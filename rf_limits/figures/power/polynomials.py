@@ -7,10 +7,18 @@ from matplotlib.figure import Figure
 from rf_limits.experiments.power.polynomials import FITTED, LABELS, practice, scales_of
 from rf_limits.experiments.power.regimes import COUPLED
 from rf_limits.experiments.tables import final_rows
-from rf_limits.figures.curves import as_floats, by_scale, log_axes, mark, spread_line
-from rf_limits.figures.style import COLOURS, MARKERS, NAMES, OTHERS, new_figure, style
+from rf_limits.figures.curves import (
+    as_floats,
+    by_scale,
+    limit_heights,
+    log_axes,
+    mark,
+    spread_line,
+)
+from rf_limits.figures.legends import legend_above, shared_legend
+from rf_limits.figures.samples.theory_line import LARGEST_RISK
+from rf_limits.figures.style import COLOURS, MARKERS, NAMES, OTHERS, REGIMES, new_figure, style
 
-_REGIMES = {"hidden": COLOURS["network"], "all": OTHERS[0], "ntk": OTHERS[1]}
 _WORDS = {"hidden": "hidden layer", "all": r"all layers, $u_0=0$", "ntk": "all, Gaussian $u_0$"}
 _FEATURES = ("random_features", "tangent_features", "nngp", "ntk")
 
@@ -42,11 +50,11 @@ def polynomials(metrics: pd.DataFrame) -> Figure:
                 spread_line(axis, as_floats, part, "num_train", "relative_risk", **line)
         axis.axhline(float(metrics["accuracy"].iloc[0]), color="0.6", lw=0.6)
         log_axes(axis, x="samples", y=r"relative risk $E(f-f^*)^2/E f^{*2}$")
-        axis.set_ylim(top=3.0)
         axis.set_title(target.replace("_", " "), fontsize=8)
         if axis is not axes[0]:
             axis.set_ylabel("")
-    axes[len(axes) // 2].legend(loc="lower left", fontsize=5.5)
+    limit_heights(axes, high=LARGEST_RISK)
+    shared_legend(figure, axes)
     return figure
 
 
@@ -57,7 +65,7 @@ def _trained(axis, table: pd.DataFrame, scales: list[float]) -> None:
         rows = table[table["regime"] == regime]
         for name, look in (("network", "-"), (method, "--")):
             part = rows[rows["method"] == name]
-            for own, colour, words in by_scale(part, _REGIMES[regime], scales):
+            for own, colour, words in by_scale(part, REGIMES[regime], scales):
                 if not len(own):
                     continue
                 label = f"{_WORDS[regime]}{'' if name == 'network' else ', RF'}{words}"
@@ -70,9 +78,9 @@ def asked_and_needed(metrics: pd.DataFrame) -> Figure:
     table = practice(metrics)
     targets, scales = list(metrics["target"].unique()), scales_of(metrics)
     places = {target: i for i, target in enumerate(targets)}
-    figure, axes = new_figure(2, height=3.2, width=3.6)
+    figure, axes = new_figure(2, height=3.7, width=3.6)
     for i, (regime, group) in enumerate(table.groupby("regime", sort=False)):
-        for own, colour, words in by_scale(group, _REGIMES[regime], scales):
+        for own, colour, words in by_scale(group, REGIMES[regime], scales):
             x = np.array([places[t] for t in own["target"]], float)
             line = {"color": colour, "marker": MARKERS[i]}
             asked = own["asked_steps"].to_numpy(float)
@@ -85,7 +93,7 @@ def asked_and_needed(metrics: pd.DataFrame) -> Figure:
     axes[0].set_ylabel(f"steps to relative risk {metrics['accuracy'].iloc[0]:g}")
     words = ["\n".join(t.split("_")) for t in targets]
     axes[0].set_xticks(range(len(targets)), words, fontsize=6)
-    axes[0].legend(loc="best", fontsize=6, handlelength=3.5)
+    legend_above(axes[0], handlelength=3.5)
     networks = metrics[(metrics["method"] == "network") & (metrics["regime"] != FITTED)]
     final = final_rows(networks, LABELS)
     for i, target in enumerate(targets):
@@ -101,6 +109,5 @@ def asked_and_needed(metrics: pd.DataFrame) -> Figure:
                 spread_line(axes[1], as_floats, own, "width", "relative_risk", **line)
     log_axes(axes[1], x="width $N$", y="relative risk at the end")
     mark(axes[1], sorted(final["width"].unique()))
-    axes[1].set_title("solid: hidden layer; dashed: all layers", fontsize=8)
-    axes[1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=6)
+    legend_above(axes[1], "solid: hidden layer; dashed: all layers", ncols=2)
     return figure

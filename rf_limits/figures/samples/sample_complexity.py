@@ -16,9 +16,10 @@ from rf_limits.experiments.samples.sample_complexity import (
     widths_of,
 )
 from rf_limits.experiments.tables import final_rows
-from rf_limits.figures.curves import as_floats, log_axes, spread_line
-from rf_limits.figures.samples.theory_line import theory_line
-from rf_limits.figures.style import COLOURS, MARKERS, NAMES, new_figure, shade, style
+from rf_limits.figures.curves import as_floats, limit_heights, log_axes, spread_line
+from rf_limits.figures.legends import shared_legend
+from rf_limits.figures.samples.theory_line import LARGEST_RISK, theory_line
+from rf_limits.figures.style import COLOURS, MARKERS, NAMES, new_figure, shades, style
 
 _FIXED = ("random_features", "tangent_features", *KERNELS)
 
@@ -44,7 +45,6 @@ def sample_complexity(metrics: pd.DataFrame) -> Figure:
         _lines(axis, table)
         log_axes(axis, x="number of samples $n$", y=r"relative risk $E(f-f^*)^2/E f^{*2}$")
         axis.set_title(f"d = {dim}" + (f", N = {width}" if len(widths) > 1 else ""), fontsize=8)
-        axis.set_ylim(top=3.0)  # RF without ridge blow up where n = N
         low, high = axis.get_xlim()
         for k in range(1, 5):
             at = dim**k / math.factorial(k)
@@ -52,7 +52,8 @@ def sample_complexity(metrics: pd.DataFrame) -> Figure:
                 axis.axvline(at, color="0.6", lw=0.6, linestyle=":")
                 place = {"transform": axis.get_xaxis_transform(), "fontsize": 6, "color": "0.4"}
                 axis.text(at, 0.01, rf" $d^{k}/{k}!$" if k > 1 else " $d$", **place)
-    axes[0].legend(loc="lower left", fontsize=5.5)
+    limit_heights(axes, high=LARGEST_RISK)
+    shared_legend(figure, axes)
     return figure
 
 
@@ -64,11 +65,11 @@ def _measured(axis, final: pd.DataFrame) -> None:
             line["linestyle"] = "-" if method == "tangent_features" else "none"
             spread_line(axis, as_floats, part, "num_train", "relative_risk", **line)
     networks = final[final["method"] == "network"]
-    scales = sorted(networks["lazy_scale"].unique())
-    for i, scale in enumerate(scales):
+    colours = shades(COLOURS["network"], networks["lazy_scale"])
+    for i, (scale, colour) in enumerate(colours.items()):
         part = networks[networks["lazy_scale"] == scale]
         line = {
-            "color": shade(COLOURS["network"], i / max(len(scales) - 1, 1)),
+            "color": colour,
             "marker": MARKERS[len(_FIXED) + i % 3],
             "label": rf"{NAMES['network']}, $\alpha={scale:g}$",
         }
