@@ -9,8 +9,12 @@ from rf_limits.errors import RequirementError
 from rf_limits.experiments.result import Result
 from rf_limits.experiments.samples import sample_complexity
 from rf_limits.experiments.samples.configs import sample_complexity_config
+from rf_limits.figures.curves import BEYOND
 from rf_limits.figures.samples.sample_complexity import draw
+from rf_limits.figures.samples.theory_line import LARGEST_RISK
+from rf_limits.figures.style import COLOURS
 from rf_limits.runs.store import plain
+from rf_limits.theory.lazy_limit import lazy_limit
 from tests.chance import standard_errors
 
 THEORIES = {"nngp_theory", "ntk_theory", "random_features_theory"}
@@ -43,10 +47,31 @@ def test_kernels_agree_with_theory(result):
 def test_theory_lines_meet_the_definitions(result):
     theory = result.metrics[result.metrics["seed"].isna()]
     assert set(theory["method"]) == {*THEORIES, "lazy_limit"}
-    limits = theory[theory["method"] == "lazy_limit"].set_index("theory_num_train")["risk"]
     for name in THEORIES:
         risks = theory[theory["method"] == name].set_index("theory_num_train")["risk"]
-        assert np.all(risks > limits[risks.index])
+        assert all(risk > lazy_limit(int(n), 10) for n, risk in risks.items())
+
+
+def test_theory_of_features_shows_its_peak():
+    """Sampled at n = N = 64, where it is infinite without ridge, and next to it: risks ascend."""
+    config = small_config("random_features")
+    config.nums_train, config.seeds, config.model.widths = (40, 80), 1, (64,)
+    metrics = sample_complexity.prepare(config).run().metrics
+    theory = metrics[metrics["method"] == "random_features_theory"].sort_values("theory_num_train")
+    counts, risks = (theory[c].to_numpy(float) for c in ("theory_num_train", "relative_risk"))
+    assert {48, 56, 60, 62, 63, 64, 65, 66, 68, 72} <= set(counts)
+    assert counts[np.argmax(risks)] == 64.0
+    assert np.isposinf(risks[counts == 64.0])
+    near = (counts >= 48) & (counts <= 96)
+    assert np.all(np.diff(risks[near & (counts <= 63)]) > 0)
+    assert np.all(np.diff(risks[near & (counts >= 65)]) < 0)
+    (axis,) = draw(metrics)["sample_complexity"].axes
+    dashed = [one for one in axis.lines if one.get_linestyle() == "--"]
+    (line,) = (one for one in dashed if one.get_color() == COLOURS["random_features"])
+    assert line.get_xdata()[np.argmax(line.get_ydata())] == 64.0
+    assert np.all(np.isfinite(line.get_ydata()))  # one line up to the edge and down again
+    marks = [one for one in axis.lines if one.get_label() == BEYOND]
+    assert any(one.get_ydata()[0] == axis.get_ylim()[1] == LARGEST_RISK for one in marks)
 
 
 def test_what_few_training_sets_can_say(result):

@@ -61,6 +61,23 @@ def curve_or_refusal(expected: Callable[[], Curve]) -> tuple[Curve | None, str |
     return found, found.remark or None
 
 
+def around_peak(features: int, low: int, high: int) -> np.ndarray:
+    """Numbers of samples that show the peak of random features: at n = N, and ever closer to it.
+
+    Args:
+      features: N.
+      low: smallest number of samples.
+      high: largest.
+
+    Returns:
+      N and N +- N/2, N/4, ..., 1, ascending: those from ``low`` to ``high``.
+    """
+    powers = features * 0.5 ** np.arange(1, np.log2(features) + 1)
+    offsets = np.append(np.floor(powers).astype(int), 0)
+    counts = np.unique([features - offsets, features + offsets])
+    return counts[(counts >= low) & (counts <= high)]
+
+
 def theory_remarks(metrics: pd.DataFrame) -> list[str]:
     """A line for every different remark about theory, with the methods that it is about.
 
@@ -105,13 +122,18 @@ def theory_rows(
     rows = []
     for method in config.methods:
         for width in config.widths if method == "random_features" else (None,):
+            counts = nums
+            if width is not None:
+                counts = np.union1d(nums, around_peak(width, int(nums[0]), int(nums[-1])))
 
-            def expected(method: str = method, width: int | None = width) -> Curve:
+            def expected(
+                method: str = method, width: int | None = width, counts: np.ndarray = counts
+            ) -> Curve:
                 if width is None:
-                    return kernel_regression_risk(kernels[method], known, nums, **options)
-                return random_features_risk(kernels["nngp"], known, nums, width, **options)
+                    return kernel_regression_risk(kernels[method], known, counts, **options)
+                return random_features_risk(kernels["nngp"], known, counts, width, **options)
 
-            rows += _rows(method, width, nums, *curve_or_refusal(expected))
+            rows += _rows(method, width, counts, *curve_or_refusal(expected))
     return rows
 
 

@@ -18,6 +18,7 @@ from rf_limits.experiments.large.theory import (
     DEGREES,
     THEORY,
     Curve,
+    around_peak,
     curve_or_refusal,
     known_target,
     theory_remarks,
@@ -104,15 +105,18 @@ def _theory(one: Member, prepared: Training) -> pd.DataFrame:
 
         tables.append(_rows(name, None, counts, *curve_or_refusal(of_kernel)))
     for width in (run.network for run in prepared.widths):
+        distinct = width.width // 2 if width.antisymmetric else width.width
+        nums = np.union1d(counts, around_peak(distinct, n, 2 * n - 1))
 
-        def of_features(network: OneHiddenLayer = width) -> RandomFeaturesRegression:
+        def of_features(
+            network: OneHiddenLayer = width, distinct: int = distinct, nums: np.ndarray = nums
+        ) -> RandomFeaturesRegression:
             # features have the NNGP kernel over the output weights' variance
             kernel = zonal_kernels(network, dim, DEGREES)["nngp"]
-            distinct = network.width // 2 if network.antisymmetric else network.width
             own = ridge * network.output_std**2
-            return random_features_risk(kernel, target, counts, distinct, ridge=own, **options)
+            return random_features_risk(kernel, target, nums, distinct, ridge=own, **options)
 
-        tables.append(_rows(FEATURES, width.width, counts, *curve_or_refusal(of_features)))
+        tables.append(_rows(FEATURES, width.width, nums, *curve_or_refusal(of_features)))
     if problem.target == "single_neuron" and problem.bias == 0.0:
         limits = [float(lazy_limit(int(p), dim, norm=problem.norm)) for p in counts]
         columns = {"method": "lazy_limit", "theory_num_train": counts, "risk": limits}

@@ -18,6 +18,7 @@ from rf_limits.experiments.large.configs import large_config
 from rf_limits.experiments.large.fit import make_problem
 from rf_limits.experiments.large.plan import plan_fit
 from rf_limits.experiments.large.states import States
+from rf_limits.experiments.large.theory import around_peak
 from rf_limits.experiments.large.validation import SIZES
 from rf_limits.experiments.setting import streams
 from rf_limits.figures.large.large import draw
@@ -94,6 +95,13 @@ def test_theory_stands_beside(result):
     assert list(means["method"]) == ["random_features", "ntk"]
     # one draw of 400 samples; of only 30 features, whose theory has lengths fixed
     assert np.all(np.abs(np.log(means["risk"] / means["theory"])) < np.log([3, 1.5]))
+
+
+@pytest.mark.parametrize(("features", "expected"), [(30, [23, 27, 29, 30, 31, 33, 37]), (1, [])])
+def test_theory_is_sampled_at_the_peak(features, expected):
+    """n = N and halves of the distance to it, as far as the numbers of samples go."""
+    assert list(around_peak(features, 20, 40)) == expected
+    assert features in around_peak(features, 1, 100)
 
 
 def test_want_of_iterations_leaves_no_risk():
