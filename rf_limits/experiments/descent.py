@@ -16,6 +16,7 @@ import numpy as np
 from rf_limits.devices.pace import Pace
 from rf_limits.devices.processes import on_host
 from rf_limits.devices.stored import restored, storable
+from rf_limits.experiments.done import Done
 from rf_limits.experiments.keep import Keep, State, Stopped
 from rf_limits.experiments.watch import Trained
 from rf_limits.experiments.width import Row, WidthRun
@@ -145,15 +146,16 @@ class _Descent:
 
     def run(self) -> None:
         """Trains to the end, measuring at every log point, saving whenever it is due."""
+        done = Done(self.points[-1], len(self.points), self.step, self.measured)
         while self.measured < len(self.points):
             point = self.points[self.measured]
             for size in self._chunks(point):
                 self.pace.timed(size, lambda size=size: self._advance(size))
                 self.step += size
-                self.report(self.step / (self.points[-1] + 1))
+                self.report(done.stepped(size))
                 self._keep()
             self._measure()
-            self.report((self.step + 1) / (self.points[-1] + 1))
+            self.report(done.measurement())
             if self.measured < len(self.points):
                 self._keep()
 
