@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,11 +15,14 @@ from rf_limits.figures.style import COLOURS
 from rf_limits.report.comparison import comparison_section
 from rf_limits.report.sections import Section, run_section
 from rf_limits.report.sources import Source, find
-from rf_limits.runs.files import write_whole
+from rf_limits.runs.console import say
+from rf_limits.runs.files import StorageError, write_whole
 from rf_limits.runs.store import check_takes_files
 from rf_limits.sweeps.compare import gather
 
 NAME = "report.html"
+_TITLE = "rf_limits: "
+"""Begins the title of every page."""
 _MOST_RUNS = 12
 """Runs that get a section of their own on one page."""
 
@@ -48,21 +52,31 @@ def report(
     sources = find(workdirs)
     path = Path(workdirs[0]) / NAME if output is None else Path(output)
     check(not path.is_dir(), "--output", "be a file", str(path))
-    free = overwrite or not path.exists()
-    check(free, "--output", "be new, or --overwrite be given", str(path))
+    requirement = "be new, or --overwrite be given"
+    check(overwrite or not path.exists(), "--output", requirement, str(path))
+    check(_is_page(path), "--output", "be new or an earlier report", str(path))
     check_takes_files(path.absolute().parent, "--output")
     text = render(sources, workdirs, path)
-    write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    try:
+        write_whole(path, partial(Path.write_text, data=text, encoding="utf-8"), replace=overwrite)
+    except StorageError as error:
+        meanwhile = isinstance(error.__cause__, FileExistsError)
+        check(not meanwhile, "--output", requirement, f"{path}, which another process has written")
+        raise
     console = console or Console()
     shown = sum(source.has_tables for source in sources)
     runs = "1 run" if shown == 1 else f"{shown} runs"
-    console.print(
-        f"{runs}, {len(text) / 1e6:.1f} MB: open {path} in a browser.",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
+    say(console, f"{runs}, {len(text) / 1e6:.1f} MB: open {path} in a browser.")
     return 0
+
+
+def _is_page(path: Path) -> bool:
+    """Whether a file is a page of this package, or empty, or not there."""
+    if not path.exists():
+        return True
+    with path.open("rb") as file:
+        start = file.read(4096)
+    return not start or _TITLE.encode() in start
 
 
 def render(sources: Sequence[Source], workdirs: Sequence[str | Path], path: Path) -> str:
@@ -84,7 +98,7 @@ def render(sources: Sequence[Source], workdirs: Sequence[str | Path], path: Path
     )
     title = sections[0].title if len(sections) == 1 else f"{len(sections)} runs"
     return templates.get_template("page.html").render(
-        title=f"rf_limits: {title}",
+        title=f"{_TITLE}{title}",
         sections=sections,
         left_out=left_out,
         files={one.key: [_links(source, path) for source in one.sources] for one in sections},

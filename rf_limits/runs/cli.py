@@ -20,6 +20,7 @@ from ml_collections import ConfigDict
 from rf_limits.errors import USAGE_ERROR, RequirementError, check, did_you_mean
 from rf_limits.experiments.fields import config_fields
 from rf_limits.runs.files import StorageError
+from rf_limits.runs.stopping import Interrupted, interruptible
 from rf_limits.runs.streams import lasting_streams
 
 STORAGE_ERROR = 74  # EX_IOERR
@@ -43,11 +44,12 @@ def run_script(
 
     Exit codes: 0; 2 for a request that cannot be carried out, with one line on standard
     error, and where memory runs out that was counted as enough; 74 where the disk is full or
-    cannot be written to; whatever ``main`` returns.
+    cannot be written to; 128 + n where signal n ends it before there is anything to save;
+    whatever ``main`` returns.
     """
     argv = sys.argv if argv is None else argv
     with lasting_streams():
-        with answering(argv):
+        with answering(argv), interruptible():
             if commands and argv[1:2] and argv[1] in commands:
                 main, argv = commands[argv[1]], [argv[0], *argv[2:]]
             _parse(argv)
@@ -69,6 +71,9 @@ def answering(argv: list[str]) -> Iterator[None]:
             file=sys.stderr,
         )
         sys.exit(STORAGE_ERROR)
+    except Interrupted as error:
+        print(f"{Path(argv[0]).name}: {error}.", file=sys.stderr)
+        sys.exit(128 + error.signal)
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
         if not _is_out_of_memory(error):
             raise

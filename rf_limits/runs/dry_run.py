@@ -1,6 +1,7 @@
 """What a run would do: its resolved config, sizes, memory and time. Nothing is written."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from rf_limits.errors import RequirementError
 from rf_limits.experiments.fields import config_fields
 from rf_limits.experiments.forecast import estimated_time, forecast
 from rf_limits.experiments.trial import Estimate
+from rf_limits.runs.console import say
 from rf_limits.runs.progress import counted, short_time
 from rf_limits.runs.run import Run
 from rf_limits.runs.session import select_platform
@@ -50,19 +52,18 @@ def dry_run(
     run = Run(config, workdir, overwrite)
     state = _state(run)
 
-    def say(text: str) -> None:
-        console.print(text, highlight=False, markup=False, soft_wrap=True)
+    print_line = partial(say, console)
 
     for line in config_lines(run.resolved):
-        say(line)
-    say("")
+        print_line(line)
+    print_line("")
     found = forecast(run.experiment, config)
     for name, value in found.sizes.items():
-        say(f"{name}: {value}".rstrip(" "))
-    say(memory_line(found.bytes))
-    say(f"workdir: {state}")
+        print_line(f"{name}: {value}".rstrip(" "))
+    print_line(memory_line(found.bytes))
+    print_line(f"workdir: {state}")
     if timed:
-        say(time_line(estimated_time(run.experiment, config, found.trainings)))
+        print_line(time_line(estimated_time(run.experiment, config, found.trainings)))
     return 0
 
 

@@ -13,14 +13,20 @@ class StorageError(RuntimeError):
     """A file could not be written; what was on disk before is untouched."""
 
 
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+def write_whole(path: Path, write: Callable[[Path], object], *, replace: bool = True) -> None:
     """Calls ``write(temporary)``, then moves the temporary file to ``path`` in one step.
 
     A reader sees the old file or the new one, never a part, and so does who comes after a crash;
     the temporary name keeps the suffix, which figure writers go by.
 
+    Args:
+      path: the file.
+      write: writes it.
+      replace: whether a file that is there is replaced.
+
     Raises:
-      StorageError: the disk is full, or the directory cannot be written to.
+      StorageError: the disk is full, the directory cannot be written to, or (from
+        FileExistsError) the file is there and is not to be replaced.
     """
     temporary = None
     try:
@@ -34,7 +40,11 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
-        temporary.replace(path)
+        if replace:
+            temporary.replace(path)
+        else:
+            os.link(temporary, path)
+            temporary.unlink()
     except BaseException as error:
         if temporary is not None:
             temporary.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from rf_limits.experiments.result import Report
+from rf_limits.runs.console import say
 from rf_limits.runs.events import Tell, no_events
 
 EVERY = 30.0
@@ -86,7 +87,7 @@ def progress(console: Console, tell: Tell = no_events) -> Iterator[Report]:
     """
     if console.is_terminal and not console.quiet:
         columns = (
-            TextColumn("{task.description:>16}"),
+            TextColumn("{task.description:>16}", markup=False),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f}%"),
             TimeElapsedColumn(),
@@ -139,4 +140,4 @@ class Lines:
             more = "" if not left else f", {short_time(left)} left"
             elapsed = now - self._started
             line = f"[{elapsed:6.1f} s, {100 * fraction:3.0f}%{more}] {stage}"
-            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+            say(self._console, line)

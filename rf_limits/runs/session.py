@@ -13,6 +13,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 from rf_limits.devices.options import check_devices
 from rf_limits.devices.processes import is_writer
@@ -20,6 +21,7 @@ from rf_limits.errors import RequirementError
 from rf_limits.experiments.keep import Stopped
 from rf_limits.experiments.result import Result
 from rf_limits.runs.compiled import keep_compiled
+from rf_limits.runs.console import say
 from rf_limits.runs.events import Tell, failure, no_events
 from rf_limits.runs.progress import progress
 from rf_limits.runs.run import SAVE_EVERY, Run, carry_out
@@ -105,7 +107,7 @@ class _Session:
         self.started = time.monotonic()
 
     def _say(self, text: str) -> None:
-        self.console.print(text, highlight=False, soft_wrap=True)
+        say(self.console, text)
 
     def _note(self, text: str) -> None:
         self._say(text)
@@ -191,7 +193,7 @@ def _figures_of(run: Run) -> list[Path]:
 def _print_figures(console: Console, paths: list[Path]) -> None:
     if paths:
         also = f" (also {', '.join(map(str, paths[1:]))})" if len(paths) > 1 else ""
-        console.print(f"Figure to look at: {paths[0]}{also}", highlight=False, soft_wrap=True)
+        say(console, f"Figure to look at: {paths[0]}{also}")
 
 
 def _width_of(table: Table, console: Console) -> int:
@@ -202,14 +204,14 @@ def _width_of(table: Table, console: Console) -> int:
 def _rich_table(printed: tuple[str, list[str], list[list[str]]], width: int) -> Table:
     title, columns, rows = printed
     table = Table(
-        title=title,
+        title=Text(title),
         title_justify="left",
         header_style="bold",
         box=SIMPLE_HEAD,
         padding=(0, int(width >= 90)),
     )
     for name in columns:
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(Text(name), justify="right", no_wrap=True)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     return table

@@ -81,6 +81,40 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+class Interrupted(KeyboardInterrupt):
+    """A signal arrived where there is nothing to save.
+
+    Attributes:
+      signal: its number.
+    """
+
+    def __init__(self, number: int):
+        super().__init__(f"interrupted by {signal.Signals(number).name}")
+        self.signal = number
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Lets Ctrl-C and SIGTERM raise :class:`Interrupted` inside, wherever nothing else listens."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        try:
+            _interrupt(number, frame)
+        except KeyboardInterrupt:
+            raise Interrupted(number) from None
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, handle) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 @contextlib.contextmanager
 def listening(stop: Stop, say: Callable[[str], None]) -> Iterator[None]:
     """Lets the signals of :data:`SIGNALS` set ``stop``.

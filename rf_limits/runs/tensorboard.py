@@ -93,6 +93,8 @@ class TensorBoard:
     def _write(self, name: str, rows: list[Row], step: int) -> None:
         if name not in self._writers:
             place = self.path / name
+            if not self.path.is_dir():
+                self._written.put_aside(self.path)
             place.mkdir(parents=True, exist_ok=True)
             earlier = set(place.iterdir())
             self._writers[name] = self._writer(str(place / "events"), f".{os.getpid()}")

@@ -63,6 +63,9 @@ class Written:
         if self._name(path) in names and not path.is_dir():
             return path
         try:
+            folder = path.parent
+            if folder != self.path and not folder.is_dir():
+                self.put_aside(folder)
             self.put_aside(path)
             if len(names) >= _LONG or not self._ends_whole():
                 self.write([*(n for n in names if (self.path / n).exists()), self._name(path)])

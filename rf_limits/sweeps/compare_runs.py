@@ -1,8 +1,10 @@
 """A comparison in a directory of its own: table, final values, figures."""
 
+import contextlib
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -11,8 +13,16 @@ from rf_limits.errors import check
 from rf_limits.experiments.tables import CELL, final_rows
 from rf_limits.figures.compare import FIGURE_NAMES, draw
 from rf_limits.figures.style import FORMATS
-from rf_limits.runs.files import write_whole
-from rf_limits.runs.store import FIGURES, RunStore, check_takes_files, write_table
+from rf_limits.runs.console import say
+from rf_limits.runs.files import TEMPORARY, write_whole
+from rf_limits.runs.store import (
+    FIGURES,
+    LOCK,
+    InUseError,
+    RunStore,
+    check_takes_files,
+    write_table,
+)
 from rf_limits.runs.written import LIST, Written
 from rf_limits.sweeps.compare import gather
 
@@ -23,8 +33,6 @@ _EARLIER = (
     *(f"{FIGURES}/{name}.{form}" for name in FIGURE_NAMES for form in FORMATS),
 )
 """What comparisons of versions that kept no list have written."""
-_STAGE = ".tmp-"
-"""Beginning of the name of the folder in which everything is written first."""
 
 
 def compare(
@@ -50,43 +58,64 @@ def compare(
     """
     check(str(output) != "", "--output", "name a directory", output)
     console, path = console or Console(), Path(output)
-    there = path.exists() and not path.is_dir()
-    others = there or (path.is_dir() and any(p.name[:5] != _STAGE for p in path.iterdir()))
-    mine = (path / TABLE).is_file()
-    requirement = "be empty or new" if not mine else "be new, or --overwrite be given"
-    check(not others or (mine and overwrite), "--output", requirement, str(path))
+    _check_free(path, overwrite)
     check_takes_files(path, "--output")
     found = gather(workdirs)
     final = final_rows(found.table, (CELL, *found.differing))
     figures = draw(found.table, found.differing)
     new = not path.exists()
-    path.mkdir(parents=True, exist_ok=True)
-    stage = Path(tempfile.mkdtemp(dir=path, prefix=_STAGE))
     try:
-        store = RunStore(stage)
-        for name, figure in figures.items():
-            store.write_figure(name, figure)
-        write_whole(stage / FINAL, lambda t: final.to_csv(t, index=False))
-        write_table(stage / TABLE, found.table)
-        moved = _put(stage, path)
+        with _held(path):
+            _check_free(path, overwrite)  # another comparison may have come first
+            stage = Path(tempfile.mkdtemp(dir=path, prefix=TEMPORARY))
+            store = RunStore(stage)
+            for name, figure in figures.items():
+                store.write_figure(name, figure)
+            write_whole(stage / FINAL, lambda t: final.to_csv(t, index=False))
+            write_table(stage / TABLE, found.table)
+            moved = _put(stage, path)
     finally:
-        shutil.rmtree(stage, ignore_errors=True)
-        if new and not any(path.iterdir()):
+        if new and path.is_dir() and not any(path.iterdir()):
             path.rmdir()
     paths = [path / FIGURES / f"{name}.{FORMATS[0]}" for name in figures]
 
-    def say(text: str) -> None:
-        console.print(text, highlight=False, markup=False, soft_wrap=True)
+    print_line = partial(say, console)
 
-    say(f"{found.table[CELL].nunique()} runs, {len(found.table)} rows: {path / TABLE}.")
-    say(f"They differ in {', '.join(found.differing) or 'nothing'}.")
+    print_line(f"{found.table[CELL].nunique()} runs, {len(found.table)} rows: {path / TABLE}.")
+    print_line(f"They differ in {', '.join(found.differing) or 'nothing'}.")
     for line in found.left_out:
-        say(f"left out {line}")
+        print_line(f"left out {line}")
     for one in paths:
-        say(f"figure {one}")
+        print_line(f"figure {one}")
     for old, kept in moved:
-        say(f"{old} was not of an earlier comparison; it is kept as {kept}.")
+        print_line(f"{old} was not of an earlier comparison; it is kept as {kept}.")
     return 0
+
+
+def _check_free(path: Path, overwrite: bool) -> None:
+    """Refuses a directory that holds something else, or a comparison that is to be kept."""
+    there = path.exists() and not path.is_dir()
+    names = [p.name for p in path.iterdir()] if path.is_dir() else []
+    others = there or any(n != LOCK and not n.startswith(TEMPORARY) for n in names)
+    mine = (path / TABLE).is_file() or path / TABLE in Written(path)
+    requirement = "be empty or new" if not mine else "be new, or --overwrite be given"
+    check(not others or (mine and overwrite), "--output", requirement, str(path))
+
+
+@contextlib.contextmanager
+def _held(path: Path) -> Iterator[None]:
+    """Holds the directory; what is written in it first goes, also what a killed process left."""
+    try:
+        with RunStore(path).locked():
+            try:
+                yield
+            finally:
+                for stage in path.glob(f"{TEMPORARY}*"):
+                    shutil.rmtree(stage, ignore_errors=True)
+    except InUseError as error:
+        raise InUseError(
+            f"--output must be used by one process at a time, but {path} is in use by another."
+        ) from error
 
 
 def _put(stage: Path, path: Path) -> list[tuple[Path, Path]]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -9,6 +10,7 @@ from rich.console import Console
 
 from rf_limits.experiments.fields import config_fields
 from rf_limits.experiments.forecast import estimated_time, forecast
+from rf_limits.runs.console import say
 from rf_limits.runs.dry_run import config_lines, memory_line, time_line
 from rf_limits.runs.progress import counted
 from rf_limits.runs.run import Run
@@ -48,17 +50,16 @@ def dry_sweep(
     every = store.joined(cells, extend=extend)
     todo = missing(statuses(store, every), retry_failed=False)
 
-    def say(text: str) -> None:
-        console.print(text, highlight=False, markup=False, soft_wrap=True)
+    print_line = partial(say, console)
 
     for line in _field_lines(cells):
-        say(line)
-    say("")
+        print_line(line)
+    print_line("")
     groups = counted(len(groups_of(todo)), "group")
-    say(f"cells: {len(every)}, of which {len(todo)} to run in {groups}")
+    print_line(f"cells: {len(every)}, of which {len(todo)} to run in {groups}")
     found = [forecast(run.experiment, run.config) for run in runs]
     needed = [one.bytes for one in found if one.bytes is not None]
-    say(f"{memory_line(max(needed, default=None))}, of one cell")
+    print_line(f"{memory_line(max(needed, default=None))}, of one cell")
     keys = {same_key(cell.config) for cell in todo}
     wanted = [
         (run, one.trainings)
@@ -66,7 +67,7 @@ def dry_sweep(
         if same_key(cell.config) in keys
     ]
     if timed:
-        say(f"{_time(wanted)}; one cell after the other")
+        print_line(f"{_time(wanted)}; one cell after the other")
     return 0
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from rich.console import Console
 
+from rf_limits.runs.console import say
 from rf_limits.runs.events import Tell, no_events
 from rf_limits.sweeps.grid import SweepCell
 from rf_limits.sweeps.manifest import SweepStore
@@ -40,7 +41,7 @@ class SweepLog:
 
     def say(self, text: str) -> None:
         """A line for people."""
-        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        say(self.console, text)
 
     def note(self, text: str) -> None:
         """A line for people that programs are told too."""

@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from absl import flags
@@ -15,6 +16,7 @@ from rich.console import Console
 from rf_limits.experiments.keep import Stopped
 from rf_limits.runs.cli import run_script
 from rf_limits.runs.compiled import keep_compiled
+from rf_limits.runs.console import say
 from rf_limits.runs.events import Tell, no_events, to_all
 from rf_limits.runs.progress import progress
 from rf_limits.runs.run import SAVE_EVERY, Run, carry_out
@@ -96,7 +98,7 @@ def run_cells(
         return to_all(tell(cell), boards.get(cell.name, no_events))
 
     def note(text: str) -> None:
-        console.print(text, highlight=False, soft_wrap=True)
+        say(console, text)
 
     with progress(console) as report:
         with stop.at_once():
@@ -138,7 +140,7 @@ def main() -> int:
     cells = [cell for cell in sweep.cells() if cell.name in wanted]
     console, stop = Console(width=_width()), Stop()
     try:
-        with listening(stop, console.print):
+        with listening(stop, partial(say, console)):
             how = (stop, console, flags.FLAGS.save_every)
             failed = run_cells(sweep, cells, *how, tensorboard=flags.FLAGS.tensorboard)
             return int(failed > 0)

@@ -11,6 +11,7 @@ import pytest
 from rf_limits.errors import RequirementError
 from rf_limits.experiments.approximation import means as approximation_means
 from rf_limits.experiments.tables import summary_rows
+from rf_limits.report import page as page_module
 from rf_limits.report import verdict
 from rf_limits.report.configuration import fields
 from rf_limits.report.curves import finite_and_infinite
@@ -168,9 +169,31 @@ def test_default_place_and_overwriting(tmp_path):
     before = (path / "report.html").read_bytes()
     with pytest.raises(RequirementError, match=r"--output must be new, or --overwrite be given"):
         report([path])
-    (path / "report.html").write_text("mine")
+    (path / "report.html").write_text("<title>rf_limits: an older page</title>")
     report([path], overwrite=True)
     assert (path / "report.html").read_bytes() == before
+
+
+def test_only_pages_are_replaced_and_none_of_another_process(tmp_path, monkeypatch):
+    """--overwrite turned a run's table into a page; of two at once the first was lost."""
+    path, place = copied("approximation", tmp_path), tmp_path / "pages"
+    place.mkdir()
+    mine = place / "mine.html"
+    mine.write_text("<html>mine</html>")
+    with pytest.raises(RequirementError, match="^--output must be new or an earlier report"):
+        report([path], mine, overwrite=True)
+    assert mine.read_text() == "<html>mine</html>"
+    output, rendered = place / "page.html", page_module.render
+
+    def meanwhile(*arguments):
+        output.write_text("another's")
+        return rendered(*arguments)
+
+    monkeypatch.setattr(page_module, "render", meanwhile)
+    with pytest.raises(RequirementError, match="^--output must be new, or --overwrite be given"):
+        report([path], output)
+    assert output.read_text() == "another's"
+    assert {one.name for one in place.iterdir()} == {"mine.html", "page.html"}
 
 
 def test_a_run_without_networks_is_shown(tmp_path):

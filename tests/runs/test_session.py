@@ -235,3 +235,28 @@ def test_own_files_beside_a_run(tmp_path):
     assert (path / "metrics.parquet~").read_bytes() == own["metrics.parquet"]
     assert "own.png" not in run(config, path)[1]
     assert sorted(p.name for p in path.iterdir() if p.name.startswith((".", "w"))) == []
+
+
+@pytest.mark.parametrize("name", ["parts", "states", "figures", "metrics.parquet"])
+def test_a_file_where_the_run_needs_a_folder_is_kept_beside_it(tmp_path, name):
+    """It was found after training, and again by every command that went on."""
+    (tmp_path / name).write_text("mine")
+    code, text = run(tiny_config(), tmp_path, overwrite=True, save_every=0.0)
+    assert code == 0
+    assert (tmp_path / f"{name}~").read_text() == "mine"
+    assert f"{tmp_path / name} was not of this run; it is kept as" in text
+    assert (tmp_path / "figures").is_dir()
+
+
+def test_names_that_look_like_markup_are_printed_as_they_are(tmp_path, monkeypatch):
+    """A closing tag ended a finished run in a MarkupError; "x[i]" was printed as "x"."""
+    monkeypatch.setattr(
+        training,
+        "printed_table",
+        lambda metrics: ("x[i] [/foo]", ["[red]d", ":smile:"], [["[/b]", "1"]]),
+    )
+    path = tmp_path / "run[0]" / "[/foo]"
+    code, text = run(tiny_config(), path)
+    assert code == 0
+    for shown in ("x[i] [/foo]", "[red]d", ":smile:", "[/b]", f"Results in {path} ("):
+        assert shown in text

@@ -1,10 +1,13 @@
 """Signals: a safe point is waited for where there is something to save."""
 
+import contextlib
+import os
 import signal
 import time
 
 import pytest
 
+from rf_limits.runs.cli import run_script
 from rf_limits.runs.stopping import Stop, listening
 
 
@@ -54,3 +57,38 @@ def test_what_would_be_lost_comes_again():
     with listening(stop, print), stop.at_once(), pytest.raises(KeyboardInterrupt):
         work()
     assert stop.signal == signal.SIGINT
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_script_that_is_interrupted_before_work_says_so_in_a_line(number, capsys):
+    """Ctrl-C printed the stack of whatever was under way."""
+
+    def main():
+        os.kill(os.getpid(), number)
+        time.sleep(5.0)
+        return 0
+
+    before = signal.getsignal(number)
+    with pytest.raises(SystemExit) as stopped:
+        run_script(main, ["scripts/some.py"])
+    assert stopped.value.code == 128 + number
+    assert capsys.readouterr().err == f"some.py: interrupted by {number.name}.\n"
+    assert signal.getsignal(number) is before
+
+
+def test_an_interruption_in_a_callback_of_the_garbage_collector_is_not_lost():
+    """What is raised in there is printed and ignored, and the script went on to its end."""
+
+    def _xla_gc_callback():
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.01)
+
+    def main():
+        with contextlib.suppress(KeyboardInterrupt):
+            _xla_gc_callback()
+        time.sleep(5.0)
+        return 0
+
+    with pytest.raises(SystemExit) as stopped:
+        run_script(main, ["scripts/some.py"])
+    assert stopped.value.code == 130

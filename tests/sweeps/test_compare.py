@@ -12,7 +12,7 @@ from rich.console import Console
 from rf_limits.errors import RequirementError
 from rf_limits.figures.compare import arranged, distances, draw
 from rf_limits.report.page import report
-from rf_limits.runs.files import StorageError
+from rf_limits.runs.files import TEMPORARY, StorageError
 from rf_limits.runs.store import RunStore
 from rf_limits.sweeps.compare import gather
 from rf_limits.sweeps.compare_runs import compare
@@ -259,3 +259,36 @@ def test_a_damaged_table_is_named(workdir, tmp_path):
     (path / "metrics.parquet").write_bytes((source / "metrics.parquet").read_bytes()[:-50])
     with pytest.raises(RequirementError, match=r"metrics\.parquet must be readable"):
         gather([path])
+
+
+def test_of_two_comparisons_at_once_the_second_is_refused(workdir, tmp_path, monkeypatch):
+    """Both said that their table was there."""
+    output, console = tmp_path / "out", Console(file=io.StringIO(), width=200)
+    cells = sorted((workdir / "cells").iterdir())[:2]
+
+    def meanwhile(table, differing):
+        monkeypatch.undo()
+        compare(cells[:1], output, console=console)
+        return {}
+
+    monkeypatch.setattr("rf_limits.sweeps.compare_runs.draw", meanwhile)
+    with pytest.raises(RequirementError, match="^--output must be new, or --overwrite be given"):
+        compare(cells, output, console=console)
+    assert pd.read_parquet(output / "compared.parquet")["cell"].nunique() == 1
+    with (
+        RunStore(output).locked(),
+        pytest.raises(RequirementError, match="^--output must be used by one process at a time"),
+    ):
+        compare(cells, output, overwrite=True, console=console)
+
+
+def test_what_a_killed_comparison_left_is_removed(workdir, tmp_path):
+    """A killed process leaves its stage, and a list without a table if it was putting things."""
+    output, console = tmp_path / "out", Console(file=io.StringIO(), width=200)
+    (output / f"{TEMPORARY}stage").mkdir(parents=True)
+    (output / f"{TEMPORARY}stage" / "compared.parquet").write_text("half")
+    assert compare([workdir], output, console=console) == 0
+    (output / "compared.parquet").unlink()
+    assert compare([workdir], output, overwrite=True, console=console) == 0
+    names = {path.name for path in output.iterdir()}
+    assert names == {"compared.parquet", "compared_final.csv", "figures", "written.txt"}

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from rich.console import Console
 from rf_limits.errors import RequirementError
 from rf_limits.experiments.keep import Stopped
 from rf_limits.runs.compiled import keep_compiled
+from rf_limits.runs.console import say
 from rf_limits.runs.files import write_whole
 from rf_limits.runs.stopping import Stop, listening
 from rf_limits.runs.store import RunStore
@@ -85,7 +87,7 @@ class SlurmCells:
         cells = [cell for cell in sweep.cells() if cell.name in self.names]
         console, stop = Console(width=100), Stop(saves_only=(signal.SIGTERM,))
         try:
-            with listening(stop, console.print):
+            with listening(stop, partial(say, console)):
                 how = (stop, console, self.save_every)
                 return run_cells(sweep, cells, *how, tensorboard=self.tensorboard)
         except Stopped:
