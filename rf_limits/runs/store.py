@@ -335,6 +335,8 @@ class RunStore:
                     path.unlink()
         for name in (PARTS, STATES):
             self.written.remove(name)
+            with contextlib.suppress(OSError):  # there is none, or others' files are in it
+                (self.path / name).rmdir()  # a killed process may have left it without a file
 
     def complete(self, run: dict[str, Any]) -> None:
         """Writes run.json of a run that is complete, with its files; removes its progress."""

@@ -10,6 +10,7 @@ import pytest
 
 from rf_limits.errors import RequirementError
 from rf_limits.runs.checkpoints import Checkpoints
+from rf_limits.runs.files import TEMPORARY
 from rf_limits.runs.store import RunStore, plain, write_whole
 from rf_limits.runs.written import LIST
 
@@ -261,3 +262,13 @@ def test_a_long_list_is_cut_to_what_is_there(tmp_path):
         "width-4.299.state",
     ]
     assert states.load("width-4")["x"] == 299
+
+
+def test_folders_that_a_killed_process_left_empty_are_removed(tmp_path):
+    """It was killed between making the folder and moving its first state there."""
+    store = begun(tmp_path, status="interrupted")
+    (store.path / "states").mkdir()
+    (store.path / "states" / f"{TEMPORARY}half.state").write_text("half")
+    store.begin(CONFIG, {"status": "running"}, resume=True)
+    store.complete({"status": "complete"})
+    assert not (store.path / "states").exists()
