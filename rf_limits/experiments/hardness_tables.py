@@ -55,17 +55,18 @@ def overview(metrics: pd.DataFrame) -> pd.DataFrame:
 
 _PRINTED = {
     "dim": "d",
-    "needed_zero": "p b*=0",
-    "needed_paper": "paper",
-    "needed_hardest": "hardest",
-    "needed_d_cubed": "d^3",
-    "random_features": "RF",
-    "lattice_features": "grid",
-    "magnitude_limit": "r|u|",
-    "frontier": "meas.",
-    "neuron_steps": "steps",
-    "neuron_max_weight": "|w|",
+    "needed_zero": "needed\nb* = 0",
+    "needed_paper": "needed\npaper",
+    "needed_hardest": "needed\nhardest",
+    "needed_d_cubed": "needed\nb* = d^3",
+    "random_features": "found\nRF",
+    "lattice_features": "found\nlattice",
+    "magnitude_limit": "needed\nr|u|",
+    "frontier": "found\nr|u|",
+    "neuron_steps": "GD\nsteps",
+    "neuron_max_weight": "GD\nr|u|",
 }
+"""Heads in two lines: what is counted, and of what."""
 
 
 def _power(log10: float) -> str:
@@ -92,5 +93,8 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
         ]
         for row in table.to_dict("records")
     ]
-    title = "One ReLU neuron: features needed and measured, r max|u|, gradient descent"
+    title = (
+        "One ReLU neuron: features needed by its bias b* and found to do (RF, lattice), "
+        "r|u| = r max|u_i| for b* = 0; one neuron by gradient descent (GD)"
+    )
     return title, [_PRINTED[name] for name in columns], cells

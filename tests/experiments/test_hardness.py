@@ -178,8 +178,8 @@ def test_wave_correlations_decay(hard):
 def test_table_summary_and_figure(hard):
     _, columns, cells = printed_table(hard.metrics)
     assert [row[0] for row in cells] == ["3", "4", "30"]
-    assert cells[2][columns.index("p b*=0")] == "10^50.6"
-    assert cells[0][columns.index("p b*=0")] == "43"
+    assert cells[2][columns.index("needed\nb* = 0")] == "10^50.6"
+    assert cells[0][columns.index("needed\nb* = 0")] == "43"
     figure = draw(hard.metrics)["hardness"]
     found = summary(hard)
     assert not found["failures"]
