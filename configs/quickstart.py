@@ -1,7 +1,7 @@
 """One ReLU neuron in 20 dimensions: network, linearization, random features and kernels.
 
 Command:   python scripts/train.py --config=configs/quickstart.py --workdir=results/quickstart
-Run time:  under 60 s on 2 CPU cores, compilation included.
+Run time:  about 60 s on 2 CPU cores, compilation included (docs/getting-started.md).
 Expected:  risk of the network at N = 1024: 2.5e-3 at lazy scale 0.1, 2.5e-2 at lazy scale 10,
            where its linearization has 2.5e-2 too; weight movement 0.27 and 0.0045.
 """
