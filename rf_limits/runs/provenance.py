@@ -5,6 +5,7 @@ import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -14,8 +15,7 @@ import jax
 
 import rf_limits
 from rf_limits.devices.options import options
-
-_PACKAGES = ("jax", "jaxlib", "flax", "optax", "neural-tangents", "numpy", "scipy", "pandas")
+from rf_limits.runs.program import PACKAGES, program
 
 
 def _git(*arguments: str) -> str | None:
@@ -42,10 +42,14 @@ def git_revision() -> str | None:
     return f"{revision}+changes" if changed else revision
 
 
-def provenance() -> dict[str, Any]:
-    """Command, revision, versions, device, options and start time."""
+def provenance(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Command, revision, program, versions, device, options and start time.
+
+    Args:
+      tables: to which users may have added (:func:`rf_limits.runs.program.program`).
+    """
     versions = {"rf_limits": rf_limits.__version__, "python": platform.python_version()}
-    for name in _PACKAGES:
+    for name in PACKAGES:
         try:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
@@ -54,6 +58,7 @@ def provenance() -> dict[str, Any]:
     return {
         "command": shlex.join(sys.argv),
         "git_revision": git_revision(),
+        "program": program(tables),
         "versions": versions,
         "device": {
             "platform": devices[0].platform,

@@ -18,6 +18,9 @@ from rf_limits.experiments.fields import check_fields
 from rf_limits.experiments.keep import Stopped
 from rf_limits.experiments.result import Report, Result
 from rf_limits.experiments.training import run_together
+from rf_limits.measure.extra import EXTRA
+from rf_limits.models.increments import ACTIVATIONS
+from rf_limits.problem.targets import TARGETS
 from rf_limits.runs.compiled import compiling
 from rf_limits.runs.events import Tell, no_events
 from rf_limits.runs.files import StorageError
@@ -48,6 +51,10 @@ EXPERIMENTS: dict[str, tuple[Any, Any]] = {
     name: (f"rf_limits.experiments.{folder}{name}", f"rf_limits.figures.{folder}{name}")
     for name, folder in _FOLDERS.items()
 }
+
+
+_TABLES = {"TARGETS": TARGETS, "ACTIVATIONS": ACTIVATIONS, "EXTRA": EXTRA}
+"""The other tables into which users put entries of their own."""
 
 
 def default_of(experiment: str) -> ConfigDict | None:
@@ -134,7 +141,7 @@ class Run:
           RequirementError: what only preparing finds out cannot be.
         """
         check_devices()
-        self.facts = provenance()
+        self.facts = provenance({"EXPERIMENTS": EXPERIMENTS, **_TABLES})
         self.facts["device"]["mesh"] = self.resolved.get("mesh")
         self.started, self.compiled = time.monotonic(), compiling()
         self.prepared = self.experiment.prepare(self.config, report)
@@ -172,7 +179,7 @@ class Run:
         running = {"status": "running", **self.facts, **where}
         lost = self.store.begin(self.resolved, running, resume=not self.overwrite)
         if lost:
-            note("Parts of another revision, device or options were there; starting from nothing.")
+            note("Parts of another program, device or options were there; starting from nothing.")
         kept = self.store.parts()
         if kept:
             self.facts["resumed_parts"] = kept

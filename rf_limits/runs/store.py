@@ -32,7 +32,7 @@ PARTS = "parts"
 STATES = "states"
 TENSORBOARD = "tensorboard"
 LOCK = ".lock"
-SAME_FOR_PARTS = ("git_revision", "versions", "device", "options")
+SAME_FOR_PARTS = ("program", "versions", "device", "options")
 """What of run.json must agree for parts of an unfinished run to be kept."""
 _WRITABLE = "take files"
 _PATIENCE = 2.0  # seconds: who only looks whether a run is going on holds the lock briefly
@@ -219,8 +219,8 @@ class RunStore:
         """Removes an earlier run's files and writes config.json and run.json; locked.
 
         With ``resume``, parts and states of an unfinished run of the same config are kept, if it
-        ran on the same revision, versions, device and options: a table is never put together from
-        two programs.
+        ran as the same program, with the same versions, device and options: a table is never put
+        together from two programs.
 
         Killed at any point of this, the directory still says what it holds: the new config is
         the last to be written over another's, the first in an empty directory.
