@@ -121,6 +121,7 @@ class Run:
         self.store = RunStore(workdir)
         self.prepared: Any = None
         self.facts: dict[str, Any] = {}
+        self.ended = False  # with all its results written
         self.started, self.compiled = time.monotonic(), compiling()
 
     def is_finished(self) -> bool:
@@ -161,6 +162,8 @@ class Run:
             try:
                 yield
             except BaseException as error:
+                if self.ended:  # it is another run that could not be written
+                    raise
                 asked = isinstance(error, (KeyboardInterrupt, Stopped, InUseError))
                 reason = {} if asked else {"error": f"{type(error).__name__}: {error}"}
                 with contextlib.suppress(StorageError):  # the error that is on its way says more
@@ -197,6 +200,7 @@ class Run:
         status = "diverged" if result.diverged else "complete"
         more = {"choices": result.choices, "figures": list(figures)}
         self.store.complete(self._ended(status, more))
+        self.ended = True
         return paths
 
     def _close(self, status: str, more: dict[str, Any]) -> None:

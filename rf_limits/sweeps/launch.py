@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -30,7 +30,7 @@ from rf_limits.sweeps.groups import groups_of
 from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.own_config import absolute
-from rf_limits.sweeps.status import missing, status_lines, statuses, time_left
+from rf_limits.sweeps.status import missing, status_lines, statuses, time_left, with_failures
 
 EXECUTORS = ("inline", "local", "slurm")
 CACHE = "compiled"
@@ -101,11 +101,11 @@ class Executor(Protocol):
     jobs: int
     split: int
 
-    def run(self, groups: Sequence[Sequence[SweepCell]], stop: Stop) -> bool | None:
+    def run(self, groups: Sequence[Sequence[SweepCell]], stop: Stop) -> Mapping[str, str] | None:
         """Carries out groups; raises Stopped when asked to stop.
 
         Returns:
-          Whether something failed that is recorded with no cell.
+          By name of the cells that failed, why: whether it is on disk or could not be written.
         """
 
 
@@ -139,8 +139,8 @@ def launch(
     cells = cells_of(config)
     check_cells(store, cells)
     with store.claimed(cells, extend=extend) as cells:
-        code = _carry_out(config, store, cells, executor, log, retry_failed, group)
-    found = statuses(store, cells, slurm_states(store))
+        code, failed = _carry_out(config, store, cells, executor, log, retry_failed, group)
+    found = with_failures(statuses(store, cells, slurm_states(store)), failed)
     log.stands(found, time_left(store, found))
     code = code or int(any(one.state == "failed" for one in found))
     return log.end(found, code, [str(store.run(cell.name).path) for cell in cells])
@@ -154,8 +154,12 @@ def _carry_out(
     log: SweepLog,
     retry_failed: bool,
     group: bool,
-) -> int:
-    """Runs what is missing of the cells; 0, 1 if a worker died, 128 + n if stopped by signal n."""
+) -> tuple[int, Mapping[str, str]]:
+    """Runs what is missing of the cells.
+
+    Returns:
+      0, 1 if something failed, 128 + n if stopped by signal n; what failed and why.
+    """
     found = statuses(store, cells, slurm_states(store))
     for one in found:
         if one.state == "done":
@@ -170,11 +174,12 @@ def _carry_out(
     busy = sum(one.state in ("running", "queued") for one in found)
     if busy:
         log.note(f"{counted(busy, 'cell')} under way in another process or job: left to it.")
-    stop, code = Stop(), 0
+    stop, code, failed = Stop(), 0, {}
     try:
         with listening(stop, log.note):
             if groups:
-                code = int(bool(executor.run(groups, stop)))
+                failed = executor.run(groups, stop) or {}
+                code = int(len(failed) > 0)
     except (KeyboardInterrupt, Stopped):
         again, command = "goes on with what is missing", resume_command(sys.argv)
         log.say(f"Interrupted; the same command {again}: {command}")
@@ -183,7 +188,7 @@ def _carry_out(
     except BaseException as error:
         log.tell("end", **failure(error))
         raise
-    return code
+    return code, failed
 
 
 def _executor(store: SweepStore, log: SweepLog) -> Executor:

@@ -1,7 +1,7 @@
 """What a sweep says while it goes on: lines for people, events for programs (docs/live.md)."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rich.console import Console
 
@@ -9,7 +9,7 @@ from rf_limits.runs.console import say
 from rf_limits.runs.events import Tell, no_events
 from rf_limits.sweeps.grid import SweepCell
 from rf_limits.sweeps.manifest import SweepStore
-from rf_limits.sweeps.status import CellStatus, counts, state_of, status_lines
+from rf_limits.sweeps.status import CellStatus, counts, status_lines, statuses, with_failures
 from rf_limits.sweeps.tally import Tally
 
 
@@ -60,18 +60,23 @@ class SweepLog:
             self.tell("cell", name=cell.name, state="running", detail="")
 
     def ended(
-        self, sweep: SweepStore, cells: Sequence[SweepCell], *, stopped: bool = False
+        self,
+        sweep: SweepStore,
+        cells: Sequence[SweepCell],
+        failed: Mapping[str, str],
+        *,
+        stopped: bool = False,
     ) -> None:
         """These cells were carried out, or were to be; how they stand is on disk.
 
         Args:
           sweep: the directory.
           cells: which.
+          failed: why those failed that did, by name, where that may not be on disk.
           stopped: whether the sweep was asked to stop: no pace is said then.
         """
-        for cell in cells:
-            state, detail = state_of(sweep.run(cell.name))
-            self.tell("cell", name=cell.name, state=state, detail=detail)
+        for one in with_failures(statuses(sweep, cells), failed):
+            self.tell("cell", name=one.cell.name, state=one.state, detail=one.detail)
         if stopped:
             return
         self.say(self._tally.ended(len(cells)))

@@ -14,6 +14,8 @@ STATES = ("done", "running", "queued", "unknown", "failed", "interrupted", "dama
 but without its table, from nothing; of an unknown one Slurm had a job, and does not answer."""
 BUSY = ("running", "queued", "unknown")
 """Cells that are, or may be, under way."""
+UNDONE = ("pending", "interrupted", "damaged")
+"""Cells that the same command runs again."""
 
 
 class CellStatus(NamedTuple):
@@ -68,9 +70,19 @@ def statuses(
     return found
 
 
+def with_failures(found: Sequence[CellStatus], failed: Mapping[str, str]) -> list[CellStatus]:
+    """The same where cells that failed could not record it, by their names and errors."""
+    return [
+        one._replace(state="failed", detail=f"{failed[one.cell.name]} (not recorded)")
+        if one.cell.name in failed and one.state in UNDONE
+        else one
+        for one in found
+    ]
+
+
 def missing(found: Sequence[CellStatus], *, retry_failed: bool) -> list[SweepCell]:
     """The cells that are to be run: not done whole, not under way, not failed unless asked."""
-    wanted = {"pending", "interrupted", "damaged"} | ({"failed"} if retry_failed else set())
+    wanted = {*UNDONE} | ({"failed"} if retry_failed else set())
     return [one.cell for one in found if one.state in wanted]
 
 

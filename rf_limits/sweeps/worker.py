@@ -3,6 +3,7 @@
 python -P -m rf_limits.sweeps.worker --workdir=results/sweep < NAMES, a file with a line per name.
 """
 
+import json
 import os
 import sys
 import traceback
@@ -13,14 +14,16 @@ from pathlib import Path
 from absl import flags
 from rich.console import Console
 
+from rf_limits.errors import RequirementError
 from rf_limits.experiments.keep import Stopped
 from rf_limits.runs.cli import run_script
 from rf_limits.runs.compiled import keep_compiled
 from rf_limits.runs.console import say
 from rf_limits.runs.events import Tell, no_events, to_all
+from rf_limits.runs.files import StorageError
 from rf_limits.runs.progress import progress
 from rf_limits.runs.run import SAVE_EVERY, Run, carry_out
-from rf_limits.runs.stopping import Stop, listening
+from rf_limits.runs.stopping import Interrupted, Stop, listening
 from rf_limits.runs.store import InUseError, plain
 from rf_limits.runs.tensorboard import TensorBoard
 from rf_limits.sweeps.grid import SweepCell
@@ -39,8 +42,23 @@ def fail(sweep: SweepStore, cell: SweepCell, error: str) -> None:
         facts |= {"status": "failed", "error": error}
 
 
-def _ready(sweep: SweepStore, cell: SweepCell, note, report, tell: Tell) -> Run | None:
-    """The run of a cell, prepared; None if it is done, in use, or cannot be (recorded)."""
+def try_fail(sweep: SweepStore, cell: SweepCell, error: str) -> str:
+    """Records that a cell failed where that can be; returns why it cannot, or nothing."""
+    try:
+        fail(sweep, cell, error)
+    except (RequirementError, StorageError) as reason:
+        return str(reason)
+    return ""
+
+
+def line_of(error: BaseException) -> str:
+    """An error in a line: its type and what it says last."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[-1]}" if lines else type(error).__name__
+
+
+def _ready(sweep: SweepStore, cell: SweepCell, note, report, tell: Tell, failed) -> Run | None:
+    """The run of a cell, prepared; None if it is done, in use, or cannot be (put into failed)."""
     try:
         store = sweep.run(cell.name)
         lost = state_of(store)[0] == "damaged"
@@ -54,7 +72,10 @@ def _ready(sweep: SweepStore, cell: SweepCell, note, report, tell: Tell) -> Run 
         run.prepare(report)
     except Exception as error:  # a cell that cannot be fails alone
         note(f"{cell.name}: {error}")
-        fail(sweep, cell, f"{type(error).__name__}: {error}")
+        failed[cell.name] = line_of(error)
+        unrecorded = try_fail(sweep, cell, f"{type(error).__name__}: {error}")
+        if unrecorded:
+            note(f"{cell.name}: not recorded: {unrecorded}")
         return None
     return run
 
@@ -68,11 +89,11 @@ def run_cells(
     *,
     tell: Callable[[SweepCell], Tell] = lambda cell: no_events,
     tensorboard: bool = False,
-) -> int:
+) -> dict[str, str]:
     """Runs cells that can train together, each in its own directory.
 
     What goes wrong is recorded in the directory of the cell it happened to, or of all that were
-    trained together.
+    trained together, if that can be written to, and returned in any case.
 
     Args:
       sweep: the directory.
@@ -84,13 +105,13 @@ def run_cells(
       tensorboard: whether runs write event files.
 
     Returns:
-      Number of cells that failed.
+      By name of the cells that failed, the last line of the error.
 
     Raises:
       Stopped: asked to stop; what is finished is kept.
     """
     console = console or Console()
-    boards = {}
+    boards, failed = {}, dict[str, str]()
     if tensorboard:
         boards = {cell.name: TensorBoard(sweep.run(cell.name).path) for cell in cells}
 
@@ -102,27 +123,32 @@ def run_cells(
 
     with progress(console) as report:
         with stop.at_once():
-            runs = [_ready(sweep, cell, note, report, listener(cell)) for cell in cells]
-        ready = [run for run in runs if run is not None]
+            runs = {
+                cell.name: _ready(sweep, cell, note, report, listener(cell), failed)
+                for cell in cells
+            }
+        ready = {name: run for name, run in runs.items() if run is not None}
         if not ready:
-            return _failed(sweep, cells)
+            return _recorded(sweep, cells) | failed
         try:
-            carry_out(ready, report, note, stop, save_every)
+            carry_out(list(ready.values()), report, note, stop, save_every)
         except Stopped:
             raise
         except InUseError as error:
             note(f"{error} Left to it.")
-        except Exception:  # recorded by the runs it stopped; other cells go on
+        except Exception as error:  # recorded by the runs it stopped, if it can be; others go on
             note(traceback.format_exc())
+            failed |= {n: line_of(error) for n, run in ready.items() if not run.ended}
         finally:
             for board in boards.values():
                 board("end")
-    return _failed(sweep, cells)
+    return _recorded(sweep, cells) | failed
 
 
-def _failed(sweep: SweepStore, cells: Sequence[SweepCell]) -> int:
-    facts = (sweep.run(cell.name).read_json("run.json") or {} for cell in cells)
-    return sum(one.get("status") == "failed" for one in facts)
+def _recorded(sweep: SweepStore, cells: Sequence[SweepCell]) -> dict[str, str]:
+    """Cells that have failed by what is on disk, and why."""
+    states = ((cell.name, *state_of(sweep.run(cell.name))) for cell in cells)
+    return {name: detail for name, state, detail in states if state == "failed"}
 
 
 def _width() -> int:
@@ -133,24 +159,38 @@ def _width() -> int:
 
 def main() -> int:
     """The worker's command line."""
-    keep_compiled()
-    load(flags.FLAGS.own_config)
-    sweep = SweepStore(Path(flags.FLAGS.workdir))
+    given, console, stop = flags.FLAGS, Console(width=_width()), Stop()
     wanted = set(sys.stdin.read().split(SEPARATOR))
-    cells = [cell for cell in sweep.cells() if cell.name in wanted]
-    console, stop = Console(width=_width()), Stop()
     try:
+        keep_compiled()
+        load(given.own_config)
+        sweep = SweepStore(Path(given.workdir))
+        cells = [cell for cell in sweep.cells() if cell.name in wanted]
         with listening(stop, partial(say, console)):
-            how = (stop, console, flags.FLAGS.save_every)
-            failed = run_cells(sweep, cells, *how, tensorboard=flags.FLAGS.tensorboard)
-            return int(failed > 0)
+            how = (stop, console, given.save_every)
+            failed = run_cells(sweep, cells, *how, tensorboard=given.tensorboard)
+    except Interrupted:
+        raise
     except (KeyboardInterrupt, Stopped):
         return stop.exit_code
+    except Exception as error:
+        _tell(given.failures, dict.fromkeys(wanted, line_of(error)))
+        raise
+    _tell(given.failures, failed)
+    return int(len(failed) > 0)
+
+
+def _tell(descriptor: int | None, failed: dict[str, str]) -> None:
+    """Tells the process that started this one what failed, whatever the disk takes."""
+    if descriptor is not None and failed:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(json.dumps(failed).encode())
 
 
 if __name__ == "__main__":
     flags.DEFINE_string("workdir", None, "Directory of the sweep.")
     flags.DEFINE_float("save_every", SAVE_EVERY, "Seconds between saved states.", 0.0)
     flags.DEFINE_bool("tensorboard", False, "Write event files in the directories of cells.")
+    flags.DEFINE_integer("failures", None, "Open file that is told, as JSON, what failed.")
     flags.DEFINE_string("own_config", None, "Config file to load first, with its variant.")
     run_script(main)

@@ -231,11 +231,15 @@ def test_cells_of_a_worker_that_was_stopped_early_are_run_again(tmp_path):
     executor = LocalExecutor(store, SweepLog(Console(quiet=True)))
     log = tmp_path / "log"
     log.write_text("SIGINT: saving and stopping")
+
+    def ended(code):
+        process, told = types.SimpleNamespace(returncode=code), os.memfd_create("failures")
+        return _Worker(process, cells, log, 0, log.open("rb"), 0, told)
+
     for code in (-15, 130, 143):
-        ended = _Worker(types.SimpleNamespace(returncode=code), cells, log, 0)
-        executor._end(ended, stopped=True)
+        executor._end(ended(code), stopped=True)
         assert [one.state for one in statuses(store, cells)] == ["pending", "pending"]
-    executor._end(ended, stopped=False)
+    executor._end(ended(143), stopped=False)
     assert [one.state for one in statuses(store, cells)] == ["failed", "failed"]
 
 

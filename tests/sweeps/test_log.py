@@ -118,7 +118,7 @@ def test_failures_and_refusals_are_told(tmp_path):
     with store.record(first) as facts:
         facts |= {"status": "failed", "error": "ValueError: no"}
     log.end(statuses(store, store.cells()), 1, [])
-    log.ended(store, [first])
+    log.ended(store, [first], {})
     text = stream.getvalue().lstrip("\0")
     end, cell, _ = parsed(text)
     assert (end["status"], end["cells"]["failed"]) == ("cells_failed", 1)

@@ -289,7 +289,7 @@ def test_names_of_more_cells_than_a_command_line_takes(tmp_path, monkeypatch):
     monkeypatch.setattr(local.subprocess, "Popen", spawned)
     cells = [SweepCell(name, {}, None) for name in names]
     executor = local.LocalExecutor(store, SweepLog(Console(quiet=True)))
-    assert executor.run([cells], Stop()) is False
+    assert list(executor.run([cells], Stop())) == names  # none of them was carried out
     (log,) = (store.path / "logs").iterdir()
     assert log.read_text().split() == names
 
@@ -302,11 +302,11 @@ def test_a_worker_takes_the_cells_of_its_input(tmp_path, monkeypatch):
 
     def run_cells(sweep, cells, *how, **more):
         taken.extend(cells)
-        return 0
+        return {}
 
     monkeypatch.setattr(worker, "run_cells", run_cells)
     given = types.SimpleNamespace(
-        workdir=str(store.path), save_every=1.0, tensorboard=False, own_config=None
+        workdir=str(store.path), save_every=1.0, tensorboard=False, own_config=None, failures=None
     )
     monkeypatch.setattr(worker.flags, "FLAGS", given)
     assert worker.main() == 0

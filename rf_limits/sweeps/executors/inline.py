@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
+from rf_limits.experiments.keep import Stopped
 from rf_limits.runs.events import tagged
 from rf_limits.runs.run import SAVE_EVERY
 from rf_limits.runs.stopping import Stop
 from rf_limits.sweeps.grid import SweepCell
 from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
-from rf_limits.sweeps.worker import run_cells
+from rf_limits.sweeps.worker import line_of, run_cells
 
 
 class InlineExecutor:
@@ -34,17 +35,27 @@ class InlineExecutor:
         self.sweep, self.log, self.save_every = sweep, log, save_every
         self.tensorboard = tensorboard
 
-    def run(self, groups: Sequence[Sequence[SweepCell]], stop: Stop) -> None:
+    def run(self, groups: Sequence[Sequence[SweepCell]], stop: Stop) -> dict[str, str]:
         """Carries out every group.
+
+        Returns:
+          By name of the cells that failed, the last line of the error.
 
         Raises:
           Stopped: asked to stop; what is finished is kept.
         """
         self.log.expect(sum(len(group) for group in groups))
+        failed: dict[str, str] = {}
         for i, group in enumerate(groups):
             names = ", ".join(cell.name for cell in group)
             self.log.started(group, f"[{i + 1}/{len(groups)}] {names}")
-            run_cells(
+            failed |= self._run(group, stop)
+            self.log.ended(self.sweep, group, failed)
+        return failed
+
+    def _run(self, group: Sequence[SweepCell], stop: Stop) -> dict[str, str]:
+        try:
+            return run_cells(
                 self.sweep,
                 group,
                 stop,
@@ -53,4 +64,8 @@ class InlineExecutor:
                 tell=lambda cell: tagged(self.log.tell, cell=cell.name),
                 tensorboard=self.tensorboard,
             )
-            self.log.ended(self.sweep, group)
+        except Stopped:
+            raise
+        except Exception as error:  # before there was a run: other groups go on
+            self.log.console.print_exception()
+            return {cell.name: line_of(error) for cell in group}

@@ -10,22 +10,19 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
-from rf_limits.errors import RequirementError
 from rf_limits.experiments.keep import Stopped
-from rf_limits.runs.files import StorageError
 from rf_limits.runs.run import SAVE_EVERY
 from rf_limits.runs.stopping import Stop
 from rf_limits.sweeps.grid import SweepCell
 from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
-from rf_limits.sweeps.status import state_of
-from rf_limits.sweeps.worker import SEPARATOR, fail
+from rf_limits.sweeps.status import UNDONE, state_of
+from rf_limits.sweeps.worker import SEPARATOR, try_fail
 
 LOGS = "logs"
 _POLL = 0.2
@@ -78,7 +75,9 @@ class _Worker(NamedTuple):
     cells: Sequence[SweepCell]
     log: Path
     slot: int
-    begun: int = 0  # size of the log
+    output: BinaryIO
+    begun: int  # size of its output before
+    told: int  # file in memory in which it says what failed
 
 
 def _dies_with_parent() -> None:
@@ -117,17 +116,18 @@ class LocalExecutor:
         self.cores, self.cache, self.devices = cores, cache, visible_devices()
         self.jobs = self.split = jobs or max(1, len(self.devices))
 
-    def run(self, groups: Sequence[Sequence[SweepCell]], stop: Stop) -> bool:
+    def run(self, groups: Sequence[Sequence[SweepCell]], stop: Stop) -> dict[str, str]:
         """Carries out every group.
 
         Returns:
-          Whether a worker failed, or died.
+          By name of the cells that failed, why; of a worker that died for another reason, by the
+          name of its first.
 
         Raises:
           Stopped: asked to stop; workers have saved their states.
         """
         waiting, workers = list(groups), list[_Worker]()
-        total, asked, failed = len(waiting), False, False
+        total, asked, failed = len(waiting), False, dict[str, str]()
         self.log.expect(sum(len(group) for group in groups))
         while waiting or workers:
             if stop.signal is not None and not asked:
@@ -143,7 +143,7 @@ class LocalExecutor:
                 workers.remove(worker)
                 stopped = stop.signal is not None
                 failed |= self._end(worker, stopped=stopped)
-                self.log.ended(self.sweep, worker.cells, stopped=stopped)
+                self.log.ended(self.sweep, worker.cells, failed, stopped=stopped)
             if asked and not workers:
                 raise Stopped
             if not ended:
@@ -152,11 +152,13 @@ class LocalExecutor:
 
     def _start(self, cells: Sequence[SweepCell], slot: int, number: int) -> _Worker:
         log = self.sweep.path / LOGS / f"{cells[0].name}.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
+        output = _output(log)
         names = SEPARATOR.join(cell.name for cell in cells)
         command = [sys.executable, "-P", "-c", _START, json.dumps(search_path())]
         command += [f"--workdir={self.sweep.path}"]
         command += [f"--save_every={self.save_every}", f"--tensorboard={self.tensorboard}"]
+        told = os.memfd_create("failures")
+        command += [f"--failures={told}"]
         command += [] if self.own is None else [f"--own_config={self.own}"]
         environment = {**os.environ, **worker_environment(slot, self.jobs, self.devices)}
         if self.cache is not None:
@@ -171,37 +173,53 @@ class LocalExecutor:
                     0, {every[(first + i) % len(every)] for i in range(self.cores)}
                 )
 
-        with log.open("ab") as file, tempfile.TemporaryFile() as given:
+        with os.fdopen(os.memfd_create("names"), "w+b") as given:
             given.write(names.encode())
             given.seek(0)
-            begun = file.tell()
-            out = {"stdin": given, "stdout": file, "stderr": file}
-            process = subprocess.Popen(command, **out, env=environment, preexec_fn=prepare)
+            begun = output.tell()
+            how = {"env": environment, "preexec_fn": prepare, "pass_fds": (told,)}
+            out = {"stdin": given, "stdout": output, "stderr": output}
+            process = subprocess.Popen(command, **out, **how)
         more = f" and {len(cells) - 1} more together" if len(cells) > 1 else ""
         self.log.started(cells, f"[{number}] started {cells[0].name}{more}")
-        return _Worker(process, cells, log, slot, begun)
+        return _Worker(process, cells, log, slot, output, begun, told)
 
-    def _end(self, worker: _Worker, *, stopped: bool) -> bool:
+    def _end(self, worker: _Worker, *, stopped: bool) -> dict[str, str]:
         """Records the cells of a worker that ended without recording them itself.
 
         One that was asked to stop leaves them to be run again.
 
         Returns:
-          Whether it failed, or died.
+          By name of the cells that failed, why.
         """
-        code, failed = worker.process.returncode, False
+        code, failed = worker.process.returncode, dict[str, str]()
+        with os.fdopen(worker.told, "rb") as file:
+            file.seek(0)
+            told = json.loads(file.read() or "{}")
         for cell in () if stopped else worker.cells:
-            state, _ = state_of(self.sweep.run(cell.name))
-            if code != 0 and state not in ("done", "failed", "running"):
-                try:
-                    fail(self.sweep, cell, _death(worker))
-                except (RequirementError, StorageError) as error:
-                    self.log.warn(f"{cell.name}: {_death(worker)} (not recorded: {error})")
             state, detail = state_of(self.sweep.run(cell.name))
-            if state == "failed":
+            if state in UNDONE:
+                detail = told.get(cell.name) or _death(worker)
+                unrecorded = try_fail(self.sweep, cell, detail) if code else f"it is {state}"
+                if unrecorded:
+                    self.log.warn(f"{cell.name}: not recorded ({unrecorded})")
+            if state in UNDONE or state == "failed":
+                failed[cell.name] = detail
                 self.log.say(f"failed {cell.name}: {detail}")
-            failed |= state == "failed"
-        return failed or (code != 0 and not stopped)
+        if code != 0 and not failed and not stopped:
+            failed[worker.cells[0].name] = _death(worker)
+            self.log.warn(f"{worker.cells[0].name}: {_death(worker)}")
+        worker.output.close()
+        return failed
+
+
+def _output(log: Path) -> BinaryIO:
+    """A log, open for more; in memory where the disk takes none."""
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        return log.open("a+b")
+    except OSError:
+        return os.fdopen(os.memfd_create(log.name[:200]), "w+b")
 
 
 def _death(worker: _Worker) -> str:
@@ -210,7 +228,6 @@ def _death(worker: _Worker) -> str:
     number = -code if code < 0 else code - 128
     if number in set(signal.Signals):
         return f"its process ended by {signal.Signals(number).name}; see {worker.log}"
-    with worker.log.open("rb") as file:
-        file.seek(worker.begun)
-        lines = file.read().decode(errors="replace").strip().splitlines()
+    worker.output.seek(worker.begun)
+    lines = worker.output.read().decode(errors="replace").strip().splitlines()
     return lines[-1] if lines else f"its process ended with exit code {code}; see {worker.log}"

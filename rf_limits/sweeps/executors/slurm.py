@@ -25,14 +25,14 @@ from rf_limits.errors import RequirementError
 from rf_limits.experiments.keep import Stopped
 from rf_limits.runs.compiled import keep_compiled
 from rf_limits.runs.console import say
-from rf_limits.runs.files import write_whole
+from rf_limits.runs.files import StorageError, write_whole
 from rf_limits.runs.stopping import Stop, listening
 from rf_limits.runs.store import RunStore
 from rf_limits.sweeps.grid import SweepCell
 from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.own_config import load
-from rf_limits.sweeps.status import BUSY, statuses
+from rf_limits.sweeps.status import BUSY, state_of, statuses
 from rf_limits.sweeps.worker import run_cells
 
 FOLDER = "slurm"
@@ -78,7 +78,11 @@ class SlurmCells:
         self.tensorboard = tensorboard
 
     def __call__(self) -> int:
-        """Runs the cells; returns how many failed. A job to be requeued does not return."""
+        """Runs the cells; returns how many failed. A job to be requeued does not return.
+
+        Raises:
+          StorageError: a cell failed and that could not be recorded: to Slurm the job has failed.
+        """
         keep_compiled()
         load(self.own)
         ask = signal.Signals[f"SIG{submitit.JobEnvironment.USR_SIG}"]
@@ -89,11 +93,15 @@ class SlurmCells:
         try:
             with listening(stop, partial(say, console)):
                 how = (stop, console, self.save_every)
-                return run_cells(sweep, cells, *how, tensorboard=self.tensorboard)
+                failed = run_cells(sweep, cells, *how, tensorboard=self.tensorboard)
         except Stopped:
             if stop.signal == ask and callable(checkpoint_and_requeue):
                 checkpoint_and_requeue(ask, None)  # submitit's: requeues and exits
             raise
+        lost = [n for n in failed if state_of(sweep.run(n))[0] not in ("done", "failed")]
+        if lost:
+            raise StorageError(f"{lost[0]}: {failed[lost[0]]} (not recorded)")
+        return len(failed)
 
     def checkpoint(self) -> submitit.helpers.DelayedSubmission:
         """What submitit submits again: the same; the states are on disk."""
