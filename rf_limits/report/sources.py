@@ -10,9 +10,8 @@ from rf_limits.experiments.result import Result
 from rf_limits.runs.keep import FinishedParts
 from rf_limits.runs.run import EXPERIMENTS, modules_of
 from rf_limits.runs.store import RunStore
-from rf_limits.sweeps.compare import runs_in
+from rf_limits.sweeps.compare import Place, runs_in
 from rf_limits.sweeps.manifest import config_from_json
-from rf_limits.sweeps.status import state_of
 
 FLAG = "--workdir"
 _FILES = ("config.json", "run.json", "summary.json", "metrics.parquet")
@@ -24,7 +23,7 @@ class Source(NamedTuple):
     Attributes:
       name: of the run: its directory's, or its cell's.
       path: its work directory.
-      config: contents of config.json; empty for a cell that has none yet.
+      config: contents of config.json; of a cell that is to be there.
       facts: contents of run.json.
       state: of :data:`rf_limits.sweeps.status.STATES`.
       detail: more about the state.
@@ -45,6 +44,8 @@ class Source(NamedTuple):
     @property
     def has_tables(self) -> bool:
         """Whether there is anything to show: a table, or finished parts of one."""
+        if self.state == "misplaced":  # of another run
+            return False
         return (self.path / "metrics.parquet").is_file() or bool(RunStore(self.path).parts())
 
     def files(self) -> list[Path]:
@@ -77,22 +78,11 @@ class Source(NamedTuple):
         return prepared.run(keep=FinishedParts(store))
 
 
-def _read(store: RunStore, name: str) -> dict[str, Any]:
-    path = store.path / name
-    try:
-        found = store.read_json(name)
-    except (UnicodeDecodeError, OSError) as error:
-        raise RequirementError(f"{path} must be JSON, but it cannot be read ({error}).") from error
-    check(isinstance(found, (dict, type(None))), str(path), "hold a JSON object", found)
-    return found or {}
-
-
-def _source(name: str, store: RunStore) -> Source:
-    config, facts = _read(store, "config.json"), _read(store, "run.json")
-    if config:
-        place = f"experiment of {store.path / 'config.json'}"
-        check_choice(config.get("experiment"), EXPERIMENTS, place)
-    return Source(name, store.path, config, facts, *state_of(store))
+def _source(run: Place) -> Source:
+    path, readable = run.store.path, "run.json" not in run.store.damaged_records()
+    facts = run.store.read_json("run.json") if readable else None
+    check_choice(run.config.get("experiment"), EXPERIMENTS, f"experiment of {path / 'config.json'}")
+    return Source(run.name, path, run.config, facts or {}, run.state, run.detail)
 
 
 def find(workdirs: Sequence[str | Path]) -> list[Source]:
@@ -107,8 +97,8 @@ def find(workdirs: Sequence[str | Path]) -> list[Source]:
     check(len(workdirs) > 0, FLAG, "name at least one directory", list(workdirs))
     found: dict[Path, Source] = {}
     for workdir in workdirs:
-        for name, store in runs_in(Path(workdir), FLAG):
-            found.setdefault(store.path.resolve(), _source(name, store))
+        for run in runs_in(Path(workdir), FLAG):
+            found.setdefault(run.store.path.resolve(), _source(run))
     sources = list(found.values())
     if not any(source.has_tables for source in sources):
         stand = ", ".join(f"{s.path} ({s.state})" for s in sources[:3])

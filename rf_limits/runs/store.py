@@ -86,6 +86,10 @@ class InUseError(RequirementError):
     """Another process runs in the directory."""
 
 
+class DamagedFileError(RequirementError):
+    """A file of a run is not what was written."""
+
+
 class RunStore:
     """The files of one work directory."""
 
@@ -133,7 +137,7 @@ class RunStore:
                     self._check_results()
                     return "finished"
             elif not overwrite:
-                changed = ", ".join(_differences(before, plain(config)))
+                changed = ", ".join(differences(before, plain(config)))
                 raise RequirementError(
                     f"--workdir must be empty or hold this config, but {self.path} holds a run of "
                     f"another one (differing in {changed}); name another directory, or use "
@@ -148,13 +152,36 @@ class RunStore:
         return "new"
 
     def _check_results(self) -> None:
-        """Refuses a finished run whose table is gone, or cut short."""
-        damage = self.table_damage()
+        """Refuses a finished run whose table or summary is gone, or cut short."""
+        name, damage = self.damage()
         if damage:
             raise RequirementError(
-                f"{self.path / RESULTS[0]} must be the table of the finished run, but it is "
-                f"{damage}; --overwrite runs it again."
+                f"{self.path / name} must be that of the finished run, but it is {damage}; "
+                "--overwrite runs it again."
             )
+
+    def damage(self) -> tuple[str, str]:
+        """A file that a finished run lacks: missing, not readable, or damaged; or nothing."""
+        found = self.table_damage()
+        if found:
+            return RESULTS[0], found
+        try:
+            there = self.read_json(RESULTS[1]) is not None
+        except DamagedFileError:
+            return RESULTS[1], "damaged"
+        except RequirementError:  # not readable: the table is, or says so itself
+            there = True
+        return ("", "") if there else (RESULTS[1], "missing")
+
+    def damaged_records(self) -> list[str]:
+        """Which of config.json and run.json are there and hold no JSON of a run."""
+        found = []
+        for name in ("config.json", "run.json"):
+            try:
+                self.read_json(name)
+            except DamagedFileError:
+                found.append(name)
+        return found
 
     def table_damage(self) -> str:
         """What is wrong with a finished run's table: missing, not readable, damaged, or nothing."""
@@ -255,8 +282,8 @@ class RunStore:
         """Contents of a JSON file of the run, or None where there is none.
 
         Raises:
-          RequirementError: the file is there and cannot be read, is not JSON, or not of names and
-            values.
+          DamagedFileError: the file is there and is not JSON, or not of names and values.
+          RequirementError: it is there and cannot be read.
         """
         path = self.path / name
         try:
@@ -269,10 +296,13 @@ class RunStore:
             ) from error
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             reason = getattr(error, "msg", error.reason if hasattr(error, "reason") else "")
-            raise RequirementError(
+            raise DamagedFileError(
                 f"{path} must be JSON, but it is damaged ({reason}); use another --workdir."
             ) from error
-        check(isinstance(found, dict), str(path), "hold names and values", found)
+        try:
+            check(isinstance(found, dict), str(path), "hold names and values", found)
+        except RequirementError as error:
+            raise DamagedFileError(str(error)) from None
         return found
 
     def write_json(self, name: str, value: Any) -> None:
@@ -370,11 +400,11 @@ class RunStore:
         return paths
 
 
-def _differences(old: Any, new: Any, prefix: str = "") -> list[str]:
+def differences(old: Any, new: Any, prefix: str = "") -> list[str]:
     """Dotted names at which two configs differ."""
     if isinstance(old, dict) and isinstance(new, dict):
         names = []
         for key in sorted(old.keys() | new.keys()):
-            names += _differences(old.get(key), new.get(key), f"{prefix}{key}.")
+            names += differences(old.get(key), new.get(key), f"{prefix}{key}.")
         return names
     return [] if old == new else [prefix.rstrip(".")]

@@ -13,9 +13,10 @@ from rf_limits.experiments.tables import CELL, KEYS
 from rf_limits.runs.store import RunStore, plain
 from rf_limits.sweeps.grid import same_key, spelled
 from rf_limits.sweeps.manifest import SweepStore, config_from_json
-from rf_limits.sweeps.status import state_of
+from rf_limits.sweeps.status import cell_state, state_of
 
 _NEEDED = (*KEYS, "risk", "relative_risk")
+_AGAIN = "the command that made it runs it again (scripts/train.py with --overwrite)"
 
 
 class Compared(NamedTuple):
@@ -42,8 +43,26 @@ class _Found(NamedTuple):
     fields: dict[str, Any]
 
 
-def runs_in(workdir: Path, flag: str = "--workdirs") -> list[tuple[str, RunStore]]:
-    """Names and directories of the runs in a work directory.
+class Place(NamedTuple):
+    """Where a run is, or is to be.
+
+    Attributes:
+      name: of its directory, or its cell.
+      store: the directory.
+      config: contents of config.json; of a cell that is to be there.
+      state: of :data:`rf_limits.sweeps.status.STATES`.
+      detail: more about the state.
+    """
+
+    name: str
+    store: RunStore
+    config: dict[str, Any]
+    state: str
+    detail: str
+
+
+def runs_in(workdir: Path, flag: str = "--workdirs") -> list[Place]:
+    """The runs in a work directory.
 
     Those are itself, the cells of a sweep, or all of these in the directories right below it.
 
@@ -64,13 +83,17 @@ def runs_in(workdir: Path, flag: str = "--workdirs") -> list[tuple[str, RunStore
     )
 
 
-def _runs_at(path: Path) -> list[tuple[str, RunStore]]:
+def _runs_at(path: Path) -> list[Place]:
     """The runs of a directory that is a run or a sweep itself; else none."""
     sweep = SweepStore(path)
     if sweep.exists():
-        return [(cell.name, sweep.run(cell.name)) for cell in sweep.cells()]
+        return [
+            Place(c.name, sweep.run(c.name), plain(c.config.to_dict()), *cell_state(sweep, c))
+            for c in sweep.cells()
+        ]
     store = RunStore(path)
-    return [(path.name, store)] if store.read_json("config.json") is not None else []
+    config = store.read_json("config.json")
+    return [] if config is None else [Place(path.name, store, config, *state_of(store))]
 
 
 def _read(store: RunStore, found: _Found) -> pd.DataFrame:
@@ -78,8 +101,8 @@ def _read(store: RunStore, found: _Found) -> pd.DataFrame:
         table = store.read_metrics()
     except (OSError, ValueError) as error:
         raise RequirementError(
-            f"{store.path}/metrics.parquet must be readable, but it is missing or damaged; the "
-            "command that made it runs it again (scripts/train.py with --overwrite)."
+            f"{store.path}/metrics.parquet must be readable, but it is missing or damaged; "
+            f"{_AGAIN}."
         ) from error
     missing = [name for name in _NEEDED if name not in table]
     requirement = "have the columns of a training run's table"
@@ -100,13 +123,15 @@ def gather(workdirs: Sequence[str | Path]) -> Compared:
     runs: dict[str, _Found] = {}
     left_out = []
     for workdir in workdirs:
-        for name, store in runs_in(Path(workdir)):
-            state, detail = state_of(store)
+        for name, store, config, state, detail in runs_in(Path(workdir)):
             if state not in ("done", "damaged"):  # the latter is refused below
                 left_out.append(f"{store.path}: {state}{f', {detail}' if detail else ''}")
                 continue
-            config = store.read_json("config.json")
-            kind = (config or {}).get("experiment")
+            if state == "damaged" and not store.table_damage():
+                raise RequirementError(
+                    f"{store.path} must hold a whole run, but {detail}; {_AGAIN}."
+                )
+            kind = config.get("experiment")
             requirement = "hold training runs, of scripts/train.py or a sweep of them"
             check(kind == "training", "--workdirs", requirement, f"{store.path}: {kind}")
             digest = same_key(config_from_json(config))

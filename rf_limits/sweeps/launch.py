@@ -131,7 +131,8 @@ def launch(
       extend: whether cells may be added to another sweep in the directory.
 
     Returns:
-      Exit code: 0, 1 if cells failed, 128 + the number of the signal that stopped it.
+      Exit code: 0, 1 if cells failed or are misplaced, 128 + the number of the signal that stopped
+      it.
 
     Raises:
       RequirementError: the sweep cannot be run as asked; nothing has been touched.
@@ -142,7 +143,7 @@ def launch(
         code, failed = _carry_out(config, store, cells, executor, log, retry_failed, group)
     found = with_failures(statuses(store, cells, slurm_states(store)), failed)
     log.stands(found, time_left(store, found))
-    code = code or int(any(one.state == "failed" for one in found))
+    code = code or int(any(one.state in ("failed", "misplaced") for one in found))
     return log.end(found, code, [str(store.run(cell.name).path) for cell in cells])
 
 

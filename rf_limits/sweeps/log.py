@@ -9,7 +9,14 @@ from rf_limits.runs.console import say
 from rf_limits.runs.events import Tell, no_events
 from rf_limits.sweeps.grid import SweepCell
 from rf_limits.sweeps.manifest import SweepStore
-from rf_limits.sweeps.status import CellStatus, counts, status_lines, statuses, with_failures
+from rf_limits.sweeps.status import (
+    ALARMING,
+    CellStatus,
+    counts,
+    status_lines,
+    statuses,
+    with_failures,
+)
 from rf_limits.sweeps.tally import Tally
 
 
@@ -92,7 +99,7 @@ class SweepLog:
     def stands(self, found: Sequence[CellStatus], left: float | None) -> None:
         """The lines of ``scripts/launch.py status``."""
         for line in status_lines(found, left):
-            alarming = line.split(":")[0].isupper() or line.startswith(("failed ", "damaged "))
+            alarming = line.split(":")[0].isupper() or line.split(" ")[0] in ALARMING
             (self.warn if alarming else self.note)(line)
 
     def end(self, found: Sequence[CellStatus], code: int, paths: Sequence[str]) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from rf_limits.errors import RequirementError
-from rf_limits.runs.store import RunStore, plain
+from rf_limits.runs.store import RunStore, differences, plain
 from rf_limits.sweeps.grid import SweepCell, same_key
 
 MANIFEST = "sweep.json"
@@ -147,10 +147,33 @@ class SweepStore:
         found = [{"name": c.name, "fields": c.fields, "config": c.config.to_dict()} for c in cells]
         self._files.write_json(MANIFEST, {"cells": plain(found)})
 
+    def other_run(self, cell: SweepCell) -> str:
+        """Says that a cell's directory holds the run of another config, if it does.
+
+        Raises:
+          RequirementError: its config cannot be read.
+        """
+        store = self.run(cell.name)
+        found = store.read_json("config.json")
+        if found is None or found == plain(cell.config.to_dict()):
+            return ""
+        changed = ", ".join(differences(found, plain(cell.config.to_dict())))
+        return (
+            f"{store.path} holds a run of another config (differing in {changed}), which is left "
+            "as it is; once it is moved away, the same launch command runs this cell"
+        )
+
     @contextlib.contextmanager
     def record(self, cell: SweepCell) -> Iterator[dict[str, Any]]:
-        """The facts of a cell's run.json, written back when changed; locked meanwhile."""
+        """The facts of a cell's run.json, written back when changed; locked meanwhile.
+
+        Raises:
+          RequirementError: its directory holds another run, or takes no files.
+        """
         store = self.run(cell.name)
+        other = self.other_run(cell)
+        if other:
+            raise RequirementError(other)
         with store.locked():
             facts = store.read_json("run.json") or {}
             before = dict(facts)

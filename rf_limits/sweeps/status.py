@@ -4,16 +4,23 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from rf_limits.runs.progress import counted, short_time
-from rf_limits.runs.store import RESULTS, RunStore
+from rf_limits.runs.store import RunStore
 from rf_limits.sweeps.grid import SweepCell
 from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.tally import seconds_left
 
-STATES = ("done", "running", "queued", "unknown", "failed", "interrupted", "damaged", "pending")
+STATES = (
+    *("done", "running", "queued", "unknown", "failed", "misplaced"),
+    *("interrupted", "damaged", "pending"),
+)
 """Of cells: an interrupted one goes on from what it saved when it is run again, a damaged one, done
-but without its table, from nothing; of an unknown one Slurm had a job, and does not answer."""
+but without all its files, or with records that cannot be read, from nothing; of an unknown one
+Slurm had a job, and does not answer; in the directory of a misplaced one is another run, which is
+never touched."""
 BUSY = ("running", "queued", "unknown")
 """Cells that are, or may be, under way."""
+ALARMING = ("failed", "misplaced", "damaged")
+"""Cells of which there is a line of their own."""
 UNDONE = ("pending", "interrupted", "damaged")
 """Cells that the same command runs again."""
 
@@ -24,8 +31,8 @@ class CellStatus(NamedTuple):
     Attributes:
       cell: which.
       state: one of :data:`STATES`.
-      detail: the last line of the error of a failed cell; what a damaged one lacks; "diverged" for
-        a done one that did.
+      detail: the last line of the error of a failed cell; what a damaged one lacks; what is in the
+        directory of a misplaced one; "diverged" for a done one that did.
     """
 
     cell: SweepCell
@@ -34,13 +41,17 @@ class CellStatus(NamedTuple):
 
 
 def state_of(store: RunStore) -> tuple[str, str]:
-    """State and detail of one work directory."""
+    """State and detail of one work directory.
+
+    Raises:
+      RequirementError: what it says of itself cannot be read.
+    """
     facts = store.read_json("run.json") or {}
     status = facts.get("status")
     if status in ("complete", "diverged"):
-        damage = store.table_damage()
+        name, damage = store.damage()
         if damage in ("missing", "damaged"):
-            return "damaged", f"{RESULTS[0]} is {damage}"
+            return "damaged", f"{name} is {damage}"
         return "done", "" if status == "complete" else status
     if store.is_locked():
         return "running", ""
@@ -48,6 +59,21 @@ def state_of(store: RunStore) -> tuple[str, str]:
         lines = str(facts.get("error", "")).strip().splitlines()
         return "failed", lines[-1] if lines else "no error was recorded"
     return ("pending" if status is None else "interrupted"), ""
+
+
+def cell_state(sweep: SweepStore, cell: SweepCell) -> tuple[str, str]:
+    """State and detail of a cell, by what is in its directory."""
+    store = sweep.run(cell.name)
+    damaged = store.damaged_records()
+    if damaged:
+        return "damaged", f"{' and '.join(damaged)} cannot be read as JSON"
+    other = sweep.other_run(cell)
+    if other:
+        return "misplaced", other
+    state, detail = state_of(store)
+    if state == "done" and store.read_json("config.json") is None:
+        return "damaged", "config.json is missing"
+    return state, detail
 
 
 def statuses(
@@ -63,7 +89,7 @@ def statuses(
     """
     found = []
     for cell in cells:
-        state, detail = state_of(sweep.run(cell.name))
+        state, detail = cell_state(sweep, cell)
         if state in ("pending", "interrupted") and cell.name in (jobs or {}):
             state, detail = jobs[cell.name]
         found.append(CellStatus(cell, state, detail))
@@ -95,7 +121,7 @@ def time_left(sweep: SweepStore, found: Sequence[CellStatus]) -> float | None:
     running = [sweep.run(one.cell.name) for one in found if one.state == "running"]
     facts = [store.read_json("run.json") or {} for store in running]
     processes = {(one.get("host"), one.get("process")) for one in facts}
-    left = sum(one.state not in ("done", "failed") for one in found)
+    left = sum(one.state not in ("done", "failed", "misplaced") for one in found)
     return seconds_left([one or {} for one in done], left, len(processes)) if left else None
 
 
@@ -129,8 +155,6 @@ def status_lines(found: Sequence[CellStatus], left: float | None = None) -> list
     if diverged:
         lines.append(f"DIVERGED: {len(diverged)} of the done ({', '.join(diverged)}).")
     lines += [
-        f"{one.state} {one.cell.name}: {one.detail}"
-        for one in found
-        if one.state in ("failed", "damaged")
+        f"{one.state} {one.cell.name}: {one.detail}" for one in found if one.state in ALARMING
     ]
     return lines

@@ -24,12 +24,12 @@ from rf_limits.runs.files import StorageError
 from rf_limits.runs.progress import progress
 from rf_limits.runs.run import SAVE_EVERY, Run, carry_out
 from rf_limits.runs.stopping import Interrupted, Stop, listening
-from rf_limits.runs.store import InUseError, plain
+from rf_limits.runs.store import InUseError, RunStore
 from rf_limits.runs.tensorboard import TensorBoard
 from rf_limits.sweeps.grid import SweepCell
 from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.own_config import load
-from rf_limits.sweeps.status import state_of
+from rf_limits.sweeps.status import cell_state
 
 _COLUMNS = 100
 SEPARATOR = "\n"
@@ -60,10 +60,12 @@ def line_of(error: BaseException) -> str:
 def _ready(sweep: SweepStore, cell: SweepCell, note, report, tell: Tell, failed) -> Run | None:
     """The run of a cell, prepared; None if it is done, in use, or cannot be (put into failed)."""
     try:
-        store = sweep.run(cell.name)
-        lost = state_of(store)[0] == "damaged"
-        same = store.read_json("config.json") == plain(cell.config.to_dict())
-        run = Run(cell.config, store.path, overwrite=lost and same, tell=tell)
+        store, (state, detail) = sweep.run(cell.name), cell_state(sweep, cell)
+        if state == "misplaced":
+            raise RequirementError(detail)
+        if state == "damaged" and not store.is_locked():
+            _put_aside(store, note)
+        run = Run(cell.config, store.path, overwrite=state == "damaged", tell=tell)
         if run.is_finished():
             return None
         if run.store.is_locked():
@@ -78,6 +80,15 @@ def _ready(sweep: SweepStore, cell: SweepCell, note, report, tell: Tell, failed)
             note(f"{cell.name}: not recorded: {unrecorded}")
         return None
     return run
+
+
+def _put_aside(store: RunStore, note: Callable[[str], None]) -> None:
+    """Keeps records that cannot be read under other names."""
+    with store.locked():
+        for name in store.damaged_records():
+            store.written.put_aside(store.path / name)
+    for old, new in store.written.moved:
+        note(f"{old} could not be read; it is kept as {new}.")
 
 
 def run_cells(
@@ -147,7 +158,7 @@ def run_cells(
 
 def _recorded(sweep: SweepStore, cells: Sequence[SweepCell]) -> dict[str, str]:
     """Cells that have failed by what is on disk, and why."""
-    states = ((cell.name, *state_of(sweep.run(cell.name))) for cell in cells)
+    states = ((cell.name, *cell_state(sweep, cell)) for cell in cells)
     return {name: detail for name, state, detail in states if state == "failed"}
 
 

@@ -59,6 +59,24 @@ def test_a_changed_bit_in_a_table_is_no_number(run):
     assert seen > 140
 
 
+@pytest.mark.parametrize("damage", ["missing", "damaged"])
+def test_a_finished_run_without_its_summary_is_not_done(run, damage):
+    """It counted as done, and no command but --overwrite made it again."""
+    path, config = run.path / "summary.json", run.read_json("config.json")
+    assert state_of(run)[0] == "done"
+    if damage == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:-9])
+    assert state_of(run) == ("damaged", f"summary.json is {damage}")
+    with pytest.raises(RequirementError, match=rf"summary\.json must be .* {damage}; --overwrite"):
+        run.open(config, overwrite=False)
+    with pytest.raises(
+        RequirementError, match=rf"must hold a whole run, but summary.json is {damage}"
+    ):
+        gather([run.path])
+
+
 @pytest.mark.parametrize("damage", ["missing", "cut", "empty"])
 def test_a_finished_run_without_its_table_is_not_done(run, damage):
     path, config = run.path / "metrics.parquet", run.read_json("config.json")

@@ -135,7 +135,7 @@ def test_a_run_that_cannot_be_read(tmp_path, script, name):
     """The directory itself, or one of its files; to run it again, compare it or write its page."""
     run = tmp_path / "run"
     run.mkdir()
-    for file in ("config.json", "run.json", "metrics.parquet"):
+    for file in ("config.json", "run.json", "metrics.parquet", "summary.json"):
         shutil.copy(FINISHED / file, run)
     arguments = {
         "train": (QUICKSTART, *_overrides(), f"--workdir={run}"),
@@ -207,6 +207,7 @@ def test_readers_may_look_at_everything(tmp_path):
     first, second, *_ = store.claim(cells_of(config), extend=False)
     one, other = store.run(first.name), store.run(second.name)
     shutil.copytree(FINISHED, one.path)
+    one.write_json("config.json", first.config.to_dict())
     other.write_json("config.json", second.config.to_dict())
     other.write_json("run.json", {"status": "running"})
     for run in (one, other):

@@ -43,8 +43,15 @@ def begun(tmp_path, config=CONFIG, status="complete"):
     assert store.open(config, overwrite=False) == "new"
     store.begin(config, {"status": status})
     if status == "complete":
-        store.write_metrics(pd.DataFrame({"risk": [0.5]}))
+        with_results(store)
     return store
+
+
+def with_results(store):
+    """A table and a summary."""
+    store.write_metrics(pd.DataFrame({"risk": [0.5]}))
+    store.written.add(store.path / "summary.json")
+    store.write_json("summary.json", {})
 
 
 def test_opening(tmp_path):
@@ -149,7 +156,7 @@ def one_run(store, monkeypatch):
         events.parent.mkdir(parents=True)
         events.write_text("")
         store.written.made(events)
-        store.write_metrics(pd.DataFrame({"risk": [0.5]}))
+        with_results(store)
         store.write_figure("risk", Figure())
         assert store.parts() == ["width-4"]
 

@@ -144,6 +144,8 @@ def test_time_left_of_cells_that_trained_together(followed, tmp_path):
     other = SweepStore(tmp_path / "sweep")
     cells = other.claim(store.cells(), extend=False)
     other.run(cells[0].name).write_json("run.json", known | {"wall_time_s": 240.0})
+    other.run(cells[0].name).write_json("config.json", cells[0].config.to_dict())
+    other.run(cells[0].name).write_json("summary.json", {})
     other.run(cells[0].name).write_metrics(store.run(cells[0].name).read_metrics())
     other.run(cells[1].name).write_json("run.json", known | {"status": "interrupted"})
     found = statuses(other, cells)

@@ -73,6 +73,8 @@ def test_states_of_cells(tmp_path):
         if one is not None:
             store.run(cell.name).write_json("run.json", one)
             if one["status"] in ("complete", "diverged"):
+                store.run(cell.name).write_json("config.json", cell.config.to_dict())
+                store.run(cell.name).write_json("summary.json", {})
                 store.run(cell.name).write_metrics(TABLE)
     found = statuses(store, cells, {cells[0].name: ("queued", "pending")})
     states = ["queued", "done", "done", "failed", "interrupted", "interrupted"]

@@ -21,7 +21,7 @@ from rf_limits.runs.stopping import Stop
 from rf_limits.sweeps.grid import SweepCell
 from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
-from rf_limits.sweeps.status import UNDONE, state_of
+from rf_limits.sweeps.status import UNDONE, cell_state
 from rf_limits.sweeps.worker import SEPARATOR, try_fail
 
 LOGS = "logs"
@@ -197,13 +197,13 @@ class LocalExecutor:
             file.seek(0)
             told = json.loads(file.read() or "{}")
         for cell in () if stopped else worker.cells:
-            state, detail = state_of(self.sweep.run(cell.name))
+            state, detail = cell_state(self.sweep, cell)
             if state in UNDONE:
                 detail = told.get(cell.name) or _death(worker)
                 unrecorded = try_fail(self.sweep, cell, detail) if code else f"it is {state}"
                 if unrecorded:
                     self.log.warn(f"{cell.name}: not recorded ({unrecorded})")
-            if state in UNDONE or state == "failed":
+            if state in (*UNDONE, "failed", "misplaced"):
                 failed[cell.name] = detail
                 self.log.say(f"failed {cell.name}: {detail}")
         if code != 0 and not failed and not stopped:

@@ -32,7 +32,7 @@ from rf_limits.sweeps.grid import SweepCell
 from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.own_config import load
-from rf_limits.sweeps.status import BUSY, state_of, statuses
+from rf_limits.sweeps.status import BUSY, UNDONE, statuses
 from rf_limits.sweeps.worker import run_cells
 
 FOLDER = "slurm"
@@ -98,9 +98,10 @@ class SlurmCells:
             if stop.signal == ask and callable(checkpoint_and_requeue):
                 checkpoint_and_requeue(ask, None)  # submitit's: requeues and exits
             raise
-        lost = [n for n in failed if state_of(sweep.run(n))[0] not in ("done", "failed")]
-        if lost:
-            raise StorageError(f"{lost[0]}: {failed[lost[0]]} (not recorded)")
+        for one in statuses(sweep, cells):
+            name = one.cell.name
+            if name in failed and one.state in UNDONE:
+                raise StorageError(f"{name}: {failed[name]} (not recorded)")
         return len(failed)
 
     def checkpoint(self) -> submitit.helpers.DelayedSubmission:
