@@ -1,5 +1,6 @@
 """The runs a page is about, as they are found on disk."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from rf_limits.sweeps.compare import Place, runs_in
 from rf_limits.sweeps.manifest import config_from_json
 
 FLAG = "--workdir"
+OWN_CONFIG = "--own_config"
 _FILES = ("config.json", "run.json", "summary.json", "metrics.parquet")
 
 
@@ -74,14 +76,35 @@ class Source(NamedTuple):
         check_options()  # what is not finished is prepared again, and that is with JAX
         check_devices()
         config = config_from_json(self.config)
-        prepared = modules_of(self.experiment)[0].prepare(config)
+        try:
+            prepared = modules_of(self.experiment)[0].prepare(config)
+        except RequirementError as error:  # once it could be: what the user added is not here
+            raise RequirementError(f"{error}{_own_config_hint(self.facts)}") from error
         return prepared.run(keep=FinishedParts(store))
+
+
+def _own_config_hint(facts: dict[str, Any]) -> str:
+    """How entries of a config file get here, by the command that began the run."""
+    try:
+        words = shlex.split(str(facts.get("command", "")))
+    except ValueError:  # written by something else
+        words = []
+    given = (word.lstrip("-").partition("=") for word in words)
+    files = [value for name, _, value in given if name in ("config", "own_config") and value]
+    return (
+        f" If it is an entry of your own, {OWN_CONFIG}={files[-1] if files else 'FILE'} loads the "
+        "config file that makes it."
+    )
 
 
 def _source(run: Place) -> Source:
     path, readable = run.store.path, "run.json" not in run.store.damaged_records()
     facts = run.store.read_json("run.json") if readable else None
-    check_choice(run.config.get("experiment"), EXPERIMENTS, f"experiment of {path / 'config.json'}")
+    try:
+        place = f"experiment of {path / 'config.json'}"
+        check_choice(run.config.get("experiment"), EXPERIMENTS, place)
+    except RequirementError as error:
+        raise RequirementError(f"{error}{_own_config_hint(facts or {})}") from error
     return Source(run.name, path, run.config, facts or {}, run.state, run.detail)
 
 

@@ -90,6 +90,8 @@ def test_a_file_that_is_gone_is_refused_in_a_line(tmp_path):
     load(None)
     with pytest.raises(RequirementError, match=r"--config must be .* FileNotFoundError"):
         load(str(tmp_path / "none.py"))
+    with pytest.raises(RequirementError, match=r"--own_config must be .* FileNotFoundError"):
+        load(str(tmp_path / "none.py"), "--own_config")
 
 
 def test_files_are_found_from_other_folders(tmp_path, monkeypatch):
