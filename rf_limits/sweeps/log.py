@@ -82,11 +82,15 @@ class SweepLog:
           failed: why those failed that did, by name, where that may not be on disk.
           stopped: whether the sweep was asked to stop: no pace is said then.
         """
-        for one in with_failures(statuses(sweep, cells), failed):
+        found = with_failures(statuses(sweep, cells), failed)
+        for one in found:
             self.tell("cell", name=one.cell.name, state=one.state, detail=one.detail)
         if stopped:
             return
-        self.say(self._tally.ended(len(cells)))
+        states = counts(found)
+        others = states["running"]  # of this command's own, none is any more
+        bad = states["failed"] + states["misplaced"]
+        self.say(self._tally.ended(len(cells) - others, others, bad))
         left = self._tally.left()
         self.tell(
             "progress",

@@ -18,6 +18,7 @@ class Tally:
     def __init__(self, cells: int, clock: Callable[[], float] = time.monotonic):
         self._cells, self._clock = cells, clock
         self._ended, self._started = 0, clock()
+        self._others = self._failed = 0
 
     def fraction(self) -> float:
         """Share of the cells that ended."""
@@ -32,14 +33,23 @@ class Tally:
             return None
         return (self._clock() - self._started) * (self._cells - self._ended) / self._ended
 
-    def ended(self, count: int) -> str:
-        """The line that is printed when ``count`` more cells have ended."""
-        self._ended += count
-        number = self._cells - self._ended
+    def ended(self, count: int, others: int = 0, failed: int = 0) -> str:
+        """The line that is printed when more cells have ended.
+
+        Args:
+          count: how many ended.
+          others: how many more turned out to be another process's: they are counted no longer.
+          failed: how many of those that ended failed.
+        """
+        self._ended, self._cells = self._ended + count, self._cells - others
+        self._others, self._failed = self._others + others, self._failed + failed
+        number, left = self._cells - self._ended, self.left()
         line = f"{self._ended} of {counted(self._cells, 'cell')} ended"
-        if number <= 0:
-            return f"{line}."
-        return f"{line}, {number} left, about {short_time(self.left())}."
+        line += f" ({self._failed} failed)" if self._failed else ""
+        line += f", {self._others} left to another process" if self._others else ""
+        line += f", {number} left" if number > 0 else ""
+        line += f", about {short_time(left)}" if number > 0 and left is not None else ""
+        return f"{line}."
 
 
 def seconds_left(done: Iterable[Mapping[str, Any]], left: int, at_once: int) -> float | None:

@@ -7,13 +7,16 @@ from rich.console import Console
 
 from rf_limits.errors import RequirementError
 from rf_limits.experiments.trial import Estimate
+from rf_limits.runs.stopping import Stop
 from rf_limits.sweeps.dry_sweep import dry_sweep
-from rf_limits.sweeps.grid import sweep
+from rf_limits.sweeps.executors.inline import InlineExecutor
+from rf_limits.sweeps.grid import cells_of, sweep
 from rf_limits.sweeps.launch import launch
 from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.tally import Tally
 from tests.experiments.test_resume import configured
+from tests.runs.one_figure import one_figure
 
 
 def test_cells_ended_and_time_left():
@@ -24,6 +27,20 @@ def test_cells_ended_and_time_left():
     now[0] = 300.0
     assert tally.ended(5) == "7 of 8 cells ended, 1 left, about 43 s."
     assert tally.ended(1) == "8 of 8 cells ended."
+
+
+def test_cells_of_other_processes_have_not_ended():
+    """Of 4 cells that another process was at, "4 of 4 cells ended" was said."""
+    now = [0.0]
+    tally = Tally(6, clock=lambda: now[0])
+    assert tally.ended(0, others=2) == "0 of 4 cells ended, 2 left to another process, 4 left."
+    now[0] = 60.0
+    line = "2 of 4 cells ended (1 failed), 2 left to another process, 2 left, about 60 s."
+    assert tally.ended(2, failed=1) == line
+    assert tally.fraction() == 0.5
+    line = "2 of 2 cells ended (1 failed), 4 left to another process."
+    assert tally.ended(0, others=2) == line
+    assert tally.fraction() == 1.0
 
 
 def test_ctrl_c_of_a_sweep_says_how_to_go_on(tmp_path, monkeypatch):
@@ -76,3 +93,17 @@ def test_a_dry_sweep_refuses_what_would_be_refused(tmp_path):
     (tmp_path / "sweep" / "other").write_text("")
     with pytest.raises(RequirementError, match="holds other files"):
         dry_sweep(swept(**{"training.steps": (10, 20)}), store, console)
+
+
+def test_a_cell_that_another_process_has_taken_meanwhile(tmp_path):
+    config, text = configured("closed_form"), io.StringIO()
+    config.predictors.methods = ("random_features",)
+    with config.unlocked():
+        config.sweep = sweep(grid={"problem.noise": (0.0, 0.1)})
+    store = SweepStore(tmp_path / "sweep")
+    first, second = store.claim(cells_of(config), extend=False)
+    executor = InlineExecutor(store, SweepLog(Console(file=text, width=200)))
+    with store.run(second.name).locked(), one_figure():
+        assert executor.run([[first], [second]], Stop()) == {}
+    assert "1 of 2 cells ended, 1 left, about" in text.getvalue()
+    assert text.getvalue().endswith("1 of 1 cell ended, 1 left to another process.\n")
