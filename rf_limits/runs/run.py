@@ -122,6 +122,7 @@ class Run:
         self.prepared: Any = None
         self.facts: dict[str, Any] = {}
         self.ended = False  # with all its results written
+        self.beside: list[Run] = []  # that it trains together with
         self.started, self.compiled = time.monotonic(), compiling()
 
     def is_finished(self) -> bool:
@@ -165,10 +166,18 @@ class Run:
                 if self.ended:  # it is another run that could not be written
                     raise
                 asked = isinstance(error, (KeyboardInterrupt, Stopped, InUseError))
-                reason = {} if asked else {"error": f"{type(error).__name__}: {error}"}
+                reason = {} if asked else {"error": self.error_of(error)}
                 with contextlib.suppress(StorageError):  # the error that is on its way says more
                     self._close("interrupted" if asked else "failed", reason)
                 raise
+
+    def error_of(self, error: BaseException) -> str:
+        """What ended the run, in words: its own error, or that of one that trained beside it."""
+        line = f"{type(error).__name__}: {error}"
+        others = isinstance(error, StorageError) and any(
+            f"{run.store.path}{os.sep}" in line for run in self.beside
+        )
+        return f"it trained together with another run, which ended by {line}" if others else line
 
     def _begin(self, held: contextlib.ExitStack, note: Callable[[str], None]) -> None:
         """Locks the directory until ``held`` is closed, and makes it this run's."""
@@ -247,6 +256,8 @@ def carry_out(
     if stop.requested():
         raise Stopped
     with contextlib.ExitStack() as stack:
+        for run in runs:
+            run.beside = [one for one in runs if one is not run]
         for run in runs:
             stack.enter_context(run.claim(note))
             run.facts["together"] = len(runs)

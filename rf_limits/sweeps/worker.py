@@ -148,8 +148,12 @@ def run_cells(
         except InUseError as error:
             note(f"{error} Left to it.")
         except Exception as error:  # recorded by the runs it stopped, if it can be; others go on
-            note(traceback.format_exc())
-            failed |= {n: line_of(error) for n, run in ready.items() if not run.ended}
+            if not isinstance(error, (RequirementError, StorageError)):  # those say it in a line
+                note(traceback.format_exc())
+            lost = {name: run.error_of(error) for name, run in ready.items() if not run.ended}
+            failed |= {name: text.strip().splitlines()[-1] for name, text in lost.items()}
+            for name, text in failed.items():
+                note(f"{name}: {text}")
         finally:
             for board in boards.values():
                 board("end")

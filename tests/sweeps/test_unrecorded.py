@@ -4,6 +4,7 @@ import functools
 import io
 import json
 import os
+import re
 import types
 
 import pytest
@@ -68,7 +69,8 @@ class Launched(types.SimpleNamespace):
         assert self.code == 1
         assert "2 cells: 0 done, 0 running, 2 failed, 0 pending." in self.text
         for cell in self.store.cells():
-            assert f"failed {cell.name}: StorageError: " in self.text
+            (line,) = re.findall(rf"^failed {cell.name}: (.*)$", self.text, re.M)[-1:]
+            assert "StorageError: " in line
         assert FULL in self.text
         end = self.events[-1]
         assert (end["status"], end["exit_code"], end["cells"]["failed"]) == ("cells_failed", 1, 2)
@@ -175,6 +177,31 @@ def test_a_cell_that_is_complete_is_not_failed_by_its_neighbour(tmp_path, monkey
         failed = run_cells(store, [first, second], Stop(), Console(file=io.StringIO()))
     assert list(failed) == [second.name]
     assert [one.state for one in statuses(store, [first, second])] == ["done", "failed"]
+
+
+@pytest.mark.parametrize("error", [StorageError, ValueError])
+def test_an_error_names_the_file_of_its_own_cell(tmp_path, monkeypatch, error):
+    """In a group the second cell's error was the first one's; of disks, with a traceback."""
+    store, text, config = SweepStore(tmp_path / "sweep"), io.StringIO(), two_cells()
+    config.predictors.methods, config.training.steps = ("network",), 2
+    first, second = store.claim(cells_of(config), extend=False)
+    place = store.run(first.name).path / "metrics.parquet"
+
+    def write_metrics(self, metrics):
+        raise error(f"{self.path / 'metrics.parquet'} [full]")
+
+    monkeypatch.setattr(RunStore, "write_metrics", write_metrics)
+    with one_figure():
+        failed = run_cells(store, [first, second], Stop(), Console(file=text, width=500))
+    line = f"{error.__name__}: {place} [full]"
+    beside = (
+        "it trained together with another run, which ended by " if error is StorageError else ""
+    )
+    assert failed == {first.name: line, second.name: beside + line}
+    for name, expected in failed.items():
+        assert store.run(name).read_json("run.json")["error"] == expected
+        assert f"{name}: {expected}\n" in text.getvalue()
+    assert ("Traceback" in text.getvalue()) == (error is ValueError)
 
 
 def test_a_real_disk_that_is_full(small_disk):  # noqa: F811
