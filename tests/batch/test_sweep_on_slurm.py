@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 
 import pandas as pd
 import pytest
@@ -43,6 +44,11 @@ def executor(store, **parameters):
     return SlurmExecutor(store, SweepLog(), 0.0, jobs=2, minutes=30, parameters=parameters)
 
 
+def jobs_of(store):
+    """By name of the cell."""
+    return json.loads((store.path / "slurm" / "jobs.json").read_text())["jobs"]
+
+
 @pytest.mark.slurm
 def test_signalled_in_the_middle_and_requeued(slurm, tmp_path):
     assert slurm.partitions
@@ -53,7 +59,7 @@ def test_signalled_in_the_middle_and_requeued(slurm, tmp_path):
     assert launch(config(30_000), store, executor(store), SweepLog()) == 0
     found = {one.state for one in statuses(store, store.cells(), slurm_states(store))}
     assert found <= {"queued", "running"}
-    jobs = json.loads((store.path / "slurm" / "jobs.json").read_text())
+    jobs = jobs_of(store)
     assert len(jobs) == 4
     assert len(set(jobs.values())) == 2  # two groups
 
@@ -65,7 +71,7 @@ def test_signalled_in_the_middle_and_requeued(slurm, tmp_path):
     run("scancel", "--signal=USR2", jobs[victim])
     # while jobs are under way the same command submits nothing
     launch(config(30_000), store, executor(store), SweepLog())
-    assert json.loads((store.path / "slurm" / "jobs.json").read_text()) == jobs
+    assert jobs_of(store) == jobs
 
     def done():
         found = statuses(store, store.cells(), slurm_states(store))
@@ -87,7 +93,7 @@ def test_signalled_in_the_middle_and_requeued(slurm, tmp_path):
 def test_a_cancelled_job_is_a_failed_cell_and_runs_again_when_asked(slurm, tmp_path):
     store = SweepStore(tmp_path / "sweep")
     launch(config(10_000_000), store, executor(store), SweepLog())
-    jobs = json.loads((store.path / "slurm" / "jobs.json").read_text())
+    jobs = jobs_of(store)
     until(
         lambda: all((store.run(n).path / "run.json").is_file() for n in jobs), 120, "all have begun"
     )
@@ -103,9 +109,9 @@ def test_a_cancelled_job_is_a_failed_cell_and_runs_again_when_asked(slurm, tmp_p
     assert all("Slurm ended job" in one.detail and "CANCELLED" in one.detail for one in found)
     before = dict(jobs)
     assert launch(config(10_000_000), store, executor(store), SweepLog()) == 1
-    assert json.loads((store.path / "slurm" / "jobs.json").read_text()) == before
+    assert jobs_of(store) == before
     launch(config(10_000_000), store, executor(store), SweepLog(), retry_failed=True)
-    again = json.loads((store.path / "slurm" / "jobs.json").read_text())
+    again = jobs_of(store)
     assert not set(again.values()) & set(before.values())
     assert len(set(again.values())) == 4  # each by itself
     for job in set(again.values()):
@@ -180,6 +186,33 @@ def submitted(tmp_path, monkeypatch):
     return store, launched, lambda: len(count.read_text().split())
 
 
+def test_a_copy_of_a_sweep_has_no_jobs(submitted, tmp_path):
+    """Its cells were called queued, and were never run: the jobs work in the original."""
+    store, *_ = submitted
+    jobs = jobs_of(store)
+    _put(tmp_path / "bin", squeue="; ".join(f"echo '{one}|PENDING'" for one in jobs.values()))
+
+    def states(path):
+        sweep = SweepStore(path)
+        return [one.state for one in statuses(sweep, sweep.cells(), slurm_states(sweep))]
+
+    shutil.copytree(store.path, tmp_path / "copy")
+    (tmp_path / "link").symlink_to(store.path)
+    assert states(tmp_path / "copy") == ["pending", "pending"]
+    assert states(tmp_path / "link") == states(store.path) == ["queued", "queued"]
+    file = store.path / "slurm" / "jobs.json"
+    held = json.loads(file.read_text())
+    elsewhere = {**held["directory"], "path": "/seen/by/a/node"}
+    file.write_text(json.dumps({**held, "directory": elsewhere}))
+    assert states(store.path) == ["queued", "queued"]
+    file.write_text(json.dumps(jobs))  # of an earlier version
+    assert states(store.path) == ["queued", "queued"]
+    file.write_text(json.dumps(held))
+    store.path.rename(tmp_path / "away")
+    shutil.copytree(tmp_path / "away", store.path)  # put back from elsewhere
+    assert states(store.path) == ["queued", "queued"]
+
+
 @pytest.mark.parametrize("squeue", SQUEUES)
 def test_no_answer_of_slurm_is_not_gone(tmp_path, submitted, squeue):
     """Cells counted as pending, were submitted again, and the first jobs were forgotten."""
@@ -206,7 +239,7 @@ def test_no_answer_of_slurm_is_not_gone(tmp_path, submitted, squeue):
 def test_of_two_launches_at_once_one_submits(tmp_path, submitted):
     """What the other has submitted since this one looked is left to it."""
     store, _, count = submitted
-    job = json.loads((store.path / "slurm" / "jobs.json").read_text())
+    job = jobs_of(store)
     lines = "; ".join(f"echo '{one}|PENDING'" for one in set(job.values()))
     _put(tmp_path / "bin", squeue=lines)
     number = count()

@@ -192,7 +192,8 @@ class SlurmExecutor:
         known = _known(self.sweep)
         for job, group in zip(submitted, groups, strict=True):
             known |= {cell.name: job.job_id for cell in group}
-        write_whole(folder / _JOBS, lambda path: path.write_text(json.dumps(known, indent=1)))
+        held = json.dumps({"directory": _place(self.sweep), "jobs": known}, indent=1)
+        write_whole(folder / _JOBS, lambda path: path.write_text(held))
         ids = ", ".join(job.job_id for job in submitted)
         self.log.note(f"Submitted {len(submitted)} jobs: {ids}.")
 
@@ -206,8 +207,25 @@ def _forget_submission(folder: Path, earlier: set[Path]) -> None:
         folder.rmdir()
 
 
+def _place(sweep: SweepStore) -> dict[str, Any]:
+    """What tells a sweep's directory from a copy: its path, and its number on its file system."""
+    path = sweep.path.resolve()
+    return {"path": str(path), "inode": path.stat().st_ino}
+
+
 def _known(sweep: SweepStore) -> dict[str, str]:
-    return RunStore(sweep.path / FOLDER).read_json(_JOBS) or {}
+    """Jobs by name of the cell, none in a copy: those of the original work in the original.
+
+    A directory that nodes see under other paths has the same number everywhere, one that was
+    restored has the same path.
+    """
+    found = RunStore(sweep.path / FOLDER).read_json(_JOBS) or {}
+    place = found.get("directory")
+    if not isinstance(place, dict):  # written by a version that kept the jobs alone
+        return found
+    here = _place(sweep)
+    same = any(place.get(name) == value for name, value in here.items())
+    return found.get("jobs", {}) if same else {}
 
 
 def _states(array: str) -> dict[str, str] | str:
