@@ -11,6 +11,7 @@ from rf_limits.sweeps.grid import SweepCell
 from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.status import (
     ALARMING,
+    NOT_RECORDED,
     CellStatus,
     counts,
     status_lines,
@@ -105,6 +106,11 @@ class SweepLog:
         for line in status_lines(found, left):
             alarming = line.split(":")[0].isupper() or line.split(" ")[0] in ALARMING
             (self.warn if alarming else self.note)(line)
+        unrecorded = sum(one.detail.endswith(NOT_RECORDED) for one in found)
+        if sum(one.state == "failed" for one in found) > unrecorded:
+            self.note("Failed cells stay as they are until --retry_failed runs them again.")
+        if unrecorded:
+            self.note("Cells whose failure is not recorded are run again by the same command.")
 
     def end(self, found: Sequence[CellStatus], code: int, paths: Sequence[str]) -> int:
         """Tells programs how the sweep stands when its command ends; the exit code."""

@@ -21,6 +21,8 @@ BUSY = ("running", "queued", "unknown")
 """Cells that are, or may be, under way."""
 ALARMING = ("failed", "misplaced", "damaged")
 """Cells of which there is a line of their own."""
+NOT_RECORDED = "(not recorded)"
+"""Ends the detail of a failed cell of which nothing on disk says so."""
 UNDONE = ("pending", "interrupted", "damaged")
 """Cells that the same command runs again."""
 
@@ -99,7 +101,7 @@ def statuses(
 def with_failures(found: Sequence[CellStatus], failed: Mapping[str, str]) -> list[CellStatus]:
     """The same where cells that failed could not record it, by their names and errors."""
     return [
-        one._replace(state="failed", detail=f"{failed[one.cell.name]} (not recorded)")
+        one._replace(state="failed", detail=f"{failed[one.cell.name]} {NOT_RECORDED}")
         if one.cell.name in failed and one.state in UNDONE
         else one
         for one in found

@@ -72,6 +72,8 @@ class Launched(types.SimpleNamespace):
             (line,) = re.findall(rf"^failed {cell.name}: (.*)$", self.text, re.M)[-1:]
             assert "StorageError: " in line
         assert FULL in self.text
+        assert "Cells whose failure is not recorded are run again by the same" in self.text
+        assert "--retry_failed" not in self.text
         end = self.events[-1]
         assert (end["status"], end["exit_code"], end["cells"]["failed"]) == ("cells_failed", 1, 2)
         told = [e["state"] for e in self.events if e["event"] == "cell"]

@@ -198,6 +198,7 @@ def test_a_worker_that_dies_is_a_failed_cell(tmp_path, monkeypatch, death, statu
         assert DEATHS[death] in one.detail
         assert f"failed {one.cell.name}: {one.detail}" in text.getvalue()
     assert '"status": "cells_failed"' in events.getvalue()
+    assert "until --retry_failed runs them again" in text.getvalue()
 
 
 def test_a_death_that_cannot_be_recorded_is_told(tmp_path, monkeypatch):
