@@ -25,7 +25,7 @@ from rf_limits.runs.streams import lasting_streams
 
 STORAGE_ERROR = 74  # EX_IOERR
 _TYPE = r"TypeError: Could not override field '(\w+)'.*? (\S+) is of original type .*'str'>$"
-_PATHS = ("config", "workdir", "workdirs", "output")
+_PATHS = ("config", "own_config", "workdir", "workdirs", "output")
 """Flags that name files and directories."""
 _CONFIG = "be a file whose get_config() returns a ConfigDict with a field experiment"
 
@@ -165,7 +165,7 @@ def _at_home(word: str) -> str:
 
 def _check_paths() -> None:
     """Refuses names that no file can have, such as those of hundreds of letters."""
-    for name in (one for one in _PATHS if one != "config" and one in flags.FLAGS):
+    for name in (one for one in _PATHS if one[-6:] != "config" and one in flags.FLAGS):
         value = flags.FLAGS[name].value
         for path in [value] if isinstance(value, str) else value or []:
             try:
