@@ -15,6 +15,7 @@ from rf_limits.devices.compiling import jit_quickly
 from rf_limits.errors import check
 from rf_limits.problem import Dataset, Target, make_dataset, make_target
 from rf_limits.problem.seeds import key_of
+from rf_limits.problem.targets import TARGETS
 from rf_limits.types import Scalar
 
 _STREAMS = ("data", "init", "batches")
@@ -56,8 +57,16 @@ class Setting:
 
 
 @functools.lru_cache(maxsize=64)
-def _target(seed: int, kind: str, **fields: Any) -> Target:
-    """The same object for the same fields: programs compiled for a target serve all its runs."""
+def _target(seed: int, kind: str, entry: Any, **fields: Any) -> Target:
+    """The same object for the same fields: programs compiled for a target serve all its runs.
+
+    Args:
+      seed: of the draw.
+      kind: name of the target.
+      entry: what is in the table under that name: it may be another one later.
+      **fields: of the problem.
+    """
+    del entry
     return make_target(key_of(seed), kind, **fields)
 
 
@@ -102,7 +111,8 @@ def make_setting(config: ConfigDict) -> Setting:
     """
     problem, sizes = config.problem, config.data
     fields = ("dim", "norm", "bias", "neurons", "degree", "polynomial")
-    target = _target(problem.seed, problem.target, **{name: problem[name] for name in fields})
+    which = problem.target, TARGETS.get(problem.target)
+    target = _target(problem.seed, *which, **{name: problem[name] for name in fields})
     seeds = tuple(range(config.seeds))
     data_seeds = seeds if sizes.seed is None else (sizes.seed,) * len(seeds)
     keys = jnp.stack([streams(seed).data for seed in data_seeds])

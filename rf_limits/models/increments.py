@@ -17,21 +17,25 @@ from jaxtyping import Array, Float
 from numpy.polynomial.hermite import herm2poly
 from numpy.polynomial.legendre import leggauss
 
+from rf_limits.named import Named
+
 Increment = Callable[[Array, Array], Array]
 
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
-    "relu": nn.relu,
-    "erf": jax.scipy.special.erf,
-    "tanh": jnp.tanh,
-    "gelu": lambda h: nn.gelu(h, approximate=False),
-    "sigmoid": nn.sigmoid,
-    "softplus": nn.softplus,
-    "sin": jnp.sin,
-    "linear": lambda h: h,
-    "quadratic": lambda h: h**2,
-    "abs": jnp.abs,
-    "relu_squared": lambda h: nn.relu(h) ** 2,
-}
+ACTIVATIONS: Named[Callable[[Array], Array]] = Named(
+    {
+        "relu": nn.relu,
+        "erf": jax.scipy.special.erf,
+        "tanh": jnp.tanh,
+        "gelu": lambda h: nn.gelu(h, approximate=False),
+        "sigmoid": nn.sigmoid,
+        "softplus": nn.softplus,
+        "sin": jnp.sin,
+        "linear": lambda h: h,
+        "quadratic": lambda h: h**2,
+        "abs": jnp.abs,
+        "relu_squared": lambda h: nn.relu(h) ** 2,
+    }
+)
 _RULE = [(0.5 + 0.5 * float(t), 0.5 * float(w)) for t, w in zip(*leggauss(12), strict=True)]
 """Points and weights of Gauss and Legendre on [0, 1]."""
 _NEAR = 0.5
