@@ -18,7 +18,7 @@ from rf_limits.errors import check, check_choice
 from rf_limits.experiments.keep import NO_KEEP, Keep
 from rf_limits.experiments.memory import check_array_memory, check_gram_memory
 from rf_limits.experiments.result import Report, Result, no_report
-from rf_limits.experiments.seeds import over_seeds
+from rf_limits.experiments.seeds import over_seeds, words_of_seeds
 from rf_limits.experiments.tables import short_number
 from rf_limits.experiments.validation import (
     check_real,
@@ -255,7 +255,8 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
         ]
         for row in means(metrics).itertuples()
     ]
-    title = "Best population risk of fixed features, mean over seeds, beside the lazy limit"
+    over = words_of_seeds(metrics, "mean over seeds")
+    title = f"Best population risk of fixed features, {over}, beside the lazy limit"
     return title, ["method", "d", "N", "features", "risk", "lazy limit"], rows
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 from ml_collections import ConfigDict
 
 from rf_limits.experiments.result import Report, Result, no_report
+from rf_limits.experiments.seeds import words_of_seeds
 from rf_limits.experiments.study import Member, Study, validate_members
 from rf_limits.experiments.tables import (
     PRINTED_NAMES,
@@ -66,7 +67,8 @@ class OwnStudy:
         rows = [
             [_cell(row.get(name)) for name in names] for row in summary_rows(metrics, self.labels)
         ]
-        return "Risk at the end, means over seeds", [PRINTED_NAMES.get(n, n) for n in names], rows
+        title = f"Risk at the end, {words_of_seeds(metrics)}"
+        return title, [PRINTED_NAMES.get(n, n) for n in names], rows
 
     def remarks(self, result: Result) -> list[str]:
         """Lines under the table: whatever needs a warning."""

@@ -18,6 +18,11 @@ class PooledError(ValueError):
     """Rows that differ in more than the seed would have been averaged."""
 
 
+def words_of_seeds(metrics: pd.DataFrame, several: str = "means over seeds") -> str:
+    """``several`` where a table has several seeds, else ``"one seed"``."""
+    return several if len(metrics[SEED].dropna().unique()) > 1 else "one seed"
+
+
 def check_told_apart(table: pd.DataFrame, keys: Sequence[str]) -> None:
     """Refuses a table in which ``keys`` do not tell its rows apart.
 

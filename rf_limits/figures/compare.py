@@ -102,6 +102,9 @@ def _panels(table: pd.DataFrame, one: Callable) -> Figure:
     columns = min(_COLUMNS, len(shown))
     rows = -(-len(shown) // columns)
     figure = Figure(figsize=(3.2 * columns, 3.0 * rows + 0.5), layout="constrained")
+    note = [f"the first {len(shown)} of {len(names)} problems"] * (len(names) > len(shown))
+    if one is _curves and len(table["lazy_scale"].dropna().unique()) > 1:
+        note.append("networks of the largest lazy scale of each problem")
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
     for axis, name in zip(grid.flat, shown, strict=False):
         one(axis, table[table["panel"] == name])
@@ -116,8 +119,8 @@ def _panels(table: pd.DataFrame, one: Callable) -> Figure:
         axis.set_visible(False)
     if one is not _distances:  # whose legends have slopes, a panel each
         shared_legend(figure, grid.flat)
-    if len(names) > len(shown):
-        figure.suptitle(f"the first {len(shown)} of {len(names)} problems", fontsize=7)
+    if note:
+        figure.suptitle(", ".join(note), fontsize=7)
     return figure
 
 

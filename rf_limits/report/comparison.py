@@ -20,6 +20,7 @@ from rf_limits.report.sections import Section, doubts
 from rf_limits.report.sources import Source
 from rf_limits.report.tables import Table
 from rf_limits.report.verdict import verdict_of_many
+from rf_limits.runs.progress import counted
 from rf_limits.sweeps.compare import Compared
 
 _MOST_CURVES = 60
@@ -57,21 +58,23 @@ def comparison_section(sources: Sequence[Source], found: Compared, key: str) -> 
         warnings += [f"{line} ({name})" for line in tables.warnings(rows)]
     if len(curves) > _MOST_CURVES:
         warnings.append(f"The curves over time are those of the first {_MOST_CURVES} runs.")
+    trained = table["method"] == "network"
     common = shared(list(found.configs.values()))
     names = ", ".join(differing) or "nothing"
     changed, same = fields({"experiment": "training", **common})
     return Section(
         key=key,
         title=", ".join(dict.fromkeys(_root(source).name for source in sources)),
-        about=f"{len(found.configs)} training runs; they differ in {names}.",
+        about=f"{counted(len(found.configs), 'training run')}; they differ in {names}.",
         verdict=verdict_of_many(table, len(done), len(sources)),
         warnings=warnings,
         headline=_limit_figures(table, found, key),
         curves=curves[:_MOST_CURVES],
         figures=_drawn_comparison(table.drop(columns="run"), differing, key),
         tables=[
-            tables.ends(table[table["method"] == "network"], ("run",), ("run",)),
-            tables.ends(table[table["method"] != "network"], ("run",), ("run",)),
+            tables.ends(rows, ("run",), ("run",))
+            for rows in (table[trained], table[~trained])
+            if len(rows)
         ],
         differing=changed,
         same=same,

@@ -3,17 +3,17 @@
 import contextlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Collection, Iterator
 from types import FrameType
+from typing import Any
 
 from rf_limits.devices.processes import is_alone, largest
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 """Ctrl-C, and what schedulers send before they take a machine away."""
 
-
-_CALLBACK = "_xla_gc_callback"
 _LATER = 0.02  # seconds
 
 
@@ -68,19 +68,6 @@ class Stop:
         return 128 + (self._agreed or self.signal or signal.SIGINT)
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Raises KeyboardInterrupt; a moment later where it would be lost.
-
-    What is raised inside a callback of the garbage collector, JAX has one, is printed and ignored.
-    """
-    while frame is not None:
-        if frame.f_code.co_name == _CALLBACK:
-            threading.Timer(_LATER, os.kill, (os.getpid(), number)).start()
-            return
-        frame = frame.f_back
-    raise KeyboardInterrupt
-
-
 class Interrupted(KeyboardInterrupt):
     """A signal arrived where there is nothing to save.
 
@@ -94,14 +81,35 @@ class Interrupted(KeyboardInterrupt):
 
 
 @contextlib.contextmanager
+def _none_lost() -> Iterator[None]:
+    """Sends signals again whose interruption Python has ignored.
+
+    What is raised in a callback of the garbage collector (JAX has one) or of a weak reference, or
+    in a destructor, is printed, and the program goes on.
+    """
+    before = sys.unraisablehook
+
+    def hook(ignored: Any) -> None:
+        if not isinstance(ignored.exc_value, Interrupted):
+            before(ignored)
+            return
+        again = (os.getpid(), ignored.exc_value.signal)
+        threading.Timer(_LATER, os.kill, again).start()
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+
+
+@contextlib.contextmanager
 def interruptible() -> Iterator[None]:
     """Lets Ctrl-C and SIGTERM raise :class:`Interrupted` inside, wherever nothing else listens."""
 
     def handle(number: int, frame: FrameType | None) -> None:
-        try:
-            _interrupt(number, frame)
-        except KeyboardInterrupt:
-            raise Interrupted(number) from None
+        del frame
+        raise Interrupted(number)
 
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -109,7 +117,8 @@ def interruptible() -> Iterator[None]:
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, handle) for number in numbers}
     try:
-        yield
+        with _none_lost():
+            yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -129,17 +138,16 @@ def listening(stop: Stop, say: Callable[[str], None]) -> Iterator[None]:
     """
 
     def handle(number: int, frame: FrameType | None) -> None:
+        del frame
         again = stop.signal is not None
         stop.note(number)
         if stop.ends_at_once(number):
-            _interrupt(number, frame)
-            return
+            raise Interrupted(number)
         name = signal.Signals(number).name
         if again and number == signal.SIGINT:
             if not is_alone():
                 os._exit(stop.exit_code)  # an orderly exit would wait for the others
-            _interrupt(number, frame)
-            return
+            raise Interrupted(number)
         if number in stop.saves_only:
             say(f"{name}: saving at the next safe point, and going on.")
         elif not again:
@@ -150,7 +158,8 @@ def listening(stop: Stop, say: Callable[[str], None]) -> Iterator[None]:
         return
     before = {number: signal.signal(number, handle) for number in SIGNALS}
     try:
-        yield
+        with _none_lost():
+            yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

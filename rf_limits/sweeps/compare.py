@@ -1,5 +1,6 @@
 """Finished runs of one or more work directories in one table."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +18,10 @@ from rf_limits.sweeps.status import cell_state, state_of
 
 _NEEDED = (*KEYS, "risk", "relative_risk")
 _AGAIN = "the command that made it runs it again (scripts/train.py with --overwrite)"
+
+
+_NAMED = 3
+"""Directories that a refusal names."""
 
 
 class Compared(NamedTuple):
@@ -110,11 +115,26 @@ def _read(store: RunStore, found: _Found) -> pd.DataFrame:
     return table
 
 
+def _first(left_out: Sequence[str], workdirs: Sequence[str | Path]) -> str:
+    """Why there is no finished run, of the first few."""
+    lines = [*left_out[:_NAMED]] or [str(path) for path in workdirs]
+    more = len(left_out) - _NAMED
+    return ", ".join(lines) + (f" and {more} more" if more > 0 else "")
+
+
+def _twice(store: RunStore, first: _Found) -> str:
+    """That a run has the config of one that was found before it."""
+    same = _read(store, first).equals(_read(first.store, first))
+    numbers = "the same numbers" if same else "OTHER NUMBERS (another program, device or version)"
+    return f"done, of the same config as {first.store.path}, with {numbers}"
+
+
 def gather(workdirs: Sequence[str | Path]) -> Compared:
     """Puts the tables of all finished runs together.
 
     Args:
-      workdirs: of runs or sweeps. A config that is there twice counts once.
+      workdirs: of runs or sweeps. A config that is there twice counts once, and what is left out
+        says so, and whether the numbers of both are the same.
 
     Raises:
       RequirementError: no work directory, none with a finished run, or one of another
@@ -139,7 +159,9 @@ def gather(workdirs: Sequence[str | Path]) -> Compared:
                 taken = any(one.name == name for one in runs.values())
                 own = str(store.path) if taken else name
                 runs[digest] = _Found(own, store, config, config_fields(config))
-    check(len(runs) > 0, "--workdirs", "hold at least one finished run", left_out or list(workdirs))
+            elif not os.path.samefile(store.path, runs[digest].store.path):
+                left_out.append(f"{store.path}: {_twice(store, runs[digest])}")
+    check(len(runs) > 0, "--workdirs", "hold at least one finished run", _first(left_out, workdirs))
     found = list(runs.values())
     names = {name for one in found for name in one.fields}
     differing = tuple(

@@ -15,6 +15,7 @@ from rf_limits.figures.compare import FIGURE_NAMES, draw
 from rf_limits.figures.style import FORMATS
 from rf_limits.runs.console import say
 from rf_limits.runs.files import TEMPORARY, write_whole
+from rf_limits.runs.progress import counted
 from rf_limits.runs.store import (
     FIGURES,
     LOCK,
@@ -81,7 +82,9 @@ def compare(
 
     print_line = partial(say, console)
 
-    print_line(f"{found.table[CELL].nunique()} runs, {len(found.table)} rows: {path / TABLE}.")
+    print_line(
+        f"{counted(found.table[CELL].nunique(), 'run')}, {len(found.table)} rows: {path / TABLE}."
+    )
     print_line(f"They differ in {', '.join(found.differing) or 'nothing'}.")
     for line in found.left_out:
         print_line(f"left out {line}")

@@ -47,3 +47,4 @@ def test_of_one_there_is_no_spread(name):
         json.dumps(plain(experiment.summary(own)), allow_nan=False)
         for line in (title, *experiment.remarks(own)):
             assert not _NOTHING.search(line), (cut, line)
+            assert cut != "seed" or "over seeds" not in line, line

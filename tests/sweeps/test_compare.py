@@ -57,12 +57,22 @@ def test_runs_of_one_name_are_kept_apart(workdir, tmp_path):
 
 def test_the_same_config_counts_once(workdir, tmp_path):
     assert len(gather([workdir, workdir]).table) == len(gather([workdir]).table)
+    copies = [tmp_path / "copy", tmp_path / "other"]
+    for copy in copies:
+        shutil.copytree(min((workdir / "cells").iterdir()), copy)
+    table = RunStore(copies[1]).read_metrics()
+    RunStore(copies[1]).write_metrics(table.assign(risk=2.0 * table["risk"]))
+    same, other = gather([workdir, *copies]).left_out[-2:]
+    assert same.startswith(f"{copies[0]}: done, of the same config as {workdir}")
+    assert same.endswith("with the same numbers")
+    assert "with OTHER NUMBERS (another program, device or version)" in other
     single = min((workdir / "cells").iterdir())
     found = gather([single])
     assert found.differing == ()
     assert set(found.table["cell"]) == {single.name}
+    (tmp_path / "empty").mkdir()
     with pytest.raises(RequirementError, match="--workdirs must name directories of runs"):
-        gather([tmp_path])
+        gather([tmp_path / "empty"])
 
 
 def test_distances_are_those_of_the_tables(workdir):

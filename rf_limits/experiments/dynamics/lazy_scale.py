@@ -15,7 +15,7 @@ from rf_limits.experiments.fits import (
     upper_half,
 )
 from rf_limits.experiments.result import Report, Result, no_report
-from rf_limits.experiments.seeds import over_seeds
+from rf_limits.experiments.seeds import over_seeds, words_of_seeds
 from rf_limits.experiments.study import Member, Study, member, validate_members
 from rf_limits.experiments.tables import (
     final_rows,
@@ -145,7 +145,7 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
         [short_number(float(scale)), *(short_number(float(row[w])) for w in widths)]
         for scale, row in drift.iterrows()
     ]
-    title = f"NTK drift at the end, n = {final['num_train'].iloc[0]}: means over seeds"
+    title = f"NTK drift at the end, n = {final['num_train'].iloc[0]}: {words_of_seeds(final)}"
     return title, ["scale", *(f"N = {w}" for w in widths)], cells
 
 

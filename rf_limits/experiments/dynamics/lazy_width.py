@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 from rf_limits.errors import check_choice
 from rf_limits.experiments.fits import exponents, short_interval, upper_half
 from rf_limits.experiments.result import Report, Result, no_report
-from rf_limits.experiments.seeds import over_seeds
+from rf_limits.experiments.seeds import over_seeds, words_of_seeds
 from rf_limits.experiments.study import Member, Study, member, validate_members
 from rf_limits.experiments.tables import (
     final_rows,
@@ -170,8 +170,8 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
         *first, last = case
         words = (*first, with_scale(last, scale, scales))
         cells.append([*words, *(short_interval(row, "width") for row in exponents_of)])
-    widths = metrics["width"].dropna()
-    title = f"Exponents in N, {widths.min()} to {widths.max()} (95% over seeds)"
+    widths, level = metrics["width"].dropna(), words_of_seeds(metrics, "95% over seeds")
+    title = f"Exponents in N, {widths.min()} to {widths.max()} ({level})"
     return title, [*LABELS, *names.values()], cells
 
 

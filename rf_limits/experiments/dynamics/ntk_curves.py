@@ -16,7 +16,7 @@ from ml_collections import ConfigDict
 
 from rf_limits.experiments.fits import exponents, interval
 from rf_limits.experiments.result import Report, Result, no_report
-from rf_limits.experiments.seeds import check_told_apart, over_seeds
+from rf_limits.experiments.seeds import check_told_apart, over_seeds, words_of_seeds
 from rf_limits.experiments.study import Member, Study, member, validate_members
 from rf_limits.experiments.tables import (
     degree_names,
@@ -235,7 +235,8 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
     largest = over_seeds(distance, "width")["distance"].mean(skipna=False)
     for width, gap in largest.items():
         cells.append(["population", str(width), short_number(gap), "-", short_number(ends[width])])
-    title = "Largest distance to the theory over time, and losses at the end: means over seeds"
+    over = words_of_seeds(networks)
+    title = f"Largest distance to the theory over time, and losses at the end: {over}"
     return title, ["part", "N", "distance", "train", "test"], cells
 
 
@@ -249,11 +250,12 @@ def remarks(result: Result) -> list[str]:
         lines.append(f"{name}: distance ~ N^{interval(row, 'width')}.")
     for _, widest in population_distance(result.metrics).tail(1).iterrows():
         spread = widest["spread"]
-        deviation = ""
+        deviation, what = "", "risk"
         if math.isfinite(spread):  # of one seed there is none
+            what = "mean risk"
             deviation = f" (standard deviation over seeds there: {short_number(spread)})"
         lines.append(
-            f"Population, N = {widest['width']:.0f}: mean risk within "
+            f"Population, N = {widest['width']:.0f}: {what} within "
             f"{short_number(widest['mean_distance'])} E f*^2 of the theory at all times{deviation}."
         )
     networks = result.metrics[result.metrics["method"] == "network"]

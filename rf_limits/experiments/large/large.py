@@ -21,7 +21,7 @@ from rf_limits.experiments.large.states import States
 from rf_limits.experiments.large.theory import THEORY, theory_remarks, theory_rows
 from rf_limits.experiments.large.validation import validate
 from rf_limits.experiments.result import Report, Result, no_report
-from rf_limits.experiments.seeds import over_seeds
+from rf_limits.experiments.seeds import over_seeds, words_of_seeds
 from rf_limits.experiments.tables import PRINTED_NAMES, short_number
 from rf_limits.problem import moment_words
 
@@ -178,7 +178,8 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
         for row in means(metrics).itertuples()
     ]
     heads = ["method", "N", "n", "solver", "risk", "theory", "excess <", "residual", "seconds"]
-    title = "Population risk, mean over seeds; largest excess bound and residual"
+    over = words_of_seeds(metrics, "mean over seeds")
+    title = f"Population risk, {over}; largest excess bound and residual"
     return title, heads, cells
 
 

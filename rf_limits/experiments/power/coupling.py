@@ -17,7 +17,7 @@ from rf_limits.errors import check, check_choice
 from rf_limits.experiments.fits import exponents, interval, short_interval, upper_half
 from rf_limits.experiments.power.regimes import COUPLED, REGIMES
 from rf_limits.experiments.result import Report, Result, no_report
-from rf_limits.experiments.seeds import over_seeds
+from rf_limits.experiments.seeds import over_seeds, words_of_seeds
 from rf_limits.experiments.study import Member, Study, member, validate_members
 from rf_limits.experiments.tables import rounding_remarks, short_number, summary_rows, with_scale
 from rf_limits.experiments.validation import check_sequence
@@ -172,10 +172,9 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
         [words, *(short_interval(found.get((*key, column)), "width") for column in names)]
         for key, words in _runs(metrics).items()
     ]
-    widths = metrics["width"].dropna()
-    title = (
-        f"Exponents in N of suprema over time, {widths.min()} to {widths.max()} (95% over seeds)"
-    )
+    widths, level = metrics["width"].dropna(), words_of_seeds(metrics, "95% over seeds")
+    most = f"{widths.min()} to {widths.max()}"
+    title = f"Exponents in N of suprema over time, {most} ({level})"
     return title, ["regime", *names.values()], cells
 
 

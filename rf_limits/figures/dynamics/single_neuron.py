@@ -91,4 +91,7 @@ def single_neuron(metrics: pd.DataFrame) -> Figure:
         for kind, dashes in zip(kinds, ("-", "--"), strict=False):
             axes[1].plot([], [], color="0.4", linestyle=dashes, label=f"{kind} data")
     shared_legend(figure, axes)
+    widths = sorted(map(int, metrics["width"].dropna().unique()))
+    if len(widths) > 1:
+        figure.suptitle(f"networks of N = {widths[-1]}, the largest of {widths}", fontsize=7)
     return figure

@@ -55,6 +55,9 @@ def polynomials(metrics: pd.DataFrame) -> Figure:
             axis.set_ylabel("")
     limit_heights(axes, high=LARGEST_RISK)
     shared_legend(figure, axes)
+    widths = sorted(map(int, metrics["width"].dropna().unique()))
+    if len(widths) > 1:
+        figure.suptitle(f"N = {widths[-1]}, the largest of {widths}", fontsize=7)
     return figure
 
 
