@@ -219,7 +219,7 @@ def test_readers_may_look_at_everything(tmp_path):
         both = f"--workdirs={one.path},{other.path}"
         found = answer("compare", both, f"--output={tmp_path / 'new'}")
         assert (found.code, found.err) == (0, "")
-        assert found.out.startswith("1 runs, ")
+        assert found.out.startswith("1 run, ")
         found = answer("report", f"--workdir={one.path}", f"--output={tmp_path / 'page.html'}")
         assert (found.code, found.err) == (0, "")
 
