@@ -74,9 +74,12 @@ def _is_page(path: Path) -> bool:
     """Whether a file is a page of this package, or empty, or not there."""
     if not path.exists():
         return True
-    with path.open("rb") as file:
-        start = file.read(4096)
-    return not start or _TITLE.encode() in start
+    try:
+        with path.open("rb") as file:
+            start = file.read(4096)
+    except OSError:  # what cannot be read is not replaced
+        return False
+    return not start or f"<title>{_TITLE}".encode() in start
 
 
 def render(sources: Sequence[Source], workdirs: Sequence[str | Path], path: Path) -> str:

@@ -80,27 +80,37 @@ class Interrupted(KeyboardInterrupt):
         self.signal = number
 
 
-@contextlib.contextmanager
-def _none_lost() -> Iterator[None]:
-    """Sends signals again whose interruption Python has ignored.
+_Handler = Callable[[int, FrameType | None], None]
 
-    What is raised in a callback of the garbage collector (JAX has one) or of a weak reference, or
-    in a destructor, is printed, and the program goes on.
+
+@contextlib.contextmanager
+def _handling(numbers: Collection[int], handle: _Handler) -> Iterator[None]:
+    """Calls ``handle`` for signals inside; handlers that were there before are back afterwards.
+
+    Outside the main thread Python allows no handlers. What one raises in a callback of the garbage
+    collector (JAX has one) or of a weak reference, or in a destructor, Python prints and ignores:
+    such a signal is sent again.
     """
-    before = sys.unraisablehook
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    ignoring = sys.unraisablehook
 
     def hook(ignored: Any) -> None:
-        if not isinstance(ignored.exc_value, Interrupted):
-            before(ignored)
-            return
-        again = (os.getpid(), ignored.exc_value.signal)
-        threading.Timer(_LATER, os.kill, again).start()
+        if isinstance(ignored.exc_value, Interrupted):
+            again = (os.getpid(), ignored.exc_value.signal)
+            threading.Timer(_LATER, os.kill, again).start()
+        else:
+            ignoring(ignored)
 
+    before = {number: signal.signal(number, handle) for number in numbers}
     sys.unraisablehook = hook
     try:
         yield
     finally:
-        sys.unraisablehook = before
+        sys.unraisablehook = ignoring
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager
@@ -111,17 +121,8 @@ def interruptible() -> Iterator[None]:
         del frame
         raise Interrupted(number)
 
-    if threading.current_thread() is not threading.main_thread():
+    with _handling((signal.SIGINT, signal.SIGTERM), handle):
         yield
-        return
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, handle) for number in numbers}
-    try:
-        with _none_lost():
-            yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextlib.contextmanager
@@ -153,13 +154,5 @@ def listening(stop: Stop, say: Callable[[str], None]) -> Iterator[None]:
         elif not again:
             say(f"{name}: saving and stopping at the next safe point (Ctrl-C: at once).")
 
-    if threading.current_thread() is not threading.main_thread():
+    with _handling(SIGNALS, handle):
         yield
-        return
-    before = {number: signal.signal(number, handle) for number in SIGNALS}
-    try:
-        with _none_lost():
-            yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -101,7 +101,7 @@ def _runs_at(path: Path) -> list[Place]:
     return [] if config is None else [Place(path.name, store, config, *state_of(store))]
 
 
-def _read(store: RunStore, found: _Found) -> pd.DataFrame:
+def _read(store: RunStore) -> pd.DataFrame:
     try:
         table = store.read_metrics()
     except (OSError, ValueError) as error:
@@ -124,8 +124,10 @@ def _first(left_out: Sequence[str], workdirs: Sequence[str | Path]) -> str:
 
 def _twice(store: RunStore, first: _Found) -> str:
     """That a run has the config of one that was found before it."""
-    same = _read(store, first).equals(_read(first.store, first))
-    numbers = "the same numbers" if same else "OTHER NUMBERS (another program, device or version)"
+    same = _read(store).equals(_read(first.store))
+    numbers = (
+        "the same numbers" if same else "OTHER NUMBERS (run.json says of each how it was made)"
+    )
     return f"done, of the same config as {first.store.path}, with {numbers}"
 
 
@@ -169,7 +171,7 @@ def gather(workdirs: Sequence[str | Path]) -> Compared:
     )
     tables = []
     for one in found:
-        table = _read(one.store, one)
+        table = _read(one.store)
         values = {name: _cell_value(one.fields.get(name)) for name in differing}
         table.insert(0, CELL, one.name)
         tables.append(table.assign(**values))

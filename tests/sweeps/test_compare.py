@@ -65,7 +65,7 @@ def test_the_same_config_counts_once(workdir, tmp_path):
     same, other = gather([workdir, *copies]).left_out[-2:]
     assert same.startswith(f"{copies[0]}: done, of the same config as {workdir}")
     assert same.endswith("with the same numbers")
-    assert "with OTHER NUMBERS (another program, device or version)" in other
+    assert "with OTHER NUMBERS (run.json says of each how it was made)" in other
     single = min((workdir / "cells").iterdir())
     found = gather([single])
     assert found.differing == ()
@@ -211,24 +211,16 @@ def test_nothing_is_left_of_an_earlier_comparison(kernels, tmp_path, monkeypatch
     (output / "figures" / "mine.png").write_text("mine")
     (output / "written.txt").unlink()  # an earlier version kept no list
     before = {path: path.read_bytes() for path in output.rglob("*") if path.is_file()}
-    with monkeypatch.context() as patch:
+    for name, error in (("draw", ValueError("no figure")), ("write_table", StorageError("full"))):
 
-        def fail(table, differing):
-            raise ValueError("no figure")
+        def fail(*_, error=error):
+            raise error
 
-        patch.setattr("rf_limits.sweeps.compare_runs.draw", fail)
-        for place in (output, tmp_path / "new"):
-            with pytest.raises(ValueError, match="no figure"):
-                compare(kernels[:2], place, overwrite=True, console=console)
-    with monkeypatch.context() as patch:
-
-        def full(path, table):
-            raise StorageError("full")
-
-        patch.setattr("rf_limits.sweeps.compare_runs.write_table", full)
-        for place in (output, tmp_path / "new"):
-            with pytest.raises(StorageError, match="full"):
-                compare(kernels[:2], place, overwrite=True, console=console)
+        with monkeypatch.context() as patch:
+            patch.setattr(f"rf_limits.sweeps.compare_runs.{name}", fail)
+            for place in (output, tmp_path / "new"):
+                with pytest.raises(type(error), match=str(error)):
+                    compare(kernels[:2], place, overwrite=True, console=console)
     assert {path: path.read_bytes() for path in output.rglob("*") if path.is_file()} == before
     assert not (tmp_path / "new").exists()
     assert compare(kernels[:2], output, overwrite=True, console=console) == 0
