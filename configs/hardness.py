@@ -5,7 +5,7 @@ Run time:  5 to 10 minutes on 2 CPU cores.
 Expected:  d = 10 without bias: 10^11.8 features, r max|u_i| = 10^12.9; one neuron: 14 steps.
 """
 
-from rf_limits.experiments.defaults import hardness_config
+from rf_limits.experiments.hardness import hardness_config
 
 
 def get_config():

@@ -17,12 +17,11 @@ def get_config():
     config.model.widths = (16, 64, 256)
     config.training.steps = 500
     config.seeds = 3
-    with config.unlocked():
-        config.sweep = sweep(
-            grid={
-                "problem.dim": (5, 10),
-                "model.lazy_scales": ((0.1,), (10.0,)),
-                "problem.noise": (0.0, 0.2),
-            }
-        )
+    config.sweep = sweep(
+        grid={
+            "problem.dim": (5, 10),
+            "model.lazy_scales": ((0.1,), (10.0,)),
+            "problem.noise": (0.0, 0.2),
+        }
+    )
     return config

@@ -21,6 +21,7 @@ PAGES = {
     "Studies": ["docs/dynamics", "docs/samples", "docs/power"],
     "Theory": ["docs/theory", "docs/notation"],
     "Use": [
+        "docs/fields",
         "docs/python",
         "docs/results",
         "docs/report",

@@ -3,17 +3,17 @@
 The names here are those of ``from rf_limits import ...``; they are loaded when first asked for.
 """
 
-import copy
 import dataclasses
 from typing import TYPE_CHECKING
 
 import pandas as pd
 from jaxtyping import Array, Float
-from ml_collections import ConfigDict
 from rich.console import Console
 
+from rf_limits.config import Builder, frozen
 from rf_limits.devices.options import check_devices, check_options
-from rf_limits.errors import RequirementError, check_choice
+from rf_limits.errors import RequirementError, check, check_choice
+from rf_limits.experiments.config import TrainingConfig
 from rf_limits.experiments.defaults import default_config
 from rf_limits.experiments.descent import part_name
 from rf_limits.experiments.predictors import Inputs, KeepTrained, Predictor, Predictors
@@ -42,7 +42,7 @@ class TrainingResult(Result):
       predictors: what :meth:`predictor` looks up.
     """
 
-    config: ConfigDict
+    config: TrainingConfig
     predictors: Predictors
 
     def table(self) -> pd.DataFrame:
@@ -119,7 +119,7 @@ class TrainingResult(Result):
         return self.predictors(method, width, lazy_scale, seed)(x)
 
 
-def train(config: ConfigDict, *, show_progress: bool = False) -> TrainingResult:
+def train(config: TrainingConfig | Builder, *, show_progress: bool = False) -> TrainingResult:
     """Trains networks beside all predictors that a training config asks for.
 
     The numbers are those of scripts/train.py with the same config.
@@ -133,8 +133,10 @@ def train(config: ConfigDict, *, show_progress: bool = False) -> TrainingResult:
     """
     check_options()
     check_devices()
+    config, keep = frozen(config), KeepTrained()
+    made = isinstance(config, TrainingConfig)
+    check(made, "config", "be made by default_config()", type(config).__name__)
     check_choice(config.experiment, ["training"], "experiment")
-    config, keep = copy.deepcopy(config), KeepTrained()
     if show_progress:
         with progress(Console(stderr=True)) as report:
             training = prepare(config, report)

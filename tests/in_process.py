@@ -27,7 +27,6 @@ class Answer(NamedTuple):
 def _own_flags():
     """Flags that are defined inside are forgotten afterwards."""
     before = set(flags.FLAGS)
-    sys.modules.pop("config_config", None)  # ml_collections loads every config under this name
     try:
         yield
     finally:

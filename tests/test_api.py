@@ -138,18 +138,17 @@ def test_a_refused_fit_predicts_nothing(config):
 
 def test_a_result_does_not_follow_its_config(result, config):
     before = result.predict(np.ones((1, 3)), "nngp")
-    with config.unlocked():
-        kept, config.predictors.ridge = config.predictors.ridge, 100.0
-        result.predictors._kernel_fits.clear()
-        after = result.predict(np.ones((1, 3)), "nngp")
-        config.predictors.ridge = kept
+    kept, config.predictors.ridge = config.predictors.ridge, 100.0
+    result.predictors._kernel_fits.clear()
+    after = result.predict(np.ones((1, 3)), "nngp")
+    config.predictors.ridge = kept
     np.testing.assert_array_equal(before, after)
 
 
 def test_only_training_configs():
-    from rf_limits.experiments.defaults import hardness_config
+    from rf_limits.experiments.hardness import hardness_config
 
-    with pytest.raises(RequirementError, match="experiment must be one of training"):
+    with pytest.raises(RequirementError, match="config must be made by default_config"):
         train(hardness_config())
 
 

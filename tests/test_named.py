@@ -16,7 +16,7 @@ def _table(**fields):
     config = small_config()
     config.model.widths, config.seeds, config.predictors.methods = (8,), 1, ("network", "ntk")
     config.measure.exact, config.training.steps = False, 8
-    config.update_from_flattened_dict({k.replace("__", "."): v for k, v in fields.items()})
+    config.update({k.replace("__", "."): v for k, v in fields.items()})
     return train(config).metrics
 
 

@@ -45,7 +45,7 @@ class Ensemble:
     def prepared(self, **fields) -> Training:
         """The experiment, with ``fields`` of its config changed."""
         config = default_config()
-        config.update_from_flattened_dict(
+        config.update(
             {
                 "problem.dim": self.dim,
                 "data.num_train": self.num,

@@ -4,28 +4,31 @@ For every dimension and seed, features are drawn once for the largest width and 
 width uses the first of them, so that risks fall along a seed's curve.
 """
 
-import copy
+import dataclasses
 import functools
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from ml_collections import ConfigDict
 
-from rf_limits.errors import check, check_choice
+from rf_limits.config import Builder, Config, accepts_builder, option, section
+from rf_limits.config.kinds import (
+    NonNegative,
+    Positive,
+    Seeds,
+    Several,
+    Sized,
+    Whole,
+    among,
+)
+from rf_limits.errors import check
 from rf_limits.experiments.keep import NO_KEEP, Keep
 from rf_limits.experiments.memory import check_array_memory, check_gram_memory
 from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.seeds import over_seeds, words_of_seeds
 from rf_limits.experiments.tables import short_number
-from rf_limits.experiments.validation import (
-    check_real,
-    check_seeds,
-    check_sequence,
-    check_whole,
-)
 from rf_limits.theory.best_features import (
     BestRisk,
     best_risks,
@@ -49,59 +52,83 @@ _LIMIT_POINTS = 121
 _TRIED = 2048  # features, where it is found out how long a run will take
 
 
-def validate(config: ConfigDict) -> None:
-    """Checks every field of an approximation config.
+@dataclasses.dataclass(frozen=True)
+class FeatureFields(Config):
+    """The random features."""
+
+    path: ClassVar[str] = "features"
+    activation: Annotated[str, among(FEATURES)] = option("relu", "activation of random features")
+    weights: Annotated[str, among(WEIGHTS)] = option(
+        "gaussian", "law of their weights: N(0, 1/d) entries, or uniform on the unit sphere"
+    )
+    scale: Positive = option(1.0, "times that; matters for erf, fourier and with biases")
+    bias: bool = option(False, "whether they have biases, N(0, 1)")
+
+
+@dataclasses.dataclass(frozen=True)
+class ApproximationConfig(Config):
+    """How well can fixed features do?"""
+
+    experiment: str = option("approximation", "what is run")
+    dims: Several[Sized] = option((5, 10, 20, 40), "d, dimensions to compare")
+    widths: Several[Whole] = option(
+        (16, 32, 64, 128, 256, 512, 1024, 2048, 4096), "N, numbers of neurons"
+    )
+    methods: Several[Annotated[str, among(METHODS)]] = option(METHODS, "methods to compare")
+    seeds: Seeds = option(3, "draws of random features")
+    tangent_seeds: Seeds = option(1, "draws of tangent features, whose matrices are the largest")
+    max_tangent_features: Whole = option(10_000, "largest N d; wider networks are left out")
+    features: FeatureFields = section(FeatureFields)
+    ridge: NonNegative = option(0.0, "added to the diagonal of Gram matrices")
+
+
+def approximation_config() -> Builder[ApproximationConfig]:
+    """Returns a fresh :class:`ApproximationConfig`."""
+    return Builder(ApproximationConfig)
+
+
+@accepts_builder
+def validate(config: ApproximationConfig) -> None:
+    """Checks what concerns several fields, and sizes.
 
     Raises:
       RequirementError: naming the first field that cannot be, with the value received.
     """
-    for field, least in (("dims", 2), ("widths", 1)):
-        check_sequence(config[field], field)
-        for value in config[field]:
-            check_whole(value, field, least)
-    check_sequence(config.methods, "methods")
-    for method in config.methods:
-        check_choice(method, METHODS, "methods")
-    for field in ("seeds", "tangent_seeds"):
-        check_seeds(config[field], field)
-    check_whole(config.max_tangent_features, "max_tangent_features", 1)
-    check_choice(config.features.activation, FEATURES, "features.activation")
-    check_choice(config.features.weights, WEIGHTS, "features.weights")
-    check_real(config.features.scale, "features.scale", 0.0, strict=True)
     good = 1e-99 <= config.features.scale <= 1e99
     requirement = "lie between 1e-99 and 1e99, whose powers float64 holds"
     check(good, "features.scale", requirement, config.features.scale)
-    biased = config.features.bias
-    check(isinstance(biased, bool), "features.bias", "be True or False", biased)
-    check_real(config.ridge, "ridge", 0.0)
     check_gram_memory(max(config.widths), "widths")
     check_array_memory(max(config.widths) * max(config.dims), "dims", tuple(config.dims))
     if "tangent_features" in config.methods:
         check_gram_memory(config.max_tangent_features, "max_tangent_features")
 
 
-def prepare(config: ConfigDict, report: Report = no_report) -> "Approximation":
+@accepts_builder
+def prepare(config: ApproximationConfig, report: Report = no_report) -> "Approximation":
     """Checks the config; the work is in ``run``."""
     validate(config)
     return Approximation(config)
 
 
-def trial(config: ConfigDict) -> tuple[ConfigDict, float]:
+@accepts_builder
+def trial(config: ApproximationConfig) -> tuple[ApproximationConfig, float]:
     """A config that takes seconds, and about how many times as long the whole computes.
 
     One dimension and one seed, with at most :data:`_TRIED` features; Gram matrices take O(p^2 d)
     and factors O(p^3) operations, between which p^2.5 lies.
     """
-    small = copy.deepcopy(config)
-    with small.unlocked():
-        small.dims = (sorted(config.dims)[len(config.dims) // 2],)
-        small.seeds, small.tangent_seeds = min(config.seeds, 1), min(config.tangent_seeds, 1)
-        small.widths = tuple(sorted({min(width, _TRIED) for width in config.widths}))
-        small.max_tangent_features = min(config.max_tangent_features, _TRIED)
+    small = dataclasses.replace(
+        config,
+        dims=(sorted(config.dims)[len(config.dims) // 2],),
+        seeds=1,
+        tangent_seeds=1,
+        widths=tuple(sorted({min(width, _TRIED) for width in config.widths})),
+        max_tangent_features=min(config.max_tangent_features, _TRIED),
+    )
     return small, _cost(config) / _cost(small)
 
 
-def _cost(config: ConfigDict) -> float:
+def _cost(config: ApproximationConfig) -> float:
     random = config.seeds * max(config.widths) ** 2.5
     tangent = config.tangent_seeds * config.max_tangent_features**2.5
     kinds = {"random_features": random, "tangent_features": tangent}
@@ -118,7 +145,7 @@ def random_features_gram(w: jax.Array, b: jax.Array | None, kind: str) -> jax.Ar
 class Approximation:
     """The experiment, checked."""
 
-    def __init__(self, config: ConfigDict):
+    def __init__(self, config: ApproximationConfig):
         self.config = config
 
     def run(self, report: Report = no_report, keep: Keep = NO_KEEP) -> Result:

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from ml_collections import ConfigDict
 
+from rf_limits.experiments.config import TrainingConfig
 from rf_limits.experiments.limits import (
     LIMITS,
     SECOND_MOMENT,
@@ -132,7 +132,7 @@ def certificates(final: pd.DataFrame, labels: Sequence[str] = ()) -> list[Certif
     return _together(found, bounds)
 
 
-def seeds_for_half(config: ConfigDict) -> dict[str, list[tuple[float | int, float | int]]]:
+def seeds_for_half(config: TrainingConfig) -> dict[str, list[tuple[float | int, float | int]]]:
     """How many seeds certify networks whose risk is half of a limit, known before any is run.
 
     :data:`LEVEL` is that of all widths, scales and limits together. E f*^2 is the limit of no

@@ -9,8 +9,7 @@ samples, which training without labels fixes. Not every training stays in the se
 import math
 from typing import Any, NamedTuple
 
-from ml_collections import ConfigDict
-
+from rf_limits.experiments.config import TrainingConfig
 from rf_limits.experiments.defaults import TRAINED
 from rf_limits.learning.optimizers import parse_optimizer
 
@@ -29,7 +28,7 @@ class FixedFunctions(NamedTuple):
     samples: float | int
 
 
-def _samples_seen(config: ConfigDict, step: Any) -> float | int:
+def _samples_seen(config: TrainingConfig, step: Any) -> float | int:
     """By a trained network."""
     if config.data.kind == "population":
         return math.inf
@@ -38,7 +37,7 @@ def _samples_seen(config: ConfigDict, step: Any) -> float | int:
     return config.data.num_train
 
 
-def _trained_blocks(config: ConfigDict, method: str) -> int:
+def _trained_blocks(config: TrainingConfig, method: str) -> int:
     """Arrays of parameters that training moves."""
     if method == "rf_descent":
         return 1
@@ -46,7 +45,7 @@ def _trained_blocks(config: ConfigDict, method: str) -> int:
     return {"hidden": hidden, "output": 1, "both": hidden + 1}[config.model.trainable]
 
 
-def _outside_tangent_span(config: ConfigDict, method: str) -> bool:
+def _outside_tangent_span(config: TrainingConfig, method: str) -> bool:
     """Whether f_0 is subtracted nowhere and is no combination of the method's features.
 
     It is one where the output layer is trained, by linearity, and where the activation is
@@ -59,7 +58,7 @@ def _outside_tangent_span(config: ConfigDict, method: str) -> bool:
     )
 
 
-def fixed_functions(config: ConfigDict, row: dict[str, Any]) -> FixedFunctions:
+def fixed_functions(config: TrainingConfig, row: dict[str, Any]) -> FixedFunctions:
     """Sizes of the spans for one row of the metrics table.
 
     A trained network is counted as the linear methods that it is compared with: features of

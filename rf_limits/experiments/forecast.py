@@ -1,14 +1,17 @@
 """What a config would take, before it is run: sizes, memory, time."""
 
 import time
-from types import ModuleType
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from ml_collections import ConfigDict
 
+from rf_limits.config import Config
+from rf_limits.experiments.approximation import ApproximationConfig
 from rf_limits.experiments.certificate import seeds_for_half
+from rf_limits.experiments.config import TrainingConfig
+from rf_limits.experiments.hardness import HardnessConfig
+from rf_limits.experiments.large.configs import LargeConfig
 from rf_limits.experiments.large.jobs import make_jobs
 from rf_limits.experiments.large.plan import planned_bytes
 from rf_limits.experiments.memory import PROGRAM, gram_bytes
@@ -31,10 +34,10 @@ class Forecast(NamedTuple):
 
     sizes: dict[str, Any]
     bytes: float | None
-    trainings: list[ConfigDict]
+    trainings: list[TrainingConfig]
 
 
-def forecast(experiment: ModuleType, config: ConfigDict) -> Forecast:
+def forecast(experiment: Any, config: Config) -> Forecast:
     """Sizes and memory of a config that was checked.
 
     Args:
@@ -58,11 +61,11 @@ def forecast(experiment: ModuleType, config: ConfigDict) -> Forecast:
     return Forecast(sizes | _training_sizes(trainings[0]), bytes_needed, trainings)
 
 
-def _networks(config: ConfigDict) -> int:
+def _networks(config: TrainingConfig) -> int:
     return len(config.model.widths) * len(config.model.lazy_scales) * config.seeds
 
 
-def _training_sizes(config: ConfigDict) -> dict[str, Any]:
+def _training_sizes(config: TrainingConfig) -> dict[str, Any]:
     """Of one training run, in the letters of docs/notation.md."""
     model, dim = config.model, config.problem.dim
     widths = sorted(model.widths)
@@ -91,7 +94,7 @@ def _listed(values: Any) -> str:
     return ", ".join(str(value) for value in values)
 
 
-def _gram_sides(config: ConfigDict) -> list[int]:
+def _gram_sides(config: HardnessConfig | ApproximationConfig) -> list[int]:
     """Rows of the Gram matrices of the experiments of scripts/limits.py."""
     if config.experiment == "hardness":
         return [config.max_features, *config.frontier.widths]
@@ -99,7 +102,7 @@ def _gram_sides(config: ConfigDict) -> list[int]:
     return [*config.widths, *([config.max_tangent_features] if tangent else [])]
 
 
-def _of_large(config: ConfigDict) -> Forecast:
+def _of_large(config: LargeConfig) -> Forecast:
     jobs = make_jobs(config)
     needed = [planned_bytes(config, job.plan) for job in jobs]
     sizes = {
@@ -112,7 +115,7 @@ def _of_large(config: ConfigDict) -> Forecast:
 
 
 def estimated_time(
-    experiment: ModuleType, config: ConfigDict, trainings: list[ConfigDict]
+    experiment: Any, config: Config, trainings: list[TrainingConfig]
 ) -> Estimate | None:
     """Seconds of the run, measured on this machine; None where there is no way to know.
 
@@ -143,7 +146,7 @@ def estimated_time(
     return Estimate(found.compiling * len(trainings), found.computing * share, tried)
 
 
-def _tried(experiment: ModuleType, config: ConfigDict, small: ConfigDict, times: float) -> Estimate:
+def _tried(experiment: Any, config: Config, small: Config, times: float) -> Estimate:
     """Of a run that computes ``times`` as long as a small one, which is run twice.
 
     Every dimension has programs of its own.

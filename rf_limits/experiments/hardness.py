@@ -5,16 +5,26 @@ features needed and measured, sizes of weights needed and measured, the paper's 
 gradient descent on one neuron and a few, for every dimension.
 """
 
-import copy
+import dataclasses
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import pandas as pd
-from ml_collections import ConfigDict
 
-from rf_limits.errors import check, check_choice
+from rf_limits.config import Builder, Config, accepts_builder, option, section
+from rf_limits.config.kinds import (
+    NonNegative,
+    Number,
+    Positive,
+    Seeds,
+    Several,
+    Sized,
+    Whole,
+    among,
+)
+from rf_limits.errors import check
 from rf_limits.experiments.hardness_growth import (
     failure_remarks,
     failures,
@@ -34,12 +44,6 @@ from rf_limits.experiments.memory import check_array_memory, check_gram_memory
 from rf_limits.experiments.neuron_bias import TARGET_BIASES, biases_and_limits
 from rf_limits.experiments.neuron_descent import train_neurons
 from rf_limits.experiments.result import Report, Result, no_report
-from rf_limits.experiments.validation import (
-    check_real,
-    check_seeds,
-    check_sequence,
-    check_whole,
-)
 from rf_limits.theory.best_features import BestRisk
 from rf_limits.theory.hermite import second_moment
 from rf_limits.theory.lazy_limit import features_for_risk
@@ -75,17 +79,78 @@ _LN10 = math.log(10.0)
 Row = dict[str, Any]
 
 
-def validate(config: ConfigDict) -> None:
-    """Checks every field of a hardness config.
+@dataclasses.dataclass(frozen=True)
+class FrontierFields(Config):
+    """Risks at sizes of weights."""
+
+    path: ClassVar[str] = "frontier"
+    widths: Several[Whole] = option(
+        (16, 64, 256), "r; those smaller than can reach the threshold are left out"
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class DescentFields(Config):
+    """Gradient descent on neurons."""
+
+    path: ClassVar[str] = "descent"
+    widths: Several[Whole] = option((1, 8), "neurons trained by gradient descent")
+    learning_rate: Positive = option(0.8, "of half the risk; the curvature is at most 1")
+    max_steps: Whole = option(20_000, "steps after which a run ends")
+
+
+@dataclasses.dataclass(frozen=True)
+class WaveFields(Config):
+    """The paper's wave."""
+
+    path: ClassVar[str] = "wave"
+    biases: Several[Number] = option((0.0, 1.0), "of the features the wave is correlated with")
+    draws: Whole = option(1000, "features drawn per seed")
+
+
+@dataclasses.dataclass(frozen=True)
+class HardnessConfig(Config):
+    """What does one ReLU neuron cost?"""
+
+    experiment: str = option("hardness", "what is run")
+    dims: Several[Sized] = option((2, 3, 4, 5, 6, 8, 10, 15, 20, 30), "d, dimensions to compare")
+    threshold: Positive = option(0.02, "absolute risk to reach: the paper's 1/50")
+    norm_exponent: NonNegative = option(2.0, "|w*| = d^norm_exponent")
+    biases: Several[Annotated[str, among(TARGET_BIASES)]] = option(
+        ("zero", "paper", "hardest", "d_cubed"),
+        "b*: 0; the hardest among the neurons of the paper's wave; the hardest of all; d^3",
+    )
+    methods: Several[Annotated[str, among(METHODS)]] = option(
+        (
+            "lazy_limit",
+            "random_features",
+            "lattice_features",
+            "magnitude_limit",
+            "frontier",
+            "descent",
+            "wave",
+        ),
+        "what is computed and measured",
+    )
+    seeds: Seeds = option(3, "draws of features, initializations, directions")
+    max_features: Whole = option(4096, "up to which features are measured")
+    frontier: FrontierFields = section(FrontierFields)
+    descent: DescentFields = section(DescentFields)
+    wave: WaveFields = section(WaveFields)
+
+
+def hardness_config() -> Builder[HardnessConfig]:
+    """Returns a fresh :class:`HardnessConfig`."""
+    return Builder(HardnessConfig)
+
+
+@accepts_builder
+def validate(config: HardnessConfig) -> None:
+    """Checks what concerns several fields, and sizes.
 
     Raises:
       RequirementError: naming the first field that cannot be, with the value received.
     """
-    check_sequence(config.dims, "dims")
-    for dim in config.dims:
-        check_whole(dim, "dims", 2)
-    check_real(config.threshold, "threshold", 0.0, strict=True)
-    check_real(config.norm_exponent, "norm_exponent", 0.0)
     largest_norm = config.norm_exponent * math.log10(max(config.dims))
     requirement = "give lengths d^norm_exponent below 1e99, whose powers float64 holds"
     check(largest_norm < 99.0, "norm_exponent", requirement, config.norm_exponent)
@@ -103,57 +168,44 @@ def validate(config: ConfigDict) -> None:
         "there 0 has that risk already"
     )
     check(config.threshold < smallest, "threshold", requirement, config.threshold)
-    for field, names in (("biases", TARGET_BIASES), ("methods", METHODS)):
-        check_sequence(config[field], field)
-        for name in config[field]:
-            check_choice(name, names, field)
-    check_seeds(config.seeds, "seeds")
-    check_whole(config.max_features, "max_features", 1)
-    for section, field in (("frontier", "widths"), ("descent", "widths")):
-        check_sequence(config[section][field], f"{section}.{field}")
-        for width in config[section][field]:
-            check_whole(width, f"{section}.{field}", 1)
-    check_real(config.descent.learning_rate, "descent.learning_rate", 0.0, strict=True)
     check(
         config.descent.learning_rate < 2.0,
         "descent.learning_rate",
         "be below 2, the inverse of half the largest possible curvature",
         config.descent.learning_rate,
     )
-    check_whole(config.descent.max_steps, "descent.max_steps", 1)
-    check_sequence(config.wave.biases, "wave.biases")
-    for bias in config.wave.biases:
-        check_real(bias, "wave.biases", -math.inf)
-    check_whole(config.wave.draws, "wave.draws", 1)
     check_gram_memory(config.max_features, "max_features")
     check_gram_memory(max(config.frontier.widths), "frontier.widths")
     check_gram_memory(max(config.descent.widths), "descent.widths")
     check_array_memory(config.wave.draws * max(config.dims), "wave.draws", config.wave.draws)
 
 
-def prepare(config: ConfigDict, report: Report = no_report) -> "Hardness":
+@accepts_builder
+def prepare(config: HardnessConfig, report: Report = no_report) -> "Hardness":
     """Checks the config; the work is in ``run``."""
     validate(config)
     return Hardness(config)
 
 
-def trial(config: ConfigDict) -> tuple[ConfigDict, float]:
+@accepts_builder
+def trial(config: HardnessConfig) -> tuple[HardnessConfig, float]:
     """A config that takes seconds, and about how many times as long the whole computes.
 
     One dimension in the middle, without descent: what more is measured at small ones is about
     what fewer limits take at large ones.
     """
-    small = copy.deepcopy(config)
-    with small.unlocked():
-        small.dims = (sorted(config.dims)[len(config.dims) // 2],)
-        small.methods = tuple(m for m in config.methods if m != "descent") or config.methods
+    small = dataclasses.replace(
+        config,
+        dims=(sorted(config.dims)[len(config.dims) // 2],),
+        methods=tuple(m for m in config.methods if m != "descent") or config.methods,
+    )
     return small, float(len(config.dims))
 
 
 class Hardness:
     """The experiment, checked."""
 
-    def __init__(self, config: ConfigDict):
+    def __init__(self, config: HardnessConfig):
         self.config = config
 
     def run(self, report: Report = no_report, keep: Keep = NO_KEEP) -> Result:

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from ml_collections import ConfigDict
 
+from rf_limits.experiments.config import TrainingConfig
 from rf_limits.experiments.defaults import TRAINED
 from rf_limits.experiments.fixed_functions import fixed_functions
 from rf_limits.theory.lazy_limit import lazy_limit
@@ -63,7 +63,7 @@ SAMPLES = Limit(
 LIMITS = (FEATURES, SAMPLES)
 
 
-def has_lazy_limit(config: ConfigDict) -> bool:
+def has_lazy_limit(config: TrainingConfig) -> bool:
     """Whether the bound is known for the config's target and inputs.
 
     It is for a single neuron under Gaussian inputs, and on the sphere without bias, where
@@ -74,7 +74,7 @@ def has_lazy_limit(config: ConfigDict) -> bool:
     return problem.target == "single_neuron" and problem.dim >= 2 and known
 
 
-def _holds_for(limit: Limit, config: ConfigDict, row: Mapping[Hashable, Any]) -> bool:
+def _holds_for(limit: Limit, config: TrainingConfig, row: Mapping[Hashable, Any]) -> bool:
     """Whether a limit bounds the mean over the seeds of a row.
 
     R*(n) is a mean over training sets, R*(P) one over initial weights. Where seeds share their
@@ -89,7 +89,7 @@ def _holds_for(limit: Limit, config: ConfigDict, row: Mapping[Hashable, Any]) ->
 
 
 def _functions(
-    config: ConfigDict, rows: Iterable[dict[Hashable, Any]], limit: Limit
+    config: TrainingConfig, rows: Iterable[dict[Hashable, Any]], limit: Limit
 ) -> list[float | int]:
     """The number of functions whose limit bounds the mean of each row; infinite where none does."""
     found = []
@@ -100,7 +100,7 @@ def _functions(
     return found
 
 
-def add_limits(metrics: pd.DataFrame, config: ConfigDict) -> pd.DataFrame:
+def add_limits(metrics: pd.DataFrame, config: TrainingConfig) -> pd.DataFrame:
     """The metrics table with its columns of limits filled, NaN where none bounds a row's mean."""
     metrics = metrics.copy()
     rows, problem = metrics.to_dict("records"), config.problem
@@ -127,7 +127,7 @@ def one_limit(table: pd.DataFrame) -> pd.Series:
     return limits.min(axis=1).where(table["method"] == "network", limits.max(axis=1))
 
 
-def limit_curve(config: ConfigDict, most: int, points: int = 120) -> pd.DataFrame:
+def limit_curve(config: TrainingConfig, most: int, points: int = 120) -> pd.DataFrame:
     """R*(p) against the number p of fixed functions; no rows where no bound is known.
 
     Args:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
-from ml_collections import ConfigDict
 
+from rf_limits.experiments.config import TrainingConfig
 from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.seeds import words_of_seeds
 from rf_limits.experiments.study import Member, Study, validate_members
@@ -31,16 +31,18 @@ class OwnStudy:
     """A study whose table is that of its training runs.
 
     Attributes:
+      config: class of its configs: a training config with the study's own fields.
       members: the training runs of a config, all with the same labels.
       labels: names of these labels, columns of the table.
       draw: figures by name, from the table.
     """
 
-    members: Callable[[ConfigDict], Sequence[Member]]
+    config: type[TrainingConfig]
+    members: Callable[[TrainingConfig], Sequence[Member]]
     labels: tuple[str, ...]
     draw: Callable[[pd.DataFrame], dict[str, Figure]] = lambda metrics: {}
 
-    def validate(self, config: ConfigDict) -> None:
+    def validate(self, config: TrainingConfig) -> None:
         """Checks the training config of every member.
 
         Raises:
@@ -48,7 +50,7 @@ class OwnStudy:
         """
         validate_members(self.members(config))
 
-    def prepare(self, config: ConfigDict, report: Report = no_report) -> Study:
+    def prepare(self, config: TrainingConfig, report: Report = no_report) -> Study:
         """Prepares every member.
 
         Raises:

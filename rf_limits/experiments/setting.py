@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
-from ml_collections import ConfigDict
 
 from rf_limits.devices.compiling import jit_quickly
 from rf_limits.errors import check
+from rf_limits.experiments.config import TrainingConfig
 from rf_limits.problem import Dataset, Target, make_dataset, make_target
 from rf_limits.problem.seeds import key_of
 from rf_limits.problem.targets import TARGETS
@@ -84,7 +84,7 @@ def _draw(
     return jax.lax.map(lambda key: make_dataset(key, target, inputs, *sizes), keys)
 
 
-def _check_sizes(config: ConfigDict, moment: float, data: Dataset) -> None:
+def _check_sizes(config: TrainingConfig, moment: float, data: Dataset) -> None:
     """Refuses targets and labels that are no numbers, or whose squares are none in training."""
     known = all(bool(jnp.all(jnp.isfinite(y))) for y in (data.y_train, data.y_test))
     check(
@@ -103,7 +103,7 @@ def _check_sizes(config: ConfigDict, moment: float, data: Dataset) -> None:
     check(largest < most, "problem.noise", f"give labels below {most:.1g}", largest)
 
 
-def make_setting(config: ConfigDict) -> Setting:
+def make_setting(config: TrainingConfig) -> Setting:
     """Draws the target and every seed's data.
 
     Raises:
@@ -112,7 +112,7 @@ def make_setting(config: ConfigDict) -> Setting:
     problem, sizes = config.problem, config.data
     fields = ("dim", "norm", "bias", "neurons", "degree", "polynomial")
     which = problem.target, TARGETS.get(problem.target)
-    target = _target(problem.seed, *which, **{name: problem[name] for name in fields})
+    target = _target(problem.seed, *which, **{name: getattr(problem, name) for name in fields})
     seeds = tuple(range(config.seeds))
     data_seeds = seeds if sizes.seed is None else (sizes.seed,) * len(seeds)
     keys = jnp.stack([streams(seed).data for seed in data_seeds])

@@ -4,17 +4,17 @@ import math
 
 import jax
 import numpy as np
-from ml_collections import ConfigDict
 
 from rf_limits.devices.processes import on_host
 from rf_limits.errors import check
+from rf_limits.experiments.config import TrainingConfig
 from rf_limits.experiments.setting import Setting
 from rf_limits.learning.linearized import Spectrum
 from rf_limits.learning.optimizers import parse_optimizer
 from rf_limits.learning.step_size import (
     growth_factor,
-    parse_learning_rates,
     population_sharpness,
+    rates_by_scale,
     resolve_learning_rate,
     sharpness,
 )
@@ -24,7 +24,7 @@ from rf_limits.models.zonal_kernels import has_zonal_kernels, zonal_kernels
 
 
 def step_sizes(
-    config: ConfigDict, network: OneHiddenLayer, setting: Setting, curvatures: np.ndarray
+    config: TrainingConfig, network: OneHiddenLayer, setting: Setting, curvatures: np.ndarray
 ) -> np.ndarray:
     """Learning rates by seed and lazy scale.
 
@@ -44,10 +44,10 @@ def step_sizes(
     size = network.aligned_size(config.problem.dim)
     target_size = math.sqrt(setting.second_moment)
     spec = parse_optimizer(config.training.optimizer)
-    given = parse_learning_rates(config.training.learning_rate, len(scales))
+    given = rates_by_scale(config.training.learning_rate, len(scales))
 
     def one(curvature: float, rate: float | None, alpha: float) -> float:
-        found = resolve_learning_rate("auto" if rate is None else rate, spec, curvature)
+        found = resolve_learning_rate(rate, spec, curvature)
         return found * growth_factor(alpha * size, target_size) if rate is None else found
 
     pairs = list(zip(given, scales, strict=True))
@@ -55,7 +55,7 @@ def step_sizes(
 
 
 def curvatures_at_start(
-    config: ConfigDict,
+    config: TrainingConfig,
     limit: InfiniteNetwork,
     setting: Setting,
     inits: Params,
@@ -92,7 +92,7 @@ def curvatures_at_start(
     return np.asarray(jax.lax.map(lambda one: of(*one), (inits, setting.data.x_train)))
 
 
-def _population_limit(config: ConfigDict, network: OneHiddenLayer) -> float:
+def _population_limit(config: TrainingConfig, network: OneHiddenLayer) -> float:
     """Largest eigenvalue of the infinite-width NTK over x ~ N(0, I_d): d times the sphere's."""
     dim = config.problem.dim
     check(

@@ -1,15 +1,15 @@
 """A study: several training runs that differ in labelled fields, in one table."""
 
-import copy
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
-from ml_collections import ConfigDict
 
+from rf_limits.config import Builder, frozen
 from rf_limits.errors import RequirementError, check
 from rf_limits.experiments import training
+from rf_limits.experiments.config import TrainingConfig, training_part
 from rf_limits.experiments.keep import NO_KEEP, Keep
 from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.tables import KEYS
@@ -31,7 +31,7 @@ class Member:
     """
 
     labels: Mapping[str, Label]
-    config: ConfigDict
+    config: TrainingConfig
     given: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
@@ -41,7 +41,7 @@ class Member:
 
 
 def member(
-    base: ConfigDict,
+    base: TrainingConfig | Builder,
     labels: Mapping[str, Label],
     given: Mapping[str, str] | None = None,
     **fields: Any,
@@ -54,11 +54,19 @@ def member(
       given: see :class:`Member`.
       **fields: dotted names of fields, with ``__`` for the dots, and their values.
     """
-    config = copy.deepcopy(base)
-    with config.unlocked():
-        config.experiment = "training"
-        config.update_from_flattened_dict({k.replace("__", "."): v for k, v in fields.items()})
-    return Member(dict(labels), config, dict(given or {}))
+    given = dict(given or {})
+    try:
+        values = {name.replace("__", "."): value for name, value in fields.items()}
+        config = training_part(frozen(base)).replace(values)
+    except RequirementError as error:
+        raise _of_study(error, given) from error
+    return Member(dict(labels), config, given)
+
+
+def _of_study(error: RequirementError, given: Mapping[str, str]) -> RequirementError:
+    """The error with the name of the study's field, where the value was taken from one."""
+    field, _, rest = str(error).partition(" ")  # the name of the field comes first
+    return RequirementError(f"{given[field]} {rest}") if field in given else error
 
 
 def validate_members(members: Sequence[Member]) -> None:
@@ -75,10 +83,7 @@ def validate_members(members: Sequence[Member]) -> None:
         try:
             validate(one.config)
         except RequirementError as error:
-            field, _, rest = str(error).partition(" ")  # the name of the field comes first
-            if field not in one.given:
-                raise
-            raise RequirementError(f"{one.given[field]} {rest}") from error
+            raise _of_study(error, one.given) from error
 
 
 class Study:

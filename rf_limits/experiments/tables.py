@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from ml_collections import ConfigDict
 
 from rf_limits.experiments.certificate import certificates
+from rf_limits.experiments.config import TrainingConfig
 from rf_limits.experiments.defaults import TRAINED
 from rf_limits.experiments.limits import LIMITS, SECOND_MOMENT
 from rf_limits.experiments.seeds import check_told_apart, over_seeds
@@ -104,7 +104,7 @@ def degree_names(max_degree: int) -> list[str]:
     return [f"{prefix}_degree_{end}" for prefix in DEGREE_COLUMNS for end in ends]
 
 
-def optional_columns(config: ConfigDict) -> list[str]:
+def optional_columns(config: TrainingConfig) -> list[str]:
     """Columns that the fields of ``config.measure`` add to the table."""
     measure = config.measure
     names = list(KERNEL_COLUMNS) if measure.kernels else []

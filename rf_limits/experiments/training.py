@@ -13,10 +13,11 @@ from typing import Any
 import jax
 import numpy as np
 import pandas as pd
-from ml_collections import ConfigDict
 
+from rf_limits.config import accepts_builder
 from rf_limits.devices.processes import on_host
 from rf_limits.experiments.certificate import certificate_lines, certificates
+from rf_limits.experiments.config import TrainingConfig
 from rf_limits.experiments.defaults import METHODS, TRAINED
 from rf_limits.experiments.descent import descend, part_name
 from rf_limits.experiments.fitted import data_kernels, fit_kernels, fitted_values, flow_risks
@@ -58,7 +59,7 @@ _exact_kernel_risk = functools.lru_cache(maxsize=64)(exact_kernel_risk)
 class Training:
     """The experiment, prepared: nothing left that could be refused."""
 
-    def __init__(self, config: ConfigDict, report: Report):
+    def __init__(self, config: TrainingConfig, report: Report):
         report("preparing", 0.0)
         self.config = config
         self.setting = make_setting(config)
@@ -108,7 +109,7 @@ class Training:
     def _choices(self) -> dict[str, Any]:
         widest = self.widths[-1]
         return {
-            "mesh": dict(self.config.mesh),
+            "mesh": vars(self.config.mesh),
             "networks_at_once": {
                 str(one.network.width): one.at_once or "all" for one in self.widths
             },
@@ -198,7 +199,9 @@ def _exact_or_not(exact: Exact | ExactKernelRisk | None) -> str:
     return "test set" if exact is None else "exact"
 
 
-def prepare(config: ConfigDict, report: Report = no_report) -> Training:
+@accepts_builder
+@accepts_builder
+def prepare(config: TrainingConfig, report: Report = no_report) -> Training:
     """Checks a training config, draws its data and initializations, resolves step sizes.
 
     Args:
@@ -306,7 +309,7 @@ def _accuracy(choices: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def relative_cost(config: ConfigDict) -> float:
+def relative_cost(config: TrainingConfig) -> float:
     """Rough cost relative to other trainings of the package, for progress bars."""
     rows = config.training.batch_size or config.data.num_train
     trains = set(TRAINED) & set(config.predictors.methods)

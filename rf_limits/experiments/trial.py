@@ -8,15 +8,15 @@ trying takes too long itself.
 Nothing is written.
 """
 
-import copy
 import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from ml_collections import ConfigDict
 
+from rf_limits.config import accepts_builder
+from rf_limits.experiments.config import MeshFields, TrainingConfig
 from rf_limits.experiments.keep import NO_KEEP, Keep
 from rf_limits.experiments.training import INFINITE_WIDTH, prepare
 from rf_limits.learning.training import log_points
@@ -95,26 +95,29 @@ class _Times(Keep):
             self.fitted = now
 
 
-def _small(config: ConfigDict, width: int, *, kernels: bool) -> ConfigDict:
+def _small(config: TrainingConfig, width: int, *, kernels: bool) -> TrainingConfig:
     """The config with one width, one seed, one device, few steps, samples as far as tried."""
-    small = copy.deepcopy(config)
     num = min(config.data.num_train, MOST_SAMPLES)
-    methods = [m for m in config.predictors.methods if kernels or m not in _KERNELS]
-    with small.unlocked():
-        small.model.widths, small.seeds = (width,), 1
-        small.predictors.methods = tuple(methods)
-        small.data.num_train = num
-        small.data.num_test = min(config.data.num_test, 4 * MOST_SAMPLES)
-        if config.training.batch_size is not None:
-            small.training.batch_size = min(config.training.batch_size, num)
-        small.measure.eigenvalues = min(config.measure.eigenvalues, num)
-        small.mesh.seeds = small.mesh.data = small.mesh.width = 1
-        small.training.steps = min(config.training.steps, _tried_steps(small))
-        small.training.log_points = 4  # 0, 1, the root of the last, and the last
-    return small
+    batch = config.training.batch_size
+    small = config.replace(
+        {
+            "model.widths": (width,),
+            "seeds": 1,
+            "predictors.methods": tuple(
+                m for m in config.predictors.methods if kernels or m not in _KERNELS
+            ),
+            "data.num_train": num,
+            "data.num_test": min(config.data.num_test, 4 * MOST_SAMPLES),
+            "training.batch_size": None if batch is None else min(batch, num),
+            "training.log_points": 4,  # 0, 1, the root of the last, and the last
+            "measure.eigenvalues": min(config.measure.eigenvalues, num),
+            "mesh": MeshFields(),
+        }
+    )
+    return small.replace({"training.steps": min(config.training.steps, _tried_steps(small))})
 
 
-def _tried_steps(small: ConfigDict) -> int:
+def _tried_steps(small: TrainingConfig) -> int:
     """Steps of about :data:`_OPERATIONS`; at least 8."""
     (width,), rows = small.model.widths, small.training.batch_size or small.data.num_train
     rows = max(rows, width) if small.data.kind == "population" else rows
@@ -122,7 +125,7 @@ def _tried_steps(small: ConfigDict) -> int:
     return max(8, int(_OPERATIONS / each))
 
 
-def _try_width(config: ConfigDict) -> WidthSeconds:
+def _try_width(config: TrainingConfig) -> WidthSeconds:
     """Times a config of one width and one seed."""
 
     def run(keep: Keep) -> float:
@@ -194,7 +197,8 @@ def _between(known: dict[int, WidthSeconds], width: int) -> WidthSeconds:
     return WidthSeconds(*(float(np.exp(np.interp(at, np.log(widths), p))) for p in parts.T))
 
 
-def estimate_seconds(config: ConfigDict) -> Estimate:
+@accepts_builder
+def estimate_seconds(config: TrainingConfig) -> Estimate:
     """Tries a training config and says how long it will take.
 
     Args:

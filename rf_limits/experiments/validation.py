@@ -1,77 +1,32 @@
 """Refusing a config before any work starts, in one line that names the field."""
 
 import math
-import numbers
 
 import numpy as np
 import psutil
-from ml_collections import ConfigDict
 
-from rf_limits.devices.mesh import check_mesh
-from rf_limits.errors import RequirementError, check, check_choice
-from rf_limits.experiments.defaults import METHODS, OPTIONAL_METHODS
+from rf_limits.config import accepts_builder
+from rf_limits.devices.mesh import AXES, check_mesh
+from rf_limits.errors import RequirementError, check
+from rf_limits.experiments.config import TrainingConfig
 from rf_limits.experiments.memory import PROGRAM
 from rf_limits.experiments.tables import KEYS, MEASUREMENTS
-from rf_limits.learning.ensemble import ENSEMBLES
 from rf_limits.learning.optimizers import parse_optimizer
-from rf_limits.learning.step_size import check_auto, parse_learning_rates
+from rf_limits.learning.step_size import check_auto, rates_by_scale
 from rf_limits.measure.extra import EXTRA
 from rf_limits.measure.neuron_risk import CLOSED
 from rf_limits.models.exact_kernels import numbers_per_point
 from rf_limits.models.infinite_width import InfiniteNetwork, resolve_supplier
-from rf_limits.models.network import TRAINABLE, OneHiddenLayer, make_network
-from rf_limits.problem import INPUTS
-from rf_limits.problem.polynomial_kinds import POLYNOMIALS, check_polynomial
-from rf_limits.problem.seeds import check_seed
-from rf_limits.problem.targets import TARGETS
+from rf_limits.models.network import OneHiddenLayer, make_network
+from rf_limits.problem.polynomial_kinds import check_polynomial
 
-DATA_KINDS = ("fixed", "stream", "population")
 PRECISIONS = ("float32", "float64")
 _RANGES = {name: (float(np.finfo(name).tiny), float(np.finfo(name).max)) for name in PRECISIONS}
-MOST_SEEDS = 10_000
-"""Most draws where they are made one after the other."""
-MOST_DEGREES = 100
-"""Largest degree by which risks are told apart: compiling takes a second for each ten."""
 
 
-def check_whole(value: object, field: str, least: int) -> None:
-    """Raises unless ``value`` is a whole number of at least ``least``."""
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    check(whole and value >= least, field, f"be a whole number of at least {least}", value)
-
-
-def check_degree(value: object, field: str, least: int) -> None:
-    """Raises unless ``value`` is a whole number from ``least`` to :data:`MOST_DEGREES`."""
-    check_whole(value, field, least)
-    check(value <= MOST_DEGREES, field, f"be at most {MOST_DEGREES}", value)
-
-
-def check_seeds(value: object, field: str) -> None:
-    """Raises unless ``value`` is a whole number from 1 to :data:`MOST_SEEDS`."""
-    check_whole(value, field, 1)
-    check(value <= MOST_SEEDS, field, f"be at most {MOST_SEEDS}", value)
-
-
-def check_real(value: object, field: str, least: float, *, strict: bool = False) -> None:
-    """Raises unless ``value`` is finite and at least (``strict``: above) ``least``."""
-    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    inside = real and math.isfinite(value) and (value > least if strict else value >= least)
-    bound = "above" if strict else "at least"
-    requirement = "be finite" if least == -math.inf else f"be finite and {bound} {least:g}"
-    check(inside, field, requirement, value)
-
-
-def check_sequence(value: object, field: str) -> None:
-    """Raises unless ``value`` is a non-empty tuple of distinct values."""
-    good = isinstance(value, (tuple, list)) and len(value) > 0
-    check(good, field, 'be a non-empty tuple, as in "(32, 128)"', value)
-    plain = all(isinstance(one, (str, numbers.Real)) for one in value)
-    check(plain, field, "hold numbers or names", tuple(value))
-    check(len(set(value)) == len(value), field, "hold each value once", tuple(value))
-
-
-def validate(config: ConfigDict) -> None:
-    """Checks every field of a training config.
+@accepts_builder
+def validate(config: TrainingConfig) -> None:
+    """Checks what concerns several fields of a training config, and sizes.
 
     Raises:
       RequirementError: naming the first field that cannot be, with the value received.
@@ -79,22 +34,15 @@ def validate(config: ConfigDict) -> None:
     _validate_problem(config)
     _validate_model(config)
     _validate_training(config)
-    check_sequence(config.predictors.methods, "predictors.methods")
-    for method in config.predictors.methods:
-        check_choice(method, (*METHODS, *OPTIONAL_METHODS), "predictors.methods")
-    check_real(config.predictors.ridge, "predictors.ridge", 0.0)
-    check_whole(config.measure.num_probe, "measure.num_probe", 1)
-    check_degree(config.measure.max_degree, "measure.max_degree", -1)
     _validate_measure(config)
-    check_whole(config.seeds, "seeds", 1)
     _validate_mesh(config)
     _validate_memory(config)
 
 
-def _validate_mesh(config: ConfigDict) -> None:
+def _validate_mesh(config: TrainingConfig) -> None:
     """Devices along an axis must divide what they are laid along."""
     mesh, size = config.mesh, config.training.batch_size
-    check_mesh(dict(mesh))
+    check_mesh({axis: getattr(mesh, axis) for axis in AXES})
     networks = config.seeds * len(config.model.lazy_scales)
     along = [("seeds", "the number of networks (seeds x lazy scales)", networks)]
     along.append(("data", "data.num_train", config.data.num_train))
@@ -103,18 +51,15 @@ def _validate_mesh(config: ConfigDict) -> None:
     along += [("width", "every width", width) for width in config.model.widths]
     for axis, what, number in along:
         requirement = f"divide {what}, {number}"
-        check(number % mesh[axis] == 0, f"mesh.{axis}", requirement, mesh[axis])
+        check(number % getattr(mesh, axis) == 0, f"mesh.{axis}", requirement, getattr(mesh, axis))
 
 
-def _validate_measure(config: ConfigDict) -> None:
+def _validate_measure(config: TrainingConfig) -> None:
     measure = config.measure
-    named = isinstance(measure.extra, (tuple, list))
-    check(named, "measure.extra", "be a tuple of names, as in \"('norm',)\"", measure.extra)
     for name in measure.extra:
         new = name in EXTRA and name not in (*KEYS, *MEASUREMENTS)
         requirement = "name measurements in rf_limits.measure.extra.EXTRA, and no other column"
         check(new, "measure.extra", requirement, name)
-    check_whole(measure.eigenvalues, "measure.eigenvalues", 0)
     most = min(measure.num_probe, config.data.num_train) if measure.kernels else 0
     requirement = f"be at most {most}, the number of probe inputs"
     if not measure.kernels:
@@ -140,20 +85,10 @@ def _validate_measure(config: ConfigDict) -> None:
     check(exact, "measure.exact", "be True for data.kind = 'population'", measure.exact)
 
 
-def _validate_problem(config: ConfigDict) -> None:
-    problem, data = config.problem, config.data
-    check_whole(problem.dim, "problem.dim", 1)
-    check_choice(problem.target, TARGETS, "problem.target")
-    check_choice(problem.inputs, INPUTS, "problem.inputs")
-    check_real(problem.norm, "problem.norm", 0.0, strict=True)
-    check_real(problem.bias, "problem.bias", -math.inf)
-    check_real(problem.noise, "problem.noise", 0.0)
-    check_whole(problem.neurons, "problem.neurons", 1)
-    check_whole(problem.degree, "problem.degree", 0)
-    check_choice(problem.polynomial, POLYNOMIALS, "problem.polynomial")
+def _validate_problem(config: TrainingConfig) -> None:
+    problem = config.problem
     if problem.target == "polynomial":
         check_polynomial(problem.polynomial, problem.degree, problem.dim)
-    check_seed(problem.seed, "problem.seed")
     biased = problem.bias != 0.0
     check(
         not (biased and problem.target == "polynomial"),
@@ -167,28 +102,16 @@ def _validate_problem(config: ConfigDict) -> None:
         "be at least 3 for a biased target on a sphere",
         problem.dim,
     )
-    check_choice(data.kind, DATA_KINDS, "data.kind")
-    check_whole(data.num_train, "data.num_train", 1)
-    check_whole(data.num_test, "data.num_test", 2)
-    if data.seed is not None:
-        check_seed(data.seed, "data.seed")
 
 
-def _validate_model(config: ConfigDict) -> None:
+def _validate_model(config: TrainingConfig) -> None:
     model = config.model
-    check_sequence(model.widths, "model.widths")
     for width in model.widths:
-        check_whole(width, "model.widths", 1)
         network_from_config(config, width)
-    check_sequence(model.lazy_scales, "model.lazy_scales")
-    check_choice(config.precision, PRECISIONS, "precision")
     least, most = (math.sqrt(x) for x in (_RANGES[config.precision]))
     bounds = f"be between {least:.1g} and {most:.1g}, to be squared in {config.precision}"
     for scale in model.lazy_scales:
-        check_real(scale, "model.lazy_scales", 0.0, strict=True)
         check(least < scale < most, "model.lazy_scales", bounds, scale)
-    check(isinstance(model.bias, bool), "model.bias", "be True or False", model.bias)
-    check_choice(model.trainable, TRAINABLE, "model.trainable")
     resolve_supplier(model.activation, model.kernel_supplier)
     check(
         model.trainable != "hidden" or model.output_init != "zero",
@@ -198,13 +121,12 @@ def _validate_model(config: ConfigDict) -> None:
     )
 
 
-def _validate_training(config: ConfigDict) -> None:
+def _validate_training(config: TrainingConfig) -> None:
     training, num_train = config.training, config.data.num_train
     spec = parse_optimizer(training.optimizer)
-    rates = parse_learning_rates(training.learning_rate, len(config.model.lazy_scales))
+    rates = rates_by_scale(training.learning_rate, len(config.model.lazy_scales))
     if None in rates:
         check_auto(spec)
-    check_whole(training.steps, "training.steps", 1)
     numbers = np.finfo(config.precision)
     least, most = float(numbers.tiny), float(numbers.max) / training.steps
     for rate in (rate for rate in rates if rate is not None):
@@ -212,8 +134,6 @@ def _validate_training(config: ConfigDict) -> None:
         requirement += f"{config.precision!r} and {training.steps} steps leave it"
         good = least <= rate <= most
         check(good, "training.learning_rate", requirement, training.learning_rate)
-    check_whole(training.log_points, "training.log_points", 2)
-    check_choice(training.ensemble, ENSEMBLES, "training.ensemble")
     size = training.batch_size
     if config.data.kind == "stream":
         requirement = "be fixed or population for gradient flow"
@@ -224,18 +144,12 @@ def _validate_training(config: ConfigDict) -> None:
         check(size is None, "training.batch_size", f"be None for {reason}", size)
     if config.data.kind == "population":
         _validate_population(config)
-    if size is not None:
-        check_whole(size, "training.batch_size", 1)
-        if config.data.kind == "fixed":
-            check(
-                size <= num_train,
-                "training.batch_size",
-                f"be at most data.num_train = {num_train}",
-                size,
-            )
+    if size is not None and config.data.kind == "fixed":
+        requirement = f"be at most data.num_train = {num_train}"
+        check(size <= num_train, "training.batch_size", requirement, size)
 
 
-def _validate_population(config: ConfigDict) -> None:
+def _validate_population(config: TrainingConfig) -> None:
     """Training on the exact risk needs an exact risk, and the digits to differentiate it."""
     problem, model = config.problem, config.model
     neurons = problem.target != "polynomial"
@@ -261,7 +175,7 @@ def _validate_population(config: ConfigDict) -> None:
     )
 
 
-def network_from_config(config: ConfigDict, width: int):
+def network_from_config(config: TrainingConfig, width: int):
     """The network of one width, checked."""
     model = config.model
     return make_network(
@@ -274,21 +188,21 @@ def network_from_config(config: ConfigDict, width: int):
     )
 
 
-def needs_kernels(config: ConfigDict) -> bool:
+def needs_kernels(config: TrainingConfig) -> bool:
     """Whether a run computes infinite-width kernels: it fits, measures or takes rates by them."""
     measured = config.measure.kernels or config.measure.infinite_width
     rates = config.training.learning_rate == "auto_ntk"
     return bool({"nngp", "ntk"} & set(config.predictors.methods)) or measured or rates
 
 
-def infinite_network(config: ConfigDict, network: OneHiddenLayer) -> InfiniteNetwork:
+def infinite_network(config: TrainingConfig, network: OneHiddenLayer) -> InfiniteNetwork:
     """The network as its width grows, with the supplier of kernels that "auto" stands for."""
     model = config.model
     supplier = resolve_supplier(model.activation, model.kernel_supplier)
     return InfiniteNetwork(network, model.trainable, supplier)
 
 
-def _sizes(config: ConfigDict) -> dict[str, int]:
+def _sizes(config: TrainingConfig) -> dict[str, int]:
     """By field, the sizes that memory depends on."""
     problem, data = config.problem, config.data
     return {
@@ -309,7 +223,7 @@ _STEP = 10
 """Matrices of rows times neurons that a step or a measurement holds: 5 for relu, 10 for gelu."""
 
 
-def _bytes(sizes: dict[str, int], config: ConfigDict) -> dict[str, int]:
+def _bytes(sizes: dict[str, int], config: TrainingConfig) -> dict[str, int]:
     n, m, width, dim, seeds, neurons, batch = sizes.values()
     cells = seeds * len(config.model.lazy_scales)
     kernels, series = 0, 0
@@ -326,7 +240,8 @@ def _bytes(sizes: dict[str, int], config: ConfigDict) -> dict[str, int]:
     }
 
 
-def estimate_bytes(config: ConfigDict) -> dict[str, int]:
+@accepts_builder
+def estimate_bytes(config: TrainingConfig) -> dict[str, int]:
     """Peak memory of the largest arrays alive at once, in bytes, by the field that sets it.
 
     Kernel matrices (the eigendecomposition holds about five n x n, the series of their exact
@@ -337,7 +252,7 @@ def estimate_bytes(config: ConfigDict) -> dict[str, int]:
     return _bytes(_sizes(config), config)
 
 
-def _validate_memory(config: ConfigDict) -> None:
+def _validate_memory(config: TrainingConfig) -> None:
     """Refuses what does not fit; names the field that, made small, would change the most."""
     available = 0.9 * psutil.virtual_memory().total - PROGRAM
     sizes = _sizes(config)

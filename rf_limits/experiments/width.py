@@ -9,13 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
-from ml_collections import ConfigDict
 
 from rf_limits.devices.compiling import jit_quickly
 from rf_limits.devices.layout import lead, place
 from rf_limits.devices.mesh import make_mesh
 from rf_limits.devices.processes import agree_arrays, on_host
 from rf_limits.errors import check
+from rf_limits.experiments.config import TrainingConfig
 from rf_limits.experiments.defaults import TRAINED
 from rf_limits.experiments.fitted import (
     FittedRow,
@@ -154,8 +154,8 @@ def _limits(
 class WidthRun:
     """All seeds and lazy scales of one width."""
 
-    def __init__(self, config: ConfigDict, setting: Setting, width: int):
-        self.config, self.setting, self.mesh = config, setting, make_mesh(dict(config.mesh))
+    def __init__(self, config: TrainingConfig, setting: Setting, width: int):
+        self.config, self.setting, self.mesh = config, setting, make_mesh(vars(config.mesh))
         self.network: OneHiddenLayer = network_from_config(config, width)
         self.infinite = infinite_network(config, self.network)
         self.output = ScaledOutput(self.network, config.model.centring == "subtract")
@@ -348,7 +348,7 @@ class WidthRun:
     def watcher(self) -> Watcher:
         """What measures them."""
         config, target = self.config, self.setting.target
-        fields = {name: config.measure[name] for name in Options._fields}
+        fields = {name: getattr(config.measure, name) for name in Options._fields}
         fields["extra"] = tuple((name, EXTRA[name]) for name in config.measure.extra)
         options = Options(**fields)
         weights = ()

@@ -25,8 +25,11 @@ _FIELD = "training.optimizer"
 GRADIENT_FLOW = "gradient_flow"
 _TOLERANCES = {"rtol": (0.0, 0.1), "atol": (1e-16, 0.1)}
 """Of gradient flow, per step; without an absolute one no first step is small enough."""
-_AVERAGES = ("momentum", "b1", "b2", "b3", "decay")
+_AVERAGES = ("momentum", "b1", "b2", "b3", "decay", "decay_rate", "rho")
 """Arguments of optax that weigh what was before against what is new."""
+_OF_ANY_SIGN = ("alpha", "beta", "optimism")
+_DTYPES = ("float32", "float64", "bfloat16", "float16")
+_WHOLE = ("<class 'int'>", "int | None")
 
 
 class StepSpan(NamedTuple):
@@ -87,7 +90,6 @@ class OptimizerSpec(NamedTuple):
         return {
             GRADIENT_FLOW: StepSpan(),
             "sgd": StepSpan(),
-            "scale_by_learning_rate": StepSpan(),
             "optimistic_gradient_descent": StepSpan(),
             "noisy_sgd": StepSpan(fixed=1),
             "lars": StepSpan(by_block=True, decay_by_block=decay),
@@ -111,12 +113,16 @@ class OptimizerSpec(NamedTuple):
 
 
 def _optimizers() -> dict[str, Callable]:
-    """Optimizers of optax, callables whose first argument is a learning rate; and the flow."""
+    """Optimizers of optax, callables whose first argument is a learning rate; and the flow.
+
+    The bare transforms among them are none: ``scale_by_rprop`` climbs.
+    """
     found = {GRADIENT_FLOW: gradient_flow}
     for name, value in vars(optax).items():
         if name.startswith("_") or not inspect.isfunction(value):
             continue
-        if next(iter(inspect.signature(value).parameters), None) == "learning_rate":
+        first = next(iter(inspect.signature(value).parameters), None)
+        if first == "learning_rate" and not name.startswith("scale_by_"):
             found[name] = value
     return found
 
@@ -136,10 +142,12 @@ def parse_optimizer(text: str) -> OptimizerSpec:
         check(isinstance(node, ast.Call) and not node.args, _FIELD, requirement, text)
         name = node.func.id
         arguments = {word.arg: ast.literal_eval(word.value) for word in node.keywords}
+        twice = len(arguments) < len(node.keywords)
     except (SyntaxError, ValueError, AttributeError) as error:
         if isinstance(error, RequirementError):
             raise
         raise RequirementError(f"{_FIELD} must {requirement}, but received {text!r}.") from error
+    check(not twice, _FIELD, "name each argument once", text)
     optimizers = _optimizers()
     check_choice(name, optimizers, _FIELD)
     signature = inspect.signature(optimizers[name]).parameters
@@ -148,7 +156,8 @@ def parse_optimizer(text: str) -> OptimizerSpec:
         accepted = {"rtol", "atol"}
     for argument in arguments:
         check_choice(argument, accepted, f"{_FIELD}: in {text!r}, arguments of {name}")
-        _check_argument(text, argument, arguments[argument], signature.get(argument))
+        field = f"{_FIELD}: in {text!r}, {argument}"
+        _check_argument(field, argument, arguments[argument], signature.get(argument))
     spec = OptimizerSpec(name, tuple(sorted(arguments.items())))
     if not spec.is_gradient_flow:
         _check_step(spec, text)
@@ -172,20 +181,42 @@ def _check_step(spec: OptimizerSpec, text: str) -> None:
         raise RequirementError(f"{_FIELD} must {requirement}, but received {text!r}.") from error
 
 
-def _check_argument(text: str, name: str, value: Any, parameter: inspect.Parameter | None) -> None:
-    """Refuses what is no finite number where optax takes one."""
+def _check_argument(field: str, name: str, value: Any, parameter: inspect.Parameter | None) -> None:
+    """Refuses a value that is not what the signature of optax takes.
+
+    Args:
+      field: for errors.
+      name: of the argument.
+      value: that it was given.
+      parameter: of the signature; None for tolerances of gradient flow.
+    """
     default = None if parameter is None else parameter.default
-    number = parameter is None or isinstance(default, float) or "float" in str(parameter.annotation)
-    if isinstance(default, bool) or not number or (value is None and default is None):
+    annotation = "" if parameter is None else str(parameter.annotation)
+    if value is None and default is None:
         return
-    field = f"{_FIELD}: in {text!r}, {name}"
-    good = isinstance(value, numbers.Real) and math.isfinite(value)
-    check(good, field, "be a finite number", value)
+    if isinstance(default, bool) or name.endswith("mask"):
+        check(isinstance(value, bool), field, "be True or False", value)
+    elif "dtype" in name:
+        check(value in _DTYPES, field, f"be one of {', '.join(_DTYPES)}", value)
+    elif isinstance(default, int) or annotation in _WHOLE:
+        whole = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+        check(whole, field, "be a whole number of at least 0", value)
+    else:
+        _check_number(field, name, value, default)
+
+
+def _check_number(field: str, name: str, value: Any, default: Any) -> None:
+    """Refuses what is no finite number, and numbers at which an optimizer is none."""
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    check(real and math.isfinite(value), field, "be a finite number", value)
+    signum = name == "beta" and isinstance(default, float) and default < 1.0
     if name in _TOLERANCES:
         low, high = _TOLERANCES[name]
         check(low <= value <= high, field, f"lie between {low:g} and {high:g}", value)
-    if name in _AVERAGES:
+    elif name in _AVERAGES or signum:
         check(0.0 <= value < 1.0, field, "be at least 0 and below 1", value)
+    elif name not in _OF_ANY_SIGN:
+        check(value >= 0.0, field, "be at least 0", value)
 
 
 def _transform(spec: OptimizerSpec, learning_rate: Scalar) -> optax.GradientTransformation:

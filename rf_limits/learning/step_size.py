@@ -82,45 +82,21 @@ def growth_factor(aligned: float, target_size: float) -> float:
     return min(1.0, aligned / (math.sqrt(2.0) * target_size))
 
 
-def parse_learning_rates(value: str, num_scales: int) -> tuple[float | None, ...]:
-    """Learning rates by lazy scale: one number or :data:`AUTOMATIC`, or numbers with commas.
+Rate = float | tuple[float, ...] | str
+"""A learning rate, one for each lazy scale, or one of :data:`AUTOMATIC`."""
+
+
+def rates_by_scale(value: Rate, num_scales: int) -> tuple[float | None, ...]:
+    """Learning rates by lazy scale; None stands for one of :data:`AUTOMATIC`.
 
     Raises:
-      RequirementError: anything else, or another number of them than ``num_scales``.
+      RequirementError: another number of rates than ``num_scales``.
     """
-    parts = str(value).split(",")
-    if len(parts) == 1:
-        return (parse_learning_rate(value),) * num_scales
-    check(
-        len(parts) == num_scales,
-        "training.learning_rate",
-        f"be one number, or one for each of the {num_scales} lazy scales",
-        value,
-    )
-    rates = tuple(parse_learning_rate(part) for part in parts)
-    check(None not in rates, "training.learning_rate", 'hold numbers, or be "auto"', value)
-    return rates
-
-
-def parse_learning_rate(value: str | float) -> float | None:
-    """A positive number, or None for one of :data:`AUTOMATIC`.
-
-    Raises:
-      RequirementError: anything else.
-    """
-    if value in AUTOMATIC:
-        return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    check(
-        math.isfinite(number) and number > 0.0,
-        "training.learning_rate",
-        'be a positive number, "auto" or "auto_ntk"',
-        value,
-    )
-    return number
+    if not isinstance(value, tuple):
+        return (None if value in AUTOMATIC else float(value),) * num_scales
+    requirement = f"be one number, or one for each of the {num_scales} lazy scales"
+    check(len(value) == num_scales, "training.learning_rate", requirement, value)
+    return value
 
 
 def check_auto(spec: OptimizerSpec) -> None:
@@ -133,32 +109,31 @@ def check_auto(spec: OptimizerSpec) -> None:
     )
 
 
-def resolve_learning_rate(value: str | float, spec: OptimizerSpec, curvature: float) -> float:
+def resolve_learning_rate(rate: float | None, spec: OptimizerSpec, curvature: float) -> float:
     """The step size to use at a given curvature.
 
     Args:
-      value: ``"auto"`` or a number.
+      rate: a number; None for ``"auto"``.
       spec: the optimizer.
       curvature: :func:`sharpness`.
 
     Returns:
-      ``value`` itself, or for ``"auto"`` a fifth of gradient descent's stability limit,
+      ``rate`` itself, or for ``"auto"`` a fifth of gradient descent's stability limit,
       0.4/curvature (:func:`growth_factor` takes account of the growth of the kernel).
 
     Raises:
       RequirementError: a step size at which the linearized network must diverge, or
         ``"auto"`` for an optimizer other than sgd and gradient flow.
     """
-    number = parse_learning_rate(value)
     limit = spec.stability_limit
-    if number is None:
+    if rate is None:
         check_auto(spec)
         # Zero curvature: every neuron is off on every training input and nothing will move.
         return _AUTO / curvature if curvature > 0.0 else 1.0
-    if limit is not None and number * curvature >= limit:
+    if limit is not None and rate * curvature >= limit:
         raise RequirementError(
             f"training.learning_rate must be below {limit / curvature:.4g}, where the linearized "
             f"network starts to diverge (largest NTK eigenvalue over n: {curvature:.4g}), but "
-            f"received {number:g}."
+            f"received {rate:g}."
         )
-    return number
+    return rate

@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from rf_limits.experiments.fields import config_fields
-from rf_limits.runs.run import default_of
-from rf_limits.runs.store import plain
+from rf_limits.config import flat
+from rf_limits.runs.run import config_class
 
 
 class Field(NamedTuple):
@@ -31,10 +30,10 @@ def fields(config: Mapping[str, Any]) -> tuple[list[Field], list[Field]]:
     Args:
       config: contents of config.json.
     """
-    default = default_of(config["experiment"])
-    defaults = {} if default is None else config_fields(plain(default.to_dict()))
+    default = config_class(config["experiment"])()
+    defaults = flat(default.to_json())
     differing, same = [], []
-    for name, value in config_fields(config).items():
+    for name, value in flat(config).items():
         known = name in defaults
         field = Field(name, words(value), words(defaults[name]) if known else "")
         (same if known and defaults[name] == value else differing).append(field)

@@ -75,8 +75,8 @@ class Source(NamedTuple):
     def _parts(self, store: RunStore) -> Result:
         check_options()  # what is not finished is prepared again, and that is with JAX
         check_devices()
-        config = config_from_json(self.config)
         try:
+            config = config_from_json(self.config)
             prepared = modules_of(self.experiment)[0].prepare(config)
         except RequirementError as error:  # once it could be: what the user added is not here
             raise RequirementError(f"{error}{_own_config_hint(self.facts)}") from error

@@ -5,35 +5,30 @@ import errno
 import math
 import os
 import re
-import runpy
 import sys
-import traceback
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 from absl import flags, logging
-from ml_collections import ConfigDict
 
-from rf_limits.errors import USAGE_ERROR, RequirementError, check, did_you_mean
-from rf_limits.experiments.fields import config_fields
+from rf_limits.config.flags import ConfigFlag
+from rf_limits.errors import USAGE_ERROR, RequirementError, check
 from rf_limits.runs.files import StorageError
 from rf_limits.runs.stopping import Interrupted, interruptible
 from rf_limits.runs.streams import lasting_streams
 
 STORAGE_ERROR = 74  # EX_IOERR
-_TYPE = r"TypeError: Could not override field '(\w+)'.*? (\S+) is of original type .*'str'>$"
 _PATHS = ("config", "own_config", "workdir", "workdirs", "output")
 """Flags that name files and directories."""
-_CONFIG = "be a file whose get_config() returns a ConfigDict with a field experiment"
 
 
 def run_script(
     main: Callable[[], int | None],
     argv: list[str] | None = None,
     commands: Mapping[str, Callable[[], int | None]] | None = None,
+    config: ConfigFlag | None = None,
 ) -> None:
     """Parses the command line, runs ``main`` and exits.
 
@@ -41,6 +36,7 @@ def run_script(
       main: the script; its return value is the exit code (None is 0).
       argv: command line, ``sys.argv`` if None.
       commands: by first word of the command line, what to run instead of ``main``.
+      config: the flag of the script's config, if it has one.
 
     Exit codes: 0; 2 for a request that cannot be carried out, with one line on standard
     error, and where memory runs out that was counted as enough; 74 where the disk is full or
@@ -52,7 +48,7 @@ def run_script(
         with answering(argv), interruptible():
             if commands and argv[1:2] and argv[1] in commands:
                 main, argv = commands[argv[1]], [argv[0], *argv[2:]]
-            _parse(argv)
+            _parse(argv, config)
             code = main()
         sys.exit(code)
 
@@ -119,29 +115,25 @@ def _help() -> str:
     return "\n".join(text.partition("\n")[2] for text in texts)
 
 
-def _parse(argv: list[str]) -> None:
+def _parse(argv: list[str], config: ConfigFlag | None) -> None:
     if any(word.lstrip("-") in _HELP for word in argv[1:] if word.startswith("-")):
         print(sys.modules["__main__"].__doc__)
         print(_help())
+        for line in [] if config is None else config.help(argv):
+            print(line)
         sys.exit(0)
     logging.set_verbosity(logging.ERROR)  # what is wrong with a config is said once, below
     try:
         argv = [_at_home(word) for word in flags.FLAGS.read_flags_from_files(argv, False)]
-        with warnings.catch_warnings():  # ml_collections loads files in a way that is deprecated
-            warnings.filterwarnings("ignore", r"the load_module\(\)", DeprecationWarning)
-            rest = flags.FLAGS(argv)
-            if "config" in flags.FLAGS and flags.FLAGS["config"].present:
-                _check_config(flags.FLAGS.config)
+        rest = flags.FLAGS(argv if config is None else config.take(argv))
+        if config is not None:
+            config.load()
         _check_numbers()
         _check_paths()
     except flags.IllegalFlagValueError as error:
-        raise RequirementError(_illegal_value(argv, error)) from error
+        raise RequirementError(_illegal_value(error)) from error
     except flags.Error as error:
         raise RequirementError(_one_line(str(error))) from error
-    except RequirementError:
-        raise
-    except Exception as error:  # raised by the user's file, or by what is looked for in it
-        raise RequirementError(_config_mistake(argv, error)) from error
     if len(rest) > 1:
         raise RequirementError(
             f"arguments must be flags, --name=value, but received {' '.join(rest[1:])!r}."
@@ -184,27 +176,13 @@ def _start(text: str) -> str:
     return repr(text if len(text) <= 200 else f"{text[:150]}...")
 
 
-def _check_config(config: Any) -> None:
-    """Refuses what a config file gave that is no config; raises its error if it had one."""
-    _ = getattr(config, "experiment", None)  # a file that cannot be loaded says so only here
-    good = isinstance(config, ConfigDict) and isinstance(config.get("experiment"), str)
-    check(good, "--config", _CONFIG, _shortened(config))
-
-
-def _shortened(value: Any) -> Any:
-    """The value itself, or its type where it would not fit into a line."""
-    return value if len(repr(value)) <= 60 and "\n" not in repr(value) else type(value)
-
-
-def _illegal_value(argv: list[str], error: flags.IllegalFlagValueError) -> str:
+def _illegal_value(error: flags.IllegalFlagValueError) -> str:
     """What a flag must be, and the value received."""
     text = str(error)
     match = re.match(r"flag --([\w.]+)=(.*)", text, re.DOTALL)
     if match is None:
         return _one_line(text)
     name, rest = match.groups()
-    if name == "config" and _config_path(argv) is not None:
-        return _config_mistake(argv, error)
     value, _, reason = rest.rpartition(": ")
     if error.__context__ is not None and rest.endswith(f": {error.__context__}"):
         reason = str(error.__context__)
@@ -226,66 +204,3 @@ def _requirement(parser: Any) -> str | None:
 
 def _one_line(text: str) -> str:
     return re.sub(r"\s+", " ", text).strip()
-
-
-def _config_path(argv: list[str]) -> tuple[str, list[str]] | None:
-    """File of the config on the command line, and what is passed to its get_config."""
-    for i, word in enumerate(argv):
-        name, equals, value = word.partition("=")
-        if name not in ("--config", "-config"):
-            continue
-        value = value if equals else "".join(argv[i + 1 : i + 2])
-        path, colon, variant = value.partition(":")
-        return path, [variant] if colon else []
-    return None
-
-
-def _config_mistake(argv: list[str], error: Exception) -> str:
-    """Says what is wrong with the config file, or which override is no field of it."""
-    path, variant = _config_path(argv) or ("", [])
-    if os.path.isdir(path):
-        return f"--config must be a file, but {path!r} is a directory."
-    try:
-        config = runpy.run_path(path)["get_config"](*variant)
-        _check_config(config)
-        return _unknown_field(argv, config) or _one_line(f"--config could not be used: {error}")
-    except RequirementError as found:
-        return str(found)
-    except KeyError as found:
-        if found.args == ("get_config",):
-            return f"--config must be a file that defines get_config(), but received {path!r}."
-        reason: Exception = found
-    except Exception as found:
-        reason = found
-    if isinstance(reason, OSError) and str(reason.filename) in (path, str(Path(path).absolute())):
-        return (
-            f"--config must be a file that can be read, but received {_start(path)} "
-            f"({reason.strerror})."
-        )
-    frames = [one for one in traceback.extract_tb(reason.__traceback__) if one.filename == path]
-    where = f", line {frames[-1].lineno}" if frames else ""
-    words = f"{type(reason).__name__}: {str(reason).strip().partition(chr(10))[0]}"
-    words = re.sub(r" Other fields present: .*}[\"']?\.?", "", words)  # ml_collections lists all
-    words = re.sub(_TYPE, _text, words)
-    return _one_line(f"--config must {_CONFIG}, but {path!r}{where} raises {words}")
-
-
-def _text(match: re.Match) -> str:
-    """What ml_collections says of a number where text is wanted, such as a learning rate."""
-    name, value = match.groups()
-    return f"TypeError: {name} is text: {value!r}, not {value}"
-
-
-def _unknown_field(argv: list[str], config: ConfigDict) -> str | None:
-    """Names the override that is no field of the config, and the nearest one that is."""
-    known = list(config_fields(config))
-    for word in argv:
-        match = re.match(r"--?(?:no)?config\.([\w.]+)", word)
-        if match is None or match.group(1) in known:
-            continue
-        name = match.group(1)
-        hint = did_you_mean(name, known, "--config.{}")
-        return (
-            f"--config.{name} must be a field of the config, but there is none of that name.{hint}"
-        )
-    return None

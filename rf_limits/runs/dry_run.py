@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from ml_collections import ConfigDict
 from rich.console import Console
 
+from rf_limits.config import Builder, Config, flat
 from rf_limits.errors import RequirementError
-from rf_limits.experiments.fields import config_fields
 from rf_limits.experiments.forecast import estimated_time, forecast
 from rf_limits.experiments.trial import Estimate
 from rf_limits.runs.console import say
@@ -20,7 +19,7 @@ from rf_limits.runs.session import select_platform
 
 
 def dry_run(
-    config: ConfigDict,
+    config: Config | Builder,
     workdir: str | Path,
     overwrite: bool = False,
     platform: str | None = None,
@@ -57,19 +56,19 @@ def dry_run(
     for line in config_lines(run.resolved):
         print_line(line)
     print_line("")
-    found = forecast(run.experiment, config)
+    found = forecast(run.experiment, run.config)
     for name, value in found.sizes.items():
         print_line(f"{name}: {value}".rstrip(" "))
     print_line(memory_line(found.bytes))
     print_line(f"workdir: {state}")
     if timed:
-        print_line(time_line(estimated_time(run.experiment, config, found.trainings)))
+        print_line(time_line(estimated_time(run.experiment, run.config, found.trainings)))
     return 0
 
 
 def config_lines(resolved: dict[str, Any]) -> list[str]:
     """Every field, in YAML: dotted name, as --config takes it, and value."""
-    return [f"{name}: {json.dumps(value)}" for name, value in config_fields(resolved).items()]
+    return [f"{name}: {json.dumps(value)}" for name, value in flat(resolved).items()]
 
 
 def memory_line(needed: float | None) -> str:

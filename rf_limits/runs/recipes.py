@@ -4,8 +4,6 @@
 the tests and results/README.md take their commands from here.
 """
 
-import copy
-import runpy
 import shlex
 import subprocess
 import sys
@@ -13,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ml_collections import ConfigDict
-
+from rf_limits.config import Config, frozen
+from rf_limits.config.files import ConfigFile
 from rf_limits.errors import check, check_choice
 
 ROOT = Path(__file__).parents[2]
@@ -41,11 +39,11 @@ class Recipe(NamedTuple):
         """The fields in which a variant differs from the config."""
         return {"full": self.full, "quick": self.quick}[variant]
 
-    def config(self, variant: str) -> ConfigDict:
-        """The config of a variant, locked."""
-        found = copy.deepcopy(runpy.run_path(str(ROOT / f"configs/{self.name}.py"))["get_config"]())
-        found.update_from_flattened_dict(dict(self.overrides(variant)))
-        return found.lock()
+    def config(self, variant: str) -> Config:
+        """The config of a variant."""
+        config = ConfigFile(str(ROOT / f"configs/{self.name}.py")).load()
+        config.update(self.overrides(variant))
+        return frozen(config)
 
     def command(self, variant: str, workdir: str) -> list[str]:
         """What makes it, as typed in the project's root."""

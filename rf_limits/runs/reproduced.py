@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from ml_collections import ConfigDict
 
 from rf_limits.errors import check
 from rf_limits.experiments.defaults import TRAINED as DESCENDED
@@ -80,7 +79,7 @@ NEURAL_TANGENTS = "theory"
 TRAINED = (*DESCENDED, "neuron")
 
 
-def how_trained(config: ConfigDict | Mapping[str, Any]) -> str:
+def how_trained(config: Mapping[str, Any]) -> str:
     """How the networks of a config were trained: a key of :data:`TRAINING`."""
     if "gradient_flow" in config.get("training", {}).get("optimizer", ""):
         return "flow"

@@ -1,20 +1,19 @@
 """One run in one work directory: refuse, prepare, claim, compute, write."""
 
 import contextlib
+import functools
 import importlib
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ml_collections import ConfigDict
-
+from rf_limits.config import Builder, Config, frozen
 from rf_limits.devices.options import check_devices, check_options
 from rf_limits.devices.processes import agree, is_writer, writer_first
 from rf_limits.errors import check, check_choice
-from rf_limits.experiments.fields import check_fields
 from rf_limits.experiments.keep import Stopped
 from rf_limits.experiments.result import Report, Result
 from rf_limits.experiments.training import run_together
@@ -28,7 +27,7 @@ from rf_limits.runs.keep import KeepInStore
 from rf_limits.runs.progress import counted
 from rf_limits.runs.provenance import provenance
 from rf_limits.runs.stopping import Stop
-from rf_limits.runs.store import InUseError, RunStore, plain
+from rf_limits.runs.store import InUseError, RunStore
 
 # By config.experiment: the module whose prepare(config) gives an object with run(report, keep),
 # and the module whose draw(metrics) gives figures by name. More can be put in: modules, their
@@ -57,20 +56,36 @@ _TABLES = {"TARGETS": TARGETS, "ACTIVATIONS": ACTIVATIONS, "EXTRA": EXTRA}
 """The other tables into which users put entries of their own."""
 
 
-def default_of(experiment: str) -> ConfigDict | None:
-    """Every field of an experiment's config, with its default; None for one of the user's own.
+@functools.cache
+def _built_in(experiment: str) -> type[Config]:
+    """The class of a built-in experiment's config."""
+    folder = _FOLDERS[experiment]
+    own_module = "configs" if folder else ("config" if experiment == "training" else experiment)
+    module = importlib.import_module(f"rf_limits.experiments.{folder}{own_module}")
+    name = "".join(word.capitalize() for word in experiment.split("_"))
+    return getattr(module, f"{name}Config")
+
+
+def config_class(experiment: str) -> type[Config]:
+    """The class of an experiment's config.
 
     Args:
       experiment: one of :data:`EXPERIMENTS`.
     """
-    folder = _FOLDERS.get(experiment)
-    if folder is None:
-        return None
-    module = importlib.import_module(
-        f"rf_limits.experiments.{f'{folder}configs' if folder else 'defaults'}"
-    )
-    name = "default" if experiment == "training" else experiment
-    return getattr(module, f"{name}_config")()
+    if experiment in _FOLDERS:
+        return _built_in(experiment)
+    return modules_of(experiment)[0].config
+
+
+def config_from_json(values: Mapping[str, Any]) -> Config:
+    """The config whose :meth:`~rf_limits.config.Config.to_json` these are.
+
+    Raises:
+      RequirementError: no experiment of that name is known, or a field is missing, unknown or has
+        a value that it cannot have.
+    """
+    check_choice(values.get("experiment"), EXPERIMENTS, "experiment")
+    return config_class(values["experiment"]).from_json(values)
 
 
 SAVE_EVERY = 300.0
@@ -102,22 +117,24 @@ class Run:
 
     def __init__(
         self,
-        config: ConfigDict,
+        config: Config | Builder,
         workdir: str | Path,
         overwrite: bool = False,
         tell: Tell = no_events,
     ):
         check_options()
         hint = "be one run: scripts/launch.py carries out the field sweep"
-        check("sweep" not in config, "config", hint, "a sweep")
+        single = not isinstance(config, Builder) or config.sweep is None
+        check(single, "config", hint, "a sweep")
+        config = frozen(config)
         check_choice(config.experiment, EXPERIMENTS, "experiment")
-        default = default_of(config.experiment)
-        if default is not None:
-            check_fields(config, default)
+        kind = config_class(config.experiment)
+        requirement = f"be a {kind.__name__} for experiment {config.experiment!r}"
+        check(type(config) is kind, "config", requirement, type(config).__name__)
         self.experiment, self.figures = modules_of(config.experiment)
         self.experiment.validate(config)
         self.config, self.overwrite, self.tell = config, overwrite, tell
-        self.resolved = plain(config.to_dict())
+        self.resolved = config.to_json()
         self.store = RunStore(workdir)
         self.prepared: Any = None
         self.facts: dict[str, Any] = {}

@@ -4,12 +4,13 @@ import sys
 from collections.abc import Sequence
 
 from absl import flags
-from ml_collections import config_flags
 from rich.console import Console
 
+from rf_limits.config import Config, frozen
+from rf_limits.config.flags import ConfigFlag
 from rf_limits.devices.connect import CONNECT_TIMEOUT, Address, connect, leaving_together
 from rf_limits.errors import check
-from rf_limits.runs.cli import answering, run_script
+from rf_limits.runs.cli import run_script
 from rf_limits.runs.dry_run import dry_run
 from rf_limits.runs.events import JsonLines, to_all
 from rf_limits.runs.recipes import RECIPES
@@ -31,14 +32,18 @@ def _check_experiment(experiment: str, experiments: Sequence[str]) -> None:
     check(experiment in experiments, "experiment of this script", requirement, experiment)
 
 
+def _mesh(config: Config) -> dict[str, int]:
+    """Devices along each axis; none where the experiment has no mesh."""
+    return vars(config.mesh) if hasattr(config, "mesh") else {}
+
+
 def run_config_script(*experiments: str) -> None:
     """Defines the flags of a run (--config, --workdir, ...), runs the config and exits.
 
     Args:
       experiments: values of ``config.experiment`` the script is for.
     """
-    with answering(sys.argv):
-        config = config_flags.DEFINE_config_file("config", None, "Config file.", lock_config=True)
+    config = ConfigFlag()
     workdir = flags.DEFINE_string("workdir", None, "Directory for results; made if absent.")
     overwrite = flags.DEFINE_bool("overwrite", False, "Replace the results in workdir.")
     platforms = ["cpu", "gpu", "tpu"]
@@ -57,16 +62,16 @@ def run_config_script(*experiments: str) -> None:
     flags.mark_flags_as_required(["config", "workdir"])
 
     def main() -> int:
-        _check_experiment(config.value.experiment, experiments)
+        given = config.value
+        assert given is not None  # the flag is required
+        _check_experiment(given.experiment, experiments)
         address = Address(coordinator.value, num_processes.value, process_id.value)
         if distributed.value:
-            connect(address, dict(config.value.get("mesh", {})), wait.value)
+            connect(address, _mesh(frozen(given)), wait.value)
         else:
-            given = any(value is not None for value in address)
-            check(
-                not given, "--coordinator, --num_processes and --process_id", _WITH, tuple(address)
-            )
-        asked = (config.value, workdir.value, overwrite.value, platform.value)
+            absent = all(value is None for value in address)
+            check(absent, "--coordinator, --num_processes and --process_id", _WITH, tuple(address))
+        asked = (given, workdir.value, overwrite.value, platform.value)
         listeners = []
         if board.value:
             listeners.append(TensorBoard(workdir.value))
@@ -81,4 +86,4 @@ def run_config_script(*experiments: str) -> None:
             tell = to_all(*listeners)
             return run_in_workdir(*asked, console, save_every=save_every.value, tell=tell)
 
-    run_script(main)
+    run_script(main, config=config)

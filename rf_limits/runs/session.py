@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import jax
-from ml_collections import ConfigDict
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from rf_limits.config import Builder, Config
 from rf_limits.devices.options import check_devices
 from rf_limits.devices.processes import is_writer
 from rf_limits.errors import RequirementError
@@ -56,7 +56,7 @@ def select_platform(platform: str | None, *, keep: bool = True) -> None:
 
 
 def run_in_workdir(
-    config: ConfigDict,
+    config: Config | Builder,
     workdir: str | Path,
     overwrite: bool = False,
     platform: str | None = None,

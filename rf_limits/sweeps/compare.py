@@ -1,5 +1,6 @@
 """Finished runs of one or more work directories in one table."""
 
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,12 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from rf_limits.config import flat
 from rf_limits.errors import RequirementError, check
-from rf_limits.experiments.fields import config_fields
 from rf_limits.experiments.tables import CELL, KEYS
 from rf_limits.runs.store import RunStore, plain
-from rf_limits.sweeps.grid import same_key, spelled
-from rf_limits.sweeps.manifest import SweepStore, config_from_json
+from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.status import cell_state, state_of
 
 _NEEDED = (*KEYS, "risk", "relative_risk")
@@ -93,7 +93,7 @@ def _runs_at(path: Path) -> list[Place]:
     sweep = SweepStore(path)
     if sweep.exists():
         return [
-            Place(c.name, sweep.run(c.name), plain(c.config.to_dict()), *cell_state(sweep, c))
+            Place(c.name, sweep.run(c.name), c.config.to_json(), *cell_state(sweep, c))
             for c in sweep.cells()
         ]
     store = RunStore(path)
@@ -156,18 +156,18 @@ def gather(workdirs: Sequence[str | Path]) -> Compared:
             kind = config.get("experiment")
             requirement = "hold training runs, of scripts/train.py or a sweep of them"
             check(kind == "training", "--workdirs", requirement, f"{store.path}: {kind}")
-            digest = same_key(config_from_json(config))
+            digest = json.dumps(config, sort_keys=True)
             if digest not in runs:
                 taken = any(one.name == name for one in runs.values())
                 own = str(store.path) if taken else name
-                runs[digest] = _Found(own, store, config, config_fields(config))
+                runs[digest] = _Found(own, store, config, flat(config))
             elif not os.path.samefile(store.path, runs[digest].store.path):
                 left_out.append(f"{store.path}: {_twice(store, runs[digest])}")
     check(len(runs) > 0, "--workdirs", "hold at least one finished run", _first(left_out, workdirs))
     found = list(runs.values())
     names = {name for one in found for name in one.fields}
     differing = tuple(
-        sorted(n for n in names if len({repr(spelled(one.fields.get(n))) for one in found}) > 1)
+        sorted(n for n in names if len({json.dumps(one.fields.get(n)) for one in found}) > 1)
     )
     tables = []
     for one in found:

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from ml_collections import ConfigDict
 from rich.console import Console
 
-from rf_limits.experiments.fields import config_fields
+from rf_limits.config import Builder, Config, flat
 from rf_limits.experiments.forecast import estimated_time, forecast
 from rf_limits.runs.console import say
 from rf_limits.runs.dry_run import config_lines, memory_line, time_line
@@ -16,14 +15,14 @@ from rf_limits.runs.progress import counted
 from rf_limits.runs.run import Run
 from rf_limits.runs.store import plain
 from rf_limits.sweeps.checks import check_cells
-from rf_limits.sweeps.grid import SweepCell, cells_of, same_key
+from rf_limits.sweeps.grid import SweepCell, cells_of
 from rf_limits.sweeps.groups import groups_of
 from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.status import missing, statuses
 
 
 def dry_sweep(
-    config: ConfigDict,
+    config: Config | Builder,
     store: SweepStore,
     console: Console,
     *,
@@ -60,11 +59,11 @@ def dry_sweep(
     found = [forecast(run.experiment, run.config) for run in runs]
     needed = [one.bytes for one in found if one.bytes is not None]
     print_line(f"{memory_line(max(needed, default=None))}, of one cell")
-    keys = {same_key(cell.config) for cell in todo}
+    keys = {cell.config for cell in todo}
     wanted = [
         (run, one.trainings)
         for run, one, cell in zip(runs, found, cells, strict=True)
-        if same_key(cell.config) in keys
+        if cell.config in keys
     ]
     if timed:
         print_line(f"{_time(wanted)}; one cell after the other")
@@ -75,18 +74,16 @@ def _field_lines(cells: Sequence[SweepCell]) -> list[str]:
     """Fields that all cells share, then those that are swept with the values of every cell."""
     swept: dict[str, list[Any]] = {name: [] for name in cells[0].fields}
     for cell in cells:
-        values = config_fields(plain(cell.config.to_dict()))
+        values = flat(cell.config.to_json())
         for name in swept:
             swept[name].append(values.get(name, plain(cell.fields[name])))
     shared = [
-        line
-        for line in config_lines(plain(cells[0].config.to_dict()))
-        if line.split(": ")[0] not in swept
+        line for line in config_lines(cells[0].config.to_json()) if line.split(": ")[0] not in swept
     ]
     return [*shared, *(f"{name}: {json.dumps(values)}  # swept" for name, values in swept.items())]
 
 
-def _time(wanted: Sequence[tuple[Run, list[ConfigDict]]]) -> str:
+def _time(wanted: Sequence[tuple[Run, list[Config]]]) -> str:
     """Of all cells that are to run: their training runs taken together, as of one study."""
     if not wanted:
         return "time: nothing is to run"

@@ -1,13 +1,11 @@
 """Which cells of a sweep run together: networks that share their shapes share a compiled call."""
 
-import copy
 import json
 from collections.abc import Sequence
 
 import psutil
 
 from rf_limits.experiments.validation import estimate_bytes
-from rf_limits.runs.store import plain
 from rf_limits.sweeps.grid import SweepCell
 
 NUMBERS_ALONE = (
@@ -38,9 +36,9 @@ def shape_key(cell: SweepCell) -> str:
     config = cell.config
     if config.experiment != "training" or config.data.kind != "fixed":
         return cell.name
-    if max(dict(config.mesh).values()) > 1:
+    if max(vars(config.mesh).values()) > 1:
         return cell.name  # already spread over all devices
-    fields = copy.deepcopy(plain(config.to_dict()))
+    fields = config.to_json()
     for name in NUMBERS_ALONE:
         *path, last = name.split(".")
         at = fields

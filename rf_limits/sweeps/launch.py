@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from absl import flags
-from ml_collections import ConfigDict, config_flags
 from rich.console import Console
 
+from rf_limits.config import Builder, Config
+from rf_limits.config.files import ConfigFile
+from rf_limits.config.flags import ConfigFlag
 from rf_limits.errors import check
 from rf_limits.experiments.keep import Stopped
-from rf_limits.runs.cli import answering, run_script
+from rf_limits.runs.cli import run_script
 from rf_limits.runs.events import JsonLines, failure, no_events
 from rf_limits.runs.progress import counted
 from rf_limits.runs.run import SAVE_EVERY
@@ -25,11 +27,10 @@ from rf_limits.sweeps.dry_sweep import dry_sweep
 from rf_limits.sweeps.executors.inline import InlineExecutor
 from rf_limits.sweeps.executors.local import LocalExecutor
 from rf_limits.sweeps.executors.slurm import SlurmExecutor, slurm_states
-from rf_limits.sweeps.grid import SweepCell, cells_of, parse_axis
+from rf_limits.sweeps.grid import Sweep, SweepCell, cells_of, parse_axis
 from rf_limits.sweeps.groups import groups_of
 from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
-from rf_limits.sweeps.own_config import absolute
 from rf_limits.sweeps.status import missing, status_lines, statuses, time_left, with_failures
 
 EXECUTORS = ("inline", "local", "slurm")
@@ -39,8 +40,7 @@ _AT_ONCE = 1000  # elements of a Slurm array
 
 def define_flags() -> Any:
     """The flags of scripts/launch.py; returns that of the config."""
-    with answering(sys.argv):
-        config = config_flags.DEFINE_config_file("config", None, "Config file.", lock_config=True)
+    config = ConfigFlag()
     flags.DEFINE_string("workdir", None, "Directory of the sweep; made if absent.")
     flags.DEFINE_multi_string("grid", [], 'One more axis: "problem.dim=(5,10)".')
     flags.DEFINE_multi_string(
@@ -72,21 +72,13 @@ def define_flags() -> Any:
     return config
 
 
-def with_axes(config: ConfigDict, grid: Sequence[str], zipped: Sequence[str]) -> ConfigDict:
-    """The config with the axes of the command line added to its sweep."""
-    if not grid and not zipped:
-        return config
-    axes = [axis for text in grid for axis in parse_axis(text, "--grid")]
-    together = [tuple(parse_axis(text, "--zip")) for text in zipped]
-    with config.unlocked():
-        own = config.get("sweep", ConfigDict())
-        config.sweep = ConfigDict(
-            {
-                "grid": (*own.get("grid", ()), *axes),
-                "zipped": (*own.get("zipped", ()), *together),
-            }
-        )
-    return config
+def add_axes(config: Builder, grid: Sequence[str], zipped: Sequence[str]) -> None:
+    """Adds the axes of the command line to the sweep of a config."""
+    single = [(field,) for text in grid for field in parse_axis(text, "--grid")]
+    together = [parse_axis(text, "--zip") for text in zipped]
+    if single or together:
+        before = config.sweep.axes if isinstance(config.sweep, Sweep) else ()
+        config.sweep = Sweep((*before, *single, *together))
 
 
 @runtime_checkable
@@ -110,7 +102,7 @@ class Executor(Protocol):
 
 
 def launch(
-    config: ConfigDict,
+    config: Config | Builder,
     store: SweepStore,
     executor: Executor,
     log: SweepLog,
@@ -148,7 +140,7 @@ def launch(
 
 
 def _carry_out(
-    config: ConfigDict,
+    config: Config | Builder,
     store: SweepStore,
     cells: Sequence[SweepCell],
     executor: Executor,
@@ -221,7 +213,7 @@ def _executor(store: SweepStore, log: SweepLog) -> Executor:
 
 def _own_config() -> str:
     """The config file of the command line, and what is passed to it."""
-    return absolute(config_flags.get_config_filename(flags.FLAGS["config"]))
+    return str(ConfigFile.parse(flags.FLAGS.config).absolute())
 
 
 def _slurm_parameters() -> dict[str, Any]:
@@ -260,7 +252,9 @@ def run_launch_script() -> None:
         for name in ("config", "workdir"):
             check(flags.FLAGS[name].present > 0, f"--{name}", "be given", None)
         given, store = flags.FLAGS, SweepStore(flags.FLAGS.workdir)
-        whole = with_axes(config.value, given.grid, given.zip)
+        whole = config.value
+        assert whole is not None
+        add_axes(whole, given.grid, given.zip)
         if given.dry_run:
             select_platform(given.platform, keep=False)
             check(given.log == "text", "--log", "be text with --dry_run", given.log)
@@ -278,4 +272,4 @@ def run_launch_script() -> None:
             extend=given.extend,
         )
 
-    run_script(main, sys.argv, {"status": status})
+    run_script(main, sys.argv, {"status": status}, config)

@@ -6,26 +6,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ml_collections import ConfigDict
-
 from rf_limits.errors import RequirementError
+from rf_limits.runs.run import config_from_json
 from rf_limits.runs.store import RunStore, differences, plain
-from rf_limits.sweeps.grid import SweepCell, same_key
+from rf_limits.sweeps.grid import SweepCell
 
 MANIFEST = "sweep.json"
 CELLS = "cells"
 _PATIENCE = 60.0  # seconds: others that add cells hold the lock briefly
-
-
-def config_from_json(value: Any) -> Any:
-    """A locked config from what :func:`rf_limits.runs.store.plain` made of one."""
-
-    def build(value: Any) -> Any:
-        if isinstance(value, dict):
-            return ConfigDict({name: build(one) for name, one in value.items()})
-        return tuple(build(one) for one in value) if isinstance(value, list) else value
-
-    return build(value).lock()
 
 
 class SweepStore:
@@ -87,8 +75,8 @@ class SweepStore:
         before: list[SweepCell] = []
         if self.exists():
             before = self.cells()
-            known = {same_key(cell.config) for cell in before}
-            added = [cell for cell in cells if same_key(cell.config) not in known]
+            known = {cell.config for cell in before}
+            added = [cell for cell in cells if cell.config not in known]
             if added and not extend:
                 raise RequirementError(
                     f"--workdir must be empty or hold this sweep, but {path} holds one without "
@@ -99,8 +87,8 @@ class SweepStore:
             raise RequirementError(
                 f"--workdir must be empty or hold a sweep, but {path} holds other files."
             )
-        known = {same_key(cell.config): cell for cell in before}
-        return [*before, *(cell for cell in cells if same_key(cell.config) not in known)]
+        known = {cell.config: cell for cell in before}
+        return [*before, *(cell for cell in cells if cell.config not in known)]
 
     def claim(self, cells: Sequence[SweepCell], *, extend: bool) -> list[SweepCell]:
         """Makes the directory this sweep's, or checks that it is; the rest as :meth:`joined`.
@@ -144,7 +132,7 @@ class SweepStore:
                 (self.path / MANIFEST).unlink()
 
     def _write(self, cells: Sequence[SweepCell]) -> None:
-        found = [{"name": c.name, "fields": c.fields, "config": c.config.to_dict()} for c in cells]
+        found = [{"name": c.name, "fields": c.fields, "config": c.config.to_json()} for c in cells]
         self._files.write_json(MANIFEST, {"cells": plain(found)})
 
     def other_run(self, cell: SweepCell) -> str:
@@ -155,9 +143,9 @@ class SweepStore:
         """
         store = self.run(cell.name)
         found = store.read_json("config.json")
-        if found is None or found == plain(cell.config.to_dict()):
+        if found is None or found == cell.config.to_json():
             return ""
-        changed = ", ".join(differences(found, plain(cell.config.to_dict())))
+        changed = ", ".join(differences(found, cell.config.to_json()))
         return (
             f"{store.path} holds a run of another config (differing in {changed}), which is left "
             "as it is; once it is moved away, the same launch command runs this cell"
@@ -180,5 +168,5 @@ class SweepStore:
             yield facts
             if facts != before:
                 if store.read_json("config.json") is None:
-                    store.write_json("config.json", cell.config.to_dict())
+                    store.write_json("config.json", cell.config.to_json())
                 store.write_json("run.json", facts)

@@ -5,21 +5,7 @@ when it is loaded (docs/extending.md). Workers are processes of their own, and l
 report of an unfinished run does so where it is asked to.
 """
 
-import importlib.machinery
-import importlib.util
-import os
-import sys
-import warnings
-
-from rf_limits.errors import RequirementError
-
-_MODULE = "own_config"
-
-
-def absolute(config_file: str) -> str:
-    """``"config.py:variant"`` as a process with another current folder finds it."""
-    path, colon, variant = config_file.partition(":")
-    return os.path.abspath(path) + colon + variant
+from rf_limits.config.files import ConfigFile
 
 
 def load(config_file: str | None, flag: str = "--config") -> None:
@@ -32,20 +18,5 @@ def load(config_file: str | None, flag: str = "--config") -> None:
     Raises:
       RequirementError: it cannot be loaded any more.
     """
-    if config_file is None:
-        return
-    path, colon, variant = config_file.partition(":")
-    path = os.path.expanduser(path)
-    loader = importlib.machinery.SourceFileLoader(_MODULE, path)
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(_MODULE, loader))
-    sys.modules[_MODULE] = module
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the command that started the worker has shown them
-            loader.exec_module(module)
-            module.get_config(*([variant] if colon else []))
-    except Exception as error:
-        raise RequirementError(
-            f"{flag} must be a file that can be loaded here too, but {path} raises "
-            f"{type(error).__name__}: {error}"
-        ) from error
+    if config_file is not None:
+        ConfigFile.parse(config_file, flag).run()

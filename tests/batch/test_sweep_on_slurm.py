@@ -26,8 +26,7 @@ def config(steps):
     found = configured("minibatches")
     found.predictors.methods, found.model.widths = ("network",), (4,)
     found.training.steps = steps
-    with found.unlocked():
-        found.sweep = sweep(grid={"problem.noise": (0.0, 0.1), "data.num_train": (30, 35)})
+    found.sweep = sweep(grid={"problem.noise": (0.0, 0.1), "data.num_train": (30, 35)})
     return found
 
 
@@ -175,8 +174,7 @@ def submitted(tmp_path, monkeypatch):
     _put(tmp_path / "bin", srun="", sbatch=SUBMIT.format(count), squeue="")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     whole = config(10)
-    with whole.unlocked():
-        whole.sweep = sweep(grid={"problem.noise": (0.0, 0.1)})
+    whole.sweep = sweep(grid={"problem.noise": (0.0, 0.1)})
 
     def launched(text):
         log = SweepLog(Console(file=text, width=400))

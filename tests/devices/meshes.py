@@ -70,8 +70,7 @@ def configured(case, mesh=PLAIN):
     config.model.widths, config.seeds, config.precision = (8,), 4, "float64"
     config.training.steps, config.training.log_points = 20, 3
     config.measure.max_degree = -1
-    with config.unlocked():
-        config.update_from_flattened_dict(CASES[case])
+    config.update(CASES[case])
     config.mesh.seeds, config.mesh.data, config.mesh.width = mesh
     return config
 

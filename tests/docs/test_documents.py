@@ -8,12 +8,14 @@ from unittest import mock
 import pytest
 
 import rf_limits
+from rf_limits.config import frozen
 from rf_limits.experiments import approximation, hardness
 from rf_limits.experiments.defaults import METHODS, OPTIONAL_METHODS, default_config
 from rf_limits.experiments.tables import KEYS, MEASUREMENTS, optional_columns
 from rf_limits.measure.extra import EXTRA
 from rf_limits.models.network import ACTIVATIONS
 from rf_limits.problem.targets import TARGETS
+from rf_limits.runs.field_reference import reference
 from rf_limits.runs.run import EXPERIMENTS
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -80,10 +82,10 @@ def test_every_column_is_documented():
     documented = re.findall(r"^\| `(\w+)` \|", text, re.M)
     config = default_config()
     for name in ("kernels", "infinite_width", "alignment", "test_loss"):
-        config.measure[name] = True
+        setattr(config.measure, name, True)
     config.measure.eigenvalues = 2
     config.predictors.methods = (*METHODS, *OPTIONAL_METHODS)
-    names = optional_columns(config)
+    names = optional_columns(frozen(config))
     generated = {re.sub(r"(_degree|_eigenvalue)_\d+", r"\1_k", name) for name in names}
     assert set(documented) == {*KEYS, *MEASUREMENTS, *generated}
 
@@ -95,6 +97,10 @@ def test_every_column_of_limits_is_documented(experiment):
     part = section.split(f"**`configs/{experiment.__name__.split('.')[-1]}.py`.**")[1]
     for name in (*experiment.KEYS, *experiment.MEASUREMENTS):
         assert f"`{name}`" in part.split("**`configs/")[0], name
+
+
+def test_the_field_reference_is_that_of_the_definitions():
+    assert (ROOT / "docs" / "fields.md").read_text() == reference()
 
 
 def test_readme_commands_exist():

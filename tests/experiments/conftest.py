@@ -25,3 +25,9 @@ def small_config():
 def result():
     """The small config, run once."""
     return prepare(small_config()).run()
+
+
+def changed(config, fields):
+    """The config with other values by dotted name: assigned, so refused if they are of no use."""
+    config.update(fields)
+    return config

@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 from scipy import optimize, stats
 
+from rf_limits.config import frozen
+from rf_limits.experiments.approximation import approximation_config
 from rf_limits.experiments.approximation import prepare as prepare_approximation
 from rf_limits.experiments.certificate import LEVEL, certificate_lines, certificates, seeds_for_half
-from rf_limits.experiments.defaults import approximation_config, default_config
+from rf_limits.experiments.defaults import default_config
 from rf_limits.experiments.limits import (
     FEATURES,
     LIMITS,
@@ -40,7 +42,7 @@ from tests.variants import kept
 def test_where_the_limit_is_known(fields, known):
     config = small_config()
     config.problem.update(fields)
-    assert has_lazy_limit(config) == known
+    assert has_lazy_limit(frozen(config)) == known
 
 
 def networks(risks, *, features=0.02, samples=0.01, moment=0.5, **cell):
@@ -139,7 +141,7 @@ def test_seeds_for_half_of_a_limit():
     """At half of the limit, for 18 tests."""
     config = default_config()
     config.model.widths, config.model.lazy_scales = (16, 128, 1024), (0.1, 1.0, 10.0)
-    found = seeds_for_half(config)
+    found = seeds_for_half(frozen(config))
     assert set(found) == {"R*(P)", "R*(n)"}
     shares = np.array([lazy_limit(p, 20) / 0.5 for p in (336, 2688, 21504)])
     # (B/m) (18 + what 18 tests add): 25 B/m by the small-limit law of tests/measure
@@ -148,11 +150,11 @@ def test_seeds_for_half_of_a_limit():
     np.testing.assert_allclose(planned, 1.25 * needed, rtol=0.02)
     assert len(set(found["R*(n)"])) == 1
     config.data.seed = 1
-    assert set(seeds_for_half(config)) == {"R*(P)"}
+    assert set(seeds_for_half(frozen(config))) == {"R*(P)"}
     config.measure.exact = False  # all seeds share the test set
-    assert seeds_for_half(config) == {}
+    assert seeds_for_half(frozen(config)) == {}
     config.predictors.methods = ("ntk",)
-    assert seeds_for_half(config) == {}
+    assert seeds_for_half(frozen(config)) == {}
 
 
 def test_shared_data_have_no_certificate_against_the_samples():
@@ -190,9 +192,9 @@ def test_shared_data_have_no_certificate_against_the_samples():
 def test_which_limits_bound_a_mean_over_seeds(fields, error, features, samples):
     """By how data are drawn and risks are measured: exactly, or on a test set."""
     config = small_config()
-    config.update_from_flattened_dict(fields)
+    config.update(fields)
     row = {"method": "network", "width": 8, "parameters": 48, "step": 10, "risk": 0.1}
-    table = add_limits(pd.DataFrame([row | {"risk_standard_error": error}]), config)
+    table = add_limits(pd.DataFrame([row | {"risk_standard_error": error}]), frozen(config))
     assert [bool(table[limit.column].notna().all()) for limit in LIMITS] == [features, samples]
 
 
@@ -204,7 +206,7 @@ def test_the_output_layer_alone_sees_fresh_samples_of_a_stream_too():
         {"method": method, "width": 8, "parameters": 48, "step": 10, "risk_standard_error": 0.0}
         for method in ("network", "rf_descent", "random_features", "ntk")
     ]
-    table = add_limits(pd.DataFrame(rows), config)
+    table = add_limits(pd.DataFrame(rows), frozen(config))
     assert table[SAMPLES.column].notna().tolist() == [True, True, False, False]
 
 
@@ -223,7 +225,9 @@ def test_one_limit_for_figures():
 def test_limits_that_are_not_known():
     config = small_config()
     config.problem.target = "teacher"
-    table = add_limits(networks([0.1]).drop(columns=[limit.column for limit in LIMITS]), config)
+    table = add_limits(
+        networks([0.1]).drop(columns=[limit.column for limit in LIMITS]), frozen(config)
+    )
     assert limit_lines(table)[0].startswith("No lazy limit R* bounds these means")
     assert certificates(final_rows(table)) == []
 

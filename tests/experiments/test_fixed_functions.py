@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from rf_limits.config import frozen
 from rf_limits.experiments.fixed_functions import fixed_functions
 from tests.experiments.conftest import small_config
 
@@ -16,8 +17,8 @@ def row(method, width=8, parameters=48, step=10):
 def counted(method, **fields):
     """Of the small config (40 samples, 48 parameters) with some fields changed."""
     config = small_config()
-    config.update_from_flattened_dict({k.replace("__", "."): v for k, v in fields.items()})
-    return fixed_functions(config, row(method))
+    config.update({k.replace("__", "."): v for k, v in fields.items()})
+    return fixed_functions(frozen(config), row(method))
 
 
 def test_features_and_samples():

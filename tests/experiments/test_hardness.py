@@ -10,8 +10,7 @@ import pytest
 
 from rf_limits.errors import RequirementError
 from rf_limits.experiments import hardness
-from rf_limits.experiments.defaults import hardness_config
-from rf_limits.experiments.hardness import prepare, printed_table, remarks, summary
+from rf_limits.experiments.hardness import hardness_config, prepare, printed_table, remarks, summary
 from rf_limits.experiments.hardness_growth import failures
 from rf_limits.experiments.measured_features import (
     lattice_directions,
@@ -26,6 +25,7 @@ from rf_limits.runs.store import RunStore, plain
 from rf_limits.theory.best_features import best_risks
 from rf_limits.theory.lazy_limit import features_for_risk, lazy_limit
 from rf_limits.theory.relu_gram import relu_gram
+from tests.experiments.conftest import changed
 from tests.rounding import LIBRARY, rounding
 
 REFERENCE = pathlib.Path(__file__).parents[2] / "results" / "reference"
@@ -258,9 +258,7 @@ def test_thresholds_up_to_the_risk_of_zero_can_be_run():
 )
 def test_refusals(field, value, text):
     config = hardness_config()
-    with config.unlocked():
-        config.update_from_flattened_dict({field: value})
     with pytest.raises(RequirementError, match="must") as error:
-        prepare(config)
+        prepare(changed(config, {field: value}))
     assert text in str(error.value)
     assert "\n" not in str(error.value)

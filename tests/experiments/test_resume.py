@@ -58,8 +58,7 @@ def configured(case):
     config.model.widths, config.seeds = (4,), 2
     config.training.steps, config.training.log_points = 60, 4
     config.measure.exact, config.measure.max_degree = False, -1
-    with config.unlocked():
-        config.update_from_flattened_dict(CASES[case])
+    config.update(CASES[case])
     return config
 
 

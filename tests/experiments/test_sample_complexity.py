@@ -120,9 +120,8 @@ def test_theory_knows_every_target_and_both_inputs(target, inputs):
     config = sample_complexity_config()
     config.dims, config.nums_train, config.seeds = (10,), (40,), 12
     config.model.widths, config.predictors.methods = (4,), ("random_features", "nngp", "ntk")
-    with config.unlocked():
-        config.problem.update(target)
-        config.problem.inputs = inputs
+    config.problem.update(target)
+    config.problem.inputs = inputs
     result = sample_complexity.prepare(config).run()
     assert result.choices["members"]["dim=10.num_train=40"]["risk_of_kernels"] == "exact"
     theory = result.metrics[result.metrics["seed"].isna()]
@@ -211,6 +210,5 @@ def test_kernels_alone():
 @pytest.mark.parametrize(("field", "value"), [("dims", (1,)), ("nums_train", (0,))])
 def test_refusals(field, value):
     config = sample_complexity_config()
-    config[field] = value
     with pytest.raises(RequirementError, match=field):
-        sample_complexity.validate(config)
+        setattr(config, field, value)

@@ -113,8 +113,7 @@ def test_degrees_absent_or_unknown(fields, columns):
     config = small_config()
     config.model.widths, config.model.lazy_scales, config.seeds = (4,), (1.0,), 1
     config.training.steps = 3
-    with config.unlocked():
-        config.update_from_flattened_dict(fields)
+    config.update(fields)
     metrics = prepare(config).run().metrics
     names = [name for name in metrics if name.startswith("risk_degree")]
     if columns is None:  # kernels on the sphere know their degrees, networks there do not
@@ -241,8 +240,7 @@ def test_every_option_runs(name):
     if name not in BY_DEGREE:
         config.measure.max_degree = -1
     for field, value in VARIANTS[name].items():
-        with config.unlocked():
-            config.update_from_flattened_dict({field: value})
+        config.update({field: value})
     result = prepare(config).run()
     trained = result.metrics[result.metrics["method"].isin(["network", "linearized"])]
     assert np.all(np.isfinite(trained["risk"]))

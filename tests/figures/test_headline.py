@@ -10,8 +10,8 @@ from rf_limits.experiments.limits import limit_curve
 from rf_limits.experiments.tables import final_rows
 from rf_limits.figures import headline as figures
 from rf_limits.figures.headline import headline
+from rf_limits.runs.run import config_from_json
 from rf_limits.runs.store import RunStore
-from rf_limits.sweeps.manifest import config_from_json
 from rf_limits.theory.lazy_limit import lazy_limit
 from tests.rounding import rounding
 
@@ -52,10 +52,7 @@ def test_points_are_means_and_bars_the_extreme_seeds(config):
 
 
 def test_an_unknown_limit_draws_no_line(config):
-    config = config_from_json(config.to_dict() | {})
-    with config.unlocked():
-        config.problem.target = "teacher"
-    curve = limit_curve(config, 100)
+    curve = limit_curve(config.replace({"problem.target": "teacher"}), 100)
     assert not len(curve)
     axis = headline(RunStore(QUICKSTART).read_metrics(), curve).axes[0]
     assert not any("lazy limit" in str(line.get_label()) for line in axis.lines)

@@ -60,8 +60,7 @@ def small_run(**fields):
     config.predictors.methods = ("network", "linearized")
     config.measure.exact, config.measure.max_degree = False, -1
     config.precision = "float64"
-    with config.unlocked():
-        config.update_from_flattened_dict(fields)
+    config.update(fields)
     return prepare(config).run()
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import optax
 import pytest
 
+from rf_limits.config import frozen
 from rf_limits.experiments.fixed_functions import fixed_functions
 from rf_limits.learning.optimizers import GRADIENT_FLOW, make_optimizer, parse_optimizer
 from tests.experiments.conftest import small_config
@@ -68,7 +69,7 @@ def counted(optimizer, trainable="both", centring="subtract"):
     config.data.num_train, config.training.optimizer = N, optimizer
     config.model.trainable, config.model.centring = trainable, centring
     row = {"method": "linearized", "width": 5, "parameters": 35, "step": STEPS}
-    return fixed_functions(config, row)
+    return fixed_functions(frozen(config), row)
 
 
 SPANS = {

@@ -62,7 +62,7 @@ def test_a_file_that_cannot_be_loaded_is_named_by_the_flag(unfinished, tmp_path)
     path, _ = unfinished
     found = in_process.run("report", f"--workdir={path}", f"--own_config={tmp_path / 'none.py'}")
     assert found.code == 2
-    assert "--own_config must be a file that can be loaded here too" in found.err
+    assert "--own_config must be a file that can be read" in found.err
 
 
 def test_an_experiment_of_ones_own_is_hinted_at(unfinished, tmp_path):

@@ -17,8 +17,8 @@ from rf_limits.report.configuration import fields
 from rf_limits.report.curves import finite_and_infinite
 from rf_limits.report.page import report
 from rf_limits.report.tables import number_in
-from rf_limits.runs.run import EXPERIMENTS, default_of
-from rf_limits.runs.store import RunStore, plain
+from rf_limits.runs.run import EXPERIMENTS, config_class
+from rf_limits.runs.store import RunStore
 from tests.report.conftest import REFERENCE, changed, copied, written
 
 
@@ -102,7 +102,7 @@ def test_a_page_does_not_depend_on_when_it_is_written(approximation):
 def test_every_experiment_has_defaults():
     assert len(EXPERIMENTS) >= 12
     for name in EXPERIMENTS:
-        config = plain(default_of(name).to_dict())
+        config = config_class(name)().to_json()
         assert config["experiment"] == name
         assert fields(config)[0] == []
         config["seeds"] = "many"

@@ -7,17 +7,15 @@ from tests.runs.mistakes import CONFIGS, Mistake, with_config
 
 _BASE = """from rf_limits.experiments.defaults import default_config
 from rf_limits.sweeps import sweep
-from ml_collections import ConfigDict
 
 
 def get_config():
     config = default_config()
 """
-_UNLOCKED = _BASE + "    config.unlock()\n"
 
 
 def _sweep(text: str) -> str:
-    return f"{_UNLOCKED}    config.sweep = {text}\n    return config\n"
+    return f"{_BASE}    config.sweep = {text}\n    return config\n"
 
 
 RUN = {
@@ -32,20 +30,18 @@ FILES = {
     "no_return.py": "def get_config():\n    pass\n",
     "a_number.py": "def get_config():\n    return 3\n",
     "a_dict.py": "def get_config():\n    return {'experiment': 'training'}\n",
-    "empty_config.py": "from ml_collections import ConfigDict\nget_config = ConfigDict\n",
+    "empty_config.py": "from rf_limits.config import Config\nget_config = Config\n",
     "needs_an_argument.py": "def get_config(variant):\n    return variant\n",
     "not_a_function.py": "get_config = 3\n",
     "typo.py": _BASE + "    config.problem.dimm = 5\n    return config\n",
-    "unlocked_typo.py": _UNLOCKED + "    config.problem.dimm = 5\n    return config\n",
-    "unlocked_section.py": _UNLOCKED + "    config.probelm = ConfigDict()\n    return config\n",
-    "number.py": _BASE + "    config.training.learning_rate = 0.01\n    return config\n",
+    "no_section.py": _BASE + "    config.probelm.dim = 5\n    return config\n",
     "wrong_type.py": _BASE + "    config.problem.dim = 'five'\n    return config\n",
-    "replaced.py": _UNLOCKED + "    config.problem = 'hard'\n    return config\n",
-    "missing.py": _UNLOCKED + "    del config.problem.dim\n    return config\n",
-    "missing_section.py": _UNLOCKED + "    del config.training\n    return config\n",
-    "untyped.py": _UNLOCKED + "    del config.seeds\n    config.seeds = 2.5\n    return config\n",
+    "replaced.py": _BASE + "    config.problem = 'hard'\n    return config\n",
+    "missing.py": _BASE + "    del config.problem.dim\n    return config\n",
+    "missing_section.py": _BASE + "    del config.training\n    return config\n",
+    "untyped.py": _BASE + "    config.seeds = 2.5\n    return config\n",
     "unknown.py": _BASE + "    config.experiment = 'trainings'\n    return config\n",
-    "no_experiment.py": _UNLOCKED + "    del config.experiment\n    return config\n",
+    "no_experiment.py": _BASE + "    del config.experiment\n    return config\n",
     "text.txt": "not Python at all {",
     "sweep_text.py": _sweep("'problem.dim=(1,2)'"),
     "sweep_typo.py": _sweep("sweep(grid={'problem.dimm': (1, 2)})"),
@@ -54,8 +50,7 @@ FILES = {
     "sweep_twice.py": _sweep("sweep(grid={'problem.dim': (5, 5)})"),
     "sweep_zip.py": _sweep("sweep(zipped=[{'seeds': (1, 2), 'problem.dim': (5,)}])"),
     "sweep_section.py": _sweep("sweep(grid={'problem': (1, 2)})"),
-    "sweep_none.py": _sweep("None"),
-    "sweep_grids.py": _sweep("ConfigDict({'grids': ()})"),
+    "sweep_dict.py": _sweep("{'grid': ()}"),
     "a_file": "text",
     "other_files/notes.txt": "mine",
     **{f"other_run/{name}": text for name, text in RUN.items()},
@@ -85,27 +80,23 @@ _CONFIG_FILES = [
     ("empty.py", ("empty.py", "get_config")),
     ("no_return.py", ("get_config", "None")),
     ("a_number.py", ("get_config", "3")),
-    ("a_dict.py", ("ConfigDict", "'training'")),
+    ("a_dict.py", ("returns a config", "'training'")),
     ("empty_config.py", ("experiment",)),
     ("needs_an_argument.py", ("needs_an_argument.py", "variant")),
     ("not_a_function.py", ("not_a_function.py", "callable")),
-    ("typo.py", ("typo.py", "line 8", "dimm")),
-    ("wrong_type.py", ("wrong_type.py", "line 8", "dim", "five")),
+    ("typo.py", ("typo.py", "line 7", "problem.dimm", "problem.dim?")),
+    ("no_section.py", ("no_section.py", "line 7", "probelm", "problem?")),
+    ("wrong_type.py", ("wrong_type.py", "line 7", "problem.dim", "five")),
+    ("replaced.py", ("line 7", "problem", "hard")),
+    ("missing.py", ("line 7", "problem.dim")),
+    ("missing_section.py", ("line 7", "training")),
+    ("untyped.py", ("line 7", "seeds", "2.5")),
     ("no_experiment.py", ("experiment",)),
     ("unknown.py", ("experiment", "trainings")),
     ("text.txt", ("text.txt",)),
     ("not_there.py", ("be a file that can be read", "not_there.py", "No such file")),
-    ("number.py", ("line 8", "learning_rate is text: '0.01', not 0.01")),
     ("other_files", ("other_files", "is a directory")),
     ("typo.py:variant", ("typo.py", "get_config()")),
-]
-_TRAINING_FILES = [
-    ("unlocked_typo.py", ("problem.dimm", "problem.dim?")),
-    ("unlocked_section.py", ("probelm", "problem?")),
-    ("replaced.py", ("problem", "hard")),
-    ("missing.py", ("problem.dim",)),
-    ("missing_section.py", ("training",)),
-    ("untyped.py", ("seeds", "2.5")),
 ]
 _SWEEPS = [
     ("sweep_text.py", ("sweep", "problem.dim=(1,2)")),
@@ -115,8 +106,7 @@ _SWEEPS = [
     ("sweep_twice.py", ("sweep", "5")),
     ("sweep_zip.py", ("sweep.zipped", "seeds")),
     ("sweep_section.py", ("sweep", "problem")),
-    ("sweep_none.py", ("sweep", "None")),
-    ("sweep_grids.py", ("sweep", "grids")),
+    ("sweep_dict.py", ("sweep", "grid")),
 ]
 _FLAGS = [
     ("--wrokdir=x", ("wrokdir", "workdir")),
@@ -288,14 +278,13 @@ def more_mistakes() -> list[Mistake]:
             Mistake(script, ("--workdir={new}",), ("--config",)),
             Mistake(script, (first,), ("--workdir",)),
             Mistake(script, ("--config",), ("config",)),
-            Mistake(script, ("--config.seeds=1", first, "--workdir={new}"), ("config.seeds",)),
+            Mistake(script, ("--config.seeds=1", "--workdir={new}"), ("--config",)),
         ]
         found += [
             with_config(script, config, flag, named=named)
             for flag, named in (*_FLAGS, *(_LAUNCH_FLAGS if launch else _RUN_FLAGS))
         ]
         files = [*_CONFIG_FILES, *(_SWEEPS if launch else ())]
-        files += _TRAINING_FILES if script in ("train", "launch") else ()
         files += [("sweep_typo.py", ("scripts/launch.py",))] if script == "train" else []
         found += [
             Mistake(script, (f"--config={{files}}/{name}", "--workdir={new}"), named)

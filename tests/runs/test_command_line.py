@@ -93,10 +93,12 @@ MISTAKES = {
     "--config.problem.dimm=15": "--config.problem.dimm must be a field of the config, but there is "
     "none of that name. Did you mean --config.problem.dim?",
     "--config.modle.widths=(8,)": "Did you mean --config.model.widths?",
-    "--config.problem.dim=abc": "--config.problem.dim must be an integer, but received 'abc'.",
-    "--config.problem.dim=2.5": "--config.problem.dim must be an integer, but received '2.5'.",
+    "--config.problem.dim=abc": "--config.problem.dim must be a whole number of at least 1, but "
+    "received 'abc'.",
+    "--config.problem.dim=2.5": "--config.problem.dim must be a whole number of at least 1, but "
+    "received '2.5'.",
     "--config.model.bias=maybe": "--config.model.bias must be True or False, but received 'maybe'.",
-    "--config.model.lazy_scales=(1,x)": "model.lazy_scales must be finite",
+    "--config.model.lazy_scales=(1,x)": "model.lazy_scales must be a non-empty tuple",
     "--config.training.learning_rate=1e9": "training.learning_rate must be below",
     "--wrokdir=x": "wrokdir",
     "--platform=gpux": "platform",
@@ -143,7 +145,11 @@ def test_missing_pieces():
         ("configs/hardness.py", "--config.threshold=1e-9", "threshold must be at least"),
         ("configs/hardness.py", "--config.max_features=900000", "fits in memory"),
         ("configs/quickstart.py", "--config.seeds=1", "scripts/train.py runs it"),
-        ("configs/chizat.py:full", "--config.taus=(0.,)", "dynamics.py: taus must be finite"),
+        (
+            "configs/chizat.py:full",
+            "--config.taus=(0.,)",
+            "dynamics.py: --config.taus must be finite",
+        ),
     ],
 )
 def test_mistakes_of_other_scripts(tmp_path, config, mistake, text):
@@ -235,7 +241,7 @@ def test_where_warnings_are_errors():
     arguments = ["--config=configs/quickstart.py", "--workdir=none", "--config.seeds=0"]
     done = subprocess.run([*command, *arguments], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
-    assert done.stderr.startswith("train.py: seeds must be")
+    assert done.stderr.startswith("train.py: --config.seeds must be")
 
 
 def test_memory_that_runs_out_is_one_line(capsys):

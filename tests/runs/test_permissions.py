@@ -201,14 +201,13 @@ def test_readers_see_whether_a_run_goes_on(tmp_path):
 def test_readers_may_look_at_everything(tmp_path):
     """Status, report and compare of a sweep that was killed, with one finished cell."""
     config = default_config()
-    with config.unlocked():
-        config.sweep = sweep(grid={"problem.noise": (0.0, 0.1), "seeds": (1, 2)})
+    config.sweep = sweep(grid={"problem.noise": (0.0, 0.1), "seeds": (1, 2)})
     store = SweepStore(tmp_path / "sweep")
     first, second, *_ = store.claim(cells_of(config), extend=False)
     one, other = store.run(first.name), store.run(second.name)
     shutil.copytree(FINISHED, one.path)
-    one.write_json("config.json", first.config.to_dict())
-    other.write_json("config.json", second.config.to_dict())
+    one.write_json("config.json", first.config.to_json())
+    other.write_json("config.json", second.config.to_json())
     other.write_json("run.json", {"status": "running"})
     for run in (one, other):
         (run.path / LOCK).write_text("")

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 import rf_limits
+from rf_limits.experiments.config import TrainingConfig
 from rf_limits.experiments.own_study import OwnStudy
 from rf_limits.problem.targets import TARGETS
 from rf_limits.runs import program
@@ -96,7 +97,7 @@ def test_what_a_user_adds_counts_with_what_it_calls(own):
 WAYS = {
     "jit": jax.jit,
     "partial": functools.partial,
-    "study": lambda f: OwnStudy(f, ("noise",)),
+    "study": lambda f: OwnStudy(TrainingConfig, f, ("noise",)),
     "method": lambda f: types.MethodType(f, "itself"),
     "closure": lambda f: lambda *a: f(*a),
     "wrapped": lambda f: functools.wraps(f)(lambda *a: 0),

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rf_limits.config import flat
 from rf_limits.errors import RequirementError
 from rf_limits.experiments import width
-from rf_limits.experiments.fields import config_fields
 from rf_limits.runs.recipes import FOLDERS, RECIPES, ROOT, chosen
 from rf_limits.runs.reproduced import (
     TRAINED,
@@ -130,8 +130,8 @@ def test_absolute_tolerances_of_risks_are_in_units_of_the_target():
 @pytest.mark.parametrize("variant", FOLDERS)
 def test_committed_configs_are_those_of_the_recipes(variant):
     for one in chosen(variant):
-        found = config_fields(plain(one.config(variant).to_dict()))
-        held = config_fields(committed(one.name, variant).read_json("config.json"))
+        found = flat(plain(one.config(variant).to_dict()))
+        held = flat(committed(one.name, variant).read_json("config.json"))
         shared = found.keys() & held.keys()
         assert {name: held[name] for name in shared} == {name: found[name] for name in shared}
         assert held.keys() <= found.keys()

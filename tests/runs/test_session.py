@@ -112,9 +112,9 @@ def test_another_config_is_refused_and_overwrite_replaces(finished, tmp_path):
 def test_refusals_touch_nothing(finished, tmp_path):
     path, _ = finished
     before = contents(path)
-    for field, value in [("learning_rate", "1e9"), ("steps", 0)]:
+    for field, value in [("learning_rate", 1e9), ("batch_size", 10**6)]:
         bad = tiny_config()
-        bad.training[field] = value
+        setattr(bad.training, field, value)
         with pytest.raises(RequirementError, match=f"training.{field}"):
             run(bad, path, overwrite=True)
         with pytest.raises(RequirementError, match=f"training.{field}"):

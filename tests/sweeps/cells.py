@@ -28,10 +28,7 @@ def four_cells(path: Path) -> SweepStore:
     config = configured("closed_form")
     config.model.widths = (4, 16)
     config.predictors.methods = ("network", "ntk", "nngp")
-    with config.unlocked():
-        config.sweep = sweep(
-            grid={"problem.noise": (0.0, 0.3), "model.lazy_scales": ((0.5,), (4.0,))}
-        )
+    config.sweep = sweep(grid={"problem.noise": (0.0, 0.3), "model.lazy_scales": ((0.5,), (4.0,))})
     store, log = SweepStore(path), SweepLog(Console(file=io.StringIO()))
     with one_figure():
         assert launch(config, store, InlineExecutor(store, log), log) == 0

@@ -27,8 +27,7 @@ FIELDS = {
 
 def cells(case="alongside", **grid):
     config = configured(case)
-    with config.unlocked():
-        config.sweep = sweep(grid=grid or FIELDS)
+    config.sweep = sweep(grid=grid or FIELDS)
     return cells_of(config)
 
 
@@ -56,8 +55,7 @@ class Recorder:
 @pytest.mark.parametrize(("split", "sizes"), [(1, [4]), (2, [2, 2])])
 def test_groups_are_split_as_the_executor_says(split, sizes, tmp_path):
     config = configured("alongside")
-    with config.unlocked():
-        config.sweep = sweep(grid=FIELDS)
+    config.sweep = sweep(grid=FIELDS)
     executor = Recorder(split)
     assert launch(config, SweepStore(tmp_path), executor, SweepLog(Console(quiet=True))) == 0
     assert executor.sizes == sizes

@@ -36,8 +36,7 @@ def small(**grid):
     config = configured("minibatches")
     config.predictors.methods, config.model.widths = ("network",), (4,)
     config.training.steps, config.training.log_points = 3000, 4
-    with config.unlocked():
-        config.sweep = sweep(grid={"problem.noise": (0.0, 0.1), **grid})
+    config.sweep = sweep(grid={"problem.noise": (0.0, 0.1), **grid})
     return config
 
 

@@ -40,8 +40,7 @@ def get_config():
     config.training.learning_rate = "0.01"
     config.predictors.methods = ("network",)
     config.measure.exact, config.measure.max_degree = False, -1
-    with config.unlocked():
-        config.sweep = sweep(grid={"problem.noise": (0.0, 0.1), "data.num_train": (30, 35)})
+    config.sweep = sweep(grid={"problem.noise": (0.0, 0.1), "data.num_train": (30, 35)})
     return config
 """
 
@@ -225,8 +224,7 @@ def test_cells_of_a_worker_that_was_stopped_early_are_run_again(tmp_path):
     """It had written nothing: asked to stop, they are pending; without, they failed."""
     store = SweepStore(tmp_path / "sweep")
     config = configured("minibatches")
-    with config.unlocked():
-        config.sweep = sweep(grid={"problem.noise": (0.0, 0.1)})
+    config.sweep = sweep(grid={"problem.noise": (0.0, 0.1)})
     cells = store.claim(cells_of(config), extend=False)
     executor = LocalExecutor(store, SweepLog(Console(quiet=True)))
     log = tmp_path / "log"

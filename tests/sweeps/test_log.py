@@ -25,8 +25,7 @@ def two_cells():
     """Two cells that train together."""
     config = configured("minibatches")
     config.predictors.methods, config.model.widths, config.seeds = ("network",), (4,), 1
-    with config.unlocked():
-        config.sweep = sweep(grid={"problem.noise": (0.0, 0.1)})
+    config.sweep = sweep(grid={"problem.noise": (0.0, 0.1)})
     return config
 
 
@@ -144,7 +143,7 @@ def test_time_left_of_cells_that_trained_together(followed, tmp_path):
     other = SweepStore(tmp_path / "sweep")
     cells = other.claim(store.cells(), extend=False)
     other.run(cells[0].name).write_json("run.json", known | {"wall_time_s": 240.0})
-    other.run(cells[0].name).write_json("config.json", cells[0].config.to_dict())
+    other.run(cells[0].name).write_json("config.json", cells[0].config.to_json())
     other.run(cells[0].name).write_json("summary.json", {})
     other.run(cells[0].name).write_metrics(store.run(cells[0].name).read_metrics())
     other.run(cells[1].name).write_json("run.json", known | {"status": "interrupted"})

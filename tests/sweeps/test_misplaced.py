@@ -27,8 +27,7 @@ from tests.runs.one_figure import one_figure
 def three_cells():
     config = configured("closed_form")
     config.predictors.methods = ("random_features",)
-    with config.unlocked():
-        config.sweep = sweep(grid={"problem.noise": (0.0, 0.1, 0.2)})
+    config.sweep = sweep(grid={"problem.noise": (0.0, 0.1, 0.2)})
     return config
 
 

@@ -34,8 +34,7 @@ FULL = "could not be written: No space left on device."
 def two_cells():
     config = configured("closed_form")
     config.predictors.methods = ("random_features",)
-    with config.unlocked():
-        config.sweep = sweep(grid={"problem.noise": (0.0, 0.1)})
+    config.sweep = sweep(grid={"problem.noise": (0.0, 0.1)})
     return config
 
 
@@ -164,8 +163,7 @@ def test_a_cell_that_is_complete_is_not_failed_by_its_neighbour(tmp_path, monkey
     """Both are written when both have trained: the second met a full disk, and the first failed."""
     store, config = SweepStore(tmp_path / "sweep"), configured("closed_form")
     config.predictors.methods, config.training.steps = ("network",), 2
-    with config.unlocked():
-        config.sweep = sweep(grid={"problem.noise": (0.0, 0.1)})
+    config.sweep = sweep(grid={"problem.noise": (0.0, 0.1)})
     first, second = store.claim(cells_of(config), extend=False)
     write = RunStore.write_metrics
 

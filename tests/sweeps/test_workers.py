@@ -73,7 +73,7 @@ def test_states_of_cells(tmp_path):
         if one is not None:
             store.run(cell.name).write_json("run.json", one)
             if one["status"] in ("complete", "diverged"):
-                store.run(cell.name).write_json("config.json", cell.config.to_dict())
+                store.run(cell.name).write_json("config.json", cell.config.to_json())
                 store.run(cell.name).write_json("summary.json", {})
                 store.run(cell.name).write_metrics(TABLE)
     found = statuses(store, cells, {cells[0].name: ("queued", "pending")})
@@ -94,7 +94,7 @@ def test_configs_survive_the_manifest(tmp_path):
     store.claim(cells, extend=False)
     for before, after in zip(cells, store.cells(), strict=True):
         assert before.name == after.name
-        assert before.config.to_dict() == after.config.to_dict()
+        assert before.config.to_json() == after.config.to_json()
 
 
 def test_a_sweep_is_no_run(tmp_path):
@@ -142,8 +142,7 @@ def test_a_done_cell_without_its_table_runs_again(tmp_path, damage):
     store = SweepStore(tmp_path / "sweep")
     config = configured("closed_form")
     config.predictors.methods = ("random_features",)
-    with config.unlocked():
-        config.sweep = sweep(grid={"problem.noise": (0.0, 0.1)})
+    config.sweep = sweep(grid={"problem.noise": (0.0, 0.1)})
     log = SweepLog(Console(file=io.StringIO()))
 
     def launched():

@@ -14,9 +14,10 @@ import math
 from typing import Any
 
 import pandas as pd
-from ml_collections import ConfigDict
 
-from rf_limits.errors import check, check_choice
+from rf_limits.config import accepts_builder
+from rf_limits.errors import check
+from rf_limits.experiments.dynamics.configs import ChizatConfig
 from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.seeds import over_seeds
 from rf_limits.experiments.study import Member, Study, member, validate_members
@@ -27,10 +28,8 @@ from rf_limits.experiments.tables import (
     short_number,
     summary_rows,
 )
-from rf_limits.experiments.validation import check_real, check_sequence, check_whole
 
 LABELS = ("part", "prefactor")
-PARTS = ("scale", "width", "stream")
 
 
 def scale_of(tau: float, width: int) -> float:
@@ -43,13 +42,14 @@ def rate_of(tau: float, width: int) -> float:
     return min(10.0, 0.1 / tau**2) * tau**2 * width
 
 
-def study_members(config: ConfigDict) -> list[Member]:
+@accepts_builder
+def study_members(config: ChizatConfig) -> list[Member]:
     """The training runs of the study."""
     student, taus = config.student, tuple(config.taus)
     scales = {
         "model__widths": (student,),
         "model__lazy_scales": tuple(scale_of(tau, student) for tau in taus),
-        "training__learning_rate": ",".join(repr(rate_of(tau, student)) for tau in taus),
+        "training__learning_rate": tuple(rate_of(tau, student) for tau in taus),
     }
     given = {
         "model.widths": "student",
@@ -75,25 +75,19 @@ def study_members(config: ConfigDict) -> list[Member]:
     return [one for part in config.parts for one in members[part]]
 
 
-def validate(config: ConfigDict) -> None:
-    """Checks every field.
+@accepts_builder
+def validate(config: ChizatConfig) -> None:
+    """Checks what concerns several fields.
 
     Raises:
       RequirementError: naming the first field that cannot be, with the value received.
     """
-    check_sequence(config.parts, "parts")
-    for part in config.parts:
-        check_choice(part, PARTS, "parts")
-    check_sequence(config.taus, "taus")
-    for tau in config.taus:
-        check_real(tau, "taus", 0.0, strict=True)
-    check_whole(config.student, "student", 2)
     check(config.student % 2 == 0, "student", "be even, for antisymmetric pairs", config.student)
-    check_whole(config.batch_size, "batch_size", 1)
     validate_members(study_members(config))
 
 
-def prepare(config: ConfigDict, report: Report = no_report) -> Study:
+@accepts_builder
+def prepare(config: ChizatConfig, report: Report = no_report) -> Study:
     """Checks the config and prepares its parts.
 
     Raises:

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from ml_collections import ConfigDict
 
+from rf_limits.config import accepts_builder
+from rf_limits.experiments.dynamics.configs import LazyScaleConfig
 from rf_limits.experiments.fits import (
     crossing,
     exponents,
@@ -23,32 +24,30 @@ from rf_limits.experiments.tables import (
     short_number,
     summary_rows,
 )
-from rf_limits.experiments.validation import check_real, check_sequence, check_whole
 
 LABELS = ("num_train",)
 MEASURED = ("weight_movement", "kernel_drift")
 
 
-def study_members(config: ConfigDict) -> list[Member]:
+@accepts_builder
+def study_members(config: LazyScaleConfig) -> list[Member]:
     """The training runs of the study."""
     given = {"data.num_train": "nums_train"}
     return [member(config, {"num_train": n}, given, data__num_train=n) for n in config.nums_train]
 
 
-def validate(config: ConfigDict) -> None:
-    """Checks every field.
+@accepts_builder
+def validate(config: LazyScaleConfig) -> None:
+    """Checks what concerns several fields.
 
     Raises:
       RequirementError: naming the first field that cannot be, with the value received.
     """
-    check_sequence(config.nums_train, "nums_train")
-    for n in config.nums_train:
-        check_whole(n, "nums_train", 1)
-    check_real(config.threshold, "threshold", 0.0, strict=True)
     validate_members(study_members(config))
 
 
-def prepare(config: ConfigDict, report: Report = no_report) -> Study:
+@accepts_builder
+def prepare(config: LazyScaleConfig, report: Report = no_report) -> Study:
     """Checks the config and prepares one training run per number of samples.
 
     Raises:

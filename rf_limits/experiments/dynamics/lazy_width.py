@@ -3,9 +3,9 @@
 from typing import Any
 
 import pandas as pd
-from ml_collections import ConfigDict
 
-from rf_limits.errors import check_choice
+from rf_limits.config import accepts_builder
+from rf_limits.experiments.dynamics.configs import LazyWidthConfig
 from rf_limits.experiments.fits import exponents, short_interval, upper_half
 from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.seeds import over_seeds, words_of_seeds
@@ -17,8 +17,6 @@ from rf_limits.experiments.tables import (
     summary_rows,
     with_scale,
 )
-from rf_limits.experiments.validation import check_sequence
-from rf_limits.models.network import ACTIVATIONS, PARAMETERIZATIONS
 
 LABELS = ("activation", "parameterization")
 CELLS = [*LABELS, "lazy_scale"]
@@ -68,7 +66,8 @@ def _proved_of_neurons(group: pd.DataFrame) -> float:
     return -0.5 + 1.0 / (int(row["parameters"]) / int(row["width"]) - 1.0)
 
 
-def study_members(config: ConfigDict) -> list[Member]:
+@accepts_builder
+def study_members(config: LazyWidthConfig) -> list[Member]:
     """The training runs of the study."""
     first, *others = config.activations
     cases = [(first, name) for name in config.parameterizations]
@@ -84,22 +83,18 @@ def study_members(config: ConfigDict) -> list[Member]:
     ]
 
 
-def validate(config: ConfigDict) -> None:
-    """Checks every field.
+@accepts_builder
+def validate(config: LazyWidthConfig) -> None:
+    """Checks what concerns several fields.
 
     Raises:
       RequirementError: naming the first field that cannot be, with the value received.
     """
-    check_sequence(config.parameterizations, "parameterizations")
-    for name in config.parameterizations:
-        check_choice(name, PARAMETERIZATIONS, "parameterizations")
-    check_sequence(config.activations, "activations")
-    for name in config.activations:
-        check_choice(name, ACTIVATIONS, "activations")
     validate_members(study_members(config))
 
 
-def prepare(config: ConfigDict, report: Report = no_report) -> Study:
+@accepts_builder
+def prepare(config: LazyWidthConfig, report: Report = no_report) -> Study:
     """Checks the config and prepares one training run per parameterization and activation.
 
     Raises:

@@ -12,8 +12,9 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from ml_collections import ConfigDict
 
+from rf_limits.config import accepts_builder
+from rf_limits.experiments.dynamics.configs import NtkCurvesConfig
 from rf_limits.experiments.fits import exponents, interval
 from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.seeds import check_told_apart, over_seeds, words_of_seeds
@@ -28,7 +29,6 @@ from rf_limits.experiments.tables import (
     with_scale,
 )
 from rf_limits.experiments.training import Training
-from rf_limits.experiments.validation import check_degree, check_real, check_whole
 from rf_limits.learning.optimizers import parse_optimizer
 from rf_limits.models.ensemble_loss import ensemble_loss
 from rf_limits.models.zonal_kernels import zonal_kernels
@@ -42,7 +42,8 @@ _FINE = 4  # theory is given at this many times per log point
 _THEORY_DEGREES = 200
 
 
-def study_members(config: ConfigDict) -> list[Member]:
+@accepts_builder
+def study_members(config: NtkCurvesConfig) -> list[Member]:
     """The training runs of the study."""
     population = config.population
     return [
@@ -70,17 +71,13 @@ def study_members(config: ConfigDict) -> list[Member]:
     ]
 
 
-def validate(config: ConfigDict) -> None:
-    """Checks every field.
+@accepts_builder
+def validate(config: NtkCurvesConfig) -> None:
+    """Checks what concerns several fields.
 
     Raises:
       RequirementError: naming the first field that cannot be, with the value received.
     """
-    population = config.population
-    check_whole(population.dim, "population.dim", 2)
-    check_whole(population.seeds, "population.seeds", 1)
-    check_degree(population.max_degree, "population.max_degree", 0)
-    check_real(population.lazy_scale, "population.lazy_scale", 0.0, strict=True)
     validate_members(study_members(config))
 
 
@@ -101,7 +98,9 @@ def _theory(one: Member, prepared: Training) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def _population_rows(config: ConfigDict, prepared: Training, times: np.ndarray) -> pd.DataFrame:
+def _population_rows(
+    config: NtkCurvesConfig, prepared: Training, times: np.ndarray
+) -> pd.DataFrame:
     network, dim = prepared.widths[-1].network, config.problem.dim
     kernel = zonal_kernels(network, dim, _THEORY_DEGREES, config.model.trainable)["ntk"]
     target = zonal_spectrum(dim, _THEORY_DEGREES)
@@ -116,7 +115,7 @@ def _population_rows(config: ConfigDict, prepared: Training, times: np.ndarray) 
 
 
 def _ensemble_rows(
-    config: ConfigDict, prepared: Training, times: np.ndarray, method: str, alpha: float
+    config: NtkCurvesConfig, prepared: Training, times: np.ndarray, method: str, alpha: float
 ) -> pd.DataFrame:
     limit, setting = prepared.widths[-1].infinite, prepared.setting
     data = {name: value[0] for name, value in setting.data._asdict().items()}
@@ -137,7 +136,8 @@ def _ensemble_rows(
     return pd.DataFrame(columns)
 
 
-def prepare(config: ConfigDict, report: Report = no_report) -> Study:
+@accepts_builder
+def prepare(config: NtkCurvesConfig, report: Report = no_report) -> Study:
     """Checks the config and prepares the three parts.
 
     Raises:

@@ -8,9 +8,10 @@ neuron. Here the time it takes, and how neurons turn to w*, against the dimensio
 from typing import Any
 
 import pandas as pd
-from ml_collections import ConfigDict
 
+from rf_limits.config import accepts_builder
 from rf_limits.errors import check_choice
+from rf_limits.experiments.dynamics.configs import SingleNeuronConfig
 from rf_limits.experiments.fits import exponents, interval, steps_to_threshold
 from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.seeds import over_seeds
@@ -22,14 +23,13 @@ from rf_limits.experiments.tables import (
     short_number,
     summary_rows,
 )
-from rf_limits.experiments.validation import check_real, check_sequence, check_whole
 
 LABELS = ("dim", "data", "student")
-KINDS = ("population", "fixed")
 _STUDENT = ["data", "student", "width", "lazy_scale"]
 
 
-def study_members(config: ConfigDict) -> list[Member]:
+@accepts_builder
+def study_members(config: SingleNeuronConfig) -> list[Member]:
     """The training runs of the study."""
     members = []
     given = {"problem.dim": "dims", "data.num_train": "samples_per_dim x dims"}
@@ -57,25 +57,19 @@ def study_members(config: ConfigDict) -> list[Member]:
     return members
 
 
-def validate(config: ConfigDict) -> None:
-    """Checks every field.
+@accepts_builder
+def validate(config: SingleNeuronConfig) -> None:
+    """Checks what concerns several fields.
 
     Raises:
       RequirementError: naming the first field that cannot be, with the value received.
     """
-    check_sequence(config.dims, "dims")
-    for dim in config.dims:
-        check_whole(dim, "dims", 2)
-    check_sequence(config.kinds, "kinds")
-    for kind in config.kinds:
-        check_choice(kind, KINDS, "kinds")
-    check_whole(config.samples_per_dim, "samples_per_dim", 1)
-    check_real(config.threshold, "threshold", 0.0, strict=True)
     check_choice(config.problem.target, ("single_neuron",), "problem.target")
     validate_members(study_members(config))
 
 
-def prepare(config: ConfigDict, report: Report = no_report) -> Study:
+@accepts_builder
+def prepare(config: SingleNeuronConfig, report: Report = no_report) -> Study:
     """Checks the config and prepares every dimension, data kind and student.
 
     Raises:

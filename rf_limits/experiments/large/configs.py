@@ -1,37 +1,63 @@
 """Every field of a large regression job and its default."""
 
-from ml_collections import ConfigDict
+import dataclasses
+from typing import Annotated, ClassVar
 
-from rf_limits.experiments.defaults import default_config
+from rf_limits.config import Builder, Config, option, section
+from rf_limits.config.kinds import NonNegative, Positive, Seeds, Several, Sized, Whole, among
+from rf_limits.experiments.config import MeshFields, ProblemFields
+from rf_limits.models.increments import ACTIVATIONS
+from rf_limits.models.infinite_width import SUPPLIERS
+
+SOLVERS = ("auto", "cholesky", "cg")
+PRECONDITIONERS = ("auto", "population", "sample", "none")
+METHODS = ("random_features", "nngp", "ntk")
 
 
-def large_config() -> ConfigDict:
-    """Random-features and kernel regression of any size; a fresh, locked config."""
-    config = ConfigDict()
-    config.experiment = "large"
-    config.problem = default_config().problem.copy_and_resolve_references()
-    config.problem.noise = 0.1
-    config.model = model = ConfigDict()
-    model.activation = "relu"  # of features and kernels: any that training runs know
-    model.bias = False
-    model.kernel_supplier = "auto"  # exact, neural_tangents; auto = exact: cheaper by far
-    config.methods = ("random_features", "nngp", "ntk")
-    config.widths = (500, 2000)  # N, numbers of random features
-    config.nums_train = (1000, 3000, 8000)  # n
-    config.ridge = 0.01  # penalty on squared weights; added to the kernel's diagonal
-    # cholesky, cg; auto: cholesky where it fits and does not cost far more
-    config.solver = "auto"
-    config.tolerance = 1e-9  # of cg: true residual over right-hand side
-    config.max_iterations = 200  # of cg
-    # of cg. features: population (exact Gram matrix), sample (Gram matrix of the first 4 N
-    # samples), none; auto: population where it is known. kernels: none, or else Nystrom
-    config.preconditioner = "auto"
-    config.kernel_points = 2000  # of the Nystrom preconditioner
-    config.block_size = 1024  # samples drawn at a time; part of the draw
-    config.num_test = 4096  # for whatever has no exact risk
-    config.seeds = 2  # draws of data and features
-    config.mesh = mesh = ConfigDict()  # devices along each axis
-    mesh.seeds = 1  # seeds run one after the other: 1
-    mesh.data = 1  # rows of a block of samples, of a tile of the kernel
-    mesh.width = 1  # features, rows of the Gram matrix
-    return config.lock()
+@dataclasses.dataclass(frozen=True)
+class RegressionModelFields(Config):
+    """The features and kernels."""
+
+    path: ClassVar[str] = "model"
+    activation: Annotated[str, among(ACTIVATIONS)] = option(
+        "relu", "of features and kernels: any that training runs know"
+    )
+    bias: bool = option(False, "whether neurons have biases, N(0, 1) at initialization")
+    kernel_supplier: Annotated[str, among(SUPPLIERS)] = option(
+        "auto", "exact or neural_tangents; auto: exact, which is cheaper by far"
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class LargeConfig(Config):
+    """Random-features and kernel regression of any size."""
+
+    experiment: str = option("large", "what is run")
+    problem: ProblemFields = section(ProblemFields, noise=0.1)
+    model: RegressionModelFields = section(RegressionModelFields)
+    methods: Several[Annotated[str, among(METHODS)]] = option(METHODS, "methods to compare")
+    widths: Several[Whole] = option((500, 2000), "N, numbers of random features")
+    nums_train: Several[Whole] = option((1000, 3000, 8000), "n, numbers of samples")
+    ridge: NonNegative = option(0.01, "penalty on squared weights; added to the kernel's diagonal")
+    solver: Annotated[str, among(SOLVERS)] = option(
+        "auto", "auto: cholesky where it fits and does not cost far more than cg"
+    )
+    tolerance: Positive = option(1e-9, "of cg: true residual over right-hand side")
+    max_iterations: Whole = option(200, "of cg")
+    preconditioner: Annotated[str, among(PRECONDITIONERS)] = option(
+        "auto",
+        "of cg. Of features: population (exact Gram matrix), sample (Gram matrix of the first "
+        "4 N samples), none; auto: population where it is known. Of kernels: none, or else "
+        "Nystrom",
+    )
+    kernel_points: Whole = option(2000, "of the Nystrom preconditioner")
+    block_size: Whole = option(1024, "samples drawn at a time; part of the draw", "samples")
+    num_test: Sized = option(4096, "test set, for whatever has no exact risk", "samples")
+    seeds: Seeds = option(2, "draws of data and features")
+    # seeds run one after the other: 1
+    mesh: MeshFields = section(MeshFields)
+
+
+def large_config() -> Builder[LargeConfig]:
+    """Returns a fresh :class:`LargeConfig`."""
+    return Builder(LargeConfig)

@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
-from ml_collections import ConfigDict
 
 from rf_limits.errors import RequirementError
+from rf_limits.experiments.large.configs import LargeConfig
 from rf_limits.experiments.large.plan import (
     EXPECTED_ITERATIONS,
     SAMPLE_FACTOR,
@@ -66,11 +66,11 @@ class Problem(NamedTuple):
     second_moment_error: float
 
 
-def make_problem(config: ConfigDict) -> Problem:
+def make_problem(config: LargeConfig) -> Problem:
     """Draws the target."""
     problem = config.problem
     names = ("dim", "norm", "bias", "neurons", "degree", "polynomial")
-    sizes = {name: problem[name] for name in names}
+    sizes = {name: getattr(problem, name) for name in names}
     target = make_target(key_of(problem.seed, "problem.seed"), problem.target, **sizes)
     moment, error = (
         target.second_moment(problem.inputs),
@@ -79,16 +79,16 @@ def make_problem(config: ConfigDict) -> Problem:
     return Problem(target, moment, error)
 
 
-def _stream(config: ConfigDict, target: Target, num: int) -> SampleStream:
+def _stream(config: LargeConfig, target: Target, num: int) -> SampleStream:
     problem = config.problem
     return SampleStream(target, problem.inputs, problem.noise, num, config.block_size)
 
 
-def _network(config: ConfigDict, width: int) -> OneHiddenLayer:
+def _network(config: LargeConfig, width: int) -> OneHiddenLayer:
     return make_network(width, activation=config.model.activation, use_bias=config.model.bias)
 
 
-def _test_set(config: ConfigDict, target: Target, seed: int) -> tuple[np.ndarray, jax.Array]:
+def _test_set(config: LargeConfig, target: Target, seed: int) -> tuple[np.ndarray, jax.Array]:
     """Inputs and noise-free target values that no training set shares."""
     stream = dataclasses.replace(_stream(config, target, config.num_test), noise=0.0)
     x, _ = stream.collect(streams(seed).batches)
@@ -127,7 +127,7 @@ def _both(*callbacks: Callable[[State], None]) -> Callable[[State], None]:
 
 
 def _fit_features(
-    config: ConfigDict, data: FeatureData, plan: Plan, listen: _Listener, states: States
+    config: LargeConfig, data: FeatureData, plan: Plan, listen: _Listener, states: States
 ) -> tuple[StreamedFit, float]:
     """The fit, and the condition number of its preconditioner."""
     ridge, blocks = config.ridge, data.stream.blocks
@@ -168,7 +168,7 @@ def _fit_features(
 
 
 def _fit_kernel(
-    config: ConfigDict,
+    config: LargeConfig,
     data: KernelData,
     labels: np.ndarray,
     plan: Plan,
@@ -195,7 +195,7 @@ def _fit_kernel(
 
 
 def _feature_risk(
-    config: ConfigDict, problem: Problem, data: FeatureData, theta: np.ndarray, seed: int
+    config: LargeConfig, problem: Problem, data: FeatureData, theta: np.ndarray, seed: int
 ) -> tuple[float, float]:
     """Risk of sum_i theta_i phi_i and its standard error: exact where known."""
     output = ScaledOutput(data.network, centred=False)
@@ -212,7 +212,7 @@ def _feature_risk(
 
 
 def _kernel_risk(
-    config: ConfigDict, problem: Problem, data: KernelData, c: np.ndarray, seed: int
+    config: LargeConfig, problem: Problem, data: KernelData, c: np.ndarray, seed: int
 ) -> tuple[float, float]:
     """Risk of sum_i c_i k(x, x_i) and its standard error: exact where known."""
     exact = exact_kernel_risk(data.network, problem.target, config.problem.inputs)
@@ -232,7 +232,7 @@ def _refused() -> StreamedFit:
 
 
 def fit_row(
-    config: ConfigDict,
+    config: LargeConfig,
     problem: Problem,
     mesh: Mesh | None,
     plan: Plan,

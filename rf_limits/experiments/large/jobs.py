@@ -2,8 +2,7 @@
 
 from typing import NamedTuple
 
-from ml_collections import ConfigDict
-
+from rf_limits.experiments.large.configs import LargeConfig
 from rf_limits.experiments.large.plan import Plan, is_kernel, plan_fit
 from rf_limits.experiments.tables import PRINTED_NAMES
 
@@ -24,7 +23,7 @@ class Job(NamedTuple):
         return f"{PRINTED_NAMES[self.method]}, {width}n = {self.num_train}, seed {self.seed}"
 
 
-def make_jobs(config: ConfigDict) -> list[Job]:
+def make_jobs(config: LargeConfig) -> list[Job]:
     """All fits, cheapest first within a method.
 
     Raises:

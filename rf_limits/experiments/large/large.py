@@ -10,10 +10,11 @@ import math
 from typing import Any
 
 import pandas as pd
-from ml_collections import ConfigDict
 
+from rf_limits.config import accepts_builder
 from rf_limits.devices.mesh import make_mesh
 from rf_limits.experiments.keep import NO_KEEP, Keep
+from rf_limits.experiments.large.configs import LargeConfig
 from rf_limits.experiments.large.fit import Problem, fit_row, history_rows, make_problem
 from rf_limits.experiments.large.jobs import Job, make_jobs
 from rf_limits.experiments.large.plan import kernel_supplier, planned_bytes
@@ -55,7 +56,8 @@ _TYPES = {
 }
 
 
-def prepare(config: ConfigDict, report: Report = no_report) -> "Large":
+@accepts_builder
+def prepare(config: LargeConfig, report: Report = no_report) -> "Large":
     """Checks the config; the work is in ``run``.
 
     Raises:
@@ -68,13 +70,13 @@ def prepare(config: ConfigDict, report: Report = no_report) -> "Large":
 class Large:
     """The experiment, checked."""
 
-    def __init__(self, config: ConfigDict):
+    def __init__(self, config: LargeConfig):
         self.config = config
 
     def run(self, report: Report = no_report, keep: Keep = NO_KEEP) -> Result:
         """Carries out all fits; every one is a part."""
         config = self.config
-        jobs, problem, mesh = make_jobs(config), make_problem(config), make_mesh(dict(config.mesh))
+        jobs, problem, mesh = make_jobs(config), make_problem(config), make_mesh(vars(config.mesh))
         total, done, tables = sum(job.plan.operations for job in jobs), 0.0, []
         for job in jobs:
 
@@ -104,7 +106,7 @@ class Large:
         return Result(table, _choices(config, problem, jobs))
 
 
-def _choices(config: ConfigDict, problem: Problem, jobs: list[Job]) -> dict[str, Any]:
+def _choices(config: LargeConfig, problem: Problem, jobs: list[Job]) -> dict[str, Any]:
     """Facts about the target, and the solver of every fit with the bytes it was planned with."""
     plans = {}
     for job in jobs:

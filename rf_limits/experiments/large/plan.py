@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import jax
 import psutil
-from ml_collections import ConfigDict
 
 from rf_limits.errors import RequirementError
+from rf_limits.experiments.large.configs import LargeConfig
 from rf_limits.experiments.memory import PROGRAM
 from rf_limits.learning.streamed import feature_sums, kernel_tiles
 from rf_limits.learning.streamed.preconditioners import has_population_gram
@@ -15,8 +15,6 @@ from rf_limits.models.exact_kernels import numbers_per_point
 from rf_limits.models.infinite_width import resolve_supplier
 from rf_limits.models.network import make_network
 
-SOLVERS = ("auto", "cholesky", "cg")
-PRECONDITIONERS = ("auto", "population", "sample", "none")
 SAMPLE_FACTOR = 4
 """Samples per feature of the preconditioner ``sample``."""
 EXPECTED_ITERATIONS = 25
@@ -59,7 +57,7 @@ def is_kernel(method: str) -> bool:
     return method != "random_features"
 
 
-def preconditioner_of(config: ConfigDict) -> str:
+def preconditioner_of(config: LargeConfig) -> str:
     """The preconditioner of features that "auto" stands for."""
     if config.preconditioner != "auto":
         return config.preconditioner
@@ -67,13 +65,13 @@ def preconditioner_of(config: ConfigDict) -> str:
     return "population" if has_population_gram(network, config.problem.inputs) else "sample"
 
 
-def kernel_supplier(config: ConfigDict) -> str:
+def kernel_supplier(config: LargeConfig) -> str:
     """Who computes kernels: "auto" stands for "exact", whose entries take less time."""
     given = config.model.kernel_supplier
     return "exact" if given == "auto" else resolve_supplier(config.model.activation, given)
 
 
-def _features(config: ConfigDict, solver: str, width: int, num: int) -> Plan:
+def _features(config: LargeConfig, solver: str, width: int, num: int) -> Plan:
     mesh, rows, dim = config.mesh, config.block_size, config.problem.dim
     matrix, ridge_work = 8.0 * width**2, width**3 / 3.0
     per_feature = 2.0 * dim + _FEATURE
@@ -104,7 +102,7 @@ def _features(config: ConfigDict, solver: str, width: int, num: int) -> Plan:
     return Plan(solver, kind, host, device, work)
 
 
-def _kernel(config: ConfigDict, solver: str, num: int) -> Plan:
+def _kernel(config: LargeConfig, solver: str, num: int) -> Plan:
     dim = config.problem.dim
     held = max(min(kernel_tiles.TILE_ENTRIES, num**2), num)
     tile = 8.0 * _KERNEL_ARRAYS * held
@@ -126,7 +124,7 @@ def _kernel(config: ConfigDict, solver: str, num: int) -> Plan:
     return Plan(solver, "", host, device, work)
 
 
-def _plan(config: ConfigDict, method: str, solver: str, width: int | None, num: int) -> Plan:
+def _plan(config: LargeConfig, method: str, solver: str, width: int | None, num: int) -> Plan:
     if is_kernel(method):
         return _kernel(config, solver, num)
     return _features(config, solver, width, num)
@@ -139,26 +137,26 @@ def _limits() -> tuple[float, float | None]:
     return USABLE * psutil.virtual_memory().total, own
 
 
-def _loads(config: ConfigDict, plan: Plan) -> list[tuple[float, float, str]]:
+def _loads(config: LargeConfig, plan: Plan) -> list[tuple[float, float, str]]:
     """Needed and available bytes and their place, for each memory there is."""
     on_host, on_device = PROGRAM + sum(plan.host.values()), sum(plan.device.values())
     host, device = _limits()
     if device is None:
-        devices = math.prod(config.mesh.values())
+        devices = math.prod(vars(config.mesh).values())
         return [(on_host + devices * on_device, host, "memory")]
     return [(on_host, host, "memory"), (on_device, device, "the memory of a device")]
 
 
-def planned_bytes(config: ConfigDict, plan: Plan) -> float:
+def planned_bytes(config: LargeConfig, plan: Plan) -> float:
     """What one fit takes at most in the memory that it needs most of, program included."""
     return max(needed for needed, _, _ in _loads(config, plan))
 
 
-def _fits(config: ConfigDict, plan: Plan) -> bool:
+def _fits(config: LargeConfig, plan: Plan) -> bool:
     return all(needed <= limit for needed, limit, _ in _loads(config, plan))
 
 
-def _largest(config: ConfigDict, method: str, solver: str, width: int | None, num: int) -> int:
+def _largest(config: LargeConfig, method: str, solver: str, width: int | None, num: int) -> int:
     """The largest N (features) or n (kernels) that would fit with this solver; 0 if none."""
     low, high = 0, num if is_kernel(method) else width
     while high - low > 1:
@@ -172,7 +170,7 @@ def _largest(config: ConfigDict, method: str, solver: str, width: int | None, nu
 
 
 def _refusal(
-    config: ConfigDict, method: str, plan: Plan, width: int | None, num: int
+    config: LargeConfig, method: str, plan: Plan, width: int | None, num: int
 ) -> RequirementError:
     needed, limit, place = next(load for load in _loads(config, plan) if load[0] > load[1])
     arrays = plan.host | plan.device
@@ -189,7 +187,7 @@ def _refusal(
     )
 
 
-def plan_fit(config: ConfigDict, method: str, width: int | None, num: int) -> Plan:
+def plan_fit(config: LargeConfig, method: str, width: int | None, num: int) -> Plan:
     """The solver of one fit, with what it takes.
 
     ``auto`` is Cholesky where it fits and takes at most :data:`FAR_MORE` times the operations of

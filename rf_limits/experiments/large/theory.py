@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from ml_collections import ConfigDict
 
 from rf_limits.errors import RequirementError
+from rf_limits.experiments.large.configs import LargeConfig
 from rf_limits.models.network import make_network
 from rf_limits.models.zonal_kernels import has_zonal_kernels, zonal_kernels
 from rf_limits.problem.target import Target
@@ -94,7 +94,7 @@ def theory_remarks(metrics: pd.DataFrame) -> list[str]:
 
 
 def theory_rows(
-    config: ConfigDict, target: Target, second_moment: float | int
+    config: LargeConfig, target: Target, second_moment: float | int
 ) -> list[dict[str, Any]]:
     """Rows ``<method>_theory``: risk and training loss at the config's n and between them.
 

@@ -1,31 +1,24 @@
 """Refusing a large job before any work starts, in one line that names the field."""
 
-from ml_collections import ConfigDict
-
+from rf_limits.config import accepts_builder
 from rf_limits.devices.mesh import check_mesh
-from rf_limits.errors import check, check_choice
+from rf_limits.errors import check
 from rf_limits.experiments import validation
-from rf_limits.experiments.defaults import default_config
+from rf_limits.experiments.config import DataFields, MeasureFields, ModelFields, TrainingConfig
+from rf_limits.experiments.large.configs import LargeConfig
 from rf_limits.experiments.large.fit import make_problem
 from rf_limits.experiments.large.jobs import make_jobs
-from rf_limits.experiments.large.plan import PRECONDITIONERS, SOLVERS, preconditioner_of
+from rf_limits.experiments.large.plan import preconditioner_of
 from rf_limits.experiments.memory import check_array_memory
-from rf_limits.experiments.validation import (
-    check_real,
-    check_seeds,
-    check_sequence,
-    check_whole,
-)
 from rf_limits.learning.streamed.preconditioners import has_population_gram
 from rf_limits.models.network import make_network
 
-METHODS = ("random_features", "nngp", "ntk")
 SIZES = (1e-60, 1e60)
 """Between which targets, labels and ridges lie: squares of residuals and steps stay in float64."""
 _ORDINARY = (1e-20, 1e20)  # norms whose targets are within SIZES where the bias is moderate
 
 
-def _validate_magnitudes(config: ConfigDict) -> None:
+def _validate_magnitudes(config: LargeConfig) -> None:
     """Sizes whose squares, and those of solutions and residuals, float64 holds."""
     least, most = SIZES
     bounds = f"between {least:g} and {most:g}, whose squares and quotients float64 holds"
@@ -40,22 +33,10 @@ def _validate_magnitudes(config: ConfigDict) -> None:
     check(least <= root <= most, field, requirement + bounds, root)
 
 
-def _validate_sizes(config: ConfigDict) -> None:
-    for field in ("methods", "widths", "nums_train"):
-        check_sequence(config[field], field)
-    for method in config.methods:
-        check_choice(method, METHODS, "methods")
-    for field in ("widths", "nums_train"):
-        for value in config[field]:
-            check_whole(value, field, 1)
-    for field in ("max_iterations", "kernel_points", "block_size"):
-        check_whole(config[field], field, 1)
-    check_seeds(config.seeds, "seeds")
-    check_whole(config.num_test, "num_test", 2)
+def _validate_sizes(config: LargeConfig) -> None:
     for field in ("block_size", "num_test"):
-        check_array_memory(config[field] * config.problem.dim, field, config[field])
-    check_real(config.ridge, "ridge", 0.0)
-    check_real(config.tolerance, "tolerance", 0.0, strict=True)
+        size = getattr(config, field)
+        check_array_memory(size * config.problem.dim, field, size)
     underdetermined = "random_features" in config.methods and (
         min(config.nums_train) < max(config.widths)
     )
@@ -67,16 +48,14 @@ def _validate_sizes(config: ConfigDict) -> None:
     )
 
 
-def _validate_solver(config: ConfigDict) -> None:
-    check_choice(config.solver, SOLVERS, "solver")
-    check_choice(config.preconditioner, PRECONDITIONERS, "preconditioner")
+def _validate_solver(config: LargeConfig) -> None:
     features = "random_features" in config.methods
     if features and preconditioner_of(config) == "population":
         network = make_network(1, activation=config.model.activation, use_bias=config.model.bias)
         known = has_population_gram(network, config.problem.inputs)
         requirement = "be sample, none or auto for these features and inputs"
         check(known, "preconditioner", requirement, config.preconditioner)
-    check_mesh(dict(config.mesh))
+    check_mesh(vars(config.mesh))
     check(config.mesh.seeds == 1, "mesh.seeds", "be 1: seeds run one by one", config.mesh.seeds)
     data, width = config.mesh.data, config.mesh.width
     good = config.block_size % data == 0
@@ -85,18 +64,17 @@ def _validate_solver(config: ConfigDict) -> None:
         check(value % width == 0, "widths", f"be multiples of mesh.width = {width}", value)
 
 
-def validate(config: ConfigDict) -> None:
-    """Checks every field of a large_config; problem and model as training runs do.
+@accepts_builder
+def validate(config: LargeConfig) -> None:
+    """Checks what concerns several fields, and sizes; problem and model as training runs do.
 
     Raises:
       RequirementError: naming the first field that cannot be, with the value received; or a fit
         that no memory here holds, with what it needs and the largest that would fit.
     """
-    shared = default_config()
-    shared.problem.update(config.problem)
-    shared.model.update(config.model)
-    shared.model.widths, shared.data.num_train, shared.measure.num_probe = (1,), 1, 1
-    validation.validate(shared)
+    model = ModelFields(widths=(1,), **vars(config.model))
+    single = {"data": DataFields(num_train=1), "measure": MeasureFields(num_probe=1)}
+    validation.validate(TrainingConfig(problem=config.problem, model=model, **single))
     _validate_sizes(config)
     _validate_solver(config)
     make_jobs(config)

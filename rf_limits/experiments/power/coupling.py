@@ -11,16 +11,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from ml_collections import ConfigDict
 
+from rf_limits.config import accepts_builder
 from rf_limits.errors import check, check_choice
 from rf_limits.experiments.fits import exponents, interval, short_interval, upper_half
+from rf_limits.experiments.power.configs import CouplingConfig
 from rf_limits.experiments.power.regimes import COUPLED, REGIMES
 from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.seeds import over_seeds, words_of_seeds
 from rf_limits.experiments.study import Member, Study, member, validate_members
 from rf_limits.experiments.tables import rounding_remarks, short_number, summary_rows, with_scale
-from rf_limits.experiments.validation import check_sequence
 from rf_limits.theory.coupling import REGIMES as ESTIMATED
 from rf_limits.theory.coupling import coupling_estimate
 
@@ -29,20 +29,19 @@ SUPREMA = ("coupled_gap", "linearization_gap", "weight_movement", "output_moveme
 """Largest values over the log points: the first is the distance to the random-features run."""
 
 
-def study_members(config: ConfigDict) -> list[Member]:
+@accepts_builder
+def study_members(config: CouplingConfig) -> list[Member]:
     """The training runs of the study."""
     return [member(config, {"regime": name}, **REGIMES[name]) for name in config.regimes]
 
 
-def validate(config: ConfigDict) -> None:
-    """Checks every field.
+@accepts_builder
+def validate(config: CouplingConfig) -> None:
+    """Checks what concerns several fields.
 
     Raises:
       RequirementError: naming the first field that cannot be, with the value received.
     """
-    check_sequence(config.regimes, "regimes")
-    for name in config.regimes:
-        check_choice(name, tuple(REGIMES), "regimes")
     check_choice(config.data.kind, ("stream",), "data.kind")
     model = config.model
     check_choice(model.activation, ("relu",), "model.activation")
@@ -56,7 +55,8 @@ def validate(config: ConfigDict) -> None:
     validate_members(study_members(config))
 
 
-def prepare(config: ConfigDict, report: Report = no_report) -> Study:
+@accepts_builder
+def prepare(config: CouplingConfig, report: Report = no_report) -> Study:
     """Checks the config and prepares every regime.
 
     Raises:

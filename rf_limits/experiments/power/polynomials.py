@@ -16,11 +16,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from ml_collections import ConfigDict
 
+from rf_limits.config import accepts_builder
 from rf_limits.errors import RequirementError, check, check_choice
 from rf_limits.experiments.fits import steps_to_threshold
 from rf_limits.experiments.keep import NO_KEEP, Keep
+from rf_limits.experiments.power.configs import PolynomialsConfig
 from rf_limits.experiments.power.regimes import COUPLED, REGIMES
 from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.seeds import SEED, check_told_apart, over_seeds
@@ -35,7 +36,6 @@ from rf_limits.experiments.tables import (
     with_scale,
 )
 from rf_limits.experiments.training import Training
-from rf_limits.experiments.validation import check_real, check_sequence, check_whole
 from rf_limits.problem.polynomial_kinds import (
     BY_COORDINATES,
     check_polynomial,
@@ -83,7 +83,7 @@ def parse_target(name: str, dim: int) -> tuple[str, int]:
     return kind, int(degree)
 
 
-def _target_fields(config: ConfigDict, name: str) -> dict[str, Any]:
+def _target_fields(config: PolynomialsConfig, name: str) -> dict[str, Any]:
     """Fields of the problem: E f*^2 = 1, or the largest coefficient as asked for."""
     kind, degree = parse_target(name, config.problem.dim)
     if kind == NEURON:
@@ -98,7 +98,8 @@ def _target_fields(config: ConfigDict, name: str) -> dict[str, Any]:
     return {f"problem__{key}": value for key, value in fields.items()}
 
 
-def study_members(config: ConfigDict) -> list[Member]:
+@accepts_builder
+def study_members(config: PolynomialsConfig) -> list[Member]:
     """The training runs of the study."""
     members = []
     most = max(config.nums_train)
@@ -119,24 +120,15 @@ def study_members(config: ConfigDict) -> list[Member]:
     return members
 
 
-def validate(config: ConfigDict) -> None:
-    """Checks every field.
+@accepts_builder
+def validate(config: PolynomialsConfig) -> None:
+    """Checks what concerns several fields.
 
     Raises:
       RequirementError: naming the first field that cannot be, with the value received.
     """
-    for name in ("targets", "regimes", "nums_train"):
-        check_sequence(config[name], name)
-    check_sequence(config.model.widths, "model.widths")
-    for field, values in (("nums_train", config.nums_train), ("model.widths", config.model.widths)):
-        for value in values:
-            check_whole(value, field, 1)
-    for name in config.regimes:
-        check_choice(name, tuple(REGIMES), "regimes")
-    check_whole(config.problem.dim, "problem.dim", 2)  # the estimate is by harmonics
-    check_real(config.accuracy, "accuracy", 0.0, strict=True)
-    if config.largest_coefficient is not None:
-        check_real(config.largest_coefficient, "largest_coefficient", 0.0, strict=True)
+    requirement = "be at least 2: the estimate is by harmonics"
+    check(config.problem.dim >= 2, "problem.dim", requirement, config.problem.dim)
     check_choice(config.data.kind, ("stream",), "data.kind")
     check_choice(config.model.activation, ("relu",), "model.activation")
     check_choice(config.model.parameterization, ("ntk",), "model.parameterization")
@@ -155,14 +147,14 @@ def _target_degrees(prepared: Training) -> np.ndarray:
     return np.append(found.weights, max(found.total - float(found.weights.sum()), 0.0))
 
 
-def _estimate(one: Member, prepared: Training) -> pd.DataFrame:
+def _estimate(accuracy: float, one: Member, prepared: Training) -> pd.DataFrame:
     """Estimated mean risk over steps of SGD on the regime's features, and what accuracy asks."""
     config, regime = one.config, one.labels["regime"]
     if regime == FITTED:
         return pd.DataFrame()
     features = _features(FEATURES[regime], config.problem.dim, config.model.bias)
     degrees = _target_degrees(prepared)
-    asked = sgd_requirements(features, degrees, config.accuracy * float(degrees.sum()))
+    asked = sgd_requirements(features, degrees, accuracy * float(degrees.sum()))
     rows, scales = [], config.model.lazy_scales
     for width, (j, scale) in itertools.product(prepared.widths, enumerate(scales)):
         rate = float(np.mean(width.learning_rates[:, j]))  # over seeds
@@ -216,7 +208,8 @@ class Polynomials(Study):
         return dataclasses.replace(result, choices={**result.choices, TEST_MOMENTS: moments})
 
 
-def prepare(config: ConfigDict, report: Report = no_report) -> Study:
+@accepts_builder
+def prepare(config: PolynomialsConfig, report: Report = no_report) -> Study:
     """Checks the config and prepares every target, regime and number of samples.
 
     Raises:
@@ -224,7 +217,9 @@ def prepare(config: ConfigDict, report: Report = no_report) -> Study:
     """
     validate(config)
     constants = {"batch_size": config.training.batch_size, "accuracy": config.accuracy}
-    return Polynomials(study_members(config), report, _estimate, constants)
+    return Polynomials(
+        study_members(config), report, functools.partial(_estimate, config.accuracy), constants
+    )
 
 
 def scales_of(metrics: pd.DataFrame) -> list[float]:

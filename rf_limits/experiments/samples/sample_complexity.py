@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from ml_collections import ConfigDict
 from scipy import special
 
+from rf_limits.config import accepts_builder
 from rf_limits.experiments.large.theory import (
     DEGREES,
     THEORY,
@@ -24,6 +24,7 @@ from rf_limits.experiments.large.theory import (
     theory_remarks,
 )
 from rf_limits.experiments.result import Report, Result, no_report
+from rf_limits.experiments.samples.configs import SampleComplexityConfig
 from rf_limits.experiments.seeds import over_seeds
 from rf_limits.experiments.study import Member, Study, member, validate_members
 from rf_limits.experiments.tables import (
@@ -35,7 +36,6 @@ from rf_limits.experiments.tables import (
     summary_rows,
 )
 from rf_limits.experiments.training import Training
-from rf_limits.experiments.validation import check_sequence, check_whole
 from rf_limits.models.network import OneHiddenLayer
 from rf_limits.models.zonal_kernels import has_zonal_kernels, zonal_kernels
 from rf_limits.theory import (
@@ -54,7 +54,8 @@ _RARE = 0.01  # share of points beyond three standard errors that goes without s
 _BETWEEN = 4  # numbers of samples of theory rows, from one n to twice it
 
 
-def study_members(config: ConfigDict) -> list[Member]:
+@accepts_builder
+def study_members(config: SampleComplexityConfig) -> list[Member]:
     """The training runs of the study."""
     return [
         member(
@@ -69,18 +70,13 @@ def study_members(config: ConfigDict) -> list[Member]:
     ]
 
 
-def validate(config: ConfigDict) -> None:
-    """Checks every field.
+@accepts_builder
+def validate(config: SampleComplexityConfig) -> None:
+    """Checks what concerns several fields.
 
     Raises:
       RequirementError: naming the first field that cannot be, with the value received.
     """
-    for name in ("dims", "nums_train"):
-        check_sequence(config[name], name)
-    for dim in config.dims:
-        check_whole(dim, "dims", 2)
-    for n in config.nums_train:
-        check_whole(n, "nums_train", 1)
     validate_members(study_members(config))
 
 
@@ -140,7 +136,8 @@ def _rows(
     return table.assign(method=f"{method}_{THEORY}")
 
 
-def prepare(config: ConfigDict, report: Report = no_report) -> Study:
+@accepts_builder
+def prepare(config: SampleComplexityConfig, report: Report = no_report) -> Study:
     """Checks the config and prepares one training run per dimension and number of samples.
 
     Raises:

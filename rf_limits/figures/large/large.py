@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from rf_limits.experiments.large.configs import METHODS
 from rf_limits.experiments.large.large import final_fits
 from rf_limits.experiments.large.theory import THEORY
-from rf_limits.experiments.large.validation import METHODS
 from rf_limits.figures.curves import as_floats, limit_heights, log_axes, spread_line
 from rf_limits.figures.legends import shared_legend
 from rf_limits.figures.samples.theory_line import LARGEST_RISK, theory_line

@@ -26,6 +26,7 @@ from rf_limits.learning.optimizers import parse_optimizer
 from rf_limits.learning.training import Cell, Trainer
 from rf_limits.models import ScaledOutput, init_params, make_network, moved
 from rf_limits.runs.store import plain
+from tests.experiments.conftest import changed
 from tests.rounding import LIBRARY, rounding
 
 
@@ -240,10 +241,8 @@ REFUSED = {
 def test_refusals(name, field, value):
     module = globals()[name]
     config = getattr(configs, f"{name}_config")()
-    with config.unlocked():
-        config.update_from_flattened_dict({field: value})
     with pytest.raises(RequirementError) as caught:
-        module.validate(config)
+        module.validate(changed(config, {field: value}))
     assert "\n" not in str(caught.value)
     last = field.rsplit(".", maxsplit=1)[-1]
     assert last in str(caught.value).split(" must ")[0]

@@ -15,6 +15,7 @@ from rf_limits.experiments.tables import short_number
 from rf_limits.figures.power import coupling as coupling_figures
 from rf_limits.figures.power import polynomials as polynomial_figures
 from rf_limits.runs.store import plain
+from tests.experiments.conftest import changed
 from tests.keeping import run_in_pieces
 from tests.rounding import rounding
 from tests.variants import kept
@@ -168,8 +169,7 @@ def test_mean_risks_of_features_stay_below_the_estimate(learned):
 
 def test_the_largest_coefficient_sets_the_norm():
     config = small_polynomials("harmonic_2")
-    with config.unlocked():
-        config.largest_coefficient = 2.0
+    config.largest_coefficient = 2.0
     (member, *_) = polynomials.study_members(config)
     # Re (z_1 + i z_2)^2 = z_1^2 - z_2^2 has norm 2: its largest coefficient at norm 1 is 1/2
     assert member.config.problem.norm == pytest.approx(4.0)
@@ -266,6 +266,5 @@ def test_a_single_width_has_no_exponent_in_words(coupled):
 )
 def test_studies_refuse(config, study, field, value, message):
     config = config()
-    config.update_from_flattened_dict({field: value})
     with pytest.raises(RequirementError, match=message):
-        study.validate(config)
+        study.validate(changed(config, {field: value}))

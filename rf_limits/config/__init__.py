@@ -1,0 +1,17 @@
+"""Configs as frozen dataclasses whose fields say their types, ranges and meaning; builders."""
+
+from rf_limits.config.base import Config, flat, option, section, short_names, with_default
+from rf_limits.config.builder import Builder, accepts_builder, builder_of, frozen
+
+__all__ = [
+    "Builder",
+    "Config",
+    "accepts_builder",
+    "builder_of",
+    "flat",
+    "frozen",
+    "option",
+    "section",
+    "short_names",
+    "with_default",
+]

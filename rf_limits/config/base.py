@@ -1,0 +1,234 @@
+"""Frozen configs: dataclasses that check every field when they are made.
+
+A config has sections, which are configs too. Fields are named with dots: ``"problem.dim"``.
+"""
+
+import dataclasses
+import functools
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
+
+import pydantic
+
+from rf_limits.config.kinds import checked, values_of
+from rf_limits.errors import RequirementError, did_you_mean
+
+C = TypeVar("C", bound="Config")
+
+
+def option(default: Any, meaning: str, unit: str = "") -> Any:
+    """Declares a field of a config.
+
+    Args:
+      default: its value where none is given.
+      meaning: one line for ``--help``, the documents and the report.
+      unit: of its numbers.
+    """
+    return dataclasses.field(default=default, metadata={"meaning": meaning, "unit": unit})
+
+
+def section(kind: type["Config"], /, **values: Any) -> Any:
+    """Declares a field that is a config itself.
+
+    Args:
+      kind: class of the section.
+      **values: defaults in which this one differs from its class.
+    """
+    return dataclasses.field(default_factory=functools.partial(kind, **values))
+
+
+def with_default(cls: type["Config"], name: str, default: Any) -> Any:
+    """Declares a field of a class again, for a class that extends it, with another default."""
+    fields = {one.name: one for one in dataclasses.fields(cls)}
+    return dataclasses.field(default=default, metadata=fields[name].metadata)
+
+
+class UnknownFieldError(RequirementError, AttributeError):
+    """There is no field of that name."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """A field of a config that is no section.
+
+    Attributes:
+      name: with dots.
+      kind: its type, an annotation (:mod:`rf_limits.config.kinds`).
+      value: that it has.
+      meaning: one line.
+      unit: of its numbers.
+    """
+
+    name: str
+    kind: Any
+    value: Any
+    meaning: str
+    unit: str
+
+    @property
+    def values(self) -> str:
+        """The values that it may have, in words."""
+        return values_of(self.kind)
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """A config whose fields are checked: what it is made with, and what :meth:`replace` puts in.
+
+    A subclass is a frozen dataclass whose fields are declared by :func:`option` and
+    :func:`section`. What concerns several fields is checked where the config is used.
+
+    Attributes:
+      path: dotted name of the section; empty for a whole config.
+
+    Raises:
+      RequirementError: a value that its field cannot have.
+    """
+
+    path: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        """Checks the type and the range of every field."""
+        for name in kinds_of(type(self)):
+            object.__setattr__(self, name, checked_field(type(self), name, getattr(self, name)))
+
+    @classmethod
+    def dotted(cls, name: str) -> str:
+        """The name of one of its fields as users write it."""
+        return f"{cls.path}.{name}" if cls.path else name
+
+    def options(self) -> Iterator[Field]:
+        """Yields every field, those of sections in their place."""
+        for one in dataclasses.fields(self):
+            kind, value = kinds_of(type(self))[one.name], getattr(self, one.name)
+            if isinstance(value, Config):
+                yield from value.options()
+            else:
+                meaning, unit = one.metadata["meaning"], one.metadata["unit"]
+                yield Field(self.dotted(one.name), kind, value, meaning, unit)
+
+    def replace(self: C, values: Mapping[str, Any]) -> C:
+        """Returns the config with other values, by dotted name.
+
+        Raises:
+          RequirementError: there is no such field, or it cannot have that value.
+        """
+        changed: dict[str, Any] = {}
+        for name, value in values.items():
+            first, _, rest = name.partition(".")
+            inner = changed.get(first, getattr(self, first, None))
+            if rest and isinstance(inner, Config):
+                new = inner.replace({rest: value})
+            elif rest or first not in kinds_of(type(self)):
+                raise unknown_field(type(self), name)
+            else:
+                new = value
+            changed[first] = checked_field(type(self), first, new)
+        return dataclasses.replace(self, **changed)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the values as JSON holds them: sections are dictionaries, tuples are lists."""
+        return {name: _to_json(getattr(self, name)) for name in kinds_of(type(self))}
+
+    @classmethod
+    def from_json(cls: type[C], values: Mapping[str, Any]) -> C:
+        """Makes a config from what :meth:`to_json` returned.
+
+        Raises:
+          RequirementError: a field is missing, unknown or has a value that it cannot have.
+        """
+        kinds, made = kinds_of(cls), {}
+        for name in values:
+            if name not in kinds:
+                raise unknown_field(cls, name)
+        for name, kind in kinds.items():
+            if name not in values:
+                raise RequirementError(f"{cls.dotted(name)} must be a field, but there is none.")
+            value = values[name]
+            nested = is_section(kind) and isinstance(value, Mapping)
+            made[name] = kind.from_json(value) if nested else checked_field(cls, name, value)
+        return cls(**made)
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, Config):
+        return value.to_json()
+    return [_to_json(one) for one in value] if isinstance(value, tuple) else value
+
+
+def is_section(kind: Any) -> bool:
+    """Whether a field's type is that of a section."""
+    return isinstance(kind, type) and issubclass(kind, Config)
+
+
+_KINDS: dict[type, dict[str, Any]] = {}
+_ADAPTERS: dict[tuple[type, str], pydantic.TypeAdapter] = {}
+
+
+def kinds_of(cls: type[Config]) -> dict[str, Any]:
+    """Types of the fields of a config class, by name, in their order."""
+    if cls not in _KINDS:
+        hints = typing.get_type_hints(cls, include_extras=True)
+        _KINDS[cls] = {one.name: hints[one.name] for one in dataclasses.fields(cls)}
+    return _KINDS[cls]
+
+
+def _adapter(cls: type[Config], name: str) -> pydantic.TypeAdapter:
+    if (cls, name) not in _ADAPTERS:
+        _ADAPTERS[cls, name] = pydantic.TypeAdapter(kinds_of(cls)[name])
+    return _ADAPTERS[cls, name]
+
+
+def checked_field(cls: type[Config], name: str, value: Any) -> Any:
+    """Returns a value as a field of a config has it.
+
+    Raises:
+      RequirementError: there is no such field, or it cannot have that value.
+    """
+    if name not in kinds_of(cls):
+        raise unknown_field(cls, name)
+    kind, field = kinds_of(cls)[name], cls.dotted(name)
+    if is_section(kind):
+        if not isinstance(value, kind):
+            raise RequirementError(f"{field} must be a section of fields, but received {value!r}.")
+        return value
+    return checked(kind, _adapter(cls, name), value, field)
+
+
+def unknown_field(cls: type[Config], name: str, form: str = "{}") -> UnknownFieldError:
+    """The error for a name that is no field.
+
+    Args:
+      cls: config or section.
+      name: below it.
+      form: how a field is shown, such as ``"--config.{}"``.
+    """
+    known = [*(one.name for one in cls().options()), *(cls.dotted(n) for n in kinds_of(cls))]
+    field = cls.dotted(name)
+    hint = did_you_mean(field, known, form)
+    shown = form.format(field)
+    return UnknownFieldError(
+        f"{shown} must be a field of the config, but there is none of that name.{hint}"
+    )
+
+
+def flat(values: Config | Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Values by dotted name of all fields of a config, or of the same as plain dictionaries."""
+    held = vars(values) if isinstance(values, Config) else values
+    found: dict[str, Any] = {}
+    for name, value in held.items():
+        nested = isinstance(value, (Config, Mapping))
+        found |= flat(value, f"{prefix}{name}.") if nested else {f"{prefix}{name}": value}
+    return found
+
+
+def short_names(names: Sequence[str]) -> dict[str, str]:
+    """The shortest endings of dotted names that tell them apart."""
+    found = {}
+    for name in names:
+        steps = name.split(".")
+        endings = (".".join(steps[-k:]) for k in range(1, len(steps) + 1))
+        clear = (e for e in endings if sum(f".{n}".endswith(f".{e}") for n in names) == 1)
+        found[name] = next(clear, name)
+    return found

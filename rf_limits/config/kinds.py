@@ -1,0 +1,204 @@
+"""The types of fields: which values they take, and the words in which an error asks for one.
+
+A type is an annotation: a type of Python, in ``Annotated`` with bounds of ``annotated_types`` and
+checks of pydantic. pydantic decides whether a value is of the type, :func:`requirement` says it.
+"""
+
+import ast
+import contextlib
+import dataclasses
+import types
+from collections.abc import Collection, Iterator
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+
+import annotated_types
+import numpy as np
+import pydantic
+
+from rf_limits.errors import RequirementError, did_you_mean
+from rf_limits.problem.seeds import MOST
+
+MOST_SEEDS = 10_000
+"""Most draws where they are made one after the other."""
+MOST_DEGREES = 100
+"""Largest degree by which risks are told apart: compiling takes a second for each ten."""
+_TUPLE = 'be a non-empty tuple, as in "(32, 128)"'
+_LONGEST = 200  # characters of a value in an error line
+
+
+@dataclasses.dataclass(frozen=True)
+class Words:
+    """The words for a type, in place of those that follow from its parts."""
+
+    text: str
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class OneOf:
+    """A check that a text is one of some names, which may be the keys of a table that grows."""
+
+    names: Collection[str]
+
+    def __call__(self, value: str) -> str:
+        """Returns the name.
+
+        Raises:
+          ValueError: it is none of them.
+        """
+        if value not in self.names:
+            raise ValueError(value)
+        return value
+
+
+def among(names: Collection[str]) -> pydantic.AfterValidator:
+    """Returns what is said of a type in ``Annotated``: its values are among these names."""
+    return pydantic.AfterValidator(OneOf(names))
+
+
+def _distinct(values: tuple) -> tuple:
+    if len(set(values)) < len(values):
+        raise ValueError("hold each value once")
+    return values
+
+
+Entry = TypeVar("Entry")
+Whole = Annotated[int, annotated_types.Ge(1)]
+Sized = Annotated[int, annotated_types.Ge(2)]
+NotNegative = Annotated[int, annotated_types.Ge(0)]
+Seeds = Annotated[int, annotated_types.Interval(ge=1, le=MOST_SEEDS)]
+Seed = Annotated[
+    int, annotated_types.Interval(ge=0, le=MOST), Words("be a whole number from 0 to 2^63 - 1")
+]
+Degree = Annotated[int, annotated_types.Interval(ge=0, le=MOST_DEGREES)]
+Number = Annotated[float, pydantic.AllowInfNan(False)]
+Positive = Annotated[float, pydantic.AllowInfNan(False), annotated_types.Gt(0)]
+NonNegative = Annotated[float, pydantic.AllowInfNan(False), annotated_types.Ge(0)]
+Several = Annotated[
+    tuple[Entry, ...], annotated_types.MinLen(1), pydantic.AfterValidator(_distinct)
+]
+"""A tuple with one entry or more, each only once."""
+
+
+def _parts(kind: Any) -> tuple[Any, list[Any]]:
+    """A type without ``Annotated``, and what was said of it there."""
+    if get_origin(kind) is not Annotated:
+        return kind, []
+    base, *rest = get_args(kind)
+    return base, [part for one in rest for part in (one if _is_group(one) else (one,))]
+
+
+def _is_group(one: Any) -> bool:
+    return isinstance(one, annotated_types.GroupedMetadata)
+
+
+def _alternatives(base: Any) -> tuple[Any, ...]:
+    """The types of a union; of any other type only that."""
+    return get_args(base) if get_origin(base) in (Union, types.UnionType) else (base,)
+
+
+def _names(kind: Any) -> Collection[str]:
+    """The names that a type consists of; none of a type that does not."""
+    base, rest = _parts(kind)
+    if get_origin(base) is Literal:
+        return get_args(base)
+    checks = (getattr(one, "func", None) for one in rest)
+    return next((one.names for one in checks if isinstance(one, OneOf)), ())
+
+
+def _bounds(rest: list[Any], noun: str) -> str:
+    least = next((one.ge for one in rest if isinstance(one, annotated_types.Ge)), None)
+    above = next((one.gt for one in rest if isinstance(one, annotated_types.Gt)), None)
+    most = next((one.le for one in rest if isinstance(one, annotated_types.Le)), None)
+    if least is not None and most is not None:
+        return f"be {noun} from {least:g} to {most:g}"
+    joined = " and" if noun == "finite" else " of"
+    if least is not None:
+        return f"be {noun}{joined} at least {least:g}"
+    return f"be {noun}{joined} above {above:g}" if above is not None else f"be {noun}"
+
+
+def requirement(kind: Any) -> str:
+    """Returns the words that ask for a value of a type, phrased to follow "must"."""
+    base, rest = _parts(kind)
+    words = next((one.text for one in rest if isinstance(one, Words)), None)
+    if words is not None:
+        return words
+    if _names(kind):
+        return f"be one of {', '.join(sorted(_names(kind)))}"
+    several = _alternatives(base)
+    if len(several) > 1:
+        others = [requirement(one).removeprefix("be ") for one in several if one is not type(None)]
+        return "be " + " or ".join((["None"] if type(None) in several else []) + others)
+    if base is bool:
+        return "be True or False"
+    if base is int:
+        return _bounds(rest, "a whole number")
+    if base is float:
+        return _bounds(rest, "finite")
+    if get_origin(base) is tuple:
+        return _TUPLE if rest else _TUPLE.replace("a non-empty", "a")
+    return "be text"
+
+
+def values_of(kind: Any) -> str:
+    """Returns the values of a type in words: "a tuple with one or more of: a whole number"."""
+    base, rest = _parts(kind)
+    if get_origin(base) is tuple and not any(isinstance(one, Words) for one in rest):
+        number = "one or more" if rest else "any number"
+        return f"a tuple with {number} of: {values_of(get_args(base)[0])}"
+    return requirement(kind).removeprefix("be ")
+
+
+def _plain(value: Any) -> Any:
+    """The value with tuples for lists, numbers of Python for those of NumPy, and 0.0 for -0.0."""
+    if isinstance(value, (list, tuple)):
+        return tuple(_plain(one) for one in value)
+    value = value.item() if isinstance(value, np.generic) else value
+    return value + 0.0 if isinstance(value, float) else value
+
+
+def checked(kind: Any, adapter: pydantic.TypeAdapter, value: Any, field: str) -> Any:
+    """Returns a value as its field has it: of its type, with tuples for lists.
+
+    Args:
+      kind: the field's type.
+      adapter: pydantic's, for the type.
+      value: what was assigned.
+      field: dotted name, for errors.
+
+    Raises:
+      RequirementError: the value is not of the type.
+    """
+    try:
+        return adapter.validate_python(_plain(value), strict=True)
+    except pydantic.ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        cause = problem.get("ctx", {}).get("error")
+        if isinstance(cause, RequirementError):  # of a check that names the field itself
+            raise cause from error
+        entry = bool(problem["loc"]) and isinstance(problem["loc"][0], int)
+        received = problem["input"] if entry else value
+        kind = get_args(_parts(kind)[0])[0] if entry else kind
+        words = str(cause) if str(cause).startswith("hold ") else requirement(kind)
+        names = _names(kind)
+        hint = did_you_mean(str(received), sorted(names), "{!r}", cutoff=0.6) if names else ""
+        raise RequirementError(
+            f"{field} must {words}, but received {shown(received)}.{hint}"
+        ) from None
+
+
+def shown(value: Any) -> str:
+    """The value as an error line holds it: as Python writes it, but cut off where it is long."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 50]}..."
+
+
+def readings(text: str) -> Iterator[Any]:
+    """Yields what a text on the command line may stand for: a literal of Python, or itself."""
+    lower = text.strip().lower()
+    if lower in ("true", "false"):
+        yield lower == "true"
+    else:
+        with contextlib.suppress(SyntaxError, ValueError, MemoryError, RecursionError):
+            yield ast.literal_eval(text.strip())
+    yield text

@@ -1,0 +1,58 @@
+"""The field reference of the documents: every field of every config, from its definition.
+
+``python -m rf_limits.runs.field_reference > docs/fields.md`` writes it again.
+"""
+
+from collections.abc import Iterable
+
+from rf_limits.config.base import Config, Field
+from rf_limits.experiments.config import TrainingConfig
+from rf_limits.runs.run import EXPERIMENTS, config_class
+
+_INTRODUCTION = """# Fields of configs
+
+Made from the definitions of the fields by `python -m rf_limits.runs.field_reference`. A field is
+assigned in a config file (`config.problem.dim = 15`), in Python, or on the command line
+(`--config.problem.dim=15`); `--help` beside `--config=FILE` prints the fields of that file with the
+values that they have there. Text on the command line is read as the field's type asks: `None`,
+`True`, `"(32, 128)"`. Of several values for one field the last counts."""
+_ABSENT = object()
+_HEAD = "| field | values | default | meaning |\n|---|---|---|---|"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|").replace("*", "\\*")
+
+
+def _row(field: Field) -> str:
+    unit = f" ({field.unit})" if field.unit else ""
+    values, meaning = _escaped(field.values), _escaped(field.meaning + unit)
+    return f"| `{field.name}` | {values} | `{field.value!r}` | {meaning} |"
+
+
+def _section(name: str, meaning: str, fields: Iterable[Field]) -> str:
+    return "\n".join([f"## {name}", "", meaning, "", _HEAD, *map(_row, fields)])
+
+
+def _first_line(kind: type[Config]) -> str:
+    return (kind.__doc__ or "").strip().splitlines()[0]
+
+
+def reference() -> str:
+    """Returns the page, in Markdown."""
+    training = list(TrainingConfig().options())
+    parts = [_INTRODUCTION]
+    for name in EXPERIMENTS:
+        kind = config_class(name)
+        fields = [one for one in kind().options() if one.name != "experiment"]
+        meaning = _first_line(kind)
+        if issubclass(kind, TrainingConfig) and kind is not TrainingConfig:
+            known = {one.name: one.value for one in training}
+            fields = [one for one in fields if known.get(one.name, _ABSENT) != one.value]
+            meaning += " Fields of its own, and those of training with another default:"
+        parts.append(_section(name, meaning, fields))
+    return "\n\n".join(parts) + "\n"
+
+
+if __name__ == "__main__":
+    print(reference(), end="")
