@@ -20,6 +20,7 @@ from rf_limits.experiments.predictors import Inputs, KeepTrained, Predictor, Pre
 from rf_limits.experiments.result import Result, no_report
 from rf_limits.experiments.tables import overview
 from rf_limits.experiments.training import prepare, remarks
+from rf_limits.methods import NETWORK
 from rf_limits.models import Params
 from rf_limits.problem import Dataset
 from rf_limits.runs.progress import progress
@@ -63,7 +64,7 @@ class TrainingResult(Result):
 
     def params(
         self,
-        method: str = "network",
+        method: str = NETWORK.key,
         *,
         width: int | None = None,
         lazy_scale: float | None = None,
@@ -72,7 +73,7 @@ class TrainingResult(Result):
         """Flax parameters of one network, float64.
 
         Args:
-          method: ``"network"``, ``"linearized"`` or ``"rf_descent"``.
+          method: one that is trained by steps.
           width: N; may be left out if there is one.
           lazy_scale: alpha; may be left out if there is one.
           seed: which draw.
@@ -87,7 +88,7 @@ class TrainingResult(Result):
 
     def predictor(
         self,
-        method: str = "network",
+        method: str = NETWORK.key,
         *,
         width: int | None = None,
         lazy_scale: float | None = None,
@@ -109,7 +110,7 @@ class TrainingResult(Result):
     def predict(
         self,
         x: Inputs,
-        method: str = "network",
+        method: str = NETWORK.key,
         *,
         width: int | None = None,
         lazy_scale: float | None = None,

@@ -139,7 +139,7 @@ def test_a_refused_fit_predicts_nothing(config):
 def test_a_result_does_not_follow_its_config(result, config):
     before = result.predict(np.ones((1, 3)), "nngp")
     kept, config.predictors.ridge = config.predictors.ridge, 100.0
-    result.predictors._kernel_fits.clear()
+    result.predictors._problems.clear()
     after = result.predict(np.ones((1, 3)), "nngp")
     config.predictors.ridge = kept
     np.testing.assert_array_equal(before, after)

@@ -30,7 +30,7 @@ def _ensembles(bench: Bench) -> list[Ensemble]:
 
 def _prepared(of: Ensemble) -> tuple[Trainer, Cell]:
     run = of.prepared().widths[0]
-    return run.trainer(), run.cells()[0]
+    return run.trainer(), run.ensemble.cells()[0]
 
 
 def _ours(trainer: Trainer, cells: Cell, at_once: int | None) -> Work:

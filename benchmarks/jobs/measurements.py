@@ -3,7 +3,7 @@
 from benchmarks.jobs.ensemble import STANDARD, Ensemble
 from benchmarks.rows import Row, hand_over
 from benchmarks.timing import Times, in_turn
-from rf_limits.experiments.watch import Trained
+from rf_limits.methods import LINEARIZED, NETWORK
 
 POINTS, CHUNK = 50, 400
 EVERYTHING = {
@@ -20,17 +20,16 @@ DEFAULT = {"predictors.methods": ("network",)}
 def measured(of: Ensemble = STANDARD, **fields) -> Times:
     """Times of ``train``, :data:`CHUNK` steps of all networks, and of ``measure``, once."""
     run = of.prepared(**fields).widths[0]
-    (cells, which), trainer, watcher = run.cells(), run.trainer(), run.watcher()
-    known = watcher.known(run.setting, run.limits())
+    (cells, which), trainer = run.ensemble.cells(), run.trainer()
+    measure_all, data = run.measurements(), run.seed_data()
     change = trainer.advance(trainer.start(cells), cells, 10).change
-    start = run.start() if run.closed_form else None
 
     def measure():
-        linear = None
-        if "linearized" in run.methods:
-            linear = run.closed_form_change(start, cells, which, 10)
+        changes = {NETWORK.key: change}
+        if LINEARIZED in run.trained:
+            changes[LINEARIZED.key] = run.closed_form.change(cells, which, 10)
         rounding = trainer.rounding_error(trainer.start(cells), cells)
-        return watcher(Trained(change, linear), cells, known, which, 10.0), rounding
+        return measure_all(changes, cells, data, which, 10.0), rounding
 
     return in_turn(
         train=lambda: trainer.advance(trainer.start(cells), cells, CHUNK).change, measure=measure

@@ -17,7 +17,7 @@ STEPS, RATE = 200, 1e-3
 def ours(mode: str) -> Work:
     """The package's trainer."""
     run = STANDARD.prepared(**{"training.ensemble": mode}).widths[0]
-    (cells, _), trainer = run.cells(), run.trainer()
+    (cells, _), trainer = run.ensemble.cells(), run.trainer()
     return lambda: trainer.advance(trainer.start(cells), cells, STEPS).change
 
 

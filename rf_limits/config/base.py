@@ -21,11 +21,14 @@ def option(default: Any, meaning: str, unit: str = "") -> Any:
     """Declares a field of a config.
 
     Args:
-      default: its value where none is given.
+      default: its value where none is given, or a function that returns it.
       meaning: one line for ``--help``, the documents and the report.
       unit: of its numbers.
     """
-    return dataclasses.field(default=default, metadata={"meaning": meaning, "unit": unit})
+    metadata = {"meaning": meaning, "unit": unit}
+    if callable(default):
+        return dataclasses.field(default_factory=default, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 def section(kind: type["Config"], /, **values: Any) -> Any:

@@ -8,7 +8,7 @@ import ast
 import contextlib
 import dataclasses
 import types
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import annotated_types
@@ -37,7 +37,12 @@ class Words:
 class OneOf:
     """A check that a text is one of some names, which may be the keys of a table that grows."""
 
-    names: Collection[str]
+    given: Collection[str] | Callable[[], Collection[str]]
+
+    @property
+    def names(self) -> Collection[str]:
+        """The names that there are now."""
+        return self.given() if callable(self.given) else self.given
 
     def __call__(self, value: str) -> str:
         """Returns the name.
@@ -50,8 +55,12 @@ class OneOf:
         return value
 
 
-def among(names: Collection[str]) -> pydantic.AfterValidator:
-    """Returns what is said of a type in ``Annotated``: its values are among these names."""
+def among(names: Collection[str] | Callable[[], Collection[str]]) -> pydantic.AfterValidator:
+    """Returns what is said of a type in ``Annotated``: its values are among these names.
+
+    Args:
+      names: or a function that looks them up when a value is checked.
+    """
     return pydantic.AfterValidator(OneOf(names))
 
 

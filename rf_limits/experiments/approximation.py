@@ -29,6 +29,7 @@ from rf_limits.experiments.memory import check_array_memory, check_gram_memory
 from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.seeds import over_seeds, words_of_seeds
 from rf_limits.experiments.tables import short_number
+from rf_limits.methods import LAZY_LIMIT, RANDOM_FEATURES, TANGENT_FEATURES, entry_of, keys_of
 from rf_limits.theory.best_features import (
     BestRisk,
     best_risks,
@@ -40,7 +41,7 @@ from rf_limits.theory.expectations import gaussian_gram
 from rf_limits.theory.fourier_moments import fourier_gram, fourier_relu_correlations
 from rf_limits.theory.lazy_limit import lazy_limit
 
-METHODS = ("random_features", "tangent_features", "lazy_limit")
+METHODS = keys_of((RANDOM_FEATURES, TANGENT_FEATURES, LAZY_LIMIT))
 FEATURES = ("relu", "erf", "fourier")
 WEIGHTS = ("gaussian", "sphere")
 # compiled once per shape, not once per draw
@@ -99,7 +100,7 @@ def validate(config: ApproximationConfig) -> None:
     check(good, "features.scale", requirement, config.features.scale)
     check_gram_memory(max(config.widths), "widths")
     check_array_memory(max(config.widths) * max(config.dims), "dims", tuple(config.dims))
-    if "tangent_features" in config.methods:
+    if TANGENT_FEATURES.key in config.methods:
         check_gram_memory(config.max_tangent_features, "max_tangent_features")
 
 
@@ -131,7 +132,7 @@ def trial(config: ApproximationConfig) -> tuple[ApproximationConfig, float]:
 def _cost(config: ApproximationConfig) -> float:
     random = config.seeds * max(config.widths) ** 2.5
     tangent = config.tangent_seeds * config.max_tangent_features**2.5
-    kinds = {"random_features": random, "tangent_features": tangent}
+    kinds = {RANDOM_FEATURES.key: random, TANGENT_FEATURES.key: tangent}
     known = [kinds[method] for method in config.methods if method in kinds]
     return len(config.dims) * max(sum(known), 1.0)
 
@@ -158,7 +159,7 @@ class Approximation:
                 f"d-{dim}.seed-{seed}", lambda d=dim, s=seed: pd.DataFrame(self._measured(d, s))
             )
             rows += measured.to_dict("records")
-        if "lazy_limit" in config.methods:
+        if LAZY_LIMIT.key in config.methods:
             report("lazy limit", 1.0)
             for dim in config.dims:
                 rows += self._limit(dim)
@@ -172,14 +173,14 @@ class Approximation:
         config = self.config
         direction = jnp.eye(1, dim)[0]
         rows = []
-        if "random_features" in config.methods and seed < config.seeds:
+        if RANDOM_FEATURES.key in config.methods and seed < config.seeds:
             widths = sorted(config.widths)
             gram, products = self._random(dim, seed, widths[-1], direction)
             for width, best in zip(
                 widths, best_risks(gram, products, 0.5, widths, config.ridge), strict=True
             ):
-                rows.append(_row("random_features", dim, width, seed, best))
-        if "tangent_features" in config.methods and seed < config.tangent_seeds:
+                rows.append(_row(RANDOM_FEATURES.key, dim, width, seed, best))
+        if TANGENT_FEATURES.key in config.methods and seed < config.tangent_seeds:
             largest = config.max_tangent_features // dim
             widths = sorted({w for w in config.widths if w < largest} | ({largest} - {0}))
             if widths:
@@ -190,7 +191,7 @@ class Approximation:
                 for width, best in zip(
                     widths, best_risks(gram, products, 0.5, sizes, config.ridge), strict=True
                 ):
-                    rows.append(_row("tangent_features", dim, width, seed, best))
+                    rows.append(_row(TANGENT_FEATURES.key, dim, width, seed, best))
         return rows
 
     def _weights(self, dim: int, seed: int, width: int):
@@ -223,12 +224,12 @@ class Approximation:
         """The bound on a fine grid of feature counts, as far as the features go."""
         config = self.config
         most = max(config.widths)
-        if "tangent_features" in config.methods:
+        if TANGENT_FEATURES.key in config.methods:
             most = max(most, config.max_tangent_features)
         counts = np.unique(np.round(np.geomspace(1, most, _LIMIT_POINTS)).astype(int))
         risks = np.asarray(lazy_limit(counts, dim), dtype=float)
         return [
-            {"method": "lazy_limit", "dim": dim, "num_features": int(p), "risk": float(r)}
+            {"method": LAZY_LIMIT.key, "dim": dim, "num_features": int(p), "risk": float(r)}
             for p, r in zip(counts, risks, strict=True)
         ]
 
@@ -249,7 +250,7 @@ def _row(method: str, dim: int, width: int, seed: int, best: BestRisk) -> dict[s
 
 def means(metrics: pd.DataFrame) -> pd.DataFrame:
     """Mean risk over seeds by method, dimension and number of features, with the bound beside."""
-    measured = metrics[metrics["method"] != "lazy_limit"]
+    measured = metrics[metrics["method"] != LAZY_LIMIT.key]
     keys = ["method", "dim", "width", "num_features"]
     groups = over_seeds(measured, keys)["risk"]
     columns = {"mean": groups.mean(skipna=False), "std": groups.std(skipna=False)}
@@ -270,10 +271,9 @@ def summary(result: Result) -> dict[str, Any]:
 
 def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]]]:
     """Title, columns and cells of the table a run prints."""
-    names = {"random_features": "RF", "tangent_features": "NT"}
     rows = [
         [
-            names[row.method],
+            entry_of(row.method).short,
             str(row.dim),
             str(row.width),
             str(row.num_features),

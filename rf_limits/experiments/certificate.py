@@ -23,6 +23,7 @@ from rf_limits.experiments.limits import (
 )
 from rf_limits.experiments.seeds import over_seeds
 from rf_limits.measure.bounded_mean import holm, mean_p_value, runs_needed, runs_planned
+from rf_limits.methods import NETWORK
 from rf_limits.theory.lazy_limit import lazy_limit
 
 LEVEL = 1e-3
@@ -119,7 +120,7 @@ def certificates(final: pd.DataFrame, labels: Sequence[str] = ()) -> list[Certif
       labels: columns that tell cells apart beside width and lazy scale.
     """
     keys = [*labels, "width", "lazy_scale"]
-    networks = final[final["method"] == "network"]
+    networks = NETWORK.rows(final)
     found, bounds = [], []
     for key, group in over_seeds(networks, keys, dropna=False):
         cell = {k: None if pd.isna(v) else v for k, v in zip(keys, key, strict=True)}
@@ -147,13 +148,13 @@ def seeds_for_half(config: TrainingConfig) -> dict[str, list[tuple[float | int, 
     """
     model, problem = config.model, config.problem
     widths = sorted(model.widths)
-    if not has_lazy_limit(config) or "network" not in config.predictors.methods:
+    if not has_lazy_limit(config) or NETWORK.key not in config.predictors.methods:
         return {}
     # of shared data exact risks are needed, which are known for sure for relu
     exact = config.measure.exact and model.activation == "relu"
     rows = pd.DataFrame(
         {
-            "method": "network",
+            "method": NETWORK.key,
             "width": widths,
             "parameters": [width * (problem.dim + 1 + int(model.bias)) for width in widths],
             "step": config.training.steps,

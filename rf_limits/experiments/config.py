@@ -4,6 +4,7 @@ The field names are the user interface: ``--config.problem.dim=15``.
 """
 
 import dataclasses
+from collections.abc import Collection
 from typing import Annotated, Any, ClassVar, Literal
 
 import annotated_types
@@ -23,7 +24,6 @@ from rf_limits.config.kinds import (
     Words,
     among,
 )
-from rf_limits.experiments.defaults import METHODS, OPTIONAL_METHODS
 from rf_limits.learning.ensemble import ENSEMBLES
 from rf_limits.learning.optimizers import parse_optimizer
 from rf_limits.learning.step_size import AUTOMATIC
@@ -144,13 +144,26 @@ class StepFields(Config):
     )
 
 
+def _methods() -> Collection[str]:
+    """The table of methods, which is made above configs."""
+    from rf_limits.methods import METHODS
+
+    return METHODS
+
+
+def _default_methods() -> tuple[str, ...]:
+    from rf_limits.methods import METHODS, keys_of
+
+    return keys_of(METHODS.default())
+
+
 @dataclasses.dataclass(frozen=True)
 class PredictorFields(Config):
     """What is put beside the networks."""
 
     path: ClassVar[str] = "predictors"
-    methods: Several[Annotated[str, among((*METHODS, *OPTIONAL_METHODS))]] = option(
-        METHODS, "methods to compare"
+    methods: Several[Annotated[str, among(_methods)]] = option(
+        _default_methods, "methods to compare"
     )
     ridge: NonNegative = option(
         0.0, "added to the diagonal of kernels; penalty on squared weights of features"

@@ -5,8 +5,9 @@ compiled call; each run measures its own, keeps its own state and can go on by i
 """
 
 import dataclasses
+import functools
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -18,9 +19,11 @@ from rf_limits.devices.processes import on_host
 from rf_limits.devices.stored import restored, storable
 from rf_limits.experiments.done import Done
 from rf_limits.experiments.keep import Keep, State, Stopped
-from rf_limits.experiments.watch import Trained
+from rf_limits.experiments.progress import Progress
+from rf_limits.experiments.result import Report
 from rf_limits.experiments.width import Row, WidthRun
-from rf_limits.learning.training import Cell, TrainState, log_points
+from rf_limits.learning.training import Cell, Trainer, TrainState, log_points
+from rf_limits.methods import NETWORK, Changes
 
 _FLOW_PIECES = 50
 """Gradient flow starts its integrator again with every chunk: chunks of it have fixed ends."""
@@ -53,10 +56,7 @@ class _Strand:
 
     def __post_init__(self):
         run = self.run
-        self.watcher = run.watcher()
-        self.known = self.watcher.known(run.setting, run.limits())
-        if run.closed_form:
-            self.start = run.start()
+        self.measurements, self.data = run.measurements(), run.seed_data()
 
     @property
     def size(self) -> int:
@@ -70,25 +70,31 @@ class _Strand:
             (0, 0) if self.saved is None else (int(self.saved["measured"]), int(self.saved["step"]))
         )
 
-    def measure(self, trained: Trained, rounding: np.ndarray, step: int) -> Trained:
-        """Adds the rows of a log point, and returns ``trained`` with the linearizations.
+    def measure(
+        self, states: Mapping[Trainer, TrainState], rounding: np.ndarray, step: int
+    ) -> Changes:
+        """Adds the rows of a log point, and returns the changes by method.
 
         Args:
-          trained: changes of this run's networks.
+          states: of this run's networks, by what takes their steps; the network's first.
           rounding: (cells,) share of the next step that is lost to rounding.
           step: taken so far.
         """
         run = self.run
+        closed_form, trainer = None, next(iter(states))
         if run.closed_form:
-            linear = run.closed_form_change(self.start, self.cells, self.which, step)
-            trained = trained._replace(linear_change=linear)
-        values = self.watcher(trained, self.cells, self.known, self.which, float(step))
-        if "network" in values:
-            values["network"]["rounding_error"] = rounding
+            closed_form = functools.partial(run.closed_form.change, self.cells, self.which, step)
+        changes = {
+            method.key: method.change(states[method.trainer(trainer)], closed_form)
+            for method in run.trained
+        }
+        values = self.measurements(changes, self.cells, self.data, self.which, float(step))
+        if NETWORK.key in values:
+            values[NETWORK.key]["rounding_error"] = rounding
         rows = run.measured_rows(values, self.cells, self.which, step)
         self.rows += rows
         self.keep.measured(part_name(run), rows)
-        return trained
+        return changes
 
 
 def _strand(run: WidthRun, keep: Keep) -> _Strand:
@@ -99,20 +105,19 @@ def _strand(run: WidthRun, keep: Keep) -> _Strand:
     else:
         rows = json.loads(saved["rows"].tobytes())
         keep.measured(part_name(run), rows, again=True)
-    return _Strand(run, keep, *run.cells(), rows, saved)
+    return _Strand(run, keep, *run.ensemble.cells(), rows, saved)
 
 
 class _Descent:
     """Runs at the same place, trained together."""
 
-    def __init__(self, strands: Sequence[_Strand], report: Callable[[float], None]):
+    def __init__(self, strands: Sequence[_Strand], report: Report):
         self.strands, self.report = strands, report
         first = strands[0].run
         several = len(strands) > 1
         self.trainer = first.trainer(sum(one.size for one in strands) if several else None)
-        self.features = None
-        if "rf_descent" in first.methods:
-            self.features = dataclasses.replace(self.trainer, trainable="output", linearized=False)
+        others = (method.trainer(self.trainer) for method in first.trained)
+        self.trainers = list(dict.fromkeys((self.trainer, *others)))
         training = first.config.training
         self.points = log_points(training.steps, training.log_points)
         flow = self.trainer.optimizer.is_gradient_flow
@@ -120,29 +125,23 @@ class _Descent:
         self.flow = flow
         self.cells = _joined(strand.cells for strand in strands)
         self.measured, self.step = strands[0].place
-        self.state = self.trainer.start(self.cells)
-        self.rf_state = self.features.start(self.cells) if self.features else None
+        self.states = [trainer.start(self.cells) for trainer in self.trainers]
         if strands[0].saved is not None:
             self._restore()
 
-    @property
-    def _trees(self) -> tuple[TrainState, TrainState | None]:
-        return self.state, self.rf_state
-
     def _restore(self) -> None:
         """Takes up the states that the runs saved."""
-        leaves, structure = jax.tree.flatten(self._trees)
+        leaves, structure = jax.tree.flatten(self.states)
         found = []
         for i, leaf in enumerate(leaves):
             whole = np.concatenate([strand.saved[f"state.{i}"] for strand in self.strands])
             found.append(restored(whole, leaf))
-        self.state, self.rf_state = jax.tree.unflatten(structure, found)
+        self.states = jax.tree.unflatten(structure, found)
 
     def _advance(self, size: int) -> Any:
-        self.state = self.trainer.advance(self.state, self.cells, size)
-        if self.features is not None:
-            self.rf_state = self.features.advance(self.rf_state, self.cells, size)
-        return self._trees
+        pairs = zip(self.trainers, self.states, strict=True)
+        self.states = [trainer.advance(state, self.cells, size) for trainer, state in pairs]
+        return self.states
 
     def run(self) -> None:
         """Trains to the end, measuring at every log point, saving whenever it is due."""
@@ -152,10 +151,10 @@ class _Descent:
             for size in self._chunks(point):
                 self.pace.timed(size, lambda size=size: self._advance(size))
                 self.step += size
-                self.report(done.stepped(size))
+                self.report("", done.stepped(size))
                 self._keep()
             self._measure()
-            self.report(done.measurement())
+            self.report("", done.measurement())
             if self.measured < len(self.points):
                 self._keep()
 
@@ -168,19 +167,17 @@ class _Descent:
         return [end - begin for begin, end in zip([self.step, *left[:-1]], left, strict=False)]
 
     def _measure(self) -> None:
-        rounding = on_host(self.trainer.rounding_error(self.state, self.cells))
-        whole = Trained(
-            self.state.change,
-            self.state.linear_change,
-            None if self.rf_state is None else self.rf_state.change,
-        )
+        rounding = on_host(self.trainer.rounding_error(self.states[0], self.cells))
+        memory = dict.fromkeys(("optimizer", "linear_optimizer", "order"))
+        whole = [state._replace(**memory) for state in self.states]
         for strand, place in self._places():
             mine = whole
             if len(self.strands) > 1:
                 mine = jax.tree.map(lambda leaf, place=place: leaf[place], whole)
-            mine = strand.measure(mine, rounding[place], self.step)
+            states = dict(zip(self.trainers, mine, strict=True))
+            changes = strand.measure(states, rounding[place], self.step)
             if self.measured == len(self.points) - 1:
-                strand.keep.trained(part_name(strand.run), mine)
+                strand.keep.trained(part_name(strand.run), changes)
         self.measured += 1
 
     def _places(self) -> Iterable[tuple[_Strand, slice]]:
@@ -195,7 +192,7 @@ class _Descent:
         due = [strand.keep.due() for strand in self.strands]
         if not any(due):
             return
-        leaves = storable(self._trees)
+        leaves = storable(self.states)
         stopped = None
         for strand, place in self._places():
             state = {"measured": np.asarray(self.measured), "step": np.asarray(self.step)}
@@ -215,15 +212,13 @@ def _joined(trees: Iterable[Any]) -> Any:
     return trees[0] if len(trees) == 1 else jax.tree.map(lambda *a: jnp.concatenate(a), *trees)
 
 
-def descend(
-    runs: Sequence[WidthRun], keeps: Sequence[Keep], report: Callable[[float], None]
-) -> list[list[Row]]:
+def descend(runs: Sequence[WidthRun], keeps: Sequence[Keep], report: Report) -> list[list[Row]]:
     """Fits and trains everything of one width of every run, and measures it.
 
     Args:
       runs: one width of one or more runs; of several, all have the same shapes and trainer.
       keeps: where each keeps its states; a run whose keep has one goes on from there.
-      report: called with the fraction done.
+      report: progress callback.
 
     Returns:
       For each run its rows of the table.
@@ -238,10 +233,7 @@ def descend(
     groups = [[strand for strand in strands if strand.place == place] for place in places]
     if runs[0].mesh is not None:  # one run is as much as its devices hold
         groups = [[strand] for strand in strands]
-    for i, together in enumerate(groups):
-
-        def advance(fraction: float, i: int = i) -> None:
-            report((i + fraction) / len(groups))
-
-        _Descent(together, advance).run()
+    progress = Progress(report, len(groups))
+    for together in groups:
+        _Descent(together, progress.part(1.0)).run()
     return [strand.rows for strand in strands]

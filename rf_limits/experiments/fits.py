@@ -10,6 +10,7 @@ import pandas as pd
 from rf_limits.experiments.seeds import check_told_apart
 from rf_limits.experiments.tables import rounded
 from rf_limits.measure.scaling import exponents_of_means
+from rf_limits.methods import NETWORK
 
 _AT_ZERO = 1e-12  # of a dimensionless measurement, where nothing but rounding is left
 
@@ -80,7 +81,7 @@ def short_interval(row: dict[str, Any] | None, variable: str) -> str:
 
 
 def steps_to_threshold(
-    metrics: pd.DataFrame, threshold: float, labels: Sequence[str], method: str = "network"
+    metrics: pd.DataFrame, threshold: float, labels: Sequence[str], method: str = NETWORK.key
 ) -> pd.DataFrame:
     """First step at which each trained predictor's relative risk is at most ``threshold``.
 

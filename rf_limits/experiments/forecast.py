@@ -19,6 +19,7 @@ from rf_limits.experiments.training import relative_cost
 from rf_limits.experiments.trial import Estimate, estimate_seconds
 from rf_limits.experiments.validation import estimate_bytes
 from rf_limits.learning.training import log_points
+from rf_limits.methods import TANGENT_FEATURES
 
 _SIDE = 1500  # of the matrices whose product is timed
 
@@ -98,7 +99,7 @@ def _gram_sides(config: HardnessConfig | ApproximationConfig) -> list[int]:
     """Rows of the Gram matrices of the experiments of scripts/limits.py."""
     if config.experiment == "hardness":
         return [config.max_features, *config.frontier.widths]
-    tangent = "tangent_features" in config.methods
+    tangent = TANGENT_FEATURES.key in config.methods
     return [*config.widths, *([config.max_tangent_features] if tangent else [])]
 
 

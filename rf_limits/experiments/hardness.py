@@ -44,6 +44,7 @@ from rf_limits.experiments.memory import check_array_memory, check_gram_memory
 from rf_limits.experiments.neuron_bias import TARGET_BIASES, biases_and_limits
 from rf_limits.experiments.neuron_descent import train_neurons
 from rf_limits.experiments.result import Report, Result, no_report
+from rf_limits.methods import LATTICE_FEATURES, LAZY_LIMIT, NETWORK, RANDOM_FEATURES, keys_of
 from rf_limits.theory.best_features import BestRisk
 from rf_limits.theory.hermite import second_moment
 from rf_limits.theory.lazy_limit import features_for_risk
@@ -57,7 +58,7 @@ from rf_limits.theory.wave_correlation import log_rms_wave_correlation, log_wave
 
 __all__ = ["prepare", "printed_table", "remarks", "summary", "validate"]
 
-METHODS = (*MEASURED, "lazy_limit", "magnitude_limit", "frontier", "descent", "wave")
+METHODS = (*MEASURED, LAZY_LIMIT.key, "magnitude_limit", "frontier", "descent", "wave")
 KEYS = ("method", "dim", "target_bias", "seed", "num_features")
 MEASUREMENTS = (
     "bias",
@@ -122,9 +123,7 @@ class HardnessConfig(Config):
     )
     methods: Several[Annotated[str, among(METHODS)]] = option(
         (
-            "lazy_limit",
-            "random_features",
-            "lattice_features",
+            *keys_of((LAZY_LIMIT, RANDOM_FEATURES, LATTICE_FEATURES)),
             "magnitude_limit",
             "frontier",
             "descent",
@@ -233,7 +232,7 @@ class Hardness:
             trained = keep.part("descent", lambda: pd.DataFrame(self._descent_rows(dims, targets)))
             rows += trained.to_dict("records")
         table = self._table(rows)
-        trained = table[table["method"].isin(["neuron", "network"])]
+        trained = table[table["method"].isin(["neuron", NETWORK.key])]
         finite = np.isfinite(trained["risk"].astype("float64"))
         return Result(table, self._choices(), diverged=not bool(finite.all()))
 
@@ -274,12 +273,12 @@ class Hardness:
         return table.astype(types | dict.fromkeys(("method", "target_bias"), "string"))
 
     def _limit_rows(self, dim: int, targets: dict, limits: dict) -> Iterator[Row]:
-        if "lazy_limit" not in self.config.methods:
+        if LAZY_LIMIT.key not in self.config.methods:
             return
         for kind, count in limits.items():
             exact = count is not None and count < _EXACT_INTEGERS
             yield {
-                "method": "lazy_limit",
+                "method": LAZY_LIMIT.key,
                 "dim": dim,
                 "target_bias": kind,
                 "bias": targets[kind, dim],
@@ -383,7 +382,7 @@ class Hardness:
                 for dim, seeds in zip(known, runs, strict=True):
                     for seed, found in enumerate(seeds):
                         yield {
-                            "method": "neuron" if width == 1 else "network",
+                            "method": "neuron" if width == 1 else NETWORK.key,
                             "dim": dim,
                             "target_bias": kind,
                             "bias": targets[kind, dim],

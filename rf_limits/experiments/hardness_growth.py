@@ -7,11 +7,12 @@ from typing import Any
 import pandas as pd
 
 from rf_limits.experiments.seeds import over_seeds
+from rf_limits.methods import LATTICE_FEATURES, LAZY_LIMIT, NETWORK, RANDOM_FEATURES
 from rf_limits.theory.growth_law import GrowthLaw, growth_law
 
 _GROWING = {
-    "lazy_limit": "features needed",
-    "random_features": "features measured (RF)",
+    LAZY_LIMIT.key: "features needed",
+    RANDOM_FEATURES.key: "features measured (RF)",
     "magnitude_limit": "r max|u_i| needed",
     "frontier": "r max|u_i| measured",
 }
@@ -41,10 +42,10 @@ def growth(metrics: pd.DataFrame, law: GrowthLaw | None = None) -> list[dict[str
     """
     features, sizes = "log10_features", "log10_size_times_weight"
     series = [
-        ("lazy_limit", "zero", features),
-        ("lazy_limit", "hardest", features),
-        ("random_features", "zero", features),
-        ("lattice_features", "zero", features),
+        (LAZY_LIMIT.key, "zero", features),
+        (LAZY_LIMIT.key, "hardest", features),
+        (RANDOM_FEATURES.key, "zero", features),
+        (LATTICE_FEATURES.key, "zero", features),
         ("magnitude_limit", "zero", sizes),
         ("rms_magnitude_limit", "zero", sizes),
         ("frontier", "zero", sizes),
@@ -56,7 +57,7 @@ def growth(metrics: pd.DataFrame, law: GrowthLaw | None = None) -> list[dict[str
         if method == "frontier":
             part = part.groupby(["dim", "seed"], as_index=False)[column].min()
         middle = over_seeds(part, "dim")[column].median()
-        own = law if (method, kind) == ("lazy_limit", "zero") else None
+        own = law if (method, kind) == (LAZY_LIMIT.key, "zero") else None
         for (low, start), (high, end) in itertools.pairwise(middle.items()):
             expected = None
             if own is not None:
@@ -82,13 +83,13 @@ def failures(metrics: pd.DataFrame) -> pd.DataFrame:
       Columns target_bias, num_features (neurons), dim, ``starts``, ``steps`` tried, and
       ``log10_needed``: of fixed functions that suffice, by the lazy limit.
     """
-    trained = metrics[metrics["method"] == "network"]
+    trained = NETWORK.rows(metrics)
     keys = ["target_bias", "num_features", "dim"]
     table = over_seeds(trained, keys).agg(
         reached=("reached", "max"), starts=("seed", "size"), steps=("steps", "max")
     )
     table = table[table["reached"] == 0.0].drop(columns="reached").reset_index()
-    limits = metrics[metrics["method"] == "lazy_limit"][["target_bias", "dim", "log10_features"]]
+    limits = LAZY_LIMIT.rows(metrics)[["target_bias", "dim", "log10_features"]]
     limits = limits.rename(columns={"log10_features": "log10_needed"})
     return table.merge(limits, on=["target_bias", "dim"], how="left")
 
@@ -122,7 +123,7 @@ def _growth_remark(words: str, rows: pd.DataFrame, law: GrowthLaw | None) -> str
 def unresolved_remarks(metrics: pd.DataFrame) -> list[str]:
     """Dimensions at which a limit of the output weights exists and is not computed."""
     lines = []
-    count = metrics[(metrics["method"] == "lazy_limit") & metrics["log10_features"].isna()]
+    count = LAZY_LIMIT.rows(metrics[metrics["log10_features"].isna()])
     for kind, rows in count.groupby("target_bias"):
         dims = ", ".join(str(dim) for dim in rows["dim"])
         lines.append(

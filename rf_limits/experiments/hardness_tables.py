@@ -7,8 +7,9 @@ import pandas as pd
 from rf_limits.experiments.neuron_bias import TARGET_BIASES
 from rf_limits.experiments.seeds import SEED, check_told_apart
 from rf_limits.experiments.tables import short_number
+from rf_limits.methods import LATTICE_FEATURES, LAZY_LIMIT, NETWORK, RANDOM_FEATURES, keys_of
 
-MEASURED = ("random_features", "lattice_features")
+MEASURED = keys_of((RANDOM_FEATURES, LATTICE_FEATURES))
 
 
 def overview(metrics: pd.DataFrame) -> pd.DataFrame:
@@ -16,7 +17,7 @@ def overview(metrics: pd.DataFrame) -> pd.DataFrame:
 
     Networks of several widths have columns of their own: ``network_4_steps`` and so on.
     """
-    networks = metrics[metrics["method"] == "network"]
+    networks = NETWORK.rows(metrics)
     neurons = sorted(map(int, networks["num_features"].unique()))
 
     def middle(
@@ -38,7 +39,7 @@ def overview(metrics: pd.DataFrame) -> pd.DataFrame:
     for dim in sorted(map(int, metrics["dim"].unique())):
         row = {"dim": dim}
         for kind in TARGET_BIASES:
-            row[f"needed_{kind}"] = middle("log10_features", dim, "lazy_limit", kind)
+            row[f"needed_{kind}"] = middle("log10_features", dim, LAZY_LIMIT.key, kind)
         for family in MEASURED:
             row[family] = middle("log10_features", dim, family)
         for method in ("magnitude_limit", "frontier"):
@@ -46,9 +47,9 @@ def overview(metrics: pd.DataFrame) -> pd.DataFrame:
         for column in ("steps", "max_weight"):
             row[f"neuron_{column}"] = middle(column, dim, "neuron")
         for width in neurons or [None]:
-            name = f"network_{width}" if len(neurons) > 1 else "network"
+            name = f"{NETWORK.key}_{width}" if len(neurons) > 1 else NETWORK.key
             for column in ("steps", "max_weight"):
-                row[f"{name}_{column}"] = middle(column, dim, "network", width=width)
+                row[f"{name}_{column}"] = middle(column, dim, NETWORK.key, width=width)
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -59,8 +60,8 @@ _PRINTED = {
     "needed_paper": "needed\npaper",
     "needed_hardest": "needed\nhardest",
     "needed_d_cubed": "needed\nb* = d^3",
-    "random_features": "found\nRF",
-    "lattice_features": "found\nlattice",
+    RANDOM_FEATURES.key: "found\nRF",
+    LATTICE_FEATURES.key: "found\nlattice",
     "magnitude_limit": "needed\nr|u|",
     "frontier": "found\nr|u|",
     "neuron_steps": "GD\nsteps",

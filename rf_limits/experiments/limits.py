@@ -13,8 +13,7 @@ import numpy as np
 import pandas as pd
 
 from rf_limits.experiments.config import TrainingConfig
-from rf_limits.experiments.defaults import TRAINED
-from rf_limits.experiments.fixed_functions import fixed_functions
+from rf_limits.methods import METHODS, Kind
 from rf_limits.theory.lazy_limit import lazy_limit
 
 UNKNOWN = (
@@ -31,7 +30,7 @@ class Limit:
 
     Attributes:
       column: of the metrics table.
-      functions: field of :class:`~rf_limits.experiments.fixed_functions.FixedFunctions`.
+      functions: field of :class:`~rf_limits.methods.FixedFunctions`.
       symbol: as it is printed.
       excludes: what cannot be below it on average.
       absent: why no mean of a table may have it as a bound.
@@ -84,7 +83,7 @@ def _holds_for(limit: Limit, config: TrainingConfig, row: Mapping[Hashable, Any]
         return True
     if row["risk_standard_error"] > 0.0:
         return False
-    fresh = config.data.kind == "stream" and row["method"] in TRAINED
+    fresh = config.data.kind == "stream" and METHODS[row["method"]].kind is Kind.TRAINED
     return limit is FEATURES or fresh
 
 
@@ -94,7 +93,7 @@ def _functions(
     """The number of functions whose limit bounds the mean of each row; infinite where none does."""
     found = []
     for row in rows:
-        counts = fixed_functions(config, row)
+        counts = METHODS[row["method"]].fixed_functions(config, row)
         known = _holds_for(limit, config, row)
         found.append(getattr(counts, limit.functions) if known else math.inf)
     return found
@@ -120,11 +119,12 @@ def add_limits(metrics: pd.DataFrame, config: TrainingConfig) -> pd.DataFrame:
 def one_limit(table: pd.DataFrame) -> pd.Series:
     """One limit for each row, NaN where none is known.
 
-    Of a network the smaller of its two: what is below it is below both. Of any other method the
-    larger, by which its own mean risk is bounded.
+    Of a network the smaller of its two: what is below it is below both. Of a method that keeps
+    its features the larger, by which its own mean risk is bounded.
     """
     limits = table.reindex(columns=[limit.column for limit in LIMITS]).astype("float64")
-    return limits.min(axis=1).where(table["method"] == "network", limits.max(axis=1))
+    moving = [method.key for method in METHODS.values() if not method.keeps_features]
+    return limits.min(axis=1).where(table["method"].isin(moving), limits.max(axis=1))
 
 
 def limit_curve(config: TrainingConfig, most: int, points: int = 120) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from rf_limits.methods import RANDOM_FEATURES
 from rf_limits.problem.seeds import key_of
 from rf_limits.theory.best_features import BestRisk, least_features
 from rf_limits.theory.blocks import symmetric_matrix
@@ -90,8 +91,8 @@ def least_measured(
     """The least number of features relu(<w_i, x> + bias), |w_i| = 1, that reach ``risk``.
 
     Args:
-      family: ``"random_features"`` (uniform directions drawn with ``seed``, target e_1) or
-        ``"lattice_features"`` (lattice directions; the target's direction is drawn).
+      family: key of random features (uniform directions drawn with ``seed``, target e_1) or
+        of lattice features (lattice directions; the target's direction is drawn).
       seed: of the draw.
       dim: d.
       bias: of target relu(<w*, x> + bias), |w*| = 1, and of every feature: features may know
@@ -106,7 +107,7 @@ def least_measured(
     count = 2 ** math.ceil(math.log2(_START * least))
     while True:
         count = min(count, max_features)
-        if family == "random_features":
+        if family == RANDOM_FEATURES.key:
             w, direction = sphere_directions(seed, dim, count), jnp.eye(1, dim)[0]
         else:
             w, direction = (

@@ -14,21 +14,26 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rf_limits.devices.processes import on_host
-from rf_limits.errors import RequirementError, check, check_choice
-from rf_limits.experiments.defaults import TRAINED
-from rf_limits.experiments.fitted import FittedRow, data_kernels, fit_kernels, limit_kernels
+from rf_limits.errors import check, check_choice
 from rf_limits.experiments.keep import Keep
 from rf_limits.experiments.training import Training
-from rf_limits.experiments.watch import Trained
-from rf_limits.experiments.width import FITS, WidthRun
+from rf_limits.experiments.width import WidthRun
 from rf_limits.learning.rounding import to_float64
-from rf_limits.models import Params, moved, random_features
+from rf_limits.methods import (
+    METHODS,
+    Changes,
+    KernelMethod,
+    KernelProblem,
+    Kind,
+    Method,
+    keys_of,
+)
+from rf_limits.models import Params, moved
 from rf_limits.problem import Dataset
 
 Inputs = Float[Array, "m d"] | Float[np.ndarray, "m d"]
 Predictor = Callable[[Inputs], Float[Array, "m"]]
 """Inputs (m, d) to predictions (m,), float64."""
-_OF = {"network": "change", "linearized": "linear_change", "rf_descent": "rf_change"}
 
 
 class KeepTrained(Keep):
@@ -39,9 +44,9 @@ class KeepTrained(Keep):
     """
 
     def __init__(self):
-        self.found: dict[str, Trained] = {}
+        self.found: dict[str, Changes] = {}
 
-    def trained(self, name: str, trained: Trained) -> None:
+    def trained(self, name: str, trained: Changes) -> None:
         """Takes them to this process's memory."""
         self.found[name] = on_host(trained)
 
@@ -51,12 +56,12 @@ class Predictors:
 
     Args:
       training: that was run.
-      trained: by width, changes of its networks in the order of ``WidthRun.cells``.
+      trained: by width, changes of its networks in the order of ``Ensemble.cells``.
     """
 
-    def __init__(self, training: Training, trained: Mapping[int, Trained]):
+    def __init__(self, training: Training, trained: Mapping[int, Changes]):
         self.training, self.trained = training, trained
-        self._kernel_fits: dict[int, dict[str, FittedRow]] = {}
+        self._problems: dict[int, KernelProblem] = {}
 
     def data(self, seed: int = 0) -> Dataset:
         """Training and test set of one seed."""
@@ -71,16 +76,16 @@ class Predictors:
         Raises:
           RequirementError: there is no such network.
         """
-        check_choice(method, set(TRAINED) & self._run(width).methods, "method")
-        change, init = self._change(method, width, lazy_scale, seed)
+        check_choice(method, keys_of(self._run(width).trained), "method")
+        change, init = self._change(METHODS[method], width, lazy_scale, seed)
         return moved(init, change), init
 
     def _change(
-        self, method: str, width: int | None, lazy_scale: float | None, seed: int
+        self, method: Method, width: int | None, lazy_scale: float | None, seed: int
     ) -> tuple[Params, Params]:
         """By how much the parameters changed, and what they were at initialization."""
         run, cell = self._run(width), self._cell(lazy_scale, seed)
-        end = getattr(self.trained[run.network.width], _OF[method])
+        end = self.trained[run.network.width][method.key]
         change = to_float64(jax.tree.map(lambda leaf: jnp.asarray(leaf[cell]), end))
         return change, self._init(run, seed)
 
@@ -105,39 +110,29 @@ class Predictors:
         self, method: str, width: int | None, lazy_scale: float | None, seed: int
     ) -> Predictor:
         check_choice(method, self.training.config.predictors.methods, "method")
-        if method in TRAINED:
-            given = self._change(method, width, lazy_scale, seed)
-            output, alpha = self._run(width).output, jnp.asarray(self._scale(lazy_scale))
-            f = output.linearized_after if method == "linearized" else output.after
-            return partial(f, *given, alpha)
-        if method in FITS:
-            return self._fitted(method, self._run(width), seed)
-        return self._kernel(method, seed)
+        entry = METHODS[method]
+        if entry.kind is Kind.KERNEL:
+            return self._kernel(entry, seed)
+        run = self._run(width)
+        if entry.kind is Kind.FITTED:
+            init = self._init(run, seed)
+            fit = run.fitted(entry, *on_host((init, self.data(seed))))
+            fit.check_solved(method)
+            return entry.predictor(run.network, init, fit.solution)
+        alpha = jnp.asarray(self._scale(lazy_scale))
+        return partial(
+            entry.function(run.output), *self._change(entry, width, lazy_scale, seed), alpha
+        )
 
-    def _fitted(self, method: str, run: WidthRun, seed: int) -> Predictor:
-        init, network = self._init(run, seed), run.network
-        fit = run.fitted(method, *on_host((init, self.data(seed))))
-        _check_solved(method, fit)
-        if method == "random_features":
-            return lambda x: random_features(network, init, x) @ fit.solution
-        return lambda x: jax.jvp(lambda p: network.apply(p, x), (init,), (fit.solution,))[1]
-
-    def _kernel(self, method: str, seed: int) -> Predictor:
+    def _kernel(self, method: KernelMethod, seed: int) -> Predictor:
         """Kernel regression at convergence."""
         one, data = self.training, self.data(seed)
         limit = one.widths[-1].infinite
-        if seed not in self._kernel_fits:
-            held, exact = on_host(data), one.exact_kernels
-            kernels = data_kernels(limit, held, exact)
-            ridge = one.config.predictors.ridge
-            self._kernel_fits[seed] = fit_kernels(kernels, held, ridge, exact)
-        fit = self._kernel_fits[seed][method]
-        _check_solved(method, fit)
-
-        def predict(x: Array) -> Array:
-            return getattr(limit_kernels(limit, x, data.x_train), method) @ fit.solution
-
-        return predict
+        if seed not in self._problems:
+            self._problems[seed] = KernelProblem(on_host(data), limit, one.exact_kernels)
+        fit = method.fit(self._problems[seed], one.config.predictors.ridge)
+        fit.check_solved(method.key)
+        return method.predictor(limit, data.x_train, fit.solution)
 
     def _seed(self, seed: int) -> int:
         seeds = self.training.setting.seeds
@@ -167,12 +162,3 @@ def _one_of(value: Any, values: Any, name: str) -> Any:
         return known[0]
     check(value in known, name, f"be one of {', '.join(f'{v:g}' for v in known)}", value)
     return value
-
-
-def _check_solved(method: str, fit: FittedRow) -> None:
-    needed = float(fit.ridge_needed)
-    if needed > 0.0:
-        raise RequirementError(
-            f"predictors.ridge must be above {needed:.2g} for {method}, whose fit was refused as "
-            "too ill-conditioned; its metrics say so."
-        )

@@ -11,6 +11,7 @@ from rf_limits.errors import RequirementError, check
 from rf_limits.experiments import training
 from rf_limits.experiments.config import TrainingConfig, training_part
 from rf_limits.experiments.keep import NO_KEEP, Keep
+from rf_limits.experiments.progress import Progress
 from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.tables import KEYS
 from rf_limits.experiments.training import Training
@@ -115,14 +116,10 @@ class Study:
         """Runs every member; the parts of a member carry its name."""
         tables, choices, diverged = [], {}, False
         costs = [one.cost() for one in self.trainings]
-        done = 0.0
+        progress = Progress(report, sum(costs))
         for one, prepared, cost in zip(self.members, self.trainings, costs, strict=True):
-
-            def advance(stage: str, fraction: float, one=one, done=done, cost=cost) -> None:
-                report(f"{one.name} {stage}", (done + fraction * cost) / sum(costs))
-
             own = keep.under(one.name)
-            result = prepared.run(advance, own)
+            result = prepared.run(progress.part(cost, one.name), own)
             found = [result.metrics]
             if self.extra is not None:
                 extra = own.part(
@@ -132,7 +129,6 @@ class Study:
             tables += [self._labelled(table, one) for table in found if len(table)]
             choices[one.name] = result.choices
             diverged |= result.diverged
-            done += cost
         names = list(self.members[0].labels)
         metrics = pd.concat(tables, ignore_index=True)
         columns = [*names, *(name for name in metrics if name not in names)]

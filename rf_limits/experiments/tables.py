@@ -8,11 +8,11 @@ import pandas as pd
 
 from rf_limits.experiments.certificate import certificates
 from rf_limits.experiments.config import TrainingConfig
-from rf_limits.experiments.defaults import TRAINED
 from rf_limits.experiments.limits import LIMITS, SECOND_MOMENT
 from rf_limits.experiments.seeds import check_told_apart, over_seeds
 from rf_limits.measure.alignment import Alignment
 from rf_limits.measure.scaling import power_law
+from rf_limits.methods import METHODS, NETWORK, Kind, Method, keys_of
 
 CELL = "cell"
 """Names the run a row is of, where tables of several are put together."""
@@ -57,15 +57,11 @@ PRINTED_NAMES = {
     "width": "N",
     "lazy_scale": "scale",
     "parameters": "params",
-    "linearized": "linear",
-    "random_features": "RF",
-    "tangent_features": "NT",
-    "nngp": "NNGP",
-    "ntk": "NTK",
     **{limit.column: limit.symbol for limit in LIMITS},
     "weight_movement": "move",
     "kernel_drift": "drift",
 }
+"""Heads of columns in printed tables."""
 SCALING = (
     "weight_movement",
     "output_movement",
@@ -73,6 +69,11 @@ SCALING = (
     "kernel_drift",
     "linearization_gap",
 )
+
+
+def printed_name(column: str) -> str:
+    """Head of a column in a printed table; that of risks of a method is the method's."""
+    return METHODS[column].short if column in METHODS else PRINTED_NAMES.get(column, column)
 
 
 def means_over(number: int, thing: str) -> str:
@@ -110,7 +111,8 @@ def optional_columns(config: TrainingConfig) -> list[str]:
     names = list(KERNEL_COLUMNS) if measure.kernels else []
     names += [f"ntk_eigenvalue_{k + 1}" for k in range(measure.eigenvalues)]
     names += ["ntk_gap", "ntk_risk_gap"] if measure.infinite_width else []
-    names += ["rf_gap"] if "rf_descent" in config.predictors.methods else []
+    methods = METHODS.named(config.predictors.methods, Kind.TRAINED)
+    names += [method.gap for method in methods if method.gap not in (None, *MEASUREMENTS)]
     names += ["test_loss"] if measure.test_loss else []
     names += list(measure.extra)
     names += list(ALIGNMENT_COLUMNS) if measure.alignment else []
@@ -166,10 +168,15 @@ def final_rows(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> pd.DataFram
     return ordered.groupby(keys, dropna=False, sort=True).tail(1).sort_values(keys)
 
 
+def _trained() -> tuple[str, ...]:
+    """Keys of the methods that are trained by steps."""
+    return keys_of(METHODS.of(Kind.TRAINED))
+
+
 def diverged_rows(metrics: pd.DataFrame) -> pd.DataFrame:
     """Final rows of trained networks whose risk is not a finite number."""
     final = final_rows(metrics)
-    bad = final["method"].isin(TRAINED) & ~np.isfinite(final["risk"].astype("float64"))
+    bad = final["method"].isin(_trained()) & ~np.isfinite(final["risk"].astype("float64"))
     return final[bad]
 
 
@@ -192,7 +199,7 @@ def summary_rows(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> list[dict
         row = {k: None if pd.isna(v) else v for k, v in zip(keys, key, strict=True)}
         row["seeds"] = len(group)
         missing = int((~np.isfinite(group["risk"].astype("float64"))).sum())
-        trained = row["method"] in TRAINED
+        trained = row["method"] in _trained()
         row |= {"diverged": missing if trained else 0, "refused": 0 if trained else missing}
         for name in names:
             values = group[name].astype("float64").to_numpy()
@@ -203,41 +210,39 @@ def summary_rows(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> list[dict
                 row[f"{name}_se"] = float(np.std(values, ddof=1) / np.sqrt(len(values)))
         rows.append(row)
     for one in certificates(final, labels):
-        cell = {"method": "network", **one.cell}
+        cell = {"method": NETWORK.key, **one.cell}
         of_cell = (row for row in rows if all(row[k] == v for k, v in cell.items()))
         next(of_cell).update(one.columns())
     return rows
 
 
 def overview(metrics: pd.DataFrame) -> pd.DataFrame:
-    """One row per width and lazy scale: the table a run prints, means over seeds."""
-    means = pd.DataFrame(summary_rows(metrics))
+    """One row per width and lazy scale: the table a run prints, means over seeds.
 
-    def risk(method, width=None, scale=None):
-        found = means[means["method"] == method]
-        for name, value in (("width", width), ("lazy_scale", scale)):
-            if value is not None:
-                found = found[found[name].astype("float64") == value]
+    It has the risks of all methods that a run has by default, and of others that it has.
+    """
+    means = pd.DataFrame(summary_rows(metrics))
+    shown = [m for m in METHODS.values() if m.by_default or m.is_in(metrics)]
+
+    def risk(method: Method, **cell: float | int) -> float:
+        found = method.rows(means)
+        for name in method.kind.columns:
+            found = found[found[name].astype("float64") == cell[name]]
         return float(found["risk"].iloc[0]) if len(found) else float("nan")
 
-    trained = means[means["method"].isin(TRAINED)]
+    trained = means[means["method"].isin(_trained())]
     cells = trained[["width", "lazy_scale"]].drop_duplicates().sort_values(["lazy_scale", "width"])
     rows = []
     for width, scale in cells.itertuples(index=False):
         cell = trained[(trained["width"] == width) & (trained["lazy_scale"] == scale)]
-        first = cell[cell["method"] == "network"]
+        first = NETWORK.rows(cell)
         first = (first if len(first) else cell).iloc[0]
         rows.append(
             {
                 "width": int(width),
                 "lazy_scale": float(scale),
                 "parameters": int(first["parameters"]),
-                "network": risk("network", width, scale),
-                "linearized": risk("linearized", width, scale),
-                "random_features": risk("random_features", width),
-                "tangent_features": risk("tangent_features", width),
-                "nngp": risk("nngp"),
-                "ntk": risk("ntk"),
+                **{m.key: risk(m, width=width, lazy_scale=scale) for m in shown},
                 **{limit.column: float(first.get(limit.column, np.nan)) for limit in LIMITS},
                 "weight_movement": float(first.get("weight_movement", np.nan)),
                 "kernel_drift": float(first.get("kernel_drift", np.nan)),
@@ -261,7 +266,7 @@ def rounded(table: pd.DataFrame) -> pd.Series:
 
 def unmoved(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> pd.DataFrame:
     """Final rows of networks whose training loss is that of their first row, to 12 digits."""
-    networks = metrics[metrics["method"] == "network"]
+    networks = NETWORK.rows(metrics)
     keys = [*labels, "width", "lazy_scale", "seed"]
     first = networks.sort_values("step").groupby(keys, dropna=False)["train_loss"].first()
     final = final_rows(networks, labels).set_index(keys)
@@ -318,7 +323,7 @@ def exponent_rows(metrics: pd.DataFrame) -> list[dict[str, Any]]:
     """
     final = final_rows(metrics)
     rows = []
-    for scale, cells in final[final["method"] == "network"].groupby("lazy_scale"):
+    for scale, cells in NETWORK.rows(final).groupby("lazy_scale"):
         refused = sorted(cells[rounded(cells)]["width"].unique().tolist())
         group = cells[~cells["width"].isin(refused)]
         for name in SCALING:

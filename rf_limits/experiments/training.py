@@ -18,15 +18,13 @@ from rf_limits.config import accepts_builder
 from rf_limits.devices.processes import on_host
 from rf_limits.experiments.certificate import certificate_lines, certificates
 from rf_limits.experiments.config import TrainingConfig
-from rf_limits.experiments.defaults import METHODS, TRAINED
 from rf_limits.experiments.descent import descend, part_name
-from rf_limits.experiments.fitted import data_kernels, fit_kernels, fitted_values, flow_risks
 from rf_limits.experiments.keep import NO_KEEP, Keep
 from rf_limits.experiments.limits import LIMITS, SAMPLES, UNKNOWN, add_limits
+from rf_limits.experiments.progress import Progress
 from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.setting import make_setting
 from rf_limits.experiments.tables import (
-    PRINTED_NAMES,
     diverged_rows,
     exponent_rows,
     final_rows,
@@ -34,6 +32,7 @@ from rf_limits.experiments.tables import (
     metrics_table,
     optional_columns,
     overview,
+    printed_name,
     refusal_remarks,
     rounding_remarks,
     rows_of,
@@ -46,6 +45,7 @@ from rf_limits.learning.training import log_points
 from rf_limits.measure.kernel_risk import ExactKernelRisk, exact_kernel_risk
 from rf_limits.measure.neuron_risk import Exact
 from rf_limits.measure.risk import degree_columns
+from rf_limits.methods import METHODS, NETWORK, KernelProblem, Kind
 from rf_limits.problem import moment_words, second_moment_error
 from rf_limits.theory.degree_risks import degree_products
 
@@ -66,7 +66,8 @@ class Training:
         widths = sorted(config.model.widths)
         self.widths = [WidthRun(config, self.setting, width) for width in widths]
         self.exact_kernels = None
-        if config.measure.exact and {"nngp", "ntk"} & set(config.predictors.methods):
+        methods = METHODS.named(config.predictors.methods)
+        if config.measure.exact and any(method.uses_infinite_width for method in methods):
             self.exact_kernels = _exact_kernel_risk(
                 self.widths[-1].network,
                 self.setting.target,
@@ -151,39 +152,36 @@ def run_together(
       Stopped: asked to stop; what is finished is kept.
     """
     costs = [_cost(one.network.width) for one in trainings[0].widths]
-    kernels = {"nngp", "ntk"} & set(trainings[0].config.predictors.methods)
+    kernels = METHODS.named(trainings[0].config.predictors.methods, Kind.KERNEL)
     total = sum(costs) + (_KERNELS_COST if kernels else 0.0)
+    progress = Progress(report, total)
     tables: list[list[pd.DataFrame]] = [[] for _ in trainings]
-    done = 0.0
     for i, cost in enumerate(costs):
         runs = [one.widths[i] for one in trainings]
-        stage, name = f"width {runs[0].network.width}", part_name(runs[0])
-
-        def advance(fraction: float, stage=stage, done=done, cost=cost) -> None:
-            report(stage, (done + fraction * cost) / total)
-
-        advance(0.0)
+        name = part_name(runs[0])
+        part = progress.part(cost, f"width {runs[0].network.width}")
+        part("", 0.0)
         held = [_kept(keep, name) for keep in keeps]
         missing = [j for j, table in enumerate(held) if table is None]
         if missing and keeps[0].computes:
             left = [keeps[j] for j in missing]
             left[0].go_on()
-            found = descend([runs[j] for j in missing], left, advance)
+            found = descend([runs[j] for j in missing], left, part)
             for j, rows in zip(missing, found, strict=True):
                 held[j] = pd.DataFrame(rows)
                 keeps[j].put(name, held[j])
         for own, table in zip(tables, held, strict=True):
             if table is not None:
                 own.append(table)
-        done += cost
-    report("infinite width", done / total)
+    part = progress.part(_KERNELS_COST if kernels else 0.0, "infinite width")
+    part("", 0.0)
     for one, keep, own in zip(trainings, keeps, tables, strict=True):
         table = _kept(keep, INFINITE_WIDTH)
         if table is None:
             compute = functools.partial(_infinite_width_table, one, keep)
             table = keep.part(INFINITE_WIDTH, compute)
         own.append(table)
-    report("infinite width", 1.0)
+    part("", 1.0)
     return [one.result(own) for one, own in zip(trainings, tables, strict=True)]
 
 
@@ -234,9 +232,9 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
     table = overview(metrics)
     seen = table.get(SAMPLES.column, pd.Series(dtype=float)).dropna().unique()
     samples = f"; {SAMPLES.symbol} = {short_number(float(seen[0]))}" if len(seen) == 1 else ""
-    absent = [name for name in METHODS if not metrics["method"].eq(name).any()]
+    absent = [name for name, method in METHODS.items() if not method.is_in(metrics)]
     table = table.drop(columns=[SAMPLES.column, *absent], errors="ignore")
-    columns = [PRINTED_NAMES.get(name, name) for name in table.columns]
+    columns = [printed_name(name) for name in table.columns]
     cells = [
         [short_number(v) if isinstance(v, float) else str(v) for v in row]
         for row in table.itertuples(index=False)
@@ -253,7 +251,7 @@ def limit_lines(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> list[str]:
       metrics: table of training runs.
       labels: columns that tell runs apart.
     """
-    networks = metrics[metrics["method"] == "network"]
+    networks = NETWORK.rows(metrics)
     rows = networks if len(networks) else metrics
     known = [one for one in LIMITS if one.column in rows and rows[one.column].notna().any()]
     if not known:
@@ -270,7 +268,7 @@ def remarks(result: Result) -> list[str]:
     formula, moment = (result.choices[n] for n in ("target", "target_second_moment"))
     error = result.choices.get("target_second_moment_se", 0.0)
     size = "" if "E f*^2" in formula else f": {moment_words(moment, error)}"
-    kernels = result.metrics["method"].isin(("nngp", "ntk")).any()
+    kernels = any(method.is_in(result.metrics) for method in METHODS.of(Kind.KERNEL))
     of_kernels = f"; of kernels: {result.choices['risk_of_kernels']}" if kernels else ""
     lines = [
         f"Target {formula}{size}. Risks of networks and features: "
@@ -312,7 +310,7 @@ def _accuracy(choices: Mapping[str, Any]) -> list[str]:
 def relative_cost(config: TrainingConfig) -> float:
     """Rough cost relative to other trainings of the package, for progress bars."""
     rows = config.training.batch_size or config.data.num_train
-    trains = set(TRAINED) & set(config.predictors.methods)
+    trains = METHODS.named(config.predictors.methods, Kind.TRAINED)
     sizes = rows * config.training.steps / 512e3 if trains else 0.0
     cells = config.seeds * len(config.model.lazy_scales) / 9
     return sum(_cost(width) for width in config.model.widths) * (0.3 + sizes * cells)
@@ -331,29 +329,26 @@ def _infinite_width_table(one: Training, keep: Keep) -> pd.DataFrame:
 
 
 def _infinite_width_rows(one: Training) -> list[Row]:
-    config, setting, widest, exact = one.config, one.setting, one.widths[-1], one.exact_kernels
-    wanted = [m for m in ("nngp", "ntk") if m in widest.methods]
+    config, setting, widest = one.config, one.setting, one.widths[-1]
+    methods = METHODS.named(config.predictors.methods, Kind.KERNEL)
     rows: list[Row] = []
-    if not wanted:
+    if not methods:
         return rows
     ridge = config.predictors.ridge
     points = np.asarray(log_points(config.training.steps, config.training.log_points))
     held = on_host(setting.data)
     for i, seed in enumerate(setting.seeds):
         data = jax.tree.map(lambda leaf, i=i: leaf[i], held)
-        kernels = data_kernels(widest.infinite, data, exact)
-        fits = fit_kernels(kernels, data, ridge, exact)
-        for method in wanted:
-            rows.append(
-                {"method": method, "seed": seed, "time": math.inf, **fitted_values(fits[method])}
-            )
+        problem = KernelProblem(data, widest.infinite, one.exact_kernels)
+        for method in methods:
+            row = {"method": method.key, "seed": seed, "time": math.inf}
+            rows.append(row | method.fit(problem, ridge).columns())
         if not widest.trains:
             continue
         times = points * float(np.max(widest.learning_rates[i]))
-        flows = on_host(flow_risks(kernels, data, times, ridge, exact))
-        for method in wanted:
-            columns = flows[method].columns()
+        for method in methods:
+            columns = on_host(method.flow(problem, times, ridge)).columns()
             for j, time in enumerate(times):
-                values = {name: float(column[j]) for name, column in columns.items()}
-                rows.append({"method": method, "seed": seed, "time": float(time), **values})
+                row = {"method": method.key, "seed": seed, "time": float(time)}
+                rows.append(row | {name: float(column[j]) for name, column in columns.items()})
     return rows

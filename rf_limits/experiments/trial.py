@@ -20,6 +20,7 @@ from rf_limits.experiments.config import MeshFields, TrainingConfig
 from rf_limits.experiments.keep import NO_KEEP, Keep
 from rf_limits.experiments.training import INFINITE_WIDTH, prepare
 from rf_limits.learning.training import log_points
+from rf_limits.methods import METHODS, Kind, keys_of
 
 MOST_WIDTH = 1024
 """Networks wider than this are not tried."""
@@ -27,7 +28,6 @@ MOST_SAMPLES = 1024
 """Training sets larger than this are not tried."""
 _OPERATIONS = 2e10
 """Of the steps that are timed, about: some tenths of a second."""
-_KERNELS = ("nngp", "ntk")
 _MOST = (0.0, 2.0, 1.0, 2.0, 0.0)  # powers of the width in the operations of every part
 
 
@@ -98,13 +98,14 @@ class _Times(Keep):
 def _small(config: TrainingConfig, width: int, *, kernels: bool) -> TrainingConfig:
     """The config with one width, one seed, one device, few steps, samples as far as tried."""
     num = min(config.data.num_train, MOST_SAMPLES)
+    left_out = () if kernels else keys_of(METHODS.of(Kind.KERNEL))
     batch = config.training.batch_size
     small = config.replace(
         {
             "model.widths": (width,),
             "seeds": 1,
             "predictors.methods": tuple(
-                m for m in config.predictors.methods if kernels or m not in _KERNELS
+                key for key in config.predictors.methods if key not in left_out
             ),
             "data.num_train": num,
             "data.num_test": min(config.data.num_test, 4 * MOST_SAMPLES),
@@ -207,13 +208,13 @@ def estimate_seconds(config: TrainingConfig) -> Estimate:
     Raises:
       RequirementError: a step size at which training must diverge.
     """
-    wanted = set(config.predictors.methods)
+    of_widths = METHODS.named(config.predictors.methods, Kind.TRAINED, Kind.FITTED)
     samples = max(config.data.num_train / MOST_SAMPLES, 1.0)
     widths = sorted(config.model.widths)
     tried = sorted({min(width, MOST_WIDTH) for width in (widths[0], widths[-1])})
     if widths[-1] > MOST_WIDTH:
         tried = sorted({*tried, MOST_WIDTH // 2})
-    if wanted <= set(_KERNELS):
+    if not of_widths:
         widths, tried = widths[:1], tried[:1]
     known = {width: _try_width(_small(config, width, kernels=width == tried[0])) for width in tried}
     powers = WidthSeconds(*(0.0,) * 5)

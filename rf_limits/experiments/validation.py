@@ -15,6 +15,7 @@ from rf_limits.learning.optimizers import parse_optimizer
 from rf_limits.learning.step_size import check_auto, rates_by_scale
 from rf_limits.measure.extra import EXTRA
 from rf_limits.measure.neuron_risk import CLOSED
+from rf_limits.methods import METHODS
 from rf_limits.models.exact_kernels import numbers_per_point
 from rf_limits.models.infinite_width import InfiniteNetwork, resolve_supplier
 from rf_limits.models.network import OneHiddenLayer, make_network
@@ -192,7 +193,8 @@ def needs_kernels(config: TrainingConfig) -> bool:
     """Whether a run computes infinite-width kernels: it fits, measures or takes rates by them."""
     measured = config.measure.kernels or config.measure.infinite_width
     rates = config.training.learning_rate == "auto_ntk"
-    return bool({"nngp", "ntk"} & set(config.predictors.methods)) or measured or rates
+    methods = METHODS.named(config.predictors.methods)
+    return any(method.uses_infinite_width for method in methods) or measured or rates
 
 
 def infinite_network(config: TrainingConfig, network: OneHiddenLayer) -> InfiniteNetwork:

@@ -8,9 +8,11 @@ from matplotlib.figure import Figure
 from rf_limits.experiments.seeds import over_seeds
 from rf_limits.figures.legends import shared_legend
 from rf_limits.figures.style import new_figure, style
+from rf_limits.methods import LAZY_LIMIT, RANDOM_FEATURES, TANGENT_FEATURES
 from rf_limits.theory.harmonics import multiplicity
 
-_MARKERS = {"random_features": ("o", "RF"), "tangent_features": ("^", "NT")}
+_LOOKS = {RANDOM_FEATURES: ("o", "full"), TANGENT_FEATURES: ("^", "none")}
+"""Markers, and how they are filled."""
 
 
 def draw(metrics: pd.DataFrame) -> dict[str, Figure]:
@@ -31,26 +33,25 @@ def staircase(metrics: pd.DataFrame) -> Figure:
     colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.85, len(dims)))
     for dim, colour in zip(dims, colours, strict=True):
         part = metrics[metrics["dim"] == dim]
-        limit = part[part["method"] == "lazy_limit"].sort_values("num_features")
+        limit = LAZY_LIMIT.rows(part).sort_values("num_features")
         counts, risks = (limit[c].to_numpy(float) for c in ("num_features", "risk"))
         axis.plot(counts, 2.0 * risks, color=colour, label=f"d = {dim}: lazy limit")
         if len(counts):
             _mark_degrees(axis, int(dim), counts, 2.0 * risks, colour)
-        for method, (marker, _) in _MARKERS.items():
-            rows = part[part["method"] == method]
-            mean = over_seeds(rows, "num_features")["relative_risk"].mean(skipna=False)
+        for method, (marker, fill) in _LOOKS.items():
+            mean = over_seeds(method.rows(part), "num_features")["relative_risk"].mean(skipna=False)
             axis.plot(
                 mean.index.to_numpy(float),
                 mean.to_numpy(float),
                 marker,
                 color=colour,
                 markersize=3.5,
-                fillstyle="full" if method == "random_features" else "none",
+                fillstyle=fill,
             )
-    for method, (marker, name) in _MARKERS.items():
-        if (metrics["method"] == method).any():
-            fill = "full" if method == "random_features" else "none"
-            axis.plot([], [], marker, color="0.3", fillstyle=fill, label=f"{name}, measured")
+    for method, (marker, fill) in _LOOKS.items():
+        if method.is_in(metrics):
+            label = f"{method.short}, measured"
+            axis.plot([], [], marker, color="0.3", fillstyle=fill, label=label)
     axis.set_xscale("log")
     axis.set_yscale("log")
     axis.set_xlabel("number of fixed features $p$")

@@ -13,10 +13,10 @@ from rf_limits.experiments.seeds import over_seeds
 from rf_limits.experiments.tables import CELL, final_rows
 from rf_limits.figures.curves import as_floats, log_axes, spread_line
 from rf_limits.figures.legends import legend_above, shared_legend
-from rf_limits.figures.style import COLOURS, MARKERS, NAMES, shades, style
+from rf_limits.figures.style import MARKERS, shades, style
 from rf_limits.measure.scaling import power_law
+from rf_limits.methods import METHODS, NETWORK, NTK, Kind
 
-KERNELS = ("ntk", "nngp")
 LABELS = ("panel", CELL)
 FIGURE_NAMES = ("risk_against_width", "risk_against_time", "distance_to_infinite_width")
 """Of all figures that there may be."""
@@ -40,7 +40,7 @@ def draw(table: pd.DataFrame, differing: Sequence[str]) -> dict[str, Figure]:
     Returns:
       Nothing for tables without trained networks.
     """
-    if not table["method"].eq("network").any():
+    if not NETWORK.is_in(table):
         return {}
     table = arranged(table, differing)
     with style():
@@ -48,7 +48,7 @@ def draw(table: pd.DataFrame, differing: Sequence[str]) -> dict[str, Figure]:
             "risk_against_width": _panels(table, _risks),
             "risk_against_time": _panels(table, _curves),
         }
-        if table["method"].isin(KERNELS).any():
+        if any(method.is_in(table) for method in METHODS.of(Kind.KERNEL)):
             figures["distance_to_infinite_width"] = _panels(table, _distances)
         return figures
 
@@ -70,7 +70,7 @@ def arranged(table: pd.DataFrame, differing: Sequence[str]) -> pd.DataFrame:
     )
     keys = ["panel", "line", "method", "width", "lazy_scale", "seed", "step"]
     for name in _AXES:
-        networks = table[table["method"] == "network"]
+        networks = NETWORK.rows(table)
         if name in differing and networks.duplicated(keys).any():
             lines.append(name)
             table = table.assign(line=labels(table, lines))
@@ -136,7 +136,7 @@ class _Line(NamedTuple):
 def _lines(rows: pd.DataFrame) -> list[_Line]:
     """Lines of one panel: lazy scales by colour, what else differs by dashes and markers."""
     found = []
-    colours = shades(COLOURS["network"], rows["lazy_scale"].dropna())
+    colours = shades(NETWORK.colour, rows["lazy_scale"].dropna())
     for i, words in enumerate(dict.fromkeys(rows["line"])):
         for k, (scale, colour) in enumerate(colours.items()):
             part = rows[(rows["line"] == words) & (rows["lazy_scale"] == scale)]
@@ -154,24 +154,24 @@ def _named(*words: str) -> str:
 def _risks(axis, rows: pd.DataFrame) -> None:
     """Final risk of networks against width; NTK and NNGP at convergence as lines."""
     final = final_rows(rows, LABELS)
-    for line in _lines(final[final["method"] == "network"]):
-        label = _named(NAMES["network"], rf"$\alpha={line.scale:g}$", line.words)
+    for line in _lines(NETWORK.rows(final)):
+        label = _named(NETWORK.label, rf"$\alpha={line.scale:g}$", line.words)
         spread_line(axis, as_floats, line.rows, "width", "relative_risk", label=label, **line.how)
-    for method in KERNELS:
-        part = final[final["method"] == method]
+    for method in reversed(METHODS.of(Kind.KERNEL)):
+        part = method.rows(final)
         if len(part):  # the same for every cell of a panel
             risks = part[part[CELL] == part[CELL].iloc[0]]["relative_risk"].to_numpy(float)
-            label = f"{NAMES[method]}, converged"
-            axis.axhline(risks.mean(), color=COLOURS[method], ls=":", label=label)
+            line = {"color": method.colour, "ls": method.line}
+            axis.axhline(risks.mean(), label=f"{method.label}, converged", **line)
     log_axes(axis, x="width $N$", y=r"relative risk $E(f-f^*)^2/E f^{*2}$")
 
 
 def _curves(axis, rows: pd.DataFrame) -> None:
     """Risk against time: widths from dark to light, the NTK's gradient flow over them."""
-    networks = rows[(rows["method"] == "network") & (rows["step"] > 0)]
+    networks = NETWORK.rows(rows[rows["step"] > 0])
     scale = networks["lazy_scale"].max()
     networks = networks[networks["lazy_scale"] == scale]
-    colours = shades(COLOURS["network"], networks["width"])
+    colours = shades(NETWORK.colour, networks["width"])
     for line in _lines(networks):
         for width, part in line.rows.groupby("width"):
             times = over_seeds(part, "step")["time"].mean(skipna=False).to_numpy(float)
@@ -181,14 +181,15 @@ def _curves(axis, rows: pd.DataFrame) -> None:
                 axis, lambda _, t=times: t, part, "step", "relative_risk", label=label, **how
             )
     rows = rows[rows[CELL].isin(networks[CELL])]  # the flow at those networks' times
-    for method in KERNELS:
-        part = rows[(rows["method"] == method) & np.isfinite(rows["time"]) & (rows["time"] > 0)]
+    rows = rows[np.isfinite(rows["time"]) & (rows["time"] > 0)]
+    for method in reversed(METHODS.of(Kind.KERNEL)):
+        part = method.rows(rows)
         if len(part):  # the same function of time for every cell of a panel: the longest
             part = part[part[CELL] == part.loc[part["time"].idxmax(), CELL]]
             part = part.assign(point=part.groupby("seed")["time"].rank(method="first"))
             means = over_seeds(part, "point")[["time", "relative_risk"]].mean(skipna=False)
             x, y = (means[name].to_numpy(float) for name in ("time", "relative_risk"))
-            axis.plot(x, y, color=COLOURS[method], ls="--", label=NAMES[method])
+            axis.plot(x, y, color=method.colour, ls="--", label=method.label)
     log_axes(axis, x=r"time $\eta\,\times$ steps", y=r"relative risk $E(f-f^*)^2/E f^{*2}$")
 
 
@@ -202,9 +203,9 @@ def distances(rows: pd.DataFrame) -> pd.DataFrame:
       Columns cell, line, width, lazy_scale, seed, distance; for every network whose cell has the
       flow.
     """
-    flow = rows[(rows["method"] == "ntk") & np.isfinite(rows["time"])]
+    flow = NTK.rows(rows[np.isfinite(rows["time"])])
     last = flow.sort_values("time").groupby([CELL, "seed"]).tail(1)
-    final = final_rows(rows[rows["method"] == "network"], (CELL,))
+    final = final_rows(NETWORK.rows(rows), (CELL,))
     both = final.merge(
         last[[CELL, "seed", "relative_risk"]], on=[CELL, "seed"], suffixes=("", "_ntk")
     )

@@ -7,9 +7,9 @@ from matplotlib.figure import Figure
 from rf_limits.experiments.seeds import SEED, check_told_apart, over_seeds
 from rf_limits.experiments.tables import final_rows, short_number
 from rf_limits.figures.legends import shared_legend
-from rf_limits.figures.style import COLOURS, MARKERS, NAMES, new_figure, shades
+from rf_limits.figures.style import MARKERS, new_figure, shades
+from rf_limits.methods import METHODS, NETWORK, Kind
 
-_ENDS = ("linearized", "random_features", "tangent_features", "nngp", "ntk")
 _PANELS = 6  # at most; the last is "rest"
 _LEAST_WIDTH = 4.2  # inches, of the figure
 _LEAST_SHARE = 1e-10  # of E f*^2, of a degree that is drawn
@@ -38,10 +38,10 @@ def unlearned_by_degree(metrics: pd.DataFrame) -> Figure:
     degrees = drawn_degrees(metrics)
     width = max(2.1, _LEAST_WIDTH / len(degrees))
     figure, axes = new_figure(len(degrees), height=2.2, width=width, sharey=True)
-    networks = metrics[(metrics["method"] == "network") & (metrics["step"] > 0)]
+    networks = NETWORK.rows(metrics[metrics["step"] > 0])
     widest = metrics["width"].max()
     networks = networks[networks["width"] == widest]
-    colours = shades(COLOURS["network"], networks["lazy_scale"])
+    colours = shades(NETWORK.colour, networks["lazy_scale"])
     final = final_rows(metrics)
     final = final[final["width"].isna() | (final["width"] == widest)]
     for axis, end in zip(axes, degrees, strict=True):
@@ -52,7 +52,7 @@ def unlearned_by_degree(metrics: pd.DataFrame) -> Figure:
             steps = over_seeds(part.assign(share=shares), "step")
             share = steps["share"]
             times = steps["time"].mean(skipna=False).to_numpy(float)
-            label = rf"{NAMES['network']}, $\alpha={scale:g}$"
+            label = rf"{NETWORK.label}, $\alpha={scale:g}$"
             mean = share.mean(skipna=False).to_numpy(float)
             axis.plot(times, mean, color=colour, label=label)
             ends = (share.min().to_numpy(float), share.max().to_numpy(float))
@@ -73,16 +73,18 @@ def unlearned_by_degree(metrics: pd.DataFrame) -> Figure:
 
 def _end_values(axis, final: pd.DataFrame, end: str, last: float) -> None:
     """Final means of the methods that keep their features, side by side beyond ``last``."""
-    for i, method in enumerate(_ENDS):
-        rows = final[final["method"] == method]
-        if method == "linearized":
+    fixed = [method for method in METHODS.values() if method.keeps_features]
+    for i, method in enumerate(fixed):
+        rows = method.rows(final)
+        if method.kind is Kind.TRAINED:
             rows = rows[rows["lazy_scale"] == rows["lazy_scale"].max()]
         if not len(rows):
             continue
         check_told_apart(rows, [SEED])
         share = float(np.mean(rows[f"risk_degree_{end}"] / rows[f"target_degree_{end}"]))
-        style = {"color": COLOURS[method], "marker": MARKERS[i], "linestyle": "none"}
-        style["label"] = f"{NAMES[method]}, end"
+        marker = MARKERS[i % len(MARKERS)]
+        style = {"color": method.colour, "marker": marker, "linestyle": "none"}
+        style["label"] = f"{method.label}, end"
         axis.plot([last * 1.6 ** (i + 1)], [share], **style)
 
 

@@ -8,17 +8,18 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from rf_limits.experiments.hardness_growth import failures
 from rf_limits.experiments.seeds import over_seeds
 from rf_limits.figures.legends import legend_above
-from rf_limits.figures.style import COLOURS, OTHERS, new_figure, shades, style
+from rf_limits.figures.style import OTHERS, new_figure, shades, style
+from rf_limits.methods import LATTICE_FEATURES, LAZY_LIMIT, NETWORK, RANDOM_FEATURES
 
 _LIMITS = {
     "zero": ("-", "lazy limit, $b^*=0$"),
     "hardest": ("--", "lazy limit, hardest $b^*$"),
     "d_cubed": (":", "lazy limit, $b^*=d^3$"),
 }
-_MEASURED = {
-    "random_features": ("o", "random features, measured"),
-    "lattice_features": ("s", "lattice features, measured"),
-}
+_MEASURED = (
+    (RANDOM_FEATURES, "o", "random features, measured"),
+    (LATTICE_FEATURES, "s", "lattice features, measured"),
+)
 
 
 def draw(metrics: pd.DataFrame) -> dict[str, Figure]:
@@ -54,11 +55,11 @@ def _line(axis, part: pd.DataFrame, column: str, *shape: str, **options) -> None
 def _features(axis, metrics: pd.DataFrame) -> None:
     column = "log10_features"
     for kind, (shape, label) in _LIMITS.items():
-        part = metrics[(metrics["method"] == "lazy_limit") & (metrics["target_bias"] == kind)]
-        _line(axis, part, column, shape, color=COLOURS["lazy_limit"], label=label)
-    for method, (marker, label) in _MEASURED.items():
-        part = metrics[(metrics["method"] == method) & (metrics["target_bias"] == "zero")]
-        _line(axis, part, column, marker, color=COLOURS[method], alpha=0.7, label=label)
+        part = LAZY_LIMIT.rows(metrics[metrics["target_bias"] == kind])
+        _line(axis, part, column, shape, color=LAZY_LIMIT.colour, label=label)
+    for features, marker, label in _MEASURED:
+        part = features.rows(metrics[metrics["target_bias"] == "zero"])
+        _line(axis, part, column, marker, color=features.colour, alpha=0.7, label=label)
     _trained(axis, metrics, column)
     failed = failures(metrics)
     failed = failed[failed["target_bias"] == "d_cubed"]
@@ -72,11 +73,11 @@ def _features(axis, metrics: pd.DataFrame) -> None:
 
 def _trained(axis, metrics: pd.DataFrame, column: str) -> None:
     """Networks trained by gradient descent, by width, where every seed got there."""
-    part = metrics[metrics["method"].isin(["neuron", "network"])]
+    part = metrics[metrics["method"].isin(["neuron", NETWORK.key])]
     part = part[part["target_bias"] == "zero"]
     by = over_seeds(part, ["num_features", "dim"])["reached"]
     part = part[by.transform(lambda reached: (reached == 1.0).all()).astype(bool)]
-    colours = shades(COLOURS["network"], part["num_features"])
+    colours = shades(NETWORK.colour, part["num_features"])
     for width, rows in part.groupby("num_features"):
         means = over_seeds(rows, "dim")[column].median().reset_index()
         steps = rows["steps"].astype(float)
@@ -94,10 +95,10 @@ def _weights(axis, metrics: pd.DataFrame) -> None:
         ("rms_magnitude_limit", "--", r"limit of $r\,\mathrm{rms}(u_i)$"),
     ):
         part = metrics[metrics["method"] == method]
-        _line(axis, part, column, shape, color=COLOURS["lazy_limit"], label=label)
+        _line(axis, part, column, shape, color=LAZY_LIMIT.colour, label=label)
     part = metrics[metrics["method"] == "frontier"]
     if len(part):
-        for width, colour in shades(COLOURS["random_features"], part["num_features"]).items():
+        for width, colour in shades(RANDOM_FEATURES.colour, part["num_features"]).items():
             rows = part[part["num_features"] == width]
             label = f"measured, $r={width}$"
             _line(axis, rows, column, "o", color=colour, alpha=0.8, label=label)

@@ -11,14 +11,13 @@ from rf_limits.experiments.seeds import over_seeds
 from rf_limits.experiments.tables import CELL, final_rows
 from rf_limits.figures.curves import as_floats, log_axes
 from rf_limits.figures.legends import shared_legend
-from rf_limits.figures.style import COLOURS, LIMIT_LINES, MARKERS, NAMES, new_figure, shades, style
+from rf_limits.figures.style import LIMIT_LINES, MARKERS, new_figure, shades, style
+from rf_limits.methods import LAZY_LIMIT, METHODS, NETWORK, Kind, Method, keys_of
 
-_FEATURES = {
-    "random_features": "width",
-    "tangent_features": "parameters",
-    "linearized": "parameters",
-}
-_FIXED = (*_FEATURES, "nngp", "ntk")
+
+def _fixed(*kinds: Kind) -> list[Method]:
+    """The methods of some kinds that keep their features."""
+    return [method for method in METHODS.of(*kinds) if method.keeps_features]
 
 
 def headline(metrics: pd.DataFrame, limit: pd.DataFrame) -> Figure:
@@ -34,21 +33,21 @@ def headline(metrics: pd.DataFrame, limit: pd.DataFrame) -> Figure:
     final = final_rows(metrics)
     with style():
         figure, (axis,) = new_figure(1, height=3.4, width=4.0)
-        for i, (method, by) in enumerate(_FEATURES.items()):
-            rows = final[final["method"] == method]
-            if method == "linearized":  # the scales differ little: the lazy one
+        for i, method in enumerate(_fixed(Kind.FITTED, Kind.TRAINED)):
+            rows = method.rows(final)
+            if method.kind is Kind.TRAINED:  # the scales differ little: the lazy one
                 rows = rows[rows["lazy_scale"] == rows["lazy_scale"].max()]
-            line = {"color": COLOURS[method], "marker": MARKERS[4 + i % 3], "ls": "--", "lw": 0.8}
-            _points(axis, rows, by, label=NAMES[method], **line)
-        for method in ("nngp", "ntk"):
-            risks = final[final["method"] == method]["risk"].to_numpy(float)
+            line = {"color": method.colour, "marker": MARKERS[4 + i % 3], "ls": "--", "lw": 0.8}
+            _points(axis, rows, method.features_column, label=method.label, **line)
+        for method in METHODS.of(Kind.KERNEL):
+            risks = method.rows(final)["risk"].to_numpy(float)
             if len(risks):
-                line = {"color": COLOURS[method], "linestyle": ":", "label": NAMES[method]}
+                line = {"color": method.colour, "linestyle": method.line, "label": method.label}
                 axis.axhline(risks.mean(), **line)
-        networks = final[final["method"] == "network"]
-        colours = shades(COLOURS["network"], networks["lazy_scale"])
+        networks = NETWORK.rows(final)
+        colours = shades(NETWORK.colour, networks["lazy_scale"])
         for i, (scale, colour) in enumerate(colours.items()):
-            label = rf"{NAMES['network']}, $\alpha={scale:g}$"
+            label = rf"{NETWORK.label}, $\alpha={scale:g}$"
             rows = networks[networks["lazy_scale"] == scale]
             line = {"color": colour, "marker": MARKERS[i % 4], "ls": "-", "ms": 5.5}
             _points(axis, rows, "parameters", label=label, **line)
@@ -61,8 +60,8 @@ def headline(metrics: pd.DataFrame, limit: pd.DataFrame) -> Figure:
 def samples_limit(metrics: pd.DataFrame) -> float:
     """R*(n) of the networks of a run at the end, or of its kernels; NaN if it bounds neither."""
     final = final_rows(metrics)
-    for methods in (("network",), ("nngp", "ntk")):
-        found = final[final["method"].isin(methods)][SAMPLES.column].dropna()
+    for methods in ((NETWORK,), METHODS.of(Kind.KERNEL)):
+        found = final[final["method"].isin(keys_of(methods))][SAMPLES.column].dropna()
         if len(found):
             return float(found.iloc[0])
     return float("nan")
@@ -97,7 +96,7 @@ def _limit(axis, limit: pd.DataFrame, samples: float) -> None:
     if not good.any():
         return
     x, y = x[good], y[good]
-    axis.plot(x, y, **LIMIT_LINES["features_limit"] | {"label": NAMES["lazy_limit"] + "$(p)$"})
+    axis.plot(x, y, **LIMIT_LINES["features_limit"] | {"label": LAZY_LIMIT.label + "$(p)$"})
     if np.isfinite(samples):
         axis.axhline(samples, **LIMIT_LINES["samples_limit"])
     low = min([y.min() / 10, *(v / 2 for v in _heights(axis) if v > 0)])
@@ -115,13 +114,13 @@ def _means(table: pd.DataFrame, columns: Sequence[str], labels: Sequence[str]) -
 def _cloud(figure: Figure, axis, means: pd.DataFrame, x: str) -> None:
     """A point for every mean, by method; networks by lazy scale, dark to light."""
     drawn = [
-        (means[means["method"] == method], COLOURS[method], MARKERS[i % 7], NAMES[method])
-        for i, method in enumerate(_FIXED)
+        (method.rows(means), method.colour, method.marker, method.label)
+        for method in _fixed(Kind.FITTED, Kind.TRAINED, Kind.KERNEL)
     ]
-    networks = means[means["method"] == "network"]
-    colours = shades(COLOURS["network"], networks["lazy_scale"])
+    networks = NETWORK.rows(means)
+    colours = shades(NETWORK.colour, networks["lazy_scale"])
     for i, (scale, colour) in enumerate(colours.items()):
-        label = rf"{NAMES['network']}, $\alpha={scale:g}$"
+        label = rf"{NETWORK.label}, $\alpha={scale:g}$"
         drawn.append((networks[networks["lazy_scale"] == scale], colour, MARKERS[i % 7], label))
     for part, colour, marker, label in drawn:
         if len(part):
@@ -147,7 +146,7 @@ def against_limit(table: pd.DataFrame, labels: Sequence[str] = (CELL,)) -> Figur
     with style():
         figure, (axis,) = new_figure(1, height=3.4, width=4.0)
         ends = means["relative_limit"].min() / 2, min(2 * means["relative_limit"].max(), 1.0)
-        axis.plot(ends, ends, color=COLOURS["lazy_limit"], ls="-.", label=NAMES["lazy_limit"])
+        axis.plot(ends, ends, color=LAZY_LIMIT.colour, ls="-.", label=LAZY_LIMIT.label)
         _cloud(figure, axis, means, "relative_limit")
         log_axes(axis, x=r"lazy limit $R^*/E f^{*2}$", y=_RELATIVE)
     return figure
@@ -168,8 +167,8 @@ def against_functions(
     with style():
         figure, (axis,) = new_figure(1, height=3.4, width=4.0)
         for i, limit in enumerate(limits):
-            line = {"color": COLOURS["lazy_limit"], "linestyle": "-.", "lw": 1.0}
-            label = {"label": NAMES["lazy_limit"]} if i == 0 else {}
+            line = {"color": LAZY_LIMIT.colour, "linestyle": "-.", "lw": 1.0}
+            label = {"label": LAZY_LIMIT.label} if i == 0 else {}
             x, y = (limit[name].to_numpy(float) for name in ("num_features", "risk"))
             axis.plot(x, y, **line, **label)
         _cloud(figure, axis, means, "fixed_functions")

@@ -11,39 +11,18 @@ import matplotlib.style
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from rf_limits.methods import LAZY_LIMIT, NETWORK
+
 TEXT_WIDTH = 7.0
 """Inches: text of a page of two columns (one column: 3.4), to which wider figures are scaled."""
 LEAST_SIZE = 5.0
 """Points: the smallest text of a figure at the size at which it is printed."""
 
-# Okabe and Ito's palette, a grey and a brown.
-COLOURS = {
-    "network": "#0072B2",
-    "linearized": "#4D4D4D",
-    "random_features": "#D55E00",
-    "rf_descent": "#56B4E9",
-    "tangent_features": "#E69F00",
-    "nngp": "#CC79A7",
-    "ntk": "#009E73",
-    "lattice_features": "#661100",
-    "lazy_limit": "#000000",
-}
 OTHERS = ("#332288", "#CC6677", "#999933", "#44AA99", "#882255", "#AA4499")
 """Paul Tol's muted palette, for lines that differ by something else than the method."""
-NAMES = {
-    "network": "network",
-    "linearized": "linearized network",
-    "random_features": "random features (RF)",
-    "rf_descent": "RF by the same steps",
-    "tangent_features": "tangent features (NT)",
-    "nngp": "NNGP, infinite width",
-    "ntk": "NTK, infinite width",
-    "lattice_features": "lattice features",
-    "lazy_limit": "lazy limit $R^*$",
-}
-REGIMES = {"hidden": COLOURS["network"], "all": OTHERS[0], "ntk": OTHERS[1]}
+REGIMES = {"hidden": NETWORK.colour, "all": OTHERS[0], "ntk": OTHERS[1]}
 """Colours of networks that are coupled with features, by what is trained and how it begins."""
-_LIMIT = {"color": COLOURS["lazy_limit"], "zorder": 1}
+_LIMIT = {"color": LAZY_LIMIT.colour, "zorder": 1}
 LIMIT_LINES = {
     "features_limit": _LIMIT | {"linestyle": "-.", "label": "lazy limit $R^*(P)$"},
     "samples_limit": _LIMIT | {"linestyle": (0, (8, 2)), "label": "lazy limit $R^*(n)$"},

@@ -1,5 +1,7 @@
 """Figures of a training run, from its metrics table alone."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -10,8 +12,9 @@ from rf_limits.experiments.tables import final_rows
 from rf_limits.figures.curves import as_floats, drawable, log_axes, spread_line
 from rf_limits.figures.degrees import drawn_degrees, unlearned_by_degree
 from rf_limits.figures.legends import legend_above, shared_legend
-from rf_limits.figures.style import COLOURS, LIMIT_LINES, MARKERS, NAMES, new_figure, shades, style
+from rf_limits.figures.style import LIMIT_LINES, MARKERS, new_figure, shades, style
 from rf_limits.measure.scaling import power_law
+from rf_limits.methods import METHODS, NETWORK, Kind, Method, keys_of
 
 _SCALING_LABELS = {
     "weight_movement": r"weight movement $|W_t-W_0|_F\,/\,|W_0|_F$",
@@ -27,11 +30,16 @@ def draw(metrics: pd.DataFrame) -> dict[str, Figure]:
     """
     with style():
         figures = {"risk_against_width": risk_against_width(metrics)}
-        if metrics["method"].isin(["network", "linearized"]).any():
+        if any(method.is_in(metrics) for method in METHODS.of(Kind.TRAINED)):
             figures["risk_against_time"] = risk_against_time(metrics)
-        if metrics["method"].eq("network").any() and drawn_degrees(metrics):
+        if NETWORK.is_in(metrics) and drawn_degrees(metrics):
             figures["unlearned_by_degree"] = unlearned_by_degree(metrics)
         return figures
+
+
+def _beside() -> list[Method]:
+    """What is trained by the same steps as the network, its features fixed."""
+    return [method for method in METHODS.of(Kind.TRAINED) if method.keeps_features]
 
 
 def _scales(metrics: pd.DataFrame) -> list[float]:
@@ -60,34 +68,33 @@ def movement_and_drift(metrics: pd.DataFrame) -> Figure:
 
 def _risk_panel(axis, final: pd.DataFrame) -> None:
     scales = _scales(final)
-    colours = shades(COLOURS["network"], scales)
-    for method in ("random_features", "tangent_features"):
-        rows = final[final["method"] == method]
+    colours = shades(NETWORK.colour, scales)
+    for method in METHODS.of(Kind.FITTED):
+        rows = method.rows(final)
         if len(rows):
-            line = {"color": COLOURS[method], "marker": ".", "label": NAMES[method]}
-            spread_line(axis, as_floats, rows, "width", "risk", **line)
-    rows = final[final["method"] == "linearized"]
-    for i, scale in enumerate(scales):
-        part = rows[rows["lazy_scale"] == scale]
+            line = {"color": method.colour, "marker": ".", "label": method.label}
+            spread_line(axis, as_floats, rows, "width", "risk", ls=method.line, **line)
+    for method, (i, scale) in itertools.product(_beside(), enumerate(scales)):
+        part = method.rows(final[final["lazy_scale"] == scale])
         if len(part):
-            label = NAMES["linearized"] if i == 0 else None
-            line = {"color": COLOURS["linearized"], "linestyle": "--", "label": label}
+            label = method.label if i == 0 else None
+            line = {"color": method.colour, "linestyle": method.line, "label": label}
             spread_line(axis, as_floats, part, "width", "risk", **line)
     for i, scale in enumerate(scales):
-        part = final[(final["method"] == "network") & (final["lazy_scale"] == scale)]
+        part = NETWORK.rows(final[final["lazy_scale"] == scale])
         if len(part):
             line = {
                 "color": colours[scale],
                 "marker": MARKERS[i % len(MARKERS)],
-                "label": rf"{NAMES['network']}, $\alpha={scale:g}$",
+                "label": rf"{NETWORK.label}, $\alpha={scale:g}$",
             }
             spread_line(axis, as_floats, part, "width", "risk", **line)
-    for method in ("nngp", "ntk"):
-        rows = final[(final["method"] == method)]
-        if len(rows):
-            mean = rows["risk"].to_numpy(float).mean()
-            axis.axhline(mean, color=COLOURS[method], linestyle=":", label=NAMES[method])
-    _limit_lines(axis, final[final["method"] == "network"], "width")
+    for method in METHODS.of(Kind.KERNEL):
+        risks = method.rows(final)["risk"].to_numpy(float)
+        if len(risks):
+            line = {"color": method.colour, "linestyle": method.line, "label": method.label}
+            axis.axhline(risks.mean(), **line)
+    _limit_lines(axis, NETWORK.rows(final), "width")
     log_axes(axis, x="width $N$", y=r"population risk $E(f-f^*)^2$")
     legend_above(axis, ncols=2, columnspacing=1.0)
 
@@ -116,8 +123,8 @@ def _limit_lines(axis, networks: pd.DataFrame, x: str) -> None:
 
 
 def _scaling_panel(axis, final: pd.DataFrame, column: str) -> None:
-    networks = final[final["method"] == "network"]
-    colours = shades(COLOURS["network"], networks["lazy_scale"].dropna())
+    networks = NETWORK.rows(final)
+    colours = shades(NETWORK.colour, networks["lazy_scale"].dropna())
     for i, (scale, colour) in enumerate(colours.items()):
         part = networks[networks["lazy_scale"] == scale]
         means = over_seeds(part, "width")[column].mean(skipna=False)
@@ -139,24 +146,24 @@ def _scaling_panel(axis, final: pd.DataFrame, column: str) -> None:
 def risk_against_time(metrics: pd.DataFrame) -> Figure:
     """Risk of the widest network against time, its linearization and the kernels' flow."""
     figure, (axis,) = new_figure(1, height=3.2)
-    trained = metrics[metrics["method"].isin(["network", "linearized"]) & (metrics["step"] > 0)]
+    keys = keys_of(METHODS.of(Kind.TRAINED))
+    trained = metrics[metrics["method"].isin(keys) & (metrics["step"] > 0)]
     widest = trained[trained["width"] == trained["width"].max()]
     scales = _scales(widest)
-    colours = shades(COLOURS["network"], scales)
+    colours = shades(NETWORK.colour, scales)
 
-    for method, line_style in (("linearized", "--"), ("network", "-")):
-        for scale in scales:
-            part = widest[(widest["method"] == method) & (widest["lazy_scale"] == scale)]
-            if not len(part):
-                continue
-            shown = method == "network" or scale == scales[0]
-            name = NAMES[method] + (rf", $\alpha={scale:g}$" if method == "network" else "")
-            colour = colours[scale] if method == "network" else COLOURS[method]
+    looks = [
+        (m, s, m.colour, m.label if s == scales[0] else None) for m in _beside() for s in scales
+    ]
+    looks += [(NETWORK, s, colours[s], rf"{NETWORK.label}, $\alpha={s:g}$") for s in scales]
+    for method, scale, colour, label in looks:
+        part = method.rows(widest[widest["lazy_scale"] == scale])
+        if len(part):
             times = over_seeds(part, "step")["time"].mean(skipna=False).to_numpy(float)
-            line = {"color": colour, "linestyle": line_style, "label": name if shown else None}
+            line = {"color": colour, "linestyle": method.line, "label": label}
             spread_line(axis, lambda _, t=times: t, part, "step", "risk", **line)
-    for method in ("nngp", "ntk"):
-        rows = metrics[(metrics["method"] == method) & np.isfinite(metrics["time"])]
+    for method in METHODS.of(Kind.KERNEL):
+        rows = method.rows(metrics[np.isfinite(metrics["time"])])
         rows = rows[rows["time"] > 0]
         if len(rows):
             order = rows.groupby("seed")["time"].rank(method="first")
@@ -164,8 +171,9 @@ def risk_against_time(metrics: pd.DataFrame) -> Figure:
                 skipna=False
             )
             times, risks = means["time"].to_numpy(float), means["risk"].to_numpy(float)
-            axis.plot(times, risks, color=COLOURS[method], linestyle=":", label=NAMES[method])
-    _limit_lines(axis, widest[widest["method"] == "network"], "time")
+            line = {"color": method.colour, "linestyle": method.line, "label": method.label}
+            axis.plot(times, risks, **line)
+    _limit_lines(axis, NETWORK.rows(widest), "time")
     log_axes(axis, x="time: learning rate x steps", y=r"population risk $E(f-f^*)^2$")
     width = int(widest["width"].iloc[0]) if len(widest) else 0
     axis.set_title(f"width {width}", fontsize=8)

@@ -11,6 +11,7 @@ from rf_limits.experiments.limits import one_limit
 from rf_limits.experiments.tables import CELL, diverged_rows
 from rf_limits.figures import compare as comparing
 from rf_limits.figures.headline import against_functions, against_limit
+from rf_limits.methods import NETWORK
 from rf_limits.report import tables
 from rf_limits.report.configuration import fields, shared
 from rf_limits.report.curves import finite_and_infinite
@@ -58,7 +59,7 @@ def comparison_section(sources: Sequence[Source], found: Compared, key: str) -> 
         warnings += [f"{line} ({name})" for line in tables.warnings(rows)]
     if len(curves) > _MOST_CURVES:
         warnings.append(f"The curves over time are those of the first {_MOST_CURVES} runs.")
-    trained = table["method"] == "network"
+    trained = table["method"].eq(NETWORK.key)
     common = shared(list(found.configs.values()))
     names = ", ".join(differing) or "nothing"
     changed, same = fields({"experiment": "training", **common})

@@ -8,7 +8,8 @@ import pandas as pd
 
 from rf_limits.experiments.limits import one_limit
 from rf_limits.experiments.seeds import over_seeds
-from rf_limits.figures.style import COLOURS, shades
+from rf_limits.figures.style import shades
+from rf_limits.methods import NETWORK, NTK
 
 _DIGITS = 5
 
@@ -28,21 +29,21 @@ def finite_and_infinite(metrics: pd.DataFrame, label: str = "") -> list[dict[str
       between its times on logarithmic axes), and its ``colour``. Risks are absolute; None is a
       missing number.
     """
-    networks = metrics[(metrics["method"] == "network") & (metrics["step"] > 0)]
+    networks = NETWORK.rows(metrics[metrics["step"] > 0])
     flow = _flow(metrics)
     found = []
     for scale, rows in networks.groupby("lazy_scale"):
         moments = (rows["risk"] / rows["relative_risk"]).replace([np.inf, -np.inf], np.nan)
         name = f"{label}, alpha = {scale:g}" if label else f"alpha = {scale:g}"
         widths = [_width(int(n), part, flow) for n, part in rows.groupby("width")]
-        colours = shades(COLOURS["network"], [one["width"] for one in widths])
+        colours = shades(NETWORK.colour, [one["width"] for one in widths])
         for one in widths:
             one["colour"] = colours[one["width"]]
         found.append(
             {
                 "name": name,
                 "moment": _plain([moments.median()])[0],
-                "ntk": {"time": _plain(flow[0]), "mean": _plain(flow[1])},
+                NTK.key: {"time": _plain(flow[0]), "mean": _plain(flow[1])},
                 "widths": widths,
             }
         )
@@ -51,7 +52,7 @@ def finite_and_infinite(metrics: pd.DataFrame, label: str = "") -> list[dict[str
 
 def _flow(metrics: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Times and mean risks of the NTK's gradient flow, by measurement."""
-    rows = metrics[(metrics["method"] == "ntk") & np.isfinite(metrics["time"].astype(float))]
+    rows = NTK.rows(metrics[np.isfinite(metrics["time"].astype(float))])
     rows = rows[rows["time"] > 0]
     rows = rows.assign(point=rows.groupby("seed")["time"].rank(method="first"))
     means = over_seeds(rows, "point")[["time", "risk"]].mean(skipna=False)
@@ -71,7 +72,7 @@ def _width(width: int, rows: pd.DataFrame, flow: tuple[np.ndarray, np.ndarray]) 
         "mean": _plain(mean),
         "low": _plain(risks.min().where(mean.notna())),
         "high": _plain(risks.max().where(mean.notna())),
-        "ntk": _plain(_at(times, *flow)),
+        NTK.key: _plain(_at(times, *flow)),
     }
 
 

@@ -7,21 +7,22 @@ from typing import Any
 
 import pandas as pd
 
-from rf_limits.experiments.fixed_functions import FixedFunctions, fixed_functions
+from rf_limits.experiments.config import TrainingConfig
 from rf_limits.experiments.limits import LIMITS, SECOND_MOMENT, limit_curve
 from rf_limits.experiments.tables import CELL, final_rows
+from rf_limits.methods import METHODS
 from rf_limits.sweeps.manifest import config_from_json
 
-_COUNTED = ("network", "linearized", "random_features", "tangent_features", "nngp", "ntk")
 
-
-def _number(functions: FixedFunctions, row: Mapping[Hashable, Any]) -> float:
+def _number(config: TrainingConfig, row: Mapping[Hashable, Any]) -> float:
     """Of whose limit :func:`~rf_limits.experiments.limits.one_limit` is, or NaN."""
+    method = METHODS[row["method"]]
+    functions = method.fixed_functions(config, row)
     holds = (limit for limit in LIMITS if not pd.isna(row.get(limit.column)))
     known = [getattr(functions, limit.functions) for limit in holds]
     if not known:
         return math.nan
-    return float(max(known) if row["method"] == "network" else min(known))
+    return float(min(known) if method.keeps_features else max(known))
 
 
 def with_limits(
@@ -38,9 +39,9 @@ def with_limits(
       problem ``num_features`` and the limit's relative risk ``risk``.
     """
     final = final_rows(table, (CELL,))
-    final = final[final["method"].isin(_COUNTED)]
+    final = final[final["method"].isin(METHODS)]
     resolved = {name: config_from_json(config) for name, config in configs.items()}
-    counts = [_number(fixed_functions(resolved[r[CELL]], r), r) for r in final.to_dict("records")]
+    counts = [_number(resolved[r[CELL]], r) for r in final.to_dict("records")]
     final = final.assign(fixed_functions=counts)
     limits: dict[str, pd.DataFrame] = {}
     for name, rows in final.groupby(CELL):

@@ -11,7 +11,7 @@ from rich.console import Console
 
 import rf_limits
 from rf_limits.errors import check
-from rf_limits.figures.style import COLOURS
+from rf_limits.methods import BASELINES, METHODS
 from rf_limits.report.comparison import comparison_section
 from rf_limits.report.sections import Section, run_section
 from rf_limits.report.sources import Source, find
@@ -105,7 +105,7 @@ def render(sources: Sequence[Source], workdirs: Sequence[str | Path], path: Path
         sections=sections,
         left_out=left_out,
         files={one.key: [_links(source, path) for source in one.sources] for one in sections},
-        colours=COLOURS,
+        colours={key: entry.colour for key, entry in {**METHODS, **BASELINES}.items()},
         version=rf_limits.__version__,
     )
 

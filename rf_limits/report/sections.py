@@ -12,6 +12,7 @@ from rf_limits.errors import RequirementError
 from rf_limits.experiments.limits import FEATURES, limit_curve
 from rf_limits.figures.headline import headline, samples_limit
 from rf_limits.figures.training import movement_and_drift
+from rf_limits.methods import NETWORK
 from rf_limits.report import tables
 from rf_limits.report.configuration import Field, fields, words
 from rf_limits.report.curves import finite_and_infinite
@@ -184,7 +185,7 @@ def _first_figures(metrics: pd.DataFrame, config: dict[str, Any], key: str) -> l
             f"{known} Means over seeds at the end of training; bars reach to the extreme seeds.",
         )
     ]
-    if metrics["method"].eq("network").any():
+    if NETWORK.is_in(metrics):
         found.append(
             picture(
                 f"{key}-movement",

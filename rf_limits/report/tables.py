@@ -14,7 +14,7 @@ from rf_limits.experiments.tables import (
     rounding_remarks,
     summary_rows,
 )
-from rf_limits.figures.style import COLOURS, NAMES
+from rf_limits.methods import entry_of
 
 _NUMBER = re.compile(r"[+\-\N{MINUS SIGN}]?\d+(\.\d*)?(e[+\-]?\d+)?(\^[+\-]?\d+(\.\d*)?)?")
 
@@ -115,7 +115,7 @@ def ends(metrics: pd.DataFrame, labels: Sequence[str] = (), names: Sequence[str]
     cells = [
         [
             *(Cell(str(row[label]), number_in(str(row[label]))) for label in labels),
-            Cell(NAMES.get(row["method"], row["method"]), None, _coloured(row["method"])),
+            _named(row["method"]),
             *(number(row.get(name)) for name in shown),
         ]
         for row in rows
@@ -124,8 +124,10 @@ def ends(metrics: pd.DataFrame, labels: Sequence[str] = (), names: Sequence[str]
     return Table("At the end of training: means over seeds", heads, cells)
 
 
-def _coloured(method: str) -> str:
-    return method if method in COLOURS else ""
+def _named(key: str) -> Cell:
+    """The cell of a method, in its colour where it is known."""
+    entry = entry_of(key)
+    return Cell(key) if entry is None else Cell(entry.label, None, key)
 
 
 def warnings(metrics: pd.DataFrame) -> list[str]:

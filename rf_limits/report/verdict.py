@@ -9,14 +9,13 @@ import pandas as pd
 from rf_limits.experiments.certificate import LEVEL, certificates, counted_seeds
 from rf_limits.experiments.limits import LIMITS, UNKNOWN
 from rf_limits.experiments.tables import final_rows, short_number
-from rf_limits.figures.style import NAMES
+from rf_limits.methods import METHODS, NETWORK
 from rf_limits.report.tables import means
-
-_FIXED = ("linearized", "random_features", "tangent_features", "nngp", "ntk")
 
 
 def _name(method: str) -> str:
-    return NAMES[method].replace("$R^*$", "R*")
+    """The label of a method, as it is written in a sentence."""
+    return METHODS[method].label
 
 
 def _where(row: dict[str, Any]) -> str:
@@ -32,13 +31,20 @@ def _times(ratio: float) -> str:
     return f"{ratio:.1f}" if ratio < 9.95 else f"{ratio:.0f}"
 
 
-def _finite(rows: list[dict[str, Any]], methods: tuple[str, ...]) -> list[dict[str, Any]]:
-    return [r for r in rows if r["method"] in methods and np.isfinite(r["risk"])]
+def _networks(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of trained networks with a finite risk."""
+    return [r for r in rows if r["method"] == NETWORK.key and np.isfinite(r["risk"])]
+
+
+def _fixed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows with a finite risk of the methods that keep their features."""
+    keys = [method.key for method in METHODS.values() if method.keeps_features]
+    return [r for r in rows if r["method"] in keys and np.isfinite(r["risk"])]
 
 
 def against_fixed(rows: list[dict[str, Any]]) -> str:
     """The best network beside the best of everything that keeps its features."""
-    networks, fixed = _finite(rows, ("network",)), _finite(rows, _FIXED)
+    networks, fixed = _networks(rows), _fixed(rows)
     if not networks:
         return "No network was trained to a finite risk."
     best = min(networks, key=lambda row: row["risk"])
@@ -86,7 +92,7 @@ def against_limits(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> list[st
 def movement(rows: list[dict[str, Any]]) -> str:
     """How far networks of the smallest and the largest lazy scale went; empty if unknown."""
     names = ("weight_movement", "kernel_drift")
-    networks = _finite(rows, ("network",))
+    networks = _networks(rows)
     moved = [r for r in networks if all(np.isfinite(r.get(name, np.nan)) for name in names)]
     scales = sorted({row["lazy_scale"] for row in moved})
     parts = []
@@ -110,7 +116,7 @@ def verdict(metrics: pd.DataFrame) -> list[str]:
     """
     rows = means(metrics)
     found = [against_fixed(rows)]
-    if _finite(rows, ("network",)):
+    if _networks(rows):
         found += [*against_limits(metrics), movement(rows)]
     return [sentence for sentence in found if sentence]
 
@@ -125,7 +131,7 @@ def verdict_of_many(metrics: pd.DataFrame, done: int, asked: int) -> list[str]:
     """
     found = [f"{done} of {asked} runs are finished."]
     rows = means(metrics, ("run",))
-    if not _finite(rows, ("network",)):
+    if not _networks(rows):
         return [*found, "No network was trained to a finite risk."]
     limits = against_limits(metrics, ("run",)) or [UNKNOWN]
     return [*found, *gains(rows), *limits, movement(rows)]
@@ -138,8 +144,8 @@ def gains(rows: list[dict[str, Any]]) -> list[str]:
       rows: of :func:`rf_limits.report.tables.means`, with the label ``run``.
     """
     found = []
-    for row in _finite(rows, ("network",)):
-        others = [r["risk"] for r in _finite(rows, _FIXED) if r["run"] == row["run"]]
+    for row in _networks(rows):
+        others = [r["risk"] for r in _fixed(rows) if r["run"] == row["run"]]
         if others and row["risk"] > 0.0:
             found.append((min(others) / row["risk"], row))
     if not found:
@@ -160,8 +166,8 @@ def verdict_of_study(metrics: pd.DataFrame, labels: Sequence[str]) -> list[str]:
       metrics: its table.
       labels: columns that tell its training runs apart.
     """
-    measured = metrics[metrics["seed"].notna() & metrics["method"].isin(("network", *_FIXED))]
-    if not measured["method"].eq("network").any() or len(measured["method"].unique()) < 2:
+    measured = metrics[metrics["seed"].notna() & metrics["method"].isin(METHODS)]
+    if not NETWORK.is_in(measured) or len(measured["method"].unique()) < 2:
         return []
     parts = [label + " = " + measured[label].astype(str) for label in labels]
     names = [", ".join(words) for words in zip(*parts, strict=True)]

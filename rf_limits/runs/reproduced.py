@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from rf_limits.errors import check
-from rf_limits.experiments.defaults import TRAINED as DESCENDED
+from rf_limits.methods import METHODS, Kind, keys_of
 from rf_limits.runs.recipes import FOLDERS, ROOT, chosen
 from rf_limits.runs.store import RunStore
 
@@ -73,10 +73,10 @@ columns that are rounding errors, and estimates made from them."""
 DIFFERENCES = {"ntk_risk_gap": "risk"}
 """Columns that are differences, and the column of whose size their terms are."""
 TRAINING = {"float64": FLOAT64, "float32": FLOAT32, "flow": FLOW}
-FITTED = ("random_features", "tangent_features", "nngp", "ntk")
+FITTED = keys_of(METHODS.of(Kind.FITTED, Kind.KERNEL))
 NEURAL_TANGENTS = "theory"
 """Rows of infinite width, from the kernels of neural-tangents."""
-TRAINED = (*DESCENDED, "neuron")
+TRAINED = (*keys_of(METHODS.of(Kind.TRAINED)), "neuron")
 
 
 def how_trained(config: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ from rf_limits.experiments.keep import Stopped
 from rf_limits.experiments.result import Report, Result
 from rf_limits.experiments.training import run_together
 from rf_limits.measure.extra import EXTRA
+from rf_limits.methods import METHODS
 from rf_limits.models.increments import ACTIVATIONS
 from rf_limits.problem.targets import TARGETS
 from rf_limits.runs.compiled import compiling
@@ -52,7 +53,7 @@ EXPERIMENTS: dict[str, tuple[Any, Any]] = {
 }
 
 
-_TABLES = {"TARGETS": TARGETS, "ACTIVATIONS": ACTIVATIONS, "EXTRA": EXTRA}
+_TABLES = {"TARGETS": TARGETS, "ACTIVATIONS": ACTIVATIONS, "EXTRA": EXTRA, "METHODS": METHODS}
 """The other tables into which users put entries of their own."""
 
 

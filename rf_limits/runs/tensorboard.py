@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from rf_limits.errors import RequirementError
-from rf_limits.experiments.defaults import TRAINED
 from rf_limits.experiments.tables import KEYS
+from rf_limits.methods import METHODS, Kind, keys_of
 from rf_limits.runs.files import StorageError
 from rf_limits.runs.store import TENSORBOARD, RunStore
 
@@ -131,5 +131,6 @@ def scalars(rows: list[Row]) -> dict[str, float]:
     names = [name for name in rows[0] if name not in (*KEYS, "parameters")]
     found = {name: sum(float(row[name]) for row in rows) / len(rows) for name in names}
     missing = sum(not math.isfinite(row["risk"]) for row in rows)
-    found["diverged" if rows[0]["method"] in TRAINED else "refused"] = float(missing)
+    trained = rows[0]["method"] in keys_of(METHODS.of(Kind.TRAINED))
+    found["diverged" if trained else "refused"] = float(missing)
     return found

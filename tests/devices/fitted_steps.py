@@ -6,13 +6,31 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from rf_limits.experiments import approximation, fitted, measured_features, watch, width
-from rf_limits.experiments.watch import Known, Options, Trained, Watcher
-from rf_limits.learning.regression import kernel_regression
-from rf_limits.models import (
-    InfiniteNetwork,
-    Kernels,
+from rf_limits.experiments import (
+    approximation,
+    closed_form,
+    measured_features,
+    measurements,
+    seed_data,
 )
+from rf_limits.experiments import networks as drawn
+from rf_limits.experiments.measurements import Measurements, Options
+from rf_limits.experiments.seed_data import SeedData
+from rf_limits.learning.regression import kernel_regression
+from rf_limits.methods import (
+    LINEARIZED,
+    NETWORK,
+    NNGP,
+    NTK,
+    RF_DESCENT,
+    FixedKernel,
+    kernel,
+    random_features,
+    regression,
+    tangent_features,
+)
+from rf_limits.methods.kernel import Matrices
+from rf_limits.models import InfiniteNetwork
 from tests.devices.steps import (
     BIASED,
     CELLS,
@@ -43,9 +61,9 @@ from tests.devices.steps import (
 )
 
 
-def _start(network, lead: int = SEEDS) -> width.Start:
+def _start(network, lead: int = SEEDS) -> closed_form.Start:
     inputs = (floats(lead, NUM, DIM), floats(lead, NUM))
-    return width.Start(params(network, lead), *inputs, spectrum(lead))
+    return closed_form.Start(params(network, lead), *inputs, spectrum(lead))
 
 
 def _closed(network, *how: Any) -> tuple:
@@ -55,129 +73,162 @@ def _closed(network, *how: Any) -> tuple:
 
 add(
     "spectra of tangent kernels",
-    width._spectra,
+    closed_form._spectra,
     lambda: (params(BIASED, SEEDS), floats(SEEDS, NUM, DIM), BIASED, "both", None),
 )
 add(
     "spectra of tangent kernels on a mesh",
-    width._spectra,
+    closed_form._spectra,
     lambda: (params(RELU, SEEDS), floats(SEEDS, NUM, DIM), RELU, "hidden", mesh()),
 )
 add(
     "outputs at the start",
-    width._outputs,
+    drawn._outputs,
     lambda: (params(RELU, SEEDS), floats(SEEDS, NUM, DIM), RELU),
 )
-add("closed form", width._closed_form, lambda: _closed(BIASED, "both", False, None))
-add("closed form of flow", width._closed_form, lambda: _closed(ERF, "output", True, mesh()))
+add("closed form", closed_form._closed_form, lambda: _closed(BIASED, "both", False, None))
+add("closed form of flow", closed_form._closed_form, lambda: _closed(ERF, "output", True, mesh()))
 add(
     "infinite width",
-    width._limits,
+    seed_data._limits,
     lambda: (floats(SEEDS, NUM, DIM), floats(SEEDS, TEST, DIM), InfiniteNetwork(BIASED), PROBE),
 )
 _FIT = cache(lambda num=NUM: jax.eval_shape(kernel_regression, floats(num, num), floats(num)))
-add("fit: kernels", fitted._solve_kernel, lambda: (floats(NUM, NUM), floats(NUM), 0.1))
+add("fit: kernels", regression.solve_kernel, lambda: (floats(NUM, NUM), floats(NUM), 0.1))
 add(
     "fit: kernels of many points, factored or decomposed",
-    fitted._solve_kernel,
+    regression.solve_kernel,
     lambda: (floats(MANY, MANY), floats(MANY), 0.0),
 )
 add(
     "fit: random features",
-    fitted.fit_random_features,
+    random_features.fit_random_features,
     lambda: (BIASED, params(BIASED), data(), 0.0, exact(BIASED)),
 )
 add(
     "fit: random features of erf neurons",
-    fitted.fit_random_features,
+    random_features.fit_random_features,
     lambda: (ERF, params(ERF), data(), 0.1, exact(ERF)),
 )
 add(
     "fit: random features on a test set",
-    fitted.fit_random_features,
+    random_features.fit_random_features,
     lambda: (TANH, params(TANH), data(), 0.0, None),
 )
 add(
     "fit: tangent kernel",
-    fitted._tangent_gram,
+    tangent_features._gram,
     lambda: (ERF, params(ERF), floats(NUM, DIM)),
 )
 add(
     "fit: change of parameters",
-    fitted._pull_back,
+    tangent_features._pull_back,
     lambda: (BIASED, params(BIASED), floats(NUM, DIM), floats(NUM)),
 )
 add(
     "fit: tangent features",
-    fitted._solve_tangent_features,
+    tangent_features._solve_features,
     lambda: (BIASED, params(BIASED), data(num=30), 0.1),
 )
 add(
     "fit: risks of tangent features",
-    fitted._tangent_row,
+    tangent_features._measured,
     lambda: (BIASED, params(BIASED), data(), _FIT(), params(BIASED), exact(BIASED)),
 )
 add(
     "fit: risks of tangent features of linear neurons",
-    fitted._tangent_row,
+    tangent_features._measured,
     lambda: (LINEAR, params(LINEAR), data(), _FIT(), params(LINEAR), exact(LINEAR)),
 )
-add("fit: limit kernels", fitted.limit_kernels, lambda: (InfiniteNetwork(ERF), floats(NUM, DIM)))
+add("fit: limit kernels", kernel.network_kernels, lambda: (InfiniteNetwork(ERF), floats(NUM, DIM)))
 
 
-def _data_kernels(risks) -> fitted.DataKernels:
-    grams, crosses = (Kernels(*2 * [floats(rows, NUM)], floats()) for rows in (NUM, TEST))
-    return fitted.DataKernels(grams, None if risks else crosses)
+class Linear(FixedKernel):
+    """The linear kernel."""
+
+    def kernel(self, left, right):
+        """Inner products."""
+        return left @ right.T
 
 
-def _kernel_rows(risks) -> tuple:
-    return _data_kernels(risks), data(), {"nngp": _FIT(), "ntk": _FIT()}, risks
+_OWN = Linear(key="linear", label="linear", short="linear", colour="#123456", marker="o")
 
 
-add("fit: risks of kernels", fitted._kernel_rows, lambda: _kernel_rows(exact_kernels()))
-add("fit: risks of kernels on a test set", fitted._kernel_rows, lambda: _kernel_rows(None))
+_BOTH = (NNGP, NTK)
+
+
+def _matrices(risks) -> dict[str, Matrices]:
+    one = Matrices(floats(NUM, NUM), None if risks else floats(TEST, NUM), floats())
+    return {method.key: one for method in _BOTH}
+
+
+def _fits() -> dict:
+    return {method.key: _FIT() for method in _BOTH}
+
+
 add(
-    "fit: risks of kernels in time",
-    fitted.flow_risks,
-    lambda: (_data_kernels(exact_kernels()), data(), floats(3), 0.1, exact_kernels()),
+    "fit: risk of a kernel",
+    kernel.measured,
+    lambda: (_BOTH, _matrices(True), data(), _fits(), exact_kernels()),
 )
 add(
-    "fit: risks of kernels in time on a test set",
-    fitted.flow_risks,
-    lambda: (_data_kernels(None), data(), floats(3), 0.1, None),
+    "fit: risk of a kernel on a test set",
+    kernel.measured,
+    lambda: (_BOTH, _matrices(None), data(), _fits(), None),
+)
+add(
+    "fit: risks of a kernel in time",
+    kernel.flow_risks,
+    lambda: (_BOTH, _matrices(True), data(), floats(3), 0.1, exact_kernels()),
+)
+add(
+    "fit: risks of a kernel in time on a test set",
+    kernel.flow_risks,
+    lambda: (_BOTH, _matrices(None), data(), floats(3), 0.1, None),
+)
+add(
+    "fit: a kernel of the user's own",
+    kernel._values,
+    lambda: (_OWN, floats(TEST, DIM), floats(NUM, DIM)),
 )
 
 # Measurements
 
-_METHODS = frozenset({"network", "linearized", "rf_descent"})
+_METHODS = (NETWORK, LINEARIZED, RF_DESCENT)
 _ALL = Options(PROBE, True, 2, True, True, True, (("mean", lambda seen: jnp.mean(seen.y)),))
 
 
 def _watching(network, risks, options: Options, methods=_METHODS, **more: Any) -> tuple:
     weights = (1.0,) * DIM if options.alignment else ()
-    watcher = Watcher(scaled(network), risks, "both", options, methods, weights, **more)
-    trained = Trained(*[params(network, CELLS, dtype=jnp.float32)] * 3)
+    measuring = Measurements(scaled(network), risks, "both", options, methods, weights, **more)
+    changes = {method.key: params(network, CELLS, dtype=jnp.float32) for method in methods}
     ensemble = cells(network, jnp.float32)
-    trees = (trained, ensemble.init, ensemble.alpha, ensemble.learning_rate)
+    trees = (changes, ensemble.init, ensemble.alpha, ensemble.learning_rate)
     beside = limits() if options.infinite_width else None
-    return watcher, trees, whole(CELLS), Known(data(SEEDS), floats(SEEDS, NUM), beside), floats()
+    return (
+        measuring,
+        trees,
+        whole(CELLS),
+        SeedData(data(SEEDS), floats(SEEDS, NUM), beside),
+        floats(),
+    )
 
 
 add(
     "measure: every option",
-    watch._measure,
-    lambda: _watching(BIASED, exact(BIASED), _ALL, _METHODS - {"rf_descent"}),
+    measurements._measure,
+    lambda: _watching(BIASED, exact(BIASED), _ALL, _METHODS[:2]),
 )
 add(
     "measure: linear neurons, flow",
-    watch._measure,
+    measurements._measure,
     lambda: _watching(
         LINEAR, exact(LINEAR, -1, True), Options(PROBE, infinite_width=True), flow=True
     ),
 )
 add(
     "measure: on a test set and a mesh",
-    watch._measure_quickly,
+    measurements._measure_quickly,
     lambda: _watching(TANH, None, Options(PROBE, test_loss=True), mesh=mesh()),
 )
 

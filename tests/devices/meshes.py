@@ -127,7 +127,7 @@ def _facts(prepared):
     import jax
 
     run = prepared.widths[0]
-    trainer, (cells, _) = run.trainer(), run.cells()
+    trainer, (cells, _) = run.trainer(), run.ensemble.cells()
     state = trainer.start(cells)
     sizes = {len(leaf.sharding.device_set) for leaf in jax.tree.leaves((cells, state))}
     state = trainer.advance(state, cells, 1)

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from rf_limits.experiments import setting, watch, width
+from rf_limits.experiments import networks, seed_data, setting
 from rf_limits.experiments.neuron_descent import _plain_risk
 from rf_limits.learning.descent import descend_until
 from rf_limits.learning.optimizers import parse_optimizer
@@ -49,8 +49,8 @@ from tests.devices.steps import (
 )
 
 add("draw: data sets", setting._draw, lambda: (keys(SEEDS), NEURON, "sphere", NUM, TEST, 0.1))
-add("draw: parameters", width._draw_inits, lambda: (keys(SEEDS), BIASED, DIM, jnp.float32))
-add("targets: values", watch._values, lambda: (NEURON, floats(SEEDS, NUM, DIM)))
+add("draw: parameters", networks._draw_inits, lambda: (keys(SEEDS), BIASED, DIM, jnp.float32))
+add("targets: values", seed_data._values, lambda: (NEURON, floats(SEEDS, NUM, DIM)))
 
 
 def _degrees(inputs: str) -> Callable:

@@ -19,6 +19,7 @@ from rf_limits.experiments.measured_features import sphere_directions
 from rf_limits.experiments.tables import final_rows
 from rf_limits.experiments.validation import validate
 from rf_limits.measure.risk import largest_exact_scale
+from rf_limits.methods import RANDOM_FEATURES
 from rf_limits.models.network import make_network
 from rf_limits.problem import SampledTarget, SingleNeuron, Teacher, make_dataset
 from tests.experiments.conftest import changed, small_config
@@ -119,7 +120,7 @@ def test_duplicate_points_have_the_weighted_answer(ridge):
     if ridge == 0.0:  # the features are exact: what is left is rounding of the risk's terms
         run = result.predictors.training.widths[0]
         init = jax.tree.map(lambda leaf: leaf[0], run.inits)
-        coefficients = run.fitted("random_features", init, data).solution
+        coefficients = run.fitted(RANDOM_FEATURES, init, data).solution
         sizes = np.abs(coefficients) * np.abs(init["params"]["hidden_kernel"][0])
         size = run.network.output_scale * np.sum(sizes) + 1.0  # and the target's neuron
         # products of two neurons of length 1 have an expectation of 1/2 at most

@@ -7,18 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rf_limits.experiments.fitted import (
-    data_kernels,
-    fit_kernels,
-    fit_random_features,
-    fit_tangent_features,
-    flow_risks,
-)
 from rf_limits.learning.infinite_width import flow_means
 from rf_limits.learning.linearized import flow_coefficients, pull_back, spectrum
 from rf_limits.learning.regression import kernel_regression
 from rf_limits.measure.kernel_risk import exact_kernel_risk
 from rf_limits.measure.risk import ExactRisk
+from rf_limits.methods import NNGP, NTK, RANDOM_FEATURES, TANGENT_FEATURES, KernelProblem
 from rf_limits.models import (
     InfiniteNetwork,
     ScaledOutput,
@@ -87,22 +81,22 @@ def test_finite_width_predictions_tend_to_the_kernels(key, data, features):
 
 
 @pytest.mark.parametrize(
-    ("fit", "width"),
+    ("method", "width"),
     [
-        pytest.param(fit_random_features, 4, marks=pytest.mark.slow),
-        (fit_random_features, 64),
-        (fit_tangent_features, 4),
-        (fit_tangent_features, 64),
+        pytest.param(RANDOM_FEATURES, 4, marks=pytest.mark.slow),
+        (RANDOM_FEATURES, 64),
+        (TANGENT_FEATURES, 4),
+        (TANGENT_FEATURES, 64),
     ],
 )
-def test_exact_risk_of_fits_matches_test_set(key, fit, width):
+def test_exact_risk_of_fits_matches_test_set(key, method, width):
     target = make_target(key, "single_neuron", dim=DIM)
     data = make_dataset(key, target, "gaussian", 30, 200_000, 0.1)
     network = make_network(width)
     init = init_params(network, key, DIM)
     exact = ExactRisk(ScaledOutput(network, True), target, target.second_moment("gaussian"))
-    found = fit(network, init, data, 0.01, exact)
-    sampled = fit(network, init, data, 0.01, None)
+    found = method.fit(network, init, data, 0.01, exact)
+    sampled = method.fit(network, init, data, 0.01, None)
     # 6 standard errors: false alarm below 1e-8
     assert abs(found.risk.risk - sampled.risk.risk) < 6 * sampled.risk.standard_error
     assert found.risk.standard_error == 0.0
@@ -114,7 +108,7 @@ def test_tangent_fit_by_features_and_by_kernel_agree(key, data):
     """Few parameters take the feature route; a ridge makes the kernel route comparable."""
     network = make_network(4)
     init = init_params(network, key, DIM)
-    found = fit_tangent_features(network, init, data, 0.1, None)
+    found = TANGENT_FEATURES.fit(network, init, data, 0.1, None)
     gram = tangent_kernel(network, init, data.x_train)
     dual = kernel_regression(gram, data.y_train, 0.1).coefficients
     train_loss = jnp.mean((gram @ dual - data.y_train) ** 2)
@@ -125,15 +119,14 @@ def test_tangent_fit_by_features_and_by_kernel_agree(key, data):
 
 def test_flow_ends_at_the_fit(data):
     network = make_network(16)
-    kernels = data_kernels(InfiniteNetwork(network), data)
-    converged = fit_kernels(kernels, data, 0.01)
-    flows = flow_risks(kernels, data, jnp.array([0.0, 1e12]), 0.01)
+    problem = KernelProblem(data, InfiniteNetwork(network))
     zero = np.mean(np.square(data.y_test))
-    for method in ("nngp", "ntk"):
-        risk = converged[method].risk.risk
-        rtol = loss_rounding(converged[method], data, risk)
-        np.testing.assert_allclose(flows[method].risk[1], risk, rtol=rtol)
-        np.testing.assert_allclose(flows[method].risk[0], zero, rtol=rounding(400))
+    for method in (NNGP, NTK):
+        converged = method.fit(problem, 0.01)
+        flow = method.flow(problem, jnp.array([0.0, 1e12]), 0.01)
+        risk = converged.risk.risk
+        np.testing.assert_allclose(flow.risk[1], risk, rtol=loss_rounding(converged, data, risk))
+        np.testing.assert_allclose(flow.risk[0], zero, rtol=rounding(400))
 
 
 KERNEL_CASES = {
@@ -166,20 +159,16 @@ def test_exact_risks_of_kernels_match_the_test_set(key, case):
     exact = exact_kernel_risk(network, target, inputs, trainable, 3)
     times = jnp.array([0.0, 3.0, 100.0])
     limit = InfiniteNetwork(network, trainable)
-    kernels = data_kernels(limit, data)
-    found = fit_kernels(kernels, data, 0.01, exact)
-    sampled = fit_kernels(kernels, data, 0.01)
-    flows = flow_risks(kernels, data, times, 0.01, exact)
-    sampled_flows = flow_risks(kernels, data, times, 0.01)
-    for method in ("nngp", "ntk"):
+    problems = KernelProblem(data, limit, exact), KernelProblem(data, limit)
+    for method in (NNGP, NTK):
         # 6 standard errors, 8 numbers in each of 6 cases: false alarm below 1e-7
-        gap = found[method].risk.risk - sampled[method].risk.risk
-        assert abs(gap) < 6 * sampled[method].risk.standard_error
-        gaps = np.abs(flows[method].risk - sampled_flows[method].risk)
-        assert np.all(gaps < 6 * sampled_flows[method].standard_error)
-        assert np.all(flows[method].standard_error == 0.0)
-        assert flows[method].degrees.shape == (3, 4)
-        np.testing.assert_allclose(flows[method].risk[0], exact.second_moment, rtol=rounding(4))
+        found, sampled = (method.fit(problem, 0.01).risk for problem in problems)
+        assert abs(found.risk - sampled.risk) < 6 * sampled.standard_error
+        flow, sampled_flow = (method.flow(problem, times, 0.01) for problem in problems)
+        assert np.all(np.abs(flow.risk - sampled_flow.risk) < 6 * sampled_flow.standard_error)
+        assert np.all(flow.standard_error == 0.0)
+        assert flow.degrees.shape == (3, 4)
+        np.testing.assert_allclose(flow.risk[0], exact.second_moment, rtol=rounding(4))
 
 
 @pytest.mark.sharp

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from rf_limits.config import frozen
-from rf_limits.experiments.fixed_functions import fixed_functions
+from rf_limits.methods import METHODS
 from tests.experiments.conftest import small_config
 
 
@@ -18,7 +18,7 @@ def counted(method, **fields):
     """Of the small config (40 samples, 48 parameters) with some fields changed."""
     config = small_config()
     config.update({k.replace("__", "."): v for k, v in fields.items()})
-    return fixed_functions(frozen(config), row(method))
+    return METHODS[method].fixed_functions(frozen(config), row(method))
 
 
 def test_features_and_samples():

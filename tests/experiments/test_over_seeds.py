@@ -22,6 +22,7 @@ from rf_limits.experiments.seeds import PooledError, check_told_apart, over_seed
 from rf_limits.experiments.study import member, validate_members
 from rf_limits.experiments.tables import final_rows, short_number
 from rf_limits.figures.training import draw
+from rf_limits.methods import RANDOM_FEATURES
 from rf_limits.runs.run import modules_of
 from rf_limits.runs.store import RunStore, plain
 from tests.rounding import rounding
@@ -211,7 +212,7 @@ def test_two_widths_of_samples_are_two_rows_and_two_panels():
     figures = modules_of("sample_complexity")[1].draw(both)
     titles = [axis.get_title() for axis in figures["sample_complexity"].axes]
     assert titles == ["d = 10, N = 64", "d = 10, N = 256"]
-    table = sample_complexity.agreement(both, (sample_complexity.FEATURES,))
+    table = sample_complexity.agreement(both, (RANDOM_FEATURES,))
     assert sorted(set(table["width"])) == [64, 256]
     narrow, widest = (table[table["width"] == width] for width in (64, 256))
     ratio = widest["measured"].to_numpy() / narrow["measured"].to_numpy()

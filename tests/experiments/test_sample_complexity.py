@@ -12,7 +12,7 @@ from rf_limits.experiments.samples.configs import sample_complexity_config
 from rf_limits.figures.curves import BEYOND
 from rf_limits.figures.samples.sample_complexity import draw
 from rf_limits.figures.samples.theory_line import LARGEST_RISK
-from rf_limits.figures.style import COLOURS
+from rf_limits.methods import RANDOM_FEATURES
 from rf_limits.runs.store import plain
 from rf_limits.theory.lazy_limit import lazy_limit
 from tests.chance import standard_errors
@@ -67,7 +67,7 @@ def test_theory_of_features_shows_its_peak():
     assert np.all(np.diff(risks[near & (counts >= 65)]) < 0)
     (axis,) = draw(metrics)["sample_complexity"].axes
     dashed = [one for one in axis.lines if one.get_linestyle() == "--"]
-    (line,) = (one for one in dashed if one.get_color() == COLOURS["random_features"])
+    (line,) = (one for one in dashed if one.get_color() == RANDOM_FEATURES.colour)
     assert line.get_xdata()[np.argmax(line.get_ydata())] == 64.0
     assert np.all(np.isfinite(line.get_ydata()))  # one line up to the edge and down again
     marks = [one for one in axis.lines if one.get_label() == BEYOND]
@@ -190,7 +190,7 @@ def test_theory_knows_the_scale_and_number_of_features(parameterization, ridge, 
     config.model.parameterization, config.predictors.ridge = parameterization, ridge
     metrics = sample_complexity.prepare(config).run().metrics
     metrics = metrics[metrics["width"] == width]
-    (row,) = sample_complexity.agreement(metrics, (sample_complexity.FEATURES,)).itertuples()
+    (row,) = sample_complexity.agreement(metrics, (RANDOM_FEATURES,)).itertuples()
     assert row.se < 0.05 * row.expected
     assert abs(row.distance) < standard_errors(40, 4)
 

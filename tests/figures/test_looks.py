@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 
 from rf_limits.figures.curves import BEYOND, limit_heights, log_axes
 from rf_limits.figures.legends import legend_above
-from rf_limits.figures.style import COLOURS, new_figure, shades, style
+from rf_limits.figures.style import new_figure, shades, style
+from rf_limits.methods import NETWORK, NTK
 from rf_limits.runs.recipes import FOLDERS, ROOT
 from rf_limits.runs.run import EXPERIMENTS
 from rf_limits.runs.store import RunStore
@@ -98,12 +99,12 @@ def test_shared_heights_hold_every_panel():
 
 
 def test_shades_go_from_dark_to_light():
-    found = shades(COLOURS["network"], [1024, 16, 64, 16])
+    found = shades(NETWORK.colour, [1024, 16, 64, 16])
     assert list(found) == [16, 64, 1024]
     values = [lightness(colour) for colour in found.values()]
     assert values == sorted(values)
-    assert shades(COLOURS["ntk"], [5]) == {5: COLOURS["ntk"].lower()}
-    assert shades(COLOURS["ntk"], []) == {}
+    assert shades(NTK.colour, [5]) == {5: NTK.colour.lower()}
+    assert shades(NTK.colour, []) == {}
 
 
 def test_hardness_says_correlations_on_its_axis():

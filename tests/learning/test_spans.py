@@ -11,8 +11,8 @@ import optax
 import pytest
 
 from rf_limits.config import frozen
-from rf_limits.experiments.fixed_functions import fixed_functions
 from rf_limits.learning.optimizers import GRADIENT_FLOW, make_optimizer, parse_optimizer
+from rf_limits.methods import METHODS
 from tests.experiments.conftest import small_config
 
 N, TEST, LABELS, STEPS = 3, 40, 30, 12
@@ -69,7 +69,7 @@ def counted(optimizer, trainable="both", centring="subtract"):
     config.data.num_train, config.training.optimizer = N, optimizer
     config.model.trainable, config.model.centring = trainable, centring
     row = {"method": "linearized", "width": 5, "parameters": 35, "step": STEPS}
-    return fixed_functions(frozen(config), row)
+    return METHODS[row["method"]].fixed_functions(frozen(config), row)
 
 
 SPANS = {

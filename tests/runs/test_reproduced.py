@@ -10,7 +10,7 @@ import pytest
 
 from rf_limits.config import flat
 from rf_limits.errors import RequirementError
-from rf_limits.experiments import width
+from rf_limits.experiments import networks
 from rf_limits.runs.recipes import FOLDERS, RECIPES, ROOT, chosen
 from rf_limits.runs.reproduced import (
     TRAINED,
@@ -69,13 +69,13 @@ def test_training_multiplies_small_changes_by_what_tolerances_allow(monkeypatch,
     config = BY_NAME[name].config("quick")
     experiment = importlib.import_module(EXPERIMENTS[config.experiment][0])
     before = experiment.prepare(config).run().metrics
-    draw, random, size = width._draw_inits, np.random.default_rng(0), 1e-9
+    draw, random, size = networks._draw_inits, np.random.default_rng(0), 1e-9
 
     def changed(*args, **named):
         bump = lambda leaf: leaf * (1.0 + size * random.standard_normal(leaf.shape))
         return jax.tree.map(bump, draw(*args, **named))
 
-    monkeypatch.setattr(width, "_draw_inits", changed)
+    monkeypatch.setattr(networks, "_draw_inits", changed)
     after = experiment.prepare(config).run().metrics
     rows = before["method"].isin(TRAINED) & (before["risk"] > 1e-12)
     for column in ("risk", "train_loss", "weight_movement", "output_movement"):

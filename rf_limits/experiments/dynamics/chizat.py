@@ -28,6 +28,7 @@ from rf_limits.experiments.tables import (
     short_number,
     summary_rows,
 )
+from rf_limits.methods import NETWORK
 
 LABELS = ("part", "prefactor")
 
@@ -105,7 +106,7 @@ def ends(metrics: pd.DataFrame) -> pd.DataFrame:
       ``best_risk``: the least over time.
     """
     keys = [*LABELS, "width", "lazy_scale", "seed"]
-    networks = metrics[metrics["method"] == "network"]
+    networks = NETWORK.rows(metrics)
     best = networks.groupby(keys)[["test_loss", "risk"]].min().add_prefix("best_").reset_index()
     final = final_rows(networks, LABELS).merge(best, on=keys, validate="one_to_one")
     tau = (final["lazy_scale"] / final["width"].astype(float) ** 0.5) ** 0.5

@@ -18,6 +18,7 @@ from rf_limits.experiments.config import (
     StepFields,
     TrainingConfig,
 )
+from rf_limits.methods import LINEARIZED, NETWORK, NTK, keys_of
 from rf_limits.models.increments import ACTIVATIONS
 from rf_limits.models.network import PARAMETERIZATIONS
 
@@ -47,7 +48,9 @@ class LazyWidthConfig(_SmallDifferences):
     data: DataFields = section(DataFields, num_train=64, num_test=1000, seed=0)
     model: ModelFields = section(ModelFields, widths=_POWERS_OF_FOUR, lazy_scales=(1.0,))
     training: StepFields = section(StepFields, learning_rate="auto_ntk", steps=500, log_points=8)
-    predictors: PredictorFields = section(PredictorFields, methods=("network", "linearized", "ntk"))
+    predictors: PredictorFields = section(
+        PredictorFields, methods=keys_of((NETWORK, LINEARIZED, NTK))
+    )
     measure: MeasureFields = section(
         MeasureFields,
         max_degree=-1,
@@ -77,7 +80,7 @@ class LazyScaleConfig(_SmallDifferences):
         lazy_scales=tuple(10.0 ** (k / 2.0) for k in range(-6, 7)),
     )
     training: StepFields = section(StepFields, steps=500, log_points=2)
-    predictors: PredictorFields = section(PredictorFields, methods=("network", "linearized"))
+    predictors: PredictorFields = section(PredictorFields, methods=keys_of((NETWORK, LINEARIZED)))
     measure: MeasureFields = section(MeasureFields, max_degree=-1, num_probe=128, exact=False)
     seeds: Whole = with_default(TrainingConfig, "seeds", 4)
 
@@ -113,7 +116,7 @@ class NtkCurvesConfig(_SmallDifferences):
         steps=1000,
         log_points=16,
     )
-    predictors: PredictorFields = section(PredictorFields, methods=("network",))
+    predictors: PredictorFields = section(PredictorFields, methods=keys_of((NETWORK,)))
     measure: MeasureFields = section(
         MeasureFields, max_degree=-1, exact=False, infinite_width=True, test_loss=True
     )
@@ -151,7 +154,7 @@ class ChizatConfig(_SmallDifferences):
     training: StepFields = section(
         StepFields, learning_rate="auto_ntk", steps=10_000, log_points=60
     )
-    predictors: PredictorFields = section(PredictorFields, methods=("network",))
+    predictors: PredictorFields = section(PredictorFields, methods=keys_of((NETWORK,)))
     measure: MeasureFields = section(MeasureFields, max_degree=-1, num_probe=100, test_loss=True)
     seeds: Whole = with_default(TrainingConfig, "seeds", 2)
 
@@ -171,7 +174,7 @@ class SingleNeuronConfig(_SmallDifferences):
     # feature learning, lazy
     model: ModelFields = section(ModelFields, widths=(16, 64), lazy_scales=(0.1, 10.0))
     training: StepFields = section(StepFields, log_points=24)
-    predictors: PredictorFields = section(PredictorFields, methods=("network",))
+    predictors: PredictorFields = section(PredictorFields, methods=keys_of((NETWORK,)))
     measure: MeasureFields = section(MeasureFields, max_degree=-1, alignment=True)
     seeds: Whole = with_default(TrainingConfig, "seeds", 4)
 

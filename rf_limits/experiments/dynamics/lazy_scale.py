@@ -24,6 +24,7 @@ from rf_limits.experiments.tables import (
     short_number,
     summary_rows,
 )
+from rf_limits.methods import NETWORK
 
 LABELS = ("num_train",)
 MEASURED = ("weight_movement", "kernel_drift")
@@ -59,7 +60,7 @@ def prepare(config: LazyScaleConfig, report: Report = no_report) -> Study:
 
 def networks_at_the_end(metrics: pd.DataFrame) -> pd.DataFrame:
     """Final rows of networks, with ``collapsed``: alpha sqrt(N)."""
-    final = final_rows(metrics[metrics["method"] == "network"], LABELS)
+    final = final_rows(NETWORK.rows(metrics), LABELS)
     return final.assign(collapsed=final["lazy_scale"] * np.sqrt(final["width"].astype(float)))
 
 

@@ -17,6 +17,7 @@ from rf_limits.experiments.tables import (
     summary_rows,
     with_scale,
 )
+from rf_limits.methods import NETWORK
 
 LABELS = ("activation", "parameterization")
 CELLS = [*LABELS, "lazy_scale"]
@@ -106,7 +107,7 @@ def prepare(config: LazyWidthConfig, report: Report = no_report) -> Study:
 
 def cells_of(metrics: pd.DataFrame) -> list[tuple[str, str, float]]:
     """Activation, parameterization and lazy scale of all networks of a table, in its order."""
-    networks = metrics[metrics["method"] == "network"]
+    networks = NETWORK.rows(metrics)
     return list(networks[CELLS].drop_duplicates().itertuples(index=False, name=None))
 
 
@@ -121,7 +122,7 @@ def fits(metrics: pd.DataFrame, least: float = 0.0) -> list[dict[str, Any]]:
       Rows of :func:`~rf_limits.experiments.fits.exponents`, with the exponent of the
       proved upper bound where there is one.
     """
-    final = final_rows(metrics[metrics["method"] == "network"], LABELS)
+    final = final_rows(NETWORK.rows(metrics), LABELS)
     rows = []
     for (activation, name, scale), group in final.groupby(CELLS, sort=False):
         for column in FITTED:
@@ -157,7 +158,7 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
         "ntk_gap": "NTK gap",
     }
     found = {(*(r[name] for name in CELLS), r["measurement"]): r for r in fits(metrics)}
-    networks = metrics[metrics["method"] == "network"]
+    networks = NETWORK.rows(metrics)
     scales = networks["lazy_scale"].unique()
     cells = []
     for *case, scale in cells_of(metrics):
@@ -172,7 +173,7 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
 
 def remarks(result: Result) -> list[str]:
     """Lines under the table."""
-    final = final_rows(result.metrics[result.metrics["method"] == "network"], LABELS)
+    final = final_rows(NETWORK.rows(result.metrics), LABELS)
     widest = final[final["width"] == final["width"].max()]
     lines = []
     scales = widest["lazy_scale"].unique()

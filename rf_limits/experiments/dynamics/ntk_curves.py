@@ -30,13 +30,14 @@ from rf_limits.experiments.tables import (
 )
 from rf_limits.experiments.training import Training
 from rf_limits.learning.optimizers import parse_optimizer
+from rf_limits.methods import NETWORK, NNGP, NTK, keys_of
 from rf_limits.models.ensemble_loss import ensemble_loss
 from rf_limits.models.zonal_kernels import zonal_kernels
 from rf_limits.theory import zonal_spectrum
 from rf_limits.theory.lazy_dynamics import population_dynamics
 
 LABELS = ("part",)
-PARTS = ("ntk", "nngp", "population")
+PARTS = (NTK.key, NNGP.key, "population")
 THEORY = "theory"  # value of column "method"
 _FINE = 4  # theory is given at this many times per log point
 _THEORY_DEGREES = 200
@@ -47,8 +48,8 @@ def study_members(config: NtkCurvesConfig) -> list[Member]:
     """The training runs of the study."""
     population = config.population
     return [
-        member(config, {"part": "ntk"}),
-        member(config, {"part": "nngp"}, model__trainable="output"),
+        member(config, {"part": NTK.key}),
+        member(config, {"part": NNGP.key}, model__trainable="output"),
         member(
             config,
             {"part": "population"},
@@ -102,7 +103,7 @@ def _population_rows(
     config: NtkCurvesConfig, prepared: Training, times: np.ndarray
 ) -> pd.DataFrame:
     network, dim = prepared.widths[-1].network, config.problem.dim
-    kernel = zonal_kernels(network, dim, _THEORY_DEGREES, config.model.trainable)["ntk"]
+    kernel = zonal_kernels(network, dim, _THEORY_DEGREES, config.model.trainable)[NTK.key]
     target = zonal_spectrum(dim, _THEORY_DEGREES)
     flow = parse_optimizer(config.training.optimizer).is_gradient_flow
     rate = None if flow else float(prepared.widths[-1].learning_rates[0, 0])
@@ -157,7 +158,7 @@ def population_distance(metrics: pd.DataFrame) -> pd.DataFrame:
     """
     part = metrics[metrics["part"] == "population"]
     theory = part[part["method"] == THEORY].sort_values("time")
-    networks = part[part["method"] == "network"]
+    networks = NETWORK.rows(part)
     rows = []
     for width, group in networks.groupby("width"):
         risks = group.set_index(["time", "seed"])["risk"].unstack()  # noqa: PD010
@@ -176,8 +177,8 @@ def population_distance(metrics: pd.DataFrame) -> pd.DataFrame:
 def fits(metrics: pd.DataFrame) -> list[dict[str, Any]]:
     """Exponents in width of the distances to theory, largest over time, by part and scale."""
     rows = []
-    networks = metrics[metrics["method"] == "network"]
-    for part, scale in itertools.product(("ntk", "nngp"), scales_of(metrics)):
+    networks = NETWORK.rows(metrics)
+    for part, scale in itertools.product(keys_of((NTK, NNGP)), scales_of(metrics)):
         group = networks[(networks["part"] == part) & (networks["lazy_scale"] == scale)]
         found = exponents(_suprema(group, skipna=True), ["width"], "ntk_gap")
         if found is not None:
@@ -191,7 +192,7 @@ def fits(metrics: pd.DataFrame) -> list[dict[str, Any]]:
 
 def scales_of(metrics: pd.DataFrame) -> list[float]:
     """Lazy scales of the parts on fixed data, ascending."""
-    fixed = metrics[(metrics["method"] == "network") & (metrics["part"] != "population")]
+    fixed = NETWORK.rows(metrics[metrics["part"] != "population"])
     return sorted(map(float, fixed["lazy_scale"].unique()))
 
 
@@ -215,10 +216,10 @@ def summary(result: Result) -> dict[str, Any]:
 
 def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]]]:
     """Largest distance to the theory by width and part."""
-    networks = metrics[metrics["method"] == "network"]
+    networks = NETWORK.rows(metrics)
     cells = []
     scales = scales_of(metrics)
-    for part, scale in itertools.product(("ntk", "nngp"), scales):
+    for part, scale in itertools.product(keys_of((NTK, NNGP)), scales):
         group = networks[(networks["part"] == part) & (networks["lazy_scale"] == scale)]
         suprema = _suprema(group, skipna=False)
         largest = over_seeds(suprema, "width")["ntk_gap"].mean(skipna=False)
@@ -258,5 +259,5 @@ def remarks(result: Result) -> list[str]:
             f"Population, N = {widest['width']:.0f}: {what} within "
             f"{short_number(widest['mean_distance'])} E f*^2 of the theory at all times{deviation}."
         )
-    networks = result.metrics[result.metrics["method"] == "network"]
+    networks = NETWORK.rows(result.metrics)
     return [*lines, *rounding_remarks(networks, LABELS), *refusal_remarks(result.metrics, LABELS)]

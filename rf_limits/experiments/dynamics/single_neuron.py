@@ -23,6 +23,7 @@ from rf_limits.experiments.tables import (
     short_number,
     summary_rows,
 )
+from rf_limits.methods import NETWORK
 
 LABELS = ("dim", "data", "student")
 _STUDENT = ["data", "student", "width", "lazy_scale"]
@@ -114,7 +115,7 @@ def _who(student: str, width: int, scale: float) -> str:
 
 def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]]]:
     """Risk, alignment and movement at the end."""
-    final = final_rows(metrics[metrics["method"] == "network"], LABELS)
+    final = final_rows(NETWORK.rows(metrics), LABELS)
     columns = ("relative_risk", "effective_angle", "aligned_neurons", "weight_movement")
     cells = []
     for (kind, name, width, scale, dim), group in over_seeds(final, [*_STUDENT, "dim"]):

@@ -6,12 +6,14 @@ from typing import Annotated, ClassVar
 from rf_limits.config import Builder, Config, option, section
 from rf_limits.config.kinds import NonNegative, Positive, Seeds, Several, Sized, Whole, among
 from rf_limits.experiments.config import MeshFields, ProblemFields
+from rf_limits.methods import METHODS, keys_of
 from rf_limits.models.increments import ACTIVATIONS
 from rf_limits.models.infinite_width import SUPPLIERS
 
 SOLVERS = ("auto", "cholesky", "cg")
 PRECONDITIONERS = ("auto", "population", "sample", "none")
-METHODS = ("random_features", "nngp", "ntk")
+STREAMED = tuple(method for method in METHODS.values() if method.is_streamed)
+"""Methods that are fitted in blocks which are never all in memory."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +37,9 @@ class LargeConfig(Config):
     experiment: str = option("large", "what is run")
     problem: ProblemFields = section(ProblemFields, noise=0.1)
     model: RegressionModelFields = section(RegressionModelFields)
-    methods: Several[Annotated[str, among(METHODS)]] = option(METHODS, "methods to compare")
+    methods: Several[Annotated[str, among(keys_of(STREAMED))]] = option(
+        keys_of(STREAMED), "methods to compare"
+    )
     widths: Several[Whole] = option((500, 2000), "N, numbers of random features")
     nums_train: Several[Whole] = option((1000, 3000, 8000), "n, numbers of samples")
     ridge: NonNegative = option(0.01, "penalty on squared weights; added to the kernel's diagonal")

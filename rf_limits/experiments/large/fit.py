@@ -246,7 +246,7 @@ def fit_row(
 ) -> tuple[StreamedFit, dict[str, Any]]:
     """One fit and its row of the table, without keys.
 
-    A fit that is not solved has no risk: NaN, as :mod:`rf_limits.experiments.fitted` has it. One
+    A fit that is not solved has no risk: NaN, as :mod:`rf_limits.methods.regression` has it. One
     by conjugate gradients is solved where its residual fixes the risk
     (:meth:`~rf_limits.learning.streamed.certificate.Certificate.risk_bound`) to
     :data:`MOST_RISK_ERROR`.
@@ -256,7 +256,7 @@ def fit_row(
       problem: target.
       mesh: devices, or None for one.
       plan: of this fit.
-      method: ``"random_features"``, ``"nngp"`` or ``"ntk"``.
+      method: key of one of :data:`~rf_limits.experiments.large.configs.STREAMED`.
       width: N; None for kernels.
       num_train: n.
       seed: draws data and features.

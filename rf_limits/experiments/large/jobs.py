@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from rf_limits.experiments.large.configs import LargeConfig
 from rf_limits.experiments.large.plan import Plan, is_kernel, plan_fit
-from rf_limits.experiments.tables import PRINTED_NAMES
+from rf_limits.methods import METHODS
 
 
 class Job(NamedTuple):
@@ -20,7 +20,7 @@ class Job(NamedTuple):
     def name(self) -> str:
         """In words."""
         width = "" if self.width is None else f"N = {self.width}, "
-        return f"{PRINTED_NAMES[self.method]}, {width}n = {self.num_train}, seed {self.seed}"
+        return f"{METHODS[self.method].short}, {width}n = {self.num_train}, seed {self.seed}"
 
 
 def make_jobs(config: LargeConfig) -> list[Job]:

@@ -6,10 +6,12 @@ features; the solver is chosen, and a job that cannot fit refused, before anythi
 (:mod:`~rf_limits.experiments.large.plan`).
 """
 
+import functools
 import math
 from typing import Any
 
 import pandas as pd
+from jax.sharding import Mesh
 
 from rf_limits.config import accepts_builder
 from rf_limits.devices.mesh import make_mesh
@@ -21,9 +23,11 @@ from rf_limits.experiments.large.plan import kernel_supplier, planned_bytes
 from rf_limits.experiments.large.states import States
 from rf_limits.experiments.large.theory import THEORY, theory_remarks, theory_rows
 from rf_limits.experiments.large.validation import validate
+from rf_limits.experiments.progress import Progress
 from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.seeds import over_seeds, words_of_seeds
-from rf_limits.experiments.tables import PRINTED_NAMES, short_number
+from rf_limits.experiments.tables import short_number
+from rf_limits.methods import METHODS
 from rf_limits.problem import moment_words
 
 KEYS = ("method", "width", "num_train", "seed", "iteration")
@@ -77,33 +81,30 @@ class Large:
         """Carries out all fits; every one is a part."""
         config = self.config
         jobs, problem, mesh = make_jobs(config), make_problem(config), make_mesh(vars(config.mesh))
-        total, done, tables = sum(job.plan.operations for job in jobs), 0.0, []
+        progress = Progress(report, sum(job.plan.operations for job in jobs))
+        tables = []
         for job in jobs:
-
-            def tell(stage: str, share: float, job: Job = job, done: float = done) -> None:
-                now = (done + min(share, 1.0) * job.plan.operations) / total
-                report(f"{job.name}: {stage}", now)
-
+            part = progress.part(job.plan.operations, f"{job.name}:")
             width = "" if job.width is None else f".N-{job.width}"
             name = f"{job.method}{width}.n-{job.num_train}.seed-{job.seed}"
-            states = States(keep, name)
-
-            def compute(
-                job: Job = job, tell: Report = tell, states: States = states
-            ) -> pd.DataFrame:
-                keys = {key: getattr(job, key) for key in KEYS[:-1]}
-                told = {"report": tell, "states": states}
-                fit, row = fit_row(config, problem, mesh, job.plan, **keys, **told)
-                return large_table([keys | row, *history_rows(keys, fit)], problem.second_moment)
-
-            tell(f"{job.plan.solver}, about {job.plan.operations:.1e} operations", 0.0)
+            part(f"{job.plan.solver}, about {job.plan.operations:.1e} operations", 0.0)
+            options = {"report": part, "states": States(keep, name)}
+            compute = functools.partial(_fit_table, config, problem, mesh, job, **options)
             tables.append(keep.part(name, compute))
-            done += job.plan.operations
         theory = theory_rows(config, problem.target, problem.second_moment)
         if theory:
             tables.append(large_table(theory, problem.second_moment))
         table = large_table(pd.concat(tables, ignore_index=True), problem.second_moment)
         return Result(table, _choices(config, problem, jobs))
+
+
+def _fit_table(
+    config: LargeConfig, problem: Problem, mesh: Mesh | None, job: Job, **options: Any
+) -> pd.DataFrame:
+    """The row of a fit, and rows of how its iterations converged."""
+    keys = {key: getattr(job, key) for key in KEYS[:-1]}
+    fit, row = fit_row(config, problem, mesh, job.plan, **keys, **options)
+    return large_table([keys | row, *history_rows(keys, fit)], problem.second_moment)
 
 
 def _choices(config: LargeConfig, problem: Problem, jobs: list[Job]) -> dict[str, Any]:
@@ -169,7 +170,7 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
     """Title, columns and cells of the table a run prints."""
     cells = [
         [
-            PRINTED_NAMES[row.method],
+            METHODS[row.method].short,
             "-" if row.width is None or pd.isna(row.width) else str(int(row.width)),
             str(row.num_train),
             row.solver if row.solver == "cholesky" else f"cg, {int(row.iterations)}",

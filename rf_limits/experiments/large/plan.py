@@ -11,6 +11,7 @@ from rf_limits.experiments.large.configs import LargeConfig
 from rf_limits.experiments.memory import PROGRAM
 from rf_limits.learning.streamed import feature_sums, kernel_tiles
 from rf_limits.learning.streamed.preconditioners import has_population_gram
+from rf_limits.methods import METHODS, Kind
 from rf_limits.models.exact_kernels import numbers_per_point
 from rf_limits.models.infinite_width import resolve_supplier
 from rf_limits.models.network import make_network
@@ -54,7 +55,7 @@ class Plan(NamedTuple):
 
 def is_kernel(method: str) -> bool:
     """Whether the method is a kernel, not features."""
-    return method != "random_features"
+    return METHODS[method].kind is Kind.KERNEL
 
 
 def preconditioner_of(config: LargeConfig) -> str:
@@ -196,7 +197,7 @@ def plan_fit(config: LargeConfig, method: str, width: int | None, num: int) -> P
 
     Args:
       config: large_config.
-      method: ``"random_features"``, ``"nngp"`` or ``"ntk"``.
+      method: key of one of :data:`~rf_limits.experiments.large.configs.STREAMED`.
       width: N; None for kernels.
       num: n.
 

@@ -8,6 +8,8 @@ import pandas as pd
 
 from rf_limits.errors import RequirementError
 from rf_limits.experiments.large.configs import LargeConfig
+from rf_limits.experiments.large.plan import is_kernel
+from rf_limits.methods import NNGP
 from rf_limits.models.network import make_network
 from rf_limits.models.zonal_kernels import has_zonal_kernels, zonal_kernels
 from rf_limits.problem.target import Target
@@ -121,7 +123,7 @@ def theory_rows(
     options = {"inputs": problem.inputs, "ridge": config.ridge, "noise": problem.noise}
     rows = []
     for method in config.methods:
-        for width in config.widths if method == "random_features" else (None,):
+        for width in config.widths if not is_kernel(method) else (None,):
             counts = nums
             if width is not None:
                 counts = np.union1d(nums, around_peak(width, int(nums[0]), int(nums[-1])))
@@ -131,7 +133,7 @@ def theory_rows(
             ) -> Curve:
                 if width is None:
                     return kernel_regression_risk(kernels[method], known, counts, **options)
-                return random_features_risk(kernels["nngp"], known, counts, width, **options)
+                return random_features_risk(kernels[NNGP.key], known, counts, width, **options)
 
             rows += _rows(method, width, counts, *curve_or_refusal(expected))
     return rows

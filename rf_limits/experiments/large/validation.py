@@ -11,6 +11,7 @@ from rf_limits.experiments.large.jobs import make_jobs
 from rf_limits.experiments.large.plan import preconditioner_of
 from rf_limits.experiments.memory import check_array_memory
 from rf_limits.learning.streamed.preconditioners import has_population_gram
+from rf_limits.methods import RANDOM_FEATURES
 from rf_limits.models.network import make_network
 
 SIZES = (1e-60, 1e60)
@@ -37,7 +38,7 @@ def _validate_sizes(config: LargeConfig) -> None:
     for field in ("block_size", "num_test"):
         size = getattr(config, field)
         check_array_memory(size * config.problem.dim, field, size)
-    underdetermined = "random_features" in config.methods and (
+    underdetermined = RANDOM_FEATURES.key in config.methods and (
         min(config.nums_train) < max(config.widths)
     )
     check(
@@ -49,7 +50,7 @@ def _validate_sizes(config: LargeConfig) -> None:
 
 
 def _validate_solver(config: LargeConfig) -> None:
-    features = "random_features" in config.methods
+    features = RANDOM_FEATURES.key in config.methods
     if features and preconditioner_of(config) == "population":
         network = make_network(1, activation=config.model.activation, use_bias=config.model.bias)
         known = has_population_gram(network, config.problem.inputs)

@@ -21,6 +21,7 @@ from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.seeds import over_seeds, words_of_seeds
 from rf_limits.experiments.study import Member, Study, member, validate_members
 from rf_limits.experiments.tables import rounding_remarks, short_number, summary_rows, with_scale
+from rf_limits.methods import NETWORK
 from rf_limits.theory.coupling import REGIMES as ESTIMATED
 from rf_limits.theory.coupling import coupling_estimate
 
@@ -80,10 +81,10 @@ def suprema(metrics: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     keys = ["regime", "width", "lazy_scale", "seed"]
-    for key, curve in metrics[metrics["method"] == "network"].groupby(keys, sort=False):
+    for key, curve in NETWORK.rows(metrics).groupby(keys, sort=False):
         curve = curve.sort_values("step")
         row = dict(zip(keys, key, strict=True))
-        curve = curve.assign(coupled_gap=curve[COUPLED[row["regime"]][1]])
+        curve = curve.assign(coupled_gap=curve[COUPLED[row["regime"]].gap])
         time = curve["time"].to_numpy(float)
         error = np.sqrt(curve["risk"].to_numpy(float) + curve["noise"].to_numpy(float) ** 2)
         row["time"] = float(time[-1])
@@ -180,7 +181,7 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
 
 def _runs(metrics: pd.DataFrame) -> dict[tuple[str, float], str]:
     """Regimes with their lazy scales, in words; a single scale goes without saying."""
-    networks = metrics[metrics["method"] == "network"]
+    networks = NETWORK.rows(metrics)
     scales = networks["lazy_scale"].unique()
     keys = networks[["regime", "lazy_scale"]].drop_duplicates().itertuples(index=False)
     return {(regime, scale): with_scale(regime, scale, scales) for regime, scale in keys}

@@ -36,6 +36,7 @@ from rf_limits.experiments.tables import (
     with_scale,
 )
 from rf_limits.experiments.training import Training
+from rf_limits.methods import METHODS, NETWORK, Kind, keys_of
 from rf_limits.problem.polynomial_kinds import (
     BY_COORDINATES,
     check_polynomial,
@@ -57,7 +58,7 @@ ESTIMATE = "estimate"
 """Value of column "method" where rows hold what the argument gives with means for suprema."""
 FEATURES = {"hidden": "hidden", "all": "output", "ntk": "output"}
 """By regime, whose gradients or values its random features are."""
-_FITTED_METHODS = ("random_features", "tangent_features", "nngp", "ntk")
+_FITTED_METHODS = METHODS.default(Kind.FITTED, Kind.KERNEL)
 _ASKED = ("learning_rate", "steps", "width")
 _DEGREES = 60
 RISK_ERROR = "risk_standard_error"
@@ -108,12 +109,16 @@ def study_members(config: PolynomialsConfig) -> list[Member]:
         problem = _target_fields(config, name)
         for regime in config.regimes:
             # the coupled run alone: measurements are what takes time
-            methods = {"predictors__methods": ("network", COUPLED[regime][0])}
+            methods = {"predictors__methods": keys_of((NETWORK, COUPLED[regime]))}
             fields = {**problem, **REGIMES[regime], **methods, "data__num_train": most}
             labels = {"target": name, "regime": regime, "num_train": most}
             members.append(member(config, labels, given, **fields))
         for n in config.nums_train:
-            fields = {**problem, "data__num_train": n, "predictors__methods": _FITTED_METHODS}
+            fields = {
+                **problem,
+                "data__num_train": n,
+                "predictors__methods": keys_of(_FITTED_METHODS),
+            }
             fields["model__widths"] = (max(config.model.widths),)
             labels = {"target": name, "regime": FITTED, "num_train": n}
             members.append(member(config, labels, given, **fields))
@@ -224,7 +229,7 @@ def prepare(config: PolynomialsConfig, report: Report = no_report) -> Study:
 
 def scales_of(metrics: pd.DataFrame) -> list[float]:
     """Lazy scales of what was trained, ascending."""
-    networks = metrics[metrics["method"] == "network"]
+    networks = NETWORK.rows(metrics)
     return sorted(map(float, networks["lazy_scale"].unique()))
 
 
@@ -254,11 +259,11 @@ def practice(metrics: pd.DataFrame) -> pd.DataFrame:
         row = {"target": target, "regime": regime, "lazy_scale": scale}
         row |= {f"asked_{name}": float(last[f"required_{name}"]) for name in _ASKED}
         row["learning_rate"] = float(last["learning_rate"])
-        for name, method in (("steps", "network"), ("rf_steps", COUPLED[regime][0])):
-            found = steps_to_threshold(own[own["width"] == widest], accuracy, LABELS, method)
+        for name, method in (("steps", NETWORK), ("rf_steps", COUPLED[regime])):
+            found = steps_to_threshold(own[own["width"] == widest], accuracy, LABELS, method.key)
             check_told_apart(found, [SEED])
             row[name] = float(np.mean(found["steps"].to_numpy(float)))  # NaN stays
-        final = final_rows(own[own["method"] == "network"], LABELS)
+        final = final_rows(NETWORK.rows(own), LABELS)
         final = final.assign(learned=final["relative_risk"] <= accuracy)
         learned = over_seeds(final, "width")["learned"].all()
         row["width"] = float(min(learned[learned].index, default=math.nan))
@@ -299,8 +304,8 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
     means = {(*key[:3], None if pd.isna(key[3]) else key[3]): v for key, v in means.items()}
     scales = scales_of(metrics)
     regimes = [r for r in metrics["regime"].unique() if r != FITTED]
-    columns = [(r, m) for r in regimes for m in ("network", COUPLED[r][0])]
-    columns += [(FITTED, m) for m in _FITTED_METHODS]
+    columns = [(r, m) for r in regimes for m in keys_of((NETWORK, COUPLED[r]))]
+    columns += [(FITTED, m.key) for m in _FITTED_METHODS]
     cells = [
         [
             with_scale(target, scale, scales),
@@ -317,7 +322,7 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
     over = means_over(int(measured["seed"].nunique()), "seed")
     return (
         f"Relative risk, N = {metrics['width'].max()}: {over}",
-        ["target", *heads, "RF", "NT", "NNGP", "NTK"],
+        ["target", *heads, *(m.short for m in _FITTED_METHODS)],
         cells,
     )
 

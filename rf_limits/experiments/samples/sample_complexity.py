@@ -36,6 +36,17 @@ from rf_limits.experiments.tables import (
     summary_rows,
 )
 from rf_limits.experiments.training import Training
+from rf_limits.methods import (
+    LAZY_LIMIT,
+    METHODS,
+    NETWORK,
+    NNGP,
+    NTK,
+    RANDOM_FEATURES,
+    Kind,
+    Method,
+    keys_of,
+)
 from rf_limits.models.network import OneHiddenLayer
 from rf_limits.models.zonal_kernels import has_zonal_kernels, zonal_kernels
 from rf_limits.theory import (
@@ -48,8 +59,8 @@ from rf_limits.theory import (
 from rf_limits.theory.lazy_limit import lazy_limit
 
 LABELS = ("dim", "num_train")
-KERNELS = ("nngp", "ntk")
-FEATURES = "random_features"
+KERNELS = (NNGP, NTK)
+"""Those with a theory of their own."""
 _RARE = 0.01  # share of points beyond three standard errors that goes without saying
 _BETWEEN = 4  # numbers of samples of theory rows, from one n to twice it
 
@@ -94,12 +105,12 @@ def _theory(one: Member, prepared: Training) -> pd.DataFrame:
     ridge = config.predictors.ridge
     tables = []
     kernels = zonal_kernels(network, dim, DEGREES, config.model.trainable)
-    for name in KERNELS:
+    for key in keys_of(KERNELS):
 
-        def of_kernel(kernel: ZonalSpectrum = kernels[name]) -> KernelRegression:
+        def of_kernel(kernel: ZonalSpectrum = kernels[key]) -> KernelRegression:
             return kernel_regression_risk(kernel, target, counts, ridge=ridge, **options)
 
-        tables.append(_rows(name, None, counts, *curve_or_refusal(of_kernel)))
+        tables.append(_rows(key, None, counts, *curve_or_refusal(of_kernel)))
     for width in (run.network for run in prepared.widths):
         distinct = width.width // 2 if width.antisymmetric else width.width
         nums = np.union1d(counts, around_peak(distinct, n, 2 * n - 1))
@@ -108,14 +119,14 @@ def _theory(one: Member, prepared: Training) -> pd.DataFrame:
             network: OneHiddenLayer = width, distinct: int = distinct, nums: np.ndarray = nums
         ) -> RandomFeaturesRegression:
             # features have the NNGP kernel over the output weights' variance
-            kernel = zonal_kernels(network, dim, DEGREES)["nngp"]
+            kernel = zonal_kernels(network, dim, DEGREES)[NNGP.key]
             own = ridge * network.output_std**2
             return random_features_risk(kernel, target, nums, distinct, ridge=own, **options)
 
-        tables.append(_rows(FEATURES, width.width, nums, *curve_or_refusal(of_features)))
+        tables.append(_rows(RANDOM_FEATURES.key, width.width, nums, *curve_or_refusal(of_features)))
     if problem.target == "single_neuron" and problem.bias == 0.0:
         limits = [float(lazy_limit(int(p), dim, norm=problem.norm)) for p in counts]
-        columns = {"method": "lazy_limit", "theory_num_train": counts, "risk": limits}
+        columns = {"method": LAZY_LIMIT.key, "theory_num_train": counts, "risk": limits}
         tables.append(pd.DataFrame(columns))
     found = pd.concat(tables, ignore_index=True)
     return found.assign(relative_risk=found["risk"] / moment)
@@ -147,19 +158,19 @@ def prepare(config: SampleComplexityConfig, report: Report = no_report) -> Study
     return Study(study_members(config), report, _theory)
 
 
-def agreement(metrics: pd.DataFrame, methods: Sequence[str] = KERNELS) -> pd.DataFrame:
+def agreement(metrics: pd.DataFrame, methods: Sequence[Method] = KERNELS) -> pd.DataFrame:
     """Measured mean risks beside theory, at convergence.
 
     Args:
       metrics: the study's table.
-      methods: kernels, or :data:`FEATURES`.
+      methods: kernels, or random features.
 
     Returns:
       A row per dim, num_train, method and width (None of kernels): ``measured``, its standard
       error ``se`` over seeds, ``expected`` and ``distance`` in standard errors.
     """
     rows = []
-    final = final_rows(metrics[metrics["method"].isin(methods)], LABELS)
+    final = final_rows(metrics[metrics["method"].isin(keys_of(methods))], LABELS)
     keys = [*LABELS, "method", "width"]
     for (dim, n, name, width), group in over_seeds(final, keys, dropna=False):
         theory = metrics[
@@ -187,7 +198,7 @@ def summary(result: Result) -> dict[str, Any]:
     return {
         "choices": result.choices,
         "kernels_beside_theory": agreement(result.metrics).to_dict("records"),
-        "features_beside_theory": agreement(result.metrics, (FEATURES,)).to_dict("records"),
+        "features_beside_theory": agreement(result.metrics, (RANDOM_FEATURES,)).to_dict("records"),
         "final": summary_rows(measured, LABELS),
     }
 
@@ -213,19 +224,18 @@ def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]
     """Relative risks by dimension, number of samples and learner, and by width if several."""
     final = final_rows(metrics[metrics["seed"].notna()], LABELS)
     scales = sorted(final["lazy_scale"].dropna().unique())
-    fixed = [m for m in ("random_features", "tangent_features", *KERNELS) if m in set(final.method)]
-    names = {"random_features": "RF", "tangent_features": "NT", "nngp": "NNGP", "ntk": "NTK"}
+    fixed = [m for m in METHODS.of(Kind.FITTED, Kind.KERNEL) if m.is_in(final)]
     cells, widths = [], widths_of(metrics)
     several = len(widths) > 1
     for ((dim, n), cell), width in itertools.product(final.groupby(list(LABELS)), widths):
         group = of_width(cell, width)
-        networks = _means(group[group["method"] == "network"], "lazy_scale")
-        others = _means(group[group["method"].isin(fixed)], "method")
-        values = [*(networks.get(s, np.nan) for s in scales), *(others[m] for m in fixed)]
+        networks = _means(NETWORK.rows(group), "lazy_scale")
+        others = _means(group[group["method"].isin(keys_of(fixed))], "method")
+        values = [*(networks.get(s, np.nan) for s in scales), *(others[m.key] for m in fixed)]
         first = [str(dim), str(n), *([str(width)] if several else [])]
         cells.append([*first, *(short_number(float(v)) for v in values)])
     first = ["d", "n", *(["N"] if several else [])]
-    heads = [*first, *(f"scale {s:g}" for s in scales), *(names[m] for m in fixed)]
+    heads = [*first, *(f"scale {s:g}" for s in scales), *(m.short for m in fixed)]
     over = means_over(int(metrics["seed"].nunique()), "training set")
     return f"Relative risk: {over}", heads, cells
 

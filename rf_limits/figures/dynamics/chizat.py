@@ -6,7 +6,8 @@ from matplotlib.figure import Figure
 from rf_limits.experiments.dynamics.chizat import ends
 from rf_limits.figures.curves import as_floats, log_axes, spread_line
 from rf_limits.figures.legends import legend_above
-from rf_limits.figures.style import COLOURS, MARKERS, OTHERS, new_figure, style
+from rf_limits.figures.style import MARKERS, OTHERS, new_figure, style
+from rf_limits.methods import NETWORK
 
 _PREFACTORS = {"m^-0.5": r"$1/\sqrt{m}$ (lazy)", "m^-1": r"$1/m$ (mean field)"}
 _TITLES = {
@@ -15,7 +16,7 @@ _TITLES = {
     "stream": "population SGD",
 }
 _LOSSES = {
-    "test_loss": ("end of training", COLOURS["network"]),
+    "test_loss": ("end of training", NETWORK.colour),
     "best_test_loss": ("best over time", OTHERS[0]),
     "train_loss": ("training loss, end", OTHERS[1]),
 }
@@ -59,7 +60,7 @@ def _scales(axis, rows: pd.DataFrame, *, one_pass: bool) -> None:
 
 
 def _widths(axis, rows: pd.DataFrame) -> None:
-    colours = (OTHERS[0], COLOURS["network"])
+    colours = (OTHERS[0], NETWORK.colour)
     for i, (name, label) in enumerate(_PREFACTORS.items()):
         part = rows[rows["prefactor"] == name]
         line = {"color": colours[i], "marker": MARKERS[i], "label": label}

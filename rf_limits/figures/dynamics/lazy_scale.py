@@ -11,7 +11,8 @@ from rf_limits.experiments.dynamics.lazy_scale import (
 )
 from rf_limits.figures.curves import as_floats, log_axes, spread_line
 from rf_limits.figures.legends import legend_above
-from rf_limits.figures.style import COLOURS, MARKERS, new_figure, shades, style
+from rf_limits.figures.style import MARKERS, new_figure, shades, style
+from rf_limits.methods import LAZY_LIMIT, NETWORK
 
 _LABELS = {"weight_movement": "weight movement", "kernel_drift": "NTK drift"}
 
@@ -35,7 +36,7 @@ def lazy_scale(metrics: pd.DataFrame) -> Figure:
     threshold = float(metrics["threshold"].iloc[0])
     final = networks_at_the_end(metrics)
     final = final[final["num_train"] == final["num_train"].max()]
-    colours = shades(COLOURS["network"], final["width"])
+    colours = shades(NETWORK.colour, final["width"])
     figure, axes = new_figure(4, height=3.6, width=2.5)
     panels = (
         ("kernel_drift", "lazy_scale", r"lazy scale $\alpha$"),
@@ -52,7 +53,7 @@ def lazy_scale(metrics: pd.DataFrame) -> Figure:
             }
             spread_line(axis, as_floats, part, by, column, **line)
         if column in MEASURED:
-            axis.axhline(threshold, color=COLOURS["lazy_limit"], lw=0.8, linestyle="--")
+            axis.axhline(threshold, color=LAZY_LIMIT.colour, lw=0.8, linestyle="--")
         names = {**_LABELS, "risk": r"test loss $E(f-f^*)^2$"}
         log_axes(axis, x=label, y=names[column])
     legend_above(axes[0])
@@ -62,7 +63,7 @@ def lazy_scale(metrics: pd.DataFrame) -> Figure:
 
 def _crossover_panel(axis, table: pd.DataFrame, threshold: float) -> None:
     """The crossover against width, by number of samples."""
-    colours = shades(COLOURS["network"], table["num_train"])
+    colours = shades(NETWORK.colour, table["num_train"])
     for style_of, name in zip(("-", ":"), MEASURED, strict=True):
         for i, (n, colour) in enumerate(colours.items()):
             part = table[(table["measurement"] == name) & (table["num_train"] == n)]

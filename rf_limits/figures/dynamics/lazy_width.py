@@ -9,10 +9,11 @@ from rf_limits.experiments.seeds import over_seeds
 from rf_limits.experiments.tables import final_rows, with_scale
 from rf_limits.figures.curves import as_floats, by_scale, log_axes, spread_line
 from rf_limits.figures.legends import legend_above
-from rf_limits.figures.style import COLOURS, MARKERS, OTHERS, new_figure, shades, style
+from rf_limits.figures.style import MARKERS, OTHERS, new_figure, shades, style
+from rf_limits.methods import LAZY_LIMIT, NETWORK
 
 _COLOURS = {  # of the first activation; others have those that follow
-    "ntk": COLOURS["network"],
+    "ntk": NETWORK.colour,
     "standard": OTHERS[0],
     "mean_field": OTHERS[1],
     "mup": OTHERS[2],
@@ -47,7 +48,7 @@ def lazy_width(metrics: pd.DataFrame) -> Figure:
 
     Dotted beside the drift: the fluctuation of the initial kernel around infinite width.
     """
-    networks = metrics[metrics["method"] == "network"]
+    networks = NETWORK.rows(metrics)
     final = final_rows(networks, LABELS)
     scales = sorted(final["lazy_scale"].unique())
     found = {(*(r[name] for name in CELLS), r["measurement"]): r for r in fits(metrics)}
@@ -91,7 +92,7 @@ def _half(axis, final: pd.DataFrame, column: str) -> None:
     narrow = over_seeds(final[final["width"] == widths[0]], CELLS)[column]
     start = narrow.mean(skipna=False).max()
     if np.isfinite(start) and start > 0:
-        line = {"color": COLOURS["lazy_limit"], "linestyle": "--", "lw": 0.8}
+        line = {"color": LAZY_LIMIT.colour, "linestyle": "--", "lw": 0.8}
         axis.plot(widths, 1.5 * start * (widths / widths[0]) ** -0.5, label=r"$N^{-1/2}$", **line)
 
 
@@ -102,7 +103,7 @@ def kernels(metrics: pd.DataFrame) -> Figure:
     """
     metrics = metrics[metrics["activation"] == metrics["activation"].iloc[0]]
     names = list(metrics["parameterization"].unique())
-    networks = metrics[(metrics["method"] == "network") & (metrics["step"] > 0)]
+    networks = NETWORK.rows(metrics[metrics["step"] > 0])
     scales = sorted(networks["lazy_scale"].unique())
     ends = dict.fromkeys([names[0], names[-1]])
     shown = [(name, scale) for name in ends for scale in scales]

@@ -8,9 +8,10 @@ from rf_limits.experiments.dynamics.ntk_curves import THEORY, scales_of
 from rf_limits.experiments.tables import with_scale
 from rf_limits.figures.curves import as_floats, limit_heights, log_axes, spread_line
 from rf_limits.figures.legends import shared_legend
-from rf_limits.figures.style import COLOURS, NAMES, new_figure, shades, style
+from rf_limits.figures.style import new_figure, shades, style
+from rf_limits.methods import NETWORK, NNGP, NTK, Method
 
-_TITLES = {"ntk": "both layers: NTK", "nngp": "output layer: NNGP"}
+_TITLES = {NTK: "both layers: NTK", NNGP: "output layer: NNGP"}
 
 
 def draw(metrics: pd.DataFrame) -> dict[str, Figure]:
@@ -25,19 +26,19 @@ def draw(metrics: pd.DataFrame) -> dict[str, Figure]:
 
 def _networks(axis, table: pd.DataFrame, column: str) -> None:
     """Networks of every width against time, mean and range over seeds."""
-    networks = table[(table["method"] == "network") & (table["time"] > 0)]
-    for width, colour in shades(COLOURS["network"], networks["width"]).items():
+    networks = NETWORK.rows(table[table["time"] > 0])
+    for width, colour in shades(NETWORK.colour, networks["width"]).items():
         part = networks[networks["width"] == width]
         line = {"color": colour, "label": f"N = {width}"}
         spread_line(axis, as_floats, part, "time", column, **line)
 
 
-def _band(axis, table: pd.DataFrame, column: str, kernel: str) -> None:
+def _band(axis, table: pd.DataFrame, column: str, kernel: Method) -> None:
     """The ensemble's mean and two standard deviations."""
     theory = table[(table["method"] == THEORY) & (table["time"] > 0)].sort_values("time")
     times, mean, std = (theory[name].to_numpy(float) for name in ("time", column, f"{column}_std"))
-    colour = COLOURS[kernel]
-    axis.plot(times, mean, color=colour, linestyle="--", label=NAMES[kernel])
+    colour = kernel.colour
+    axis.plot(times, mean, color=colour, linestyle="--", label=kernel.label)
     low = np.maximum(mean - 2 * std, 1e-3 * mean)
     axis.fill_between(times, low, mean + 2 * std, color=colour, alpha=0.2, lw=0)
 
@@ -53,7 +54,7 @@ def ntk_curves(metrics: pd.DataFrame) -> Figure:
     axes = figure.subplots(rows, 4, squeeze=False).flat
     panels = [(s, part, c) for s in scales for part in _TITLES for c in ("train_loss", "test_loss")]
     for axis, (scale, part, column) in zip(axes, panels, strict=True):
-        table = metrics[metrics["part"] == part]
+        table = metrics[metrics["part"] == part.key]
         table = table[table["lazy_scale"].isna() | (table["lazy_scale"] == scale)]
         _networks(axis, table, column)
         _band(axis, table, column, part)
@@ -79,9 +80,9 @@ def degrees(metrics: pd.DataFrame) -> Figure:
         axis.plot(
             theory["time"].to_numpy(float),
             theory[name].to_numpy(float),
-            color=COLOURS["ntk"],
+            color=NTK.colour,
             linestyle="--",
-            label=NAMES["ntk"],
+            label=NTK.label,
         )
         log_axes(axis, x="time", y="population risk")
         start = float(theory[name].iloc[0])

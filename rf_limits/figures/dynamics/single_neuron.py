@@ -9,7 +9,8 @@ from rf_limits.experiments.fits import steps_to_threshold
 from rf_limits.experiments.tables import final_rows
 from rf_limits.figures.curves import as_floats, limit_heights, log_axes, mark, spread_line
 from rf_limits.figures.legends import shared_legend
-from rf_limits.figures.style import COLOURS, MARKERS, OTHERS, new_figure, shades, style
+from rf_limits.figures.style import MARKERS, OTHERS, new_figure, shades, style
+from rf_limits.methods import NETWORK
 
 _LEAST_RISK = 1e-8  # drawn; one neuron reaches zero, which comes out as +-1e-16
 
@@ -27,7 +28,7 @@ def draw(metrics: pd.DataFrame) -> dict[str, Figure]:
 def _students(metrics: pd.DataFrame) -> list[tuple[str, float, dict]]:
     """Students with how they are drawn: one neuron, then networks by scale."""
     pairs = metrics[["student", "lazy_scale"]].dropna().drop_duplicates()
-    colours = shades(COLOURS["network"], pairs[pairs["student"] == "network"]["lazy_scale"])
+    colours = shades(NETWORK.colour, pairs[pairs["student"] == "network"]["lazy_scale"])
     width = metrics["width"].max()
     found = []
     if (pairs["student"] == "one neuron").any():
@@ -54,7 +55,7 @@ def single_neuron(metrics: pd.DataFrame) -> Figure:
       metrics: the study's table; its ``threshold`` is the relative risk that counts as learned.
     """
     threshold = float(metrics["threshold"].iloc[0])
-    networks = metrics[metrics["method"] == "network"]
+    networks = NETWORK.rows(metrics)
     widest = networks["width"] == networks["width"].max()
     networks = networks[widest | (networks["student"] == "one neuron")]
     kinds = list(networks["data"].unique())

@@ -4,13 +4,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from rf_limits.experiments.large.configs import METHODS
 from rf_limits.experiments.large.large import final_fits
 from rf_limits.experiments.large.theory import THEORY
 from rf_limits.figures.curves import as_floats, limit_heights, log_axes, spread_line
 from rf_limits.figures.legends import shared_legend
 from rf_limits.figures.samples.theory_line import LARGEST_RISK, theory_line
-from rf_limits.figures.style import COLOURS, MARKERS, NAMES, new_figure, shades, style
+from rf_limits.figures.style import MARKERS, new_figure, shades, style
 
 
 def draw(metrics: pd.DataFrame) -> dict[str, Figure]:
@@ -29,15 +28,15 @@ def draw(metrics: pd.DataFrame) -> dict[str, Figure]:
 def _lines(table: pd.DataFrame) -> list[tuple[str, int | None, dict]]:
     """Method, N and look of every curve: darker for fewer features."""
     found = []
-    for method in METHODS:
-        part = table[table["method"] == method]
+    for method in STREAMED:
+        part = method.rows(table)
         widths = sorted(int(w) for w in part["width"].dropna().unique())
-        colours = shades(COLOURS[method], widths)
+        colours = shades(method.colour, widths)
         for width in widths or ([None] if len(part) else []):
-            colour = COLOURS[method] if width is None else colours[width]
-            label = NAMES[method] if width is None else f"{NAMES[method]}, N = {width}"
+            colour = method.colour if width is None else colours[width]
+            label = method.label if width is None else f"{method.label}, N = {width}"
             look = {"color": colour, "label": label, "marker": MARKERS[len(found) % len(MARKERS)]}
-            found.append((method, width, look))
+            found.append((method.key, width, look))
     return found
 
 

@@ -17,10 +17,10 @@ from rf_limits.figures.curves import (
 )
 from rf_limits.figures.legends import legend_above, shared_legend
 from rf_limits.figures.samples.theory_line import LARGEST_RISK
-from rf_limits.figures.style import COLOURS, MARKERS, NAMES, OTHERS, REGIMES, new_figure, style
+from rf_limits.figures.style import MARKERS, OTHERS, REGIMES, new_figure, style
+from rf_limits.methods import METHODS, NETWORK, Kind
 
 _WORDS = {"hidden": "hidden layer", "all": r"all layers, $u_0=0$", "ntk": "all, Gaussian $u_0$"}
-_FEATURES = ("random_features", "tangent_features", "nngp", "ntk")
 
 
 def draw(metrics: pd.DataFrame) -> dict[str, Figure]:
@@ -42,11 +42,11 @@ def polynomials(metrics: pd.DataFrame) -> Figure:
         _trained(axis, table, scales)
         final = final_rows(table[table["regime"] == FITTED], LABELS)
         final = final[final["width"].isna() | (final["width"] == final["width"].max())]
-        for i, method in enumerate(_FEATURES):
-            part = final[final["method"] == method]
-            line = {"color": COLOURS[method], "marker": MARKERS[i], "linestyle": ":"}
+        for i, method in enumerate(METHODS.default(Kind.FITTED, Kind.KERNEL)):
+            part = method.rows(final)
+            line = {"color": method.colour, "marker": MARKERS[i], "linestyle": ":"}
             if len(part):
-                line["label"] = NAMES[method]
+                line["label"] = method.label
                 spread_line(axis, as_floats, part, "num_train", "relative_risk", **line)
         axis.axhline(float(metrics["accuracy"].iloc[0]), color="0.6", lw=0.6)
         log_axes(axis, x="samples", y=r"relative risk $E(f-f^*)^2/E f^{*2}$")
@@ -64,14 +64,14 @@ def polynomials(metrics: pd.DataFrame) -> Figure:
 def _trained(axis, table: pd.DataFrame, scales: list[float]) -> None:
     table = table[(table["width"] == table["width"].max()) & (table["step"] > 0)]
     table = table.assign(samples=table["step"].astype(float) * table["batch_size"])
-    for regime, (method, _) in COUPLED.items():
+    for regime, coupled in COUPLED.items():
         rows = table[table["regime"] == regime]
-        for name, look in (("network", "-"), (method, "--")):
-            part = rows[rows["method"] == name]
+        for one, look in ((NETWORK, "-"), (coupled, "--")):
+            part = one.rows(rows)
             for own, colour, words in by_scale(part, REGIMES[regime], scales):
                 if not len(own):
                     continue
-                label = f"{_WORDS[regime]}{'' if name == 'network' else ', RF'}{words}"
+                label = f"{_WORDS[regime]}{'' if one is NETWORK else ', RF'}{words}"
                 line = {"color": colour, "linestyle": look, "label": label}
                 spread_line(axis, as_floats, own, "samples", "relative_risk", **line)
 
@@ -97,7 +97,7 @@ def asked_and_needed(metrics: pd.DataFrame) -> Figure:
     words = ["\n".join(t.split("_")) for t in targets]
     axes[0].set_xticks(range(len(targets)), words, fontsize=6)
     legend_above(axes[0], handlelength=3.5)
-    networks = metrics[(metrics["method"] == "network") & (metrics["regime"] != FITTED)]
+    networks = NETWORK.rows(metrics[metrics["regime"] != FITTED])
     final = final_rows(networks, LABELS)
     for i, target in enumerate(targets):
         for regime, part in final[final["target"] == target].groupby("regime", sort=False):

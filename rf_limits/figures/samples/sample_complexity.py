@@ -8,7 +8,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from rf_limits.experiments.samples.sample_complexity import (
-    FEATURES,
     KERNELS,
     LABELS,
     THEORY,
@@ -19,9 +18,11 @@ from rf_limits.experiments.tables import final_rows
 from rf_limits.figures.curves import as_floats, limit_heights, log_axes, spread_line
 from rf_limits.figures.legends import shared_legend
 from rf_limits.figures.samples.theory_line import LARGEST_RISK, theory_line
-from rf_limits.figures.style import COLOURS, MARKERS, NAMES, new_figure, shades, style
+from rf_limits.figures.style import MARKERS, new_figure, shades, style
+from rf_limits.methods import LAZY_LIMIT, METHODS, NETWORK, RANDOM_FEATURES, TANGENT_FEATURES, Kind
 
-_FIXED = ("random_features", "tangent_features", *KERNELS)
+_ACROSS = {TANGENT_FEATURES: "-"}
+"""Whose points are joined by a line."""
 
 
 def draw(metrics: pd.DataFrame) -> dict[str, Figure]:
@@ -58,33 +59,33 @@ def sample_complexity(metrics: pd.DataFrame) -> Figure:
 
 
 def _measured(axis, final: pd.DataFrame) -> None:
-    for i, method in enumerate(_FIXED):
-        part = final[final["method"] == method]
+    fixed = METHODS.of(Kind.FITTED, Kind.KERNEL)
+    for i, method in enumerate(fixed):
+        part = method.rows(final)
         if len(part):
-            line = {"color": COLOURS[method], "marker": MARKERS[i], "label": NAMES[method]}
-            line["linestyle"] = "-" if method == "tangent_features" else "none"
+            marker = MARKERS[i % len(MARKERS)]
+            line = {"color": method.colour, "marker": marker, "label": method.label}
+            line["linestyle"] = _ACROSS.get(method, "none")
             spread_line(axis, as_floats, part, "num_train", "relative_risk", **line)
-    networks = final[final["method"] == "network"]
-    colours = shades(COLOURS["network"], networks["lazy_scale"])
+    networks = NETWORK.rows(final)
+    colours = shades(NETWORK.colour, networks["lazy_scale"])
     for i, (scale, colour) in enumerate(colours.items()):
         part = networks[networks["lazy_scale"] == scale]
         line = {
             "color": colour,
-            "marker": MARKERS[len(_FIXED) + i % 3],
-            "label": rf"{NAMES['network']}, $\alpha={scale:g}$",
+            "marker": MARKERS[(len(fixed) + i % 3) % len(MARKERS)],
+            "label": rf"{NETWORK.label}, $\alpha={scale:g}$",
         }
         spread_line(axis, as_floats, part, "num_train", "relative_risk", **line)
 
 
 def _lines(axis, table: pd.DataFrame) -> None:
-    for method in (*(f"{name}_{THEORY}" for name in (*KERNELS, FEATURES)), "lazy_limit"):
-        part = table[table["method"] == method]
-        if not len(part):
-            continue
-        part = part.sort_values("theory_num_train")
-        colour = COLOURS[method.removesuffix(f"_{THEORY}")]
-        if method != "lazy_limit":
-            theory_line(axis, part, "theory_num_train", colour)
-            continue
+    for method in (*KERNELS, RANDOM_FEATURES):
+        part = table[table["method"] == f"{method.key}_{THEORY}"]
+        if len(part):
+            part = part.sort_values("theory_num_train")
+            theory_line(axis, part, "theory_num_train", method.colour)
+    part = LAZY_LIMIT.rows(table).sort_values("theory_num_train")
+    if len(part):
         x, y = (np.asarray(part[c], float) for c in ("theory_num_train", "relative_risk"))
-        axis.plot(x, y, color=colour, linestyle="-.", label=NAMES[method])
+        axis.plot(x, y, color=LAZY_LIMIT.colour, linestyle="-.", label=LAZY_LIMIT.label)

@@ -11,14 +11,16 @@ from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array
 
 from rf_limits.devices.compiling import jit_quickly
-from rf_limits.devices.layout import everywhere, lead, place
-from rf_limits.experiments.setting import Setting
+from rf_limits.devices.layout import everywhere, lead
+from rf_limits.experiments.config import TrainingConfig
+from rf_limits.experiments.seed_data import SeedData, of_seed
 from rf_limits.learning.ensemble import over_cells
 from rf_limits.learning.infinite_width import InfiniteWidth, predicted_change
+from rf_limits.learning.optimizers import parse_optimizer
 from rf_limits.learning.rounding import to_float64
 from rf_limits.learning.training import Cell
 from rf_limits.measure.alignment import alignment
-from rf_limits.measure.extra import Measurement, Seen
+from rf_limits.measure.extra import EXTRA, Measurement, Seen
 from rf_limits.measure.kernel import (
     effective_rank,
     eigen,
@@ -30,6 +32,7 @@ from rf_limits.measure.kernel import (
 from rf_limits.measure.movement import activation_flips, movement
 from rf_limits.measure.neuron_risk import Exact
 from rf_limits.measure.risk import SampledRisk
+from rf_limits.methods import NETWORK, Changes, TrainedMethod
 from rf_limits.models import (
     HiddenState,
     Params,
@@ -68,24 +71,10 @@ class Options(NamedTuple):
     extra: tuple[tuple[str, Measurement], ...] = ()
 
 
-class Trained(NamedTuple):
-    """By how much the parameters of every cell, or of one, have changed at one moment.
-
-    Attributes:
-      change: of the networks.
-      linear_change: of their linearizations, or None.
-      rf_change: of the random features trained by the same steps, or None.
-    """
-
-    change: Params
-    linear_change: Params | None = None
-    rf_change: Params | None = None
-
-
 class _View(NamedTuple):
     """One cell at one moment, in float64."""
 
-    trained: Trained
+    changes: Changes
     init: Params
     alpha: Array
     learning_rate: Array
@@ -94,36 +83,8 @@ class _View(NamedTuple):
     limit: InfiniteWidth | None
 
 
-class Known(NamedTuple):
-    """What is known of every seed; leaves carry a leading axis of seeds.
-
-    Attributes:
-      data: training and test sets.
-      targets: (seeds, n) noise-free target at the training inputs.
-      limits: infinite-width kernels, or None.
-    """
-
-    data: Dataset
-    targets: Array
-    limits: InfiniteWidth | None
-
-
-@partial(jit_quickly, static_argnums=0)
-def _values(target: Target, x: Array) -> Array:
-    """f* at the inputs of every seed."""
-    return target(x.reshape(-1, x.shape[-1])).reshape(x.shape[:-1])
-
-
-def of_seed(tree: Any, i: Array) -> Any:
-    """What seed ``i`` has in a tree of arrays by seed, of all seeds or of one part's.
-
-    On a mesh that cuts seeds into equal parts, the seeds of a part are its own, in order.
-    """
-    return jax.tree.map(lambda leaf: leaf[i % leaf.shape[0]], tree)
-
-
 @dataclasses.dataclass(frozen=True)
-class Watcher:
+class Measurements:
     """Measures networks and their linearizations, in float64 whatever the training dtype.
 
     Attributes:
@@ -131,7 +92,7 @@ class Watcher:
       exact: exact risks, or None to use the test set.
       trainable: layers whose tangent kernel is followed.
       options: what else to measure.
-      methods: which of "network", "linearized" and "rf_descent" to report.
+      methods: trained methods to report, the network first.
       weights: (d,) w* of a single neuron, for ``options.alignment``; a tuple, to be hashed.
       flow: whether training is by gradient flow.
       mesh: over which the ensemble is spread, or None.
@@ -142,84 +103,68 @@ class Watcher:
     exact: Exact | None
     trainable: str
     options: Options
-    methods: frozenset[str]
+    methods: tuple[TrainedMethod, ...]
     weights: tuple[float, ...] = ()
     flow: bool = False
     mesh: Mesh | None = None
     calls: int = dataclasses.field(default=1, compare=False)
 
-    def known(self, setting: Setting, limits: InfiniteWidth | None = None) -> Known:
-        """What measuring takes of every seed, on the mesh.
-
-        Args:
-          setting: target and data by seed.
-          limits: infinite-width kernels by seed, for ``options.infinite_width`` and the
-            distances among ``options.kernels``.
-        """
-        targets = _values(setting.target, setting.data.x_train)
-        return place(self.mesh, Known(setting.data, targets, limits))
-
     def __call__(
-        self, trained: Trained, cells: Cell, known: Known, which: Array, steps: float = 0.0
+        self, changes: Changes, cells: Cell, data: SeedData, which: Array, steps: float = 0.0
     ) -> dict[str, Columns]:
         """Measures all cells.
 
         Args:
-          trained: changes of every cell.
+          changes: of the parameters of every cell, by method.
           cells: the ensemble.
-          known: from :meth:`known`.
+          data: from :func:`seed_data`.
           which: (cells,) index of each cell's seed.
           steps: taken so far.
 
         Returns:
           By method, by column of the results table, an array over cells.
         """
-        trees = (trained, cells.init, cells.alpha, cells.learning_rate)
+        trees = (changes, cells.init, cells.alpha, cells.learning_rate)
         pairs = self.calls * which.size * self.output.network.width**2
         measure = _measure_quickly if pairs <= _FEW_PAIRS else _measure
-        return measure(self, trees, which, known, np.asarray(steps))
+        return measure(self, trees, which, data, np.asarray(steps))
 
-    def over(self, trees: Any, which: Array, known: Known, steps: Array) -> dict[str, Columns]:
+    def over(self, trees: Any, which: Array, data: SeedData, steps: Array) -> dict[str, Columns]:
         """Maps :meth:`_one` over cells, in sequence: each already fills the machine."""
 
         def one(shared, mine, i):
-            known, steps = shared
-            return self._one(_View(*to_float64(mine), *of_seed(known, i)), steps)
+            data, steps = shared
+            return self._one(_View(*to_float64(mine), *of_seed(data, i)), steps)
 
-        specs = (lead(self.mesh, known.targets.shape[0]), PartitionSpec())
-        found = over_cells(one, 1, self.mesh, specs)((known, steps), trees, which)
+        specs = (lead(self.mesh, data.targets.shape[0]), PartitionSpec())
+        found = over_cells(one, 1, self.mesh, specs)((data, steps), trees, which)
         return everywhere(self.mesh, found)
 
     def _one(self, view: _View, steps: Array) -> dict[str, Columns]:
         """All measurements of one cell."""
         risks = self.exact or SampledRisk(self.output, view.data.x_test, view.data.y_test)
-        found = {}
-        if "network" in self.methods:
-            found["network"] = self._network(view, risks, steps)
-        trained = view.trained
-        alongside = {
-            "linearized": (trained.linear_change, "linearization_gap"),
-            "rf_descent": (trained.rf_change, "rf_gap"),  # its own linearization
-        }
-        for method, (change, gap) in alongside.items():
-            if method not in self.methods:
-                continue
-            found[method] = self._alongside(method, view, change, risks)
-            if "network" in found:
-                distance = risks.gap(trained.change, change, view.init, view.alpha)
-                found["network"][gap] = distance
+        found = {method.key: self._ends(method, view, risks) for method in self.methods}
+        if NETWORK in self.methods:
+            change, others = view.changes[NETWORK.key], [m for m in self.methods if m.gap]
+            found[NETWORK.key] |= self._network(view, change, steps) | {
+                m.gap: risks.gap(change, view.changes[m.key], view.init, view.alpha) for m in others
+            }
         return found
 
-    def _network(self, view: _View, risks: Any, steps: Array) -> Columns:
-        data, change = view.data, view.trained.change
-        f = partial(self.output.after, change, view.init, view.alpha)
-        risk = risks.network(change, view.init, view.alpha)
-        columns = {
-            "train_loss": jnp.mean((f(data.x_train) - data.y_train) ** 2),
-            **risk.columns(),
+    def _ends(self, method: TrainedMethod, view: _View, risks: Any) -> Columns:
+        """What is measured of every trained method: its losses, and how far it moved."""
+        change, data = view.changes[method.key], view.data
+        error = method.function(self.output)(change, view.init, view.alpha, data.x_train)
+        return {
+            "train_loss": jnp.mean((error - data.y_train) ** 2),
+            **method.risk(risks)(change, view.init, view.alpha).columns(),
             **movement(change, view.init)._asdict(),
-            **self._kernels(view),
         }
+
+    def _network(self, view: _View, change: Params, steps: Array) -> Columns:
+        """What is measured of networks alone."""
+        data, columns = view.data, self._kernels(view)
+        f = partial(self.output.after, change, view.init, view.alpha)
         if self.options.test_loss or self.options.infinite_width:
             values = f(data.x_test)
         if self.options.test_loss:
@@ -243,7 +188,9 @@ class Watcher:
     def _extra(self, view: _View) -> Columns:
         """Measurements of the user's own."""
         x, y = (a[: self.options.num_probe] for a in (view.data.x_train, view.target))
-        seen = Seen(self.output, moved(view.init, view.trained.change), view.init, view.alpha, x, y)
+        seen = Seen(
+            self.output, moved(view.init, view.changes[NETWORK.key]), view.init, view.alpha, x, y
+        )
         return {name: measure(seen) for name, measure in self.options.extra}
 
     def _predicted(self, view: _View, steps: Array) -> Array:
@@ -256,7 +203,7 @@ class Watcher:
     def _kernels(self, view: _View) -> Columns:
         x = view.data.x_train[: self.options.num_probe]
         y = view.target[: self.options.num_probe]
-        network, params = self.output.network, moved(view.init, view.trained.change)
+        network, params = self.output.network, moved(view.init, view.changes[NETWORK.key])
         before, now = (hidden_state(network, p, x) for p in (view.init, params))
 
         def kernel(state: HiddenState, layers: str = self.trainable) -> Array:
@@ -282,19 +229,48 @@ class Watcher:
         names = [f"ntk_eigenvalue_{k + 1}" for k in range(self.options.eigenvalues)]
         return columns | dict(zip(names, spectra[1].eigenvalues, strict=False))
 
-    def _alongside(self, method: str, view: _View, change: Params, risks: Any) -> Columns:
-        """Measurements of the linearization, or of the network that only trained its output."""
-        x, y, f, of = view.data.x_train, view.data.y_train, self.output.after, risks.network
-        if method == "linearized":
-            f, of = self.output.linearized_after, risks.linearized
-        error = f(change, view.init, view.alpha, x) - y
-        risk = of(change, view.init, view.alpha)
-        return {
-            "train_loss": jnp.mean(error**2),
-            **risk.columns(),
-            **movement(change, view.init)._asdict(),
-        }
+
+_measure = jax.jit(Measurements.over, static_argnums=0)
+_measure_quickly = jit_quickly(Measurements.over, static_argnums=0)
 
 
-_measure = jax.jit(Watcher.over, static_argnums=0)
-_measure_quickly = jit_quickly(Watcher.over, static_argnums=0)
+def measurements_of(
+    config: TrainingConfig,
+    target: Target,
+    output: ScaledOutput,
+    exact: Exact | None,
+    methods: tuple[TrainedMethod, ...],
+    mesh: Mesh | None,
+) -> Measurements:
+    """What a training config asks to measure.
+
+    Args:
+      config: a training config.
+      target: f*.
+      output: the trained function f.
+      exact: exact risks, or None to use the test set.
+      methods: trained methods to report.
+      mesh: over which the ensemble is spread, or None.
+    """
+    measure, training = config.measure, config.training
+    options = Options(
+        measure.num_probe,
+        measure.kernels,
+        measure.eigenvalues,
+        measure.infinite_width,
+        measure.alignment,
+        measure.test_loss,
+        tuple((name, EXTRA[name]) for name in measure.extra),
+    )
+    weights = tuple(np.asarray(target.directions[0]).tolist()) if options.alignment else ()
+    return Measurements(
+        output,
+        exact,
+        config.model.trainable,
+        options,
+        methods,
+        weights,
+        parse_optimizer(training.optimizer).is_gradient_flow,
+        mesh,
+        training.log_points,
+    )

@@ -1,0 +1,46 @@
+"""Methods that are fitted in one solve to the features of a network at initialization."""
+
+import abc
+import dataclasses
+from collections.abc import Callable
+
+from jaxtyping import Array
+
+from rf_limits.measure.neuron_risk import Exact
+from rf_limits.methods.method import Kind, Method
+from rf_limits.methods.regression import Regression
+from rf_limits.models import OneHiddenLayer, Params
+from rf_limits.problem import Dataset
+from rf_limits.types import Scalar
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FittedMethod(Method):
+    """A linear predictor on features of a network at initialization, for every width."""
+
+    kind = Kind.FITTED
+
+    @abc.abstractmethod
+    def fit(
+        self,
+        network: OneHiddenLayer,
+        init: Params,
+        data: Dataset,
+        ridge: Scalar,
+        exact: Exact | None,
+    ) -> Regression:
+        """Fits it to one data set.
+
+        Args:
+          network: the module g.
+          init: parameters that fix the features.
+          data: training and test set.
+          ridge: penalty (:mod:`rf_limits.learning.regression`).
+          exact: how to compute the exact risk, or None to use the test set.
+        """
+
+    @abc.abstractmethod
+    def predictor(
+        self, network: OneHiddenLayer, init: Params, solution: Array | Params
+    ) -> Callable[[Array], Array]:
+        """The function of (m, d) inputs that a fit found, from its ``solution``."""

@@ -1,0 +1,40 @@
+"""The network's first-order expansion at initialization, trained by the same steps."""
+
+import dataclasses
+from collections.abc import Callable
+
+from jaxtyping import Array
+
+from rf_limits.learning.training import PopulationRisks, TrainState
+from rf_limits.measure.risk import Risk
+from rf_limits.methods.trained import TrainedMethod
+from rf_limits.models import Params, ScaledOutput
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Linearized(TrainedMethod):
+    """The linearized network: its features are all derivatives at initialization."""
+
+    gap = "linearization_gap"
+
+    def change(self, state: TrainState, closed_form: Callable[[], Params] | None) -> Params:
+        """In closed form, or of what the network's trainer trains beside it."""
+        return state.linear_change if closed_form is None else closed_form()
+
+    def function(self, output: ScaledOutput) -> Callable[[Params, Params, Array, Array], Array]:
+        """The first-order expansion."""
+        return output.linearized_after
+
+    def risk(self, risks: PopulationRisks) -> Callable[[Params, Params, Array], Risk]:
+        """The risk of the first-order expansion."""
+        return risks.linearized
+
+
+LINEARIZED = Linearized(
+    key="linearized",
+    label="linearized network",
+    short="linear",
+    colour="#4D4D4D",
+    marker="^",
+    line="--",
+)

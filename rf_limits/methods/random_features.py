@@ -1,0 +1,68 @@
+"""Random features: the network's neurons at initialization, their output weights refitted."""
+
+import dataclasses
+from collections.abc import Callable
+from functools import partial
+
+from jaxtyping import Array
+
+from rf_limits.devices.compiling import jit_quickly
+from rf_limits.learning.regression import feature_regression
+from rf_limits.measure.neuron_risk import Exact
+from rf_limits.measure.risk import sampled_risk
+from rf_limits.methods.fitted import FittedMethod
+from rf_limits.methods.regression import Regression, mean_square, regression
+from rf_limits.models import OneHiddenLayer, Params, random_features
+from rf_limits.problem import Dataset
+from rf_limits.types import Scalar
+
+
+@partial(jit_quickly, static_argnums=(0, 4))
+def fit_random_features(
+    network: OneHiddenLayer, init: Params, data: Dataset, ridge: Scalar, exact: Exact | None
+) -> Regression:
+    """Refits the output layer; arguments as for :meth:`FittedMethod.fit`."""
+    features = random_features(network, init, data.x_train)
+    fit = feature_regression(features, data.y_train, ridge)
+    if exact is not None:
+        risk = exact.random_features(init, fit.coefficients)
+    else:
+        predictions = random_features(network, init, data.x_test) @ fit.coefficients
+        risk = sampled_risk(predictions, data.y_test)
+    train_loss = mean_square(features @ fit.coefficients - data.y_train)
+    return regression(fit, train_loss, risk, fit.coefficients)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RandomFeatures(FittedMethod):
+    """Linear regression on the N neurons of a network at initialization."""
+
+    features_column = "width"
+    is_streamed = True
+
+    def fit(
+        self,
+        network: OneHiddenLayer,
+        init: Params,
+        data: Dataset,
+        ridge: Scalar,
+        exact: Exact | None,
+    ) -> Regression:
+        """Refits the output layer."""
+        return fit_random_features(network, init, data, ridge, exact)
+
+    def predictor(
+        self, network: OneHiddenLayer, init: Params, solution: Array | Params
+    ) -> Callable[[Array], Array]:
+        """The neurons with new output weights."""
+        return lambda x: random_features(network, init, x) @ solution
+
+
+RANDOM_FEATURES = RandomFeatures(
+    key="random_features",
+    label="random features (RF)",
+    short="RF",
+    colour="#D55E00",
+    marker="o",
+    line="-",
+)

@@ -1,0 +1,111 @@
+"""Methods that are trained by steps, beside the network or as the network."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from jaxtyping import Array
+
+from rf_limits.experiments.config import TrainingConfig
+from rf_limits.learning.optimizers import StepSpan, parse_optimizer
+from rf_limits.learning.training import PopulationRisks, Trainer, TrainState
+from rf_limits.measure.risk import Risk
+from rf_limits.methods.method import Kind, Method
+from rf_limits.models import Params, ScaledOutput
+
+Changes = Mapping[str, Params]
+"""By how much parameters have changed since initialization, by key of a trained method."""
+_HOMOGENEOUS = ("relu", "linear")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainedMethod(Method):
+    """A method whose parameters move by the steps of ``training.optimizer``.
+
+    What is counted is for a model that is linear in its parameters, as all are but the network.
+    """
+
+    kind = Kind.TRAINED
+    features_column = "parameters"
+    gap: ClassVar[str | None] = None
+    """Column of the network's rows with the distance to this method's function."""
+
+    def trainer(self, trainer: Trainer) -> Trainer:
+        """What takes its steps, given what takes the network's."""
+        return trainer
+
+    def change(self, state: TrainState, closed_form: Callable[[], Params] | None) -> Params:
+        """By how much its parameters have changed.
+
+        Args:
+          state: of its trainer.
+          closed_form: computes the change of the linearization where that is not trained.
+        """
+        del closed_form
+        return state.change
+
+    def function(self, output: ScaledOutput) -> Callable[[Params, Params, Array, Array], Array]:
+        """Its predictions, from change, initial parameters, lazy scale and inputs."""
+        return output.after
+
+    def risk(self, risks: PopulationRisks) -> Callable[[Params, Params, Array], Risk]:
+        """Its risk, from change, initial parameters and lazy scale."""
+        return risks.network
+
+    def trained_blocks(self, config: TrainingConfig) -> int:
+        """Number of arrays of parameters that move."""
+        hidden = 1 + int(config.model.bias)
+        return {"hidden": hidden, "output": 1, "both": hidden + 1}[config.model.trainable]
+
+    def moves_output(self, config: TrainingConfig) -> bool:
+        """Whether the output layer moves."""
+        return config.model.trainable != "hidden"
+
+    def is_linear_model(self, config: TrainingConfig) -> bool:
+        """Whether its function is linear in the parameters that move."""
+        del config
+        return True
+
+    def starts_at_zero(self, config: TrainingConfig) -> bool:
+        """Whether its output at initialization is taken off, or zero."""
+        return config.model.centring != "none"
+
+    def num_features(self, config: TrainingConfig, row: Mapping[Any, Any]) -> float | int:
+        """Its features, and the output f_0 at initialization where that is none of their span.
+
+        f_0 is in it where the output layer moves, by linearity, and where the activation is
+        homogeneous, by Euler's theorem.
+        """
+        in_span = self.moves_output(config) or config.model.activation in _HOMOGENEOUS
+        outside = not (self.starts_at_zero(config) or in_span)
+        return super().num_features(config, row) + int(outside)
+
+    def samples_seen(self, config: TrainingConfig, row: Mapping[Any, Any]) -> float | int:
+        """The training set, or all fresh samples so far."""
+        if config.data.kind == "population":
+            return math.inf
+        if config.data.kind == "stream":
+            return row["step"] * config.training.batch_size
+        return config.data.num_train
+
+    def is_in_sample_span(self, config: TrainingConfig) -> bool:
+        """Whether the optimizer's steps stay in the span of gradients, block by block or not."""
+        return parse_optimizer(config.training.optimizer).span is not None
+
+    def num_sample_functions(self, config: TrainingConfig, row: Mapping[Any, Any]) -> float | int:
+        """A function for each sample, or for each sample and block, and f_0 unless it is zero."""
+        span = parse_optimizer(config.training.optimizer).span
+        if span is None:
+            return math.inf
+        count = span.functions(self.samples_seen(config, row), self.trained_blocks(config))
+        return count + int(not self.starts_at_zero(config))
+
+    def is_linear_in_labels(self, config: TrainingConfig) -> bool:
+        """Whether it is: of a linear model from zero, by steps in multiples fixed beforehand.
+
+        Gradient descent (momentum, Nesterov and minibatches included) and gradient flow take such
+        steps. Steps of adaptive size depend on labels; added noise makes an affine function.
+        """
+        linear = self.is_linear_model(config) and self.starts_at_zero(config)
+        return linear and parse_optimizer(config.training.optimizer).span == StepSpan()
