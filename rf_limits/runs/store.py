@@ -23,6 +23,7 @@ import pyarrow.parquet
 
 from rf_limits.errors import RequirementError, check
 from rf_limits.figures.style import FORMATS, save
+from rf_limits.runs.checkpoints import SUFFIX
 from rf_limits.runs.files import TEMPORARY, write_whole
 from rf_limits.runs.written import LIST, Written
 
@@ -321,7 +322,7 @@ class RunStore:
 
     def has_progress(self) -> bool:
         """Whether there are parts or states to go on from."""
-        return bool(self.parts() or self.written.within(STATES, ".state"))
+        return bool(self.parts() or self.written.within(STATES, SUFFIX))
 
     def read_part(self, name: str, *, forget: bool = True) -> bytes | None:
         """The parquet file of one part of a run, or None if there is none that can be read.
