@@ -1,6 +1,11 @@
-"""Cholesky in place against the matrix it overwrote."""
+"""Cholesky in place against the matrix it overwrote, by LAPACK and in blocks."""
+
+import os
+import subprocess
+import sys
 
 import numpy as np
+import psutil
 import pytest
 
 from rf_limits.errors import RequirementError
@@ -8,6 +13,14 @@ from rf_limits.learning.streamed.cholesky import InPlaceCholesky, mirror, one_no
 from tests.rounding import rounding
 
 CONDITION = 1e3
+
+
+@pytest.fixture(params=["lapack", "blocks"], autouse=True)
+def way(request, monkeypatch):
+    """Every test factors by LAPACK, and as matrices with too many rows for it."""
+    if request.param == "blocks":
+        monkeypatch.setattr("rf_limits.learning.streamed.cholesky.LAPACK_ROWS", 0)
+    return request.param
 
 
 def matrix_of(size):
@@ -72,11 +85,66 @@ def test_the_matrix_is_the_only_memory():
 
 
 @pytest.mark.parametrize("spoiled", [-1.0, np.nan])
-def test_not_positive_definite(spoiled):
+def test_not_positive_definite(spoiled, way):
     matrix = matrix_of(600)
     matrix[550, 550] = spoiled
-    with pytest.raises(RequirementError, match="ridge must make the matrix of 600 rows positive"):
+    first = 0 if np.isnan(spoiled) else {"lapack": 550, "blocks": 512}[way]
+    line = f"ridge must make the matrix of 600 rows positive .* leading {first} rows it is not"
+    with pytest.raises(RequirementError, match=line):
         InPlaceCholesky(matrix)
+
+
+def test_rows_in_another_order_of_memory():
+    matrix = matrix_of(300)
+    vector = np.random.default_rng(0).normal(size=300)
+    factor = InPlaceCholesky(np.asfortranarray(matrix))
+    terms = rounding(600) * (np.abs(matrix) @ np.abs(vector))
+    np.testing.assert_array_less(np.abs(factor.product(vector) - matrix @ vector), terms)
+    error = rounding(3000, condition=CONDITION)
+    expected = np.linalg.solve(matrix, vector)
+    assert np.linalg.norm(factor(vector) - expected) < error * np.linalg.norm(expected)
+
+
+MANY_ROWS = """
+import sys
+
+import numpy as np
+
+from rf_limits.learning.streamed.cholesky import InPlaceCholesky
+
+size = 20_000
+rows = np.random.default_rng(0).normal(size=(size, 4))
+matrix = rows @ rows.T
+matrix[np.diag_indices(size)] += 1.0  # eigenvalues: 1, and four of about the size
+expected = np.cos(np.arange(size))
+right = rows @ (rows.T @ expected) + expected
+factor = InPlaceCholesky(matrix)
+error = np.linalg.norm(factor(right) - expected) / np.linalg.norm(expected)
+print(error, factor.condition_number, factor.norm)
+"""
+
+
+@pytest.mark.slow
+def test_many_rows_in_a_process_of_several_threads(way):
+    """LAPACK's own factorization of so many rows was a segmentation fault on some processors."""
+    if way == "blocks":
+        pytest.skip("so many rows are factored in blocks anyway")
+    needed = 20_000**2 * 8 * 1.3
+    if psutil.virtual_memory().available < needed:
+        pytest.skip(f"needs {needed / 2**30:.1f} GiB of memory")
+    threads = {"OPENBLAS_NUM_THREADS": str(max(os.cpu_count() or 1, 2))}
+    done = subprocess.run(
+        [sys.executable, "-c", MANY_ROWS],
+        env={**os.environ, **threads},
+        capture_output=True,
+        text=True,
+        timeout=1200,
+    )
+    assert done.returncode == 0, done.stderr
+    error, condition, norm = map(float, done.stdout.split())
+    assert error < rounding(20 * 20_000, condition=norm)
+    # the least eigenvalue is 1, so that the 1-norm of the inverse is between 1 and sqrt(n)
+    assert norm / 3.0 <= condition <= norm * 20_000**0.5
 
 
 def test_mirror():

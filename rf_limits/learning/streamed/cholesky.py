@@ -1,21 +1,23 @@
 """Cholesky factors in the place of their matrix: one copy of a matrix that barely fits.
 
-In blocks of columns by matrix products (Golub and Van Loan 2013, section 4.2.9, the "left-looking"
-order), which leaves one triangle of the matrix as it was: products with A, and so residuals of
-solves, need no second copy. LAPACK's dpotrf does the same, but the one that SciPy ships was seen
-to crash at 20,000 rows.
+One triangle of the matrix stays as it was: products with A, and so residuals of solves, need no
+second copy. Up to :data:`LAPACK_ROWS` rows LAPACK's dpotrf factors. Beyond, the one that SciPy
+ships was seen to crash (20,000 rows, two threads), and the same is done in blocks of columns by
+matrix products (Golub and Van Loan 2013, section 4.2.9, the "left-looking" order).
 """
 
 import numpy as np
 import scipy.linalg
 from jaxtyping import Float
-from scipy.sparse.linalg import LinearOperator, onenormest
+from scipy.linalg import lapack
 
 from rf_limits.errors import RequirementError
 
 _ROWS = 256  # of a matrix, at a time
 _BLOCK = 512  # columns of the factor, at a time
 _FACTOR = 3.0  # by which the estimate of |A^{-1}| may be too small
+LAPACK_ROWS = 12_000
+"""Larger matrices are factored in blocks."""
 
 
 def mirror(matrix: Float[np.ndarray, "n n"]) -> None:
@@ -47,14 +49,14 @@ class InPlaceCholesky:
 
     Attributes:
       norm: 1-norm of A.
-      condition_number: of A in the 1-norm, an estimate from a few solves (Hager 1984 with
-        Higham's 1988 safeguard, as LAPACK's dpocon), rarely off by more than a factor of 3 and
-        never too large; the same for the same matrix.
+      condition_number: of A in the 1-norm, LAPACK's estimate (dpocon) from a few solves (Hager
+        1984 with Higham's 1988 safeguard), rarely off by more than a factor of 3 and never too
+        large; the same for the same matrix.
       least_eigenvalue: at most that of A, as far as the estimate is off by no more than that.
     """
 
     def __init__(self, matrix: Float[np.ndarray, "n n"]):
-        """Factors ``matrix``, (n, n) with both triangles; it is overwritten.
+        """Factors ``matrix``, (n, n) with both triangles, C-ordered; it is overwritten.
 
         Raises:
           RequirementError: a matrix that is not positive definite in float64.
@@ -64,11 +66,17 @@ class InPlaceCholesky:
         self._diagonal = np.diagonal(matrix).copy()
         if not np.isfinite(self.norm):
             raise _refuse(len(matrix), 0)
-        for block in self._blocks():
-            self._factor(block)
-        inverse = self._inverse_norm()
-        self.condition_number = self.norm * inverse
-        self.least_eigenvalue = 1.0 / (_FACTOR * inverse)
+        if len(matrix) <= LAPACK_ROWS:
+            factor, failed = lapack.dpotrf(matrix.T, lower=False, clean=False, overwrite_a=True)
+            if failed:
+                raise _refuse(len(matrix), failed - 1)
+            self._matrix = matrix = factor.T  # the same memory, or a copy of another layout
+        else:
+            for block in self._blocks():
+                self._factor(block)
+        reciprocal, _ = lapack.dpocon(matrix.T, self.norm)  # its upper triangle is L^T
+        self.condition_number = 1.0 / max(reciprocal, np.finfo(float).tiny)
+        self.least_eigenvalue = self.norm / (_FACTOR * self.condition_number)
 
     def _blocks(self) -> list[slice]:
         size = len(self._matrix)
@@ -90,20 +98,6 @@ class InPlaceCholesky:
                 corner, panel[width:].T, lower=True, overwrite_b=True, check_finite=False
             )
             matrix[block.stop :, block] = below.T
-
-    def _inverse_norm(self) -> float:
-        """1-norm of A^{-1}, an estimate from below."""
-        size = len(self._matrix)
-        if size < 5:  # for which onenormest wants the matrix itself
-            return one_norm(np.stack([self(row) for row in np.eye(size)]))
-        inverse = LinearOperator((size, size), matvec=self._solve, rmatvec=self._solve, dtype=float)
-        # More than one vector at a time would be drawn from numpy's global random state.
-        found = float(onenormest(inverse, t=1))
-        alternating = (1.0 + np.arange(size) / (size - 1.0)) * (-1.0) ** np.arange(size)
-        return max(found, 2.0 * float(np.abs(self(alternating)).sum()) / (3.0 * size))
-
-    def _solve(self, vector: np.ndarray) -> np.ndarray:
-        return self(np.asarray(vector, np.float64).reshape(-1))
 
     def __call__(self, vector: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
         """A^{-1} v."""
