@@ -1,4 +1,4 @@
-"""The one exception a user meets, and the checks that raise it.
+"""The exception with which requests are refused, and the checks that raise it.
 
 Every message names the field, states the requirement and gives the value received.
 """
@@ -11,7 +11,24 @@ USAGE_ERROR = 2
 
 
 class RequirementError(ValueError):
-    """A request that cannot be carried out as stated: one line, raised before work starts."""
+    """A request that cannot be carried out as stated: one line, raised before work starts.
+
+    Args:
+      text: the line, or what follows ``field`` in it.
+      field: the name that the user knows the refused value by; empty where the line is not about
+        a single value.
+
+    Attributes:
+      field, text: the arguments.
+    """
+
+    def __init__(self, text: str, *, field: str = ""):
+        super().__init__(f"{field} {text}" if field else text)
+        self.field, self.text = field, text
+
+    def renamed(self, field: str) -> "RequirementError":
+        """Returns the same refusal of a value that the user knows by another name."""
+        return RequirementError(self.text, field=field)
 
 
 def check(condition: bool, field: str, requirement: str, received: object) -> None:
@@ -20,14 +37,14 @@ def check(condition: bool, field: str, requirement: str, received: object) -> No
     Args:
       condition: what must be true.
       field: the name the user knows the value by, for example ``"problem.dim"``.
-      requirement: what was asked, phrased to follow "must be" or "must".
-      received: the value found.
+      requirement: what the value must be or do, phrased to follow "must".
+      received: the value.
 
     Raises:
       RequirementError: ``"<field> must <requirement>, but received <received>."``
     """
     if not condition:
-        raise RequirementError(f"{field} must {requirement}, but received {received!r}.")
+        raise RequirementError(f"must {requirement}, but received {received!r}.", field=field)
 
 
 def check_choice(value: object, choices: Iterable[str], field: str) -> None:
@@ -38,9 +55,8 @@ def check_choice(value: object, choices: Iterable[str], field: str) -> None:
     names = sorted(choices)
     if value not in names:
         hint = did_you_mean(str(value), names, "{!r}", cutoff=0.6)
-        raise RequirementError(
-            f"{field} must be one of {', '.join(names)}, but received {value!r}.{hint}"
-        )
+        requirement = f"must be one of {', '.join(names)}, but received {value!r}.{hint}"
+        raise RequirementError(requirement, field=field)
 
 
 def did_you_mean(name: str, known: Iterable[str], form: str = "{}", *, cutoff: float = 0.5) -> str:

@@ -12,9 +12,11 @@ from typing import Any, ClassVar, TypeVar
 import pydantic
 
 from rf_limits.config.kinds import checked, values_of
-from rf_limits.errors import RequirementError, did_you_mean
+from rf_limits.errors import RequirementError, check, did_you_mean
 
 C = TypeVar("C", bound="Config")
+FORM = 2
+"""Version of the form in which configs are saved. In form 1 numbers could be text."""
 
 
 def option(default: Any, meaning: str, unit: str = "") -> Any:
@@ -131,27 +133,56 @@ class Config:
         return dataclasses.replace(self, **changed)
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the values as JSON holds them: sections are dictionaries, tuples are lists."""
-        return {name: _to_json(getattr(self, name)) for name in kinds_of(type(self))}
+        """Returns the values as JSON holds them: sections are dictionaries, tuples are lists.
+
+        A whole config says in ``form`` which version of its form it has.
+        """
+        form = {} if self.path else {"form": FORM}
+        return form | {name: _to_json(getattr(self, name)) for name in kinds_of(type(self))}
 
     @classmethod
     def from_json(cls: type[C], values: Mapping[str, Any]) -> C:
-        """Makes a config from what :meth:`to_json` returned.
+        """Makes a config from what :meth:`to_json` returned, here or in an earlier version.
 
         Raises:
-          RequirementError: a field is missing, unknown or has a value that it cannot have.
+          RequirementError: a field is missing, unknown or has a value that it cannot have; the
+            form is one of a later version.
         """
         kinds, made = kinds_of(cls), {}
+        if not cls.path:
+            form = values.get("form", 1)
+            requirement = f"be at most {FORM}, the form that this version of rf_limits knows"
+            check(isinstance(form, int) and 1 <= form <= FORM, "form", requirement, form)
+            values = {name: value for name, value in values.items() if name != "form"}
         for name in values:
             if name not in kinds:
                 raise unknown_field(cls, name)
         for name, kind in kinds.items():
             if name not in values:
-                raise RequirementError(f"{cls.dotted(name)} must be a field, but there is none.")
+                text = "must be a field, but there is none."
+                raise RequirementError(text, field=cls.dotted(name))
             value = values[name]
             nested = is_section(kind) and isinstance(value, Mapping)
             made[name] = kind.from_json(value) if nested else checked_field(cls, name, value)
         return cls(**made)
+
+
+def check_form(values: Mapping[str, Any], place: object) -> None:
+    """Refuses saved values of a config that are of another form than this version writes.
+
+    Args:
+      values: what :meth:`Config.to_json` returned.
+      place: file that they are in, for errors.
+
+    Raises:
+      RequirementError: they are of the form of an earlier or later version.
+    """
+    form = values.get("form", 1)
+    if form != FORM:
+        raise RequirementError(
+            f"{place} must hold configs of form {FORM}, as this version of rf_limits writes them, "
+            f"but is of form {form}: use another --workdir, or the version that made it."
+        )
 
 
 def _to_json(value: Any) -> Any:
@@ -194,26 +225,18 @@ def checked_field(cls: type[Config], name: str, value: Any) -> Any:
     kind, field = kinds_of(cls)[name], cls.dotted(name)
     if is_section(kind):
         if not isinstance(value, kind):
-            raise RequirementError(f"{field} must be a section of fields, but received {value!r}.")
+            text = f"must be a section of fields, but received {value!r}."
+            raise RequirementError(text, field=field)
         return value
     return checked(kind, _adapter(cls, name), value, field)
 
 
-def unknown_field(cls: type[Config], name: str, form: str = "{}") -> UnknownFieldError:
-    """The error for a name that is no field.
-
-    Args:
-      cls: config or section.
-      name: below it.
-      form: how a field is shown, such as ``"--config.{}"``.
-    """
+def unknown_field(cls: type[Config], name: str) -> UnknownFieldError:
+    """Returns the error for a name that is no field of a config or section."""
     known = [*(one.name for one in cls().options()), *(cls.dotted(n) for n in kinds_of(cls))]
     field = cls.dotted(name)
-    hint = did_you_mean(field, known, form)
-    shown = form.format(field)
-    return UnknownFieldError(
-        f"{shown} must be a field of the config, but there is none of that name.{hint}"
-    )
+    text = "must be a field of the config, but there is none of that name."
+    return UnknownFieldError(text + did_you_mean(field, known), field=field)
 
 
 def flat(values: Config | Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -65,7 +65,8 @@ class Builder(Generic[C]):
 
     def __delattr__(self, name: str) -> None:
         """Refuses: a config has all of its fields."""
-        raise RequirementError(f"{self._kind.dotted(name)} must be a field, and cannot be deleted.")
+        text = "must be a field, and cannot be deleted."
+        raise RequirementError(text, field=self._kind.dotted(name))
 
     def __dir__(self) -> list[str]:
         """Names of the fields and methods, which editors and notebooks offer."""
@@ -117,12 +118,14 @@ class Builder(Generic[C]):
             try:
                 setattr(inner, last, value)
             except RequirementError as error:
-                refusals.append(str(error))
+                refusals.append(error)
             else:
                 return
-        asked, received, _ = refusals[0].partition(_RECEIVED)
-        hint = refusals[-1].rpartition(".")[2]  # of the text itself
-        raise RequirementError(f"{asked}{_RECEIVED}{shown(text)}.{hint}" if received else asked)
+        first = refusals[0]
+        asked, received, _ = first.text.partition(_RECEIVED)
+        hint = refusals[-1].text.rpartition(".")[2]  # of the text itself
+        line = f"{asked}{_RECEIVED}{shown(text)}.{hint}" if received else asked
+        raise RequirementError(line, field=first.field)
 
     @contextlib.contextmanager
     def unlocked(self) -> Iterator["Builder[C]"]:

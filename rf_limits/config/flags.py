@@ -86,9 +86,10 @@ class ConfigFlag:
             try:
                 self.value.read(name, text)
             except UnknownFieldError as error:
-                raise RequirementError(_as_flags(str(error))) from error
+                text = error.text.replace("Did you mean ", "Did you mean --config.")
+                raise RequirementError(text, field=f"--config.{error.field}") from error
             except RequirementError as error:
-                raise RequirementError(f"--config.{error}") from error
+                raise RequirementError(error.text, field=f"--config.{error.field}") from error
 
     def help(self, words: list[str]) -> list[str]:
         """Lines of ``--help`` on the fields of the config on a command line; none without one."""
@@ -96,12 +97,6 @@ class ConfigFlag:
         if not files:
             return []
         return [_help(one) for one in frozen(ConfigFile.parse(files[-1]).load()).options()]
-
-
-def _as_flags(line: str) -> str:
-    """An error line about a field that is not there, with fields as flags."""
-    line = re.sub(r"^(\S+) must", r"--config.\1 must", line)
-    return re.sub(r"Did you mean (\S+)\?$", r"Did you mean --config.\1?", line)
 
 
 def _help(field: Field) -> str:

@@ -191,9 +191,8 @@ def checked(kind: Any, adapter: pydantic.TypeAdapter, value: Any, field: str) ->
         words = str(cause) if str(cause).startswith("hold ") else requirement(kind)
         names = _names(kind)
         hint = did_you_mean(str(received), sorted(names), "{!r}", cutoff=0.6) if names else ""
-        raise RequirementError(
-            f"{field} must {words}, but received {shown(received)}.{hint}"
-        ) from None
+        text = f"must {words}, but received {shown(received)}.{hint}"
+        raise RequirementError(text, field=field) from None
 
 
 def shown(value: Any) -> str:

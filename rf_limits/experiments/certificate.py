@@ -24,6 +24,7 @@ from rf_limits.experiments.limits import (
 from rf_limits.experiments.seeds import over_seeds
 from rf_limits.measure.bounded_mean import holm, mean_p_value, runs_needed, runs_planned
 from rf_limits.methods import NETWORK
+from rf_limits.remarks import Remark
 from rf_limits.theory.lazy_limit import lazy_limit
 
 LEVEL = 1e-3
@@ -200,17 +201,18 @@ def _number(runs: float | int) -> str:
     return f"{runs:.0f}" if runs < 9.5e3 else f"{runs:.1e}".replace("e+0", "e").replace("e+", "e")
 
 
-def _sure_line(found: Sequence[Certificate], labels: Sequence[str]) -> str:
+def _sure_line(found: Sequence[Certificate], labels: Sequence[str]) -> Remark:
     limit, tests = found[0].limit, found[0].tests
     cells = "; ".join(
         f"{_named(one, labels)} (p = {one.p_value:.1g}, {one.runs} runs)" for one in found
     )
     which = "one test" if tests == 1 else f"all {tests} tests of the table together"
-    return (
-        f"CERTIFIED: expected risk below {limit.symbol} at level {LEVEL:g} for {which} (premises: "
+    text = (
+        f"expected risk below {limit.symbol} at level {LEVEL:g} for {which} (premises: "
         f"runs are independent, and none can have a risk above E f*^2): {cells}. Excluded, on "
         f"average: {limit.excludes}."
     )
+    return Remark(text, "CERTIFIED")
 
 
 def _sentences(found: Sequence[Certificate], labels: Sequence[str]) -> list[str]:

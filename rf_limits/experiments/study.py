@@ -66,8 +66,7 @@ def member(
 
 def _of_study(error: RequirementError, given: Mapping[str, str]) -> RequirementError:
     """The error with the name of the study's field, where the value was taken from one."""
-    field, _, rest = str(error).partition(" ")  # the name of the field comes first
-    return RequirementError(f"{given[field]} {rest}") if field in given else error
+    return error.renamed(given[error.field]) if error.field in given else error
 
 
 def validate_members(members: Sequence[Member]) -> None:

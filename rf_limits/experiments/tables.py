@@ -13,6 +13,7 @@ from rf_limits.experiments.seeds import check_told_apart, over_seeds
 from rf_limits.measure.alignment import Alignment
 from rf_limits.measure.scaling import power_law
 from rf_limits.methods import METHODS, NETWORK, Kind, Method, keys_of
+from rf_limits.remarks import Remark
 
 CELL = "cell"
 """Names the run a row is of, where tables of several are put together."""
@@ -278,8 +279,11 @@ def rounding_remarks(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> list[
     """Warnings where nothing was trained, or rounding decided how training ended; else nothing."""
     still = unmoved(metrics, labels)
     lines = [
-        f"UNMOVED: {len(still)} networks end with the training loss they began with; a larger "
-        "training.learning_rate may move them."
+        Remark(
+            f"{len(still)} networks end with the training loss they began with; a larger "
+            "training.learning_rate may move them.",
+            "UNMOVED",
+        )
     ] * (len(still) > 0)
     final = final_rows(metrics, labels)
     keys = [*labels, "method", "width", "lazy_scale", "seed"]
@@ -290,9 +294,12 @@ def rounding_remarks(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> list[
     scales = ", ".join(f"{scale:g}" for scale in sorted(bad["lazy_scale"].unique()))
     return [
         *lines,
-        f"ROUNDING: {len(bad)} networks (lazy scales {scales}) end where more than "
-        f"{ROUNDING_LIMIT:.0%} of a training step is rounded away; exponents leave them out. "
-        "An output that starts at zero (model.centring) is rounded less, and in float64.",
+        Remark(
+            f"{len(bad)} networks (lazy scales {scales}) end where more than "
+            f"{ROUNDING_LIMIT:.0%} of a training step is rounded away; exponents leave them out. "
+            "An output that starts at zero (model.centring) is rounded less, and in float64.",
+            "ROUNDING",
+        ),
     ]
 
 
@@ -308,11 +315,12 @@ def refusal_remarks(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> list[s
         pairs = zip(names, values, strict=True)
         where = ", ".join(f"{name} = {value}" for name, value in pairs if not pd.isna(value))
         seeds = f"{len(group)} fits" if len(group) > 1 else "1 fit"
-        lines.append(
-            f"REFUSED: {method}{f' at {where}' if where else ''} ({seeds}): condition number "
+        text = (
+            f"{method}{f' at {where}' if where else ''} ({seeds}): condition number "
             f"{short_number(group['condition_number'].max())}, too ill-conditioned to be solved; "
             f"predictors.ridge above {short_number(group['ridge_needed'].max())} makes it solvable."
         )
+        lines.append(Remark(text, "REFUSED"))
     return lines
 
 

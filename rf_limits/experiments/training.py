@@ -47,6 +47,7 @@ from rf_limits.measure.neuron_risk import Exact
 from rf_limits.measure.risk import degree_columns
 from rf_limits.methods import METHODS, NETWORK, KernelProblem, Kind
 from rf_limits.problem import moment_words, second_moment_error
+from rf_limits.remarks import Remark
 from rf_limits.theory.degree_risks import degree_products
 
 INFINITE_WIDTH = "infinite-width"
@@ -279,10 +280,8 @@ def remarks(result: Result) -> list[str]:
     lines += rounding_remarks(result.metrics) + refusal_remarks(result.metrics)
     bad = diverged_rows(result.metrics)
     if len(bad):
-        lines.append(
-            f"DIVERGED: {len(bad)} trained networks have no finite risk; their means read nan. "
-            "A smaller training.learning_rate may help."
-        )
+        text = f"{len(bad)} trained networks have no finite risk; their means read nan. "
+        lines.append(Remark(f"{text}A smaller training.learning_rate may help.", "DIVERGED"))
     return lines
 
 
@@ -300,10 +299,11 @@ def _accuracy(choices: Mapping[str, Any]) -> list[str]:
         )
     lost = choices.get("output_rounding", 0.0)
     if lost > _ROUNDED * math.sqrt(choices["target_second_moment"]):
-        lines.append(
-            f"ROUNDING: outputs that do not start at zero are rounded to about {lost:.0e} at the "
+        text = (
+            f"outputs that do not start at zero are rounded to about {lost:.0e} at the "
             "largest lazy scale, those of linearizations too; model.centring takes f_0 off."
         )
+        lines.append(Remark(text, "ROUNDING"))
     return lines
 
 

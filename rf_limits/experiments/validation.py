@@ -271,9 +271,10 @@ def _validate_memory(config: TrainingConfig) -> None:
         middle = (low + high) // 2
         low, high = (middle, high) if total(**{field: middle}) <= available else (low, middle)
     raise RequirementError(
-        f"{field} must fit in memory: about {needed / 2**30:.1f} GiB are needed of "
+        f"must fit in memory: about {needed / 2**30:.1f} GiB are needed of "
         f"{available / 2**30:.1f} GiB that may be used (float64), but received {sizes[field]}; "
-        f"{f'about {_two_digits(low)}' if low else 'no value'} would fit."
+        f"{f'about {_two_digits(low)}' if low else 'no value'} would fit.",
+        field=field,
     )
 
 

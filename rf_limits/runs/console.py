@@ -1,8 +1,52 @@
-"""Text on a console as it is: names of files and targets may look like markup."""
+"""What a command prints, as it is: names of files and targets may look like markup."""
 
 from rich.console import Console
+
+from rf_limits.remarks import Remark
+from rf_limits.runs.events import Tell, no_events
 
 
 def say(console: Console, text: str) -> None:
     """Prints lines of text, without markup, colours, pictures or breaks of the console's own."""
     console.print(text, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+class Log:
+    """Prints lines for people, and tells programs about them (docs/live.md).
+
+    Args:
+      console: where to print.
+      tell: called with events.
+    """
+
+    def __init__(self, console: Console, tell: Tell = no_events):
+        self.console, self.tell = console, tell
+
+    def say(self, text: str) -> None:
+        """Prints a line that programs are not told."""
+        say(self.console, text)
+
+    def note(self, text: str) -> None:
+        """Prints a line and tells it as a note."""
+        self.remark(Remark(text))
+
+    def warn(self, text: str) -> None:
+        """Prints a line about what needs attention and tells it as a warning."""
+        self.remark(Remark(text, level="warning"))
+
+    def interrupted(self, again: str, command: str, code: int, advice: str = "") -> None:
+        """Says how an interrupted command goes on.
+
+        Args:
+          again: what the same command does.
+          command: the command.
+          code: exit code, 128 + the number of the signal.
+          advice: how the command line is to differ.
+        """
+        self.say(f"Interrupted; {advice}the same command {again}: {command}")
+        self.tell("stopped", signal=code - 128, again=again, resume=command)
+
+    def remark(self, line: str) -> None:
+        """Prints a line and tells it at its level; a text that is no remark as a note."""
+        self.say(line)
+        self.tell(line.level if isinstance(line, Remark) else "note", text=str(line))

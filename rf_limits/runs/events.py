@@ -1,24 +1,12 @@
-"""What a run tells while it goes on: nothing, or a JSON object a line (docs/live.md)."""
+"""Events of a run for programs that listen: none, or a JSON object a line (docs/live.md)."""
 
-import io
 import json
 from datetime import UTC, datetime
 from typing import Any, Protocol, runtime_checkable
 
 from rf_limits.errors import RequirementError
 from rf_limits.runs.store import plain
-
-EVENTS = (
-    "start",
-    "note",
-    "warning",
-    "progress",
-    "cell",
-    "measurement",
-    "saved",
-    "stopped",
-    "end",
-)
+from rf_limits.runs.streams import TextSink
 
 
 @runtime_checkable
@@ -26,30 +14,30 @@ class Tell(Protocol):
     """Called with the name of an event and its fields."""
 
     def __call__(self, event: str, **fields: Any) -> None:
-        """Tells that ``event`` happened."""
+        """Takes an event."""
 
 
 def no_events(event: str, **fields: Any) -> None:
-    """Tells nothing."""
+    """Ignores every event."""
 
 
 def to_all(*listeners: Tell) -> Tell:
-    """Tells every one of them."""
+    """Returns a listener that passes every event on to all of these."""
 
     def tell(event: str, **fields: Any) -> None:
-        for one in listeners:
-            one(event, **fields)
+        for listener in listeners:
+            listener(event, **fields)
 
     return tell
 
 
 def tagged(tell: Tell, **more: Any) -> Tell:
-    """The same with more fields."""
+    """Returns a listener that passes every event on with more fields."""
     return lambda event, **fields: tell(event, **more, **fields)
 
 
 def failure(error: BaseException) -> dict[str, Any]:
-    """Fields of the ``end`` of what an error ended."""
+    """Returns the fields of the event ``end`` of a command that an error ended."""
     status = "refused" if isinstance(error, RequirementError) else "failed"
     return {"status": status, "error": f"{type(error).__name__}: {error}", "paths": []}
 
@@ -63,8 +51,8 @@ class JsonLines:
       stream: open for writing.
     """
 
-    def __init__(self, stream: io.TextIOBase):
-        self._stream: io.TextIOBase | None = stream
+    def __init__(self, stream: TextSink):
+        self._stream: TextSink | None = stream
 
     def __call__(self, event: str, **fields: Any) -> None:
         """Writes one line: time (UTC, ISO 8601), event, and its fields."""

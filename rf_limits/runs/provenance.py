@@ -1,4 +1,4 @@
-"""What a run has to say about where its numbers come from."""
+"""Facts about where the numbers of a run come from."""
 
 import os
 import platform
@@ -30,10 +30,9 @@ def _git(*arguments: str) -> str | None:
 
 
 def git_revision() -> str | None:
-    """Commit of the checkout the package runs from, "+changes" if files differ; else None.
+    """Returns the commit of the package's checkout, with "+changes" if files differ; else None.
 
-    Results are not among those files: one that replaces a committed result says nothing about
-    the code that made it.
+    Files of results do not count: they say nothing about the code that made them.
     """
     revision = _git("rev-parse", "HEAD")
     if revision is None:
@@ -42,24 +41,29 @@ def git_revision() -> str | None:
     return f"{revision}+changes" if changed else revision
 
 
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
 def provenance(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Command, revision, program, versions, device, options and start time.
+    """Returns command, revision, program, versions, device, options and start time.
 
     Args:
-      tables: to which users may have added (:func:`rf_limits.runs.program.program`).
+      tables: those to which users may have added entries (:func:`rf_limits.runs.program.program`).
     """
-    versions = {"rf_limits": rf_limits.__version__, "python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            versions[name] = None
     devices = jax.devices()
     return {
         "command": shlex.join(sys.argv),
         "git_revision": git_revision(),
         "program": program(tables),
-        "versions": versions,
+        "versions": {
+            "rf_limits": rf_limits.__version__,
+            "python": platform.python_version(),
+            **{name: _version(name) for name in PACKAGES},
+        },
         "device": {
             "platform": devices[0].platform,
             "kind": devices[0].device_kind,

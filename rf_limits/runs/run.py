@@ -6,7 +6,7 @@ import importlib
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from rf_limits.methods import METHODS
 from rf_limits.models.increments import ACTIVATIONS
 from rf_limits.problem.targets import TARGETS
 from rf_limits.runs.compiled import compiling
+from rf_limits.runs.console import Log
 from rf_limits.runs.events import Tell, no_events
 from rf_limits.runs.files import StorageError
 from rf_limits.runs.keep import KeepInStore
@@ -53,7 +54,12 @@ EXPERIMENTS: dict[str, tuple[Any, Any]] = {
 }
 
 
-_TABLES = {"TARGETS": TARGETS, "ACTIVATIONS": ACTIVATIONS, "EXTRA": EXTRA, "METHODS": METHODS}
+_TABLES: dict[str, Mapping[str, Any]] = {
+    "TARGETS": TARGETS,
+    "ACTIVATIONS": ACTIVATIONS,
+    "EXTRA": EXTRA,
+    "METHODS": METHODS,
+}
 """The other tables into which users put entries of their own."""
 
 
@@ -94,13 +100,16 @@ SAVE_EVERY = 300.0
 
 
 def modules_of(experiment: str) -> tuple[Any, Any]:
-    """What prepares an experiment, and what draws it.
+    """Returns the module or object that prepares an experiment, and the one that draws it.
 
     Args:
       experiment: one of :data:`EXPERIMENTS`.
     """
-    found = EXPERIMENTS[experiment]
-    return tuple(importlib.import_module(one) if isinstance(one, str) else one for one in found)
+    prepares, draws = (
+        importlib.import_module(entry) if isinstance(entry, str) else entry
+        for entry in EXPERIMENTS[experiment]
+    )
+    return prepares, draws
 
 
 class Run:
@@ -124,9 +133,9 @@ class Run:
         tell: Tell = no_events,
     ):
         check_options()
-        hint = "be one run: scripts/launch.py carries out the field sweep"
+        requirement = "be one run: scripts/launch.py carries out the field sweep"
         single = not isinstance(config, Builder) or config.sweep is None
-        check(single, "config", hint, "a sweep")
+        check(single, "config", requirement, "a sweep")
         config = frozen(config)
         check_choice(config.experiment, EXPERIMENTS, "experiment")
         kind = config_class(config.experiment)
@@ -144,15 +153,18 @@ class Run:
         self.started, self.compiled = time.monotonic(), compiling()
 
     def is_finished(self) -> bool:
-        """Whether the directory holds the results of this config already.
+        """Returns whether the directory holds the results of this config already.
 
         Raises:
           RequirementError: it holds something else.
         """
-        found = writer_first(lambda: self.store.open(self.resolved, overwrite=self.overwrite))
-        if found == "finished":
+        finished = writer_first(self._has_results)
+        if finished:
             self.store.tidy()
-        return agree(int(found == "finished")) > 0
+        return agree(int(bool(finished))) > 0
+
+    def _has_results(self) -> bool:
+        return self.store.open(self.resolved, overwrite=self.overwrite) == "finished"
 
     def prepare(self, report: Report) -> None:
         """Prepares the experiment; nothing in the directory changes.
@@ -167,40 +179,42 @@ class Run:
         self.prepared = self.experiment.prepare(self.config, report)
 
     @contextlib.contextmanager
-    def claim(self, note: Callable[[str], None]) -> Iterator[None]:
-        """Holds the directory; from here on run.json says how the run stands, and how it ended.
+    def claim(self, log: Log) -> Iterator[None]:
+        """Locks the directory; from here on run.json says how the run stands, and how it ended.
 
         Args:
-          note: called with lines about what is kept of an earlier attempt.
+          log: takes lines about what is kept of an earlier attempt.
 
         Raises:
           RequirementError: another process runs in it, or it cannot be written to.
         """
-        with contextlib.ExitStack() as held:
-            writer_first(lambda: self._begin(held, note))
+        with contextlib.ExitStack() as locks:
+            writer_first(lambda: self._begin(locks, log))
             try:
                 yield
             except BaseException as error:
                 if self.ended:  # it is another run that could not be written
                     raise
-                asked = isinstance(error, (KeyboardInterrupt, Stopped, InUseError))
-                reason = {} if asked else {"error": self.error_of(error)}
+                interrupted = isinstance(error, (KeyboardInterrupt, Stopped, InUseError))
+                reason = {} if interrupted else {"error": self.error_of(error)}
                 with contextlib.suppress(StorageError):  # the error that is on its way says more
-                    self._close("interrupted" if asked else "failed", reason)
+                    if is_writer():
+                        status = "interrupted" if interrupted else "failed"
+                        self.store.write_json("run.json", self._facts_at_end(status, reason))
                 raise
 
     def error_of(self, error: BaseException) -> str:
-        """What ended the run, in words: its own error, or that of one that trained beside it."""
+        """Returns the error that ended the run, its own or that of a run trained beside it."""
         line = f"{type(error).__name__}: {error}"
         others = isinstance(error, StorageError) and any(
             f"{run.store.path}{os.sep}" in line for run in self.beside
         )
         return f"it trained together with another run, which ended by {line}" if others else line
 
-    def _begin(self, held: contextlib.ExitStack, note: Callable[[str], None]) -> None:
-        """Locks the directory until ``held`` is closed, and makes it this run's."""
-        held.enter_context(self.store.locked())
-        if self.store.open(self.resolved, overwrite=self.overwrite) == "finished":
+    def _begin(self, locks: contextlib.ExitStack, log: Log) -> None:
+        """Locks the directory until ``locks`` is closed, and makes it this run's."""
+        locks.enter_context(self.store.locked())
+        if self._has_results():
             raise InUseError(
                 f"--workdir must be used by one process at a time, but {self.store.path} was "
                 "finished by another one meanwhile; there is nothing left to do."
@@ -209,14 +223,20 @@ class Run:
         running = {"status": "running", **self.facts, **where}
         lost = self.store.begin(self.resolved, running, resume=not self.overwrite)
         if lost:
-            note("Parts of another program, device or options were there; starting from nothing.")
+            log.note(
+                "Parts of another program, device or options were there; starting from nothing."
+            )
         kept = self.store.parts()
         if kept:
             self.facts["resumed_parts"] = kept
-            note(f"Resuming: {counted(len(kept), 'finished part')} kept.")
+            log.note(f"Resuming: {counted(len(kept), 'finished part')} kept.")
 
     def write(self, result: Result) -> list[Path]:
-        """Writes tables, summary and figures, then that the run is complete; paths of figures."""
+        """Writes tables, summary and figures, then that the run is complete.
+
+        Returns:
+          Paths of the figures.
+        """
         if not is_writer():
             return []
         self.store.write_metrics(result.metrics)
@@ -226,16 +246,12 @@ class Run:
         paths = [self.store.write_figure(name, figure)[0] for name, figure in figures.items()]
         status = "diverged" if result.diverged else "complete"
         more = {"choices": result.choices, "figures": list(figures)}
-        self.store.complete(self._ended(status, more))
+        self.store.complete(self._facts_at_end(status, more))
         self.ended = True
         return paths
 
-    def _close(self, status: str, more: dict[str, Any]) -> None:
-        if is_writer():
-            self.store.write_json("run.json", self._ended(status, more))
-
-    def _ended(self, status: str, more: dict[str, Any]) -> dict[str, Any]:
-        """What run.json says at the end."""
+    def _facts_at_end(self, status: str, more: dict[str, Any]) -> dict[str, Any]:
+        """Returns what run.json says at the end."""
         wall = round(time.monotonic() - self.started, 3)
         spent = {"wall_time_s": wall, "compiling": compiling().since(self.compiled)}
         return {"status": status, **self.facts, **more, **spent}
@@ -244,23 +260,21 @@ class Run:
 def carry_out(
     runs: Sequence[Run],
     report: Report,
-    note: Callable[[str], None],
+    log: Log,
     stop: Stop,
     save_every: float = SAVE_EVERY,
-    warn: Callable[[str], None] | None = None,
 ) -> list[tuple[Result, list[Path]]]:
     """Prepares, claims, computes and writes one run, or several training runs together.
 
     Args:
       runs: of several, all are training runs that share their shapes.
       report: progress callback.
-      note: called with lines about what is kept.
+      log: takes notes about what is kept, and warnings about what is damaged or not saved.
       stop: whether to stop.
       save_every: seconds between saved states.
-      warn: called with lines about what is damaged, or cannot be saved; ``note`` if None.
 
     Returns:
-      For each its result and the paths of its figures.
+      For each run its result and the paths of its figures.
 
     Raises:
       RequirementError: before any directory is touched.
@@ -273,22 +287,24 @@ def carry_out(
                 run.prepare(report)
     if stop.requested():
         raise Stopped
-    with contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as claims:
         for run in runs:
-            run.beside = [one for one in runs if one is not run]
+            run.beside = [other for other in runs if other is not run]
         for run in runs:
-            stack.enter_context(run.claim(note))
+            claims.enter_context(run.claim(log))
             run.facts["together"] = len(runs)
-        warn = warn or note
-        keeps = [KeepInStore(run.store, stop, save_every, warn, tell=run.tell) for run in runs]
+        keeps = [KeepInStore(run.store, stop, save_every, log.warn, tell=run.tell) for run in runs]
         if len(runs) == 1:
             results = [runs[0].prepared.run(report, keeps[0])]
         else:
             results = run_together([run.prepared for run in runs], report, keeps)
-        written = []
-        for run, result in zip(runs, results, strict=True):
-            written.append((result, run.write(result)))
-            for old, new in run.store.written.moved:
-                note(f"{old} was not of this run; it is kept as {new}.")
-            run.tell("saved", what="results", name=str(run.store.path))
-        return written
+        return [_written(run, result, log) for run, result in zip(runs, results, strict=True)]
+
+
+def _written(run: Run, result: Result, log: Log) -> tuple[Result, list[Path]]:
+    """Writes a run's result; returns it with the paths of its figures."""
+    paths = run.write(result)
+    for old, new in run.store.written.moved:
+        log.note(f"{old} was not of this run; it is kept as {new}.")
+    run.tell("saved", what="results", name=str(run.store.path))
+    return result, paths

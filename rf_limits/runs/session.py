@@ -21,7 +21,7 @@ from rf_limits.errors import RequirementError
 from rf_limits.experiments.keep import Stopped
 from rf_limits.experiments.result import Result
 from rf_limits.runs.compiled import keep_compiled
-from rf_limits.runs.console import say
+from rf_limits.runs.console import Log
 from rf_limits.runs.events import Tell, failure, no_events
 from rf_limits.runs.progress import progress
 from rf_limits.runs.run import SAVE_EVERY, Run, carry_out
@@ -103,19 +103,8 @@ class _Session:
     """One run, and what is said of it."""
 
     def __init__(self, run: Run, console: Console, save_every: float):
-        self.run, self.console, self.save_every, self.tell = run, console, save_every, run.tell
+        self.run, self.log, self.save_every = run, Log(console, run.tell), save_every
         self.started = time.monotonic()
-
-    def _say(self, text: str) -> None:
-        say(self.console, text)
-
-    def _note(self, text: str) -> None:
-        self._say(text)
-        self.tell("note", text=text)
-
-    def _warn(self, text: str) -> None:
-        self._say(text)
-        self.tell("warning", text=text)
 
     def _end(self, code: int, status: str, **more: Any) -> int:
         store = self.run.store
@@ -123,7 +112,7 @@ class _Session:
         files += sorted(_figures_of(self.run))
         paths = [str(path) for path in files if path.exists()]
         seconds = round(time.monotonic() - self.started, 3)
-        self.tell("end", status=status, exit_code=code, seconds=seconds, paths=paths, **more)
+        self.log.tell("end", status=status, exit_code=code, seconds=seconds, paths=paths, **more)
         return code
 
     def carry_out(self) -> int:
@@ -131,19 +120,22 @@ class _Session:
         run = self.run
         if run.is_finished():
             path = run.store.path
-            self._note(
+            self.log.note(
                 f"{path} holds the results of this config already; nothing to do "
                 "(--overwrite runs it again)."
             )
-            _print_figures(self.console, _figures_of(run))
+            _print_figures(self.log, _figures_of(run))
             return self._end(0, "finished")
         stop = Stop()
         try:
-            with listening(stop, self._note), progress(self.console, self.tell) as report:
-                how = (report, self._note, stop, self.save_every, self._warn)
-                ((result, paths),) = carry_out([run], *how)
+            with (
+                listening(stop, self.log.note),
+                progress(self.log.console, self.log.tell) as report,
+            ):
+                outcomes = carry_out([run], report, self.log, stop, self.save_every)
         except (KeyboardInterrupt, Stopped):
             return self._stopped(stop)
+        ((result, paths),) = outcomes
         self._print(result, paths)
         return self._end(int(result.diverged), "diverged" if result.diverged else "complete")
 
@@ -154,22 +146,19 @@ class _Session:
         again = "goes on from what is saved" if kept else "starts again"
         command = resume_command(sys.argv, kept=kept)
         without = "without --overwrite " if kept and self.run.overwrite else ""
-        self._say(f"Interrupted; {without}the same command {again}: {command}")
-        code = stop.exit_code
-        self.tell("stopped", signal=code - 128, again=again, resume=command)
-        return self._end(code, "interrupted")
+        self.log.interrupted(again, command, stop.exit_code, without)
+        return self._end(stop.exit_code, "interrupted")
 
     def _print(self, result: Result, paths: list[Path]) -> None:
-        experiment, console = self.run.experiment, self.console
+        experiment, console = self.run.experiment, self.log.console
         table = _rich_table(experiment.printed_table(result.metrics), console.width)
         width = None if console.is_terminal else max(console.width, _width_of(table, console))
         console.print(table, width=width)
         for line in experiment.remarks(result):
-            alarming = line.split(":")[0].isupper()
-            (self._warn if alarming else self._note)(line)
+            self.log.remark(line)
         seconds = time.monotonic() - self.started
-        self._say(f"Results in {self.run.store.path} ({seconds:.0f} s).")
-        _print_figures(console, paths)
+        self.log.say(f"Results in {self.run.store.path} ({seconds:.0f} s).")
+        _print_figures(self.log, paths)
 
 
 def resume_command(argv: list[str], *, kept: bool = True) -> str:
@@ -190,10 +179,10 @@ def _figures_of(run: Run) -> list[Path]:
     return [path for path in paths if path.is_file()]
 
 
-def _print_figures(console: Console, paths: list[Path]) -> None:
+def _print_figures(log: Log, paths: list[Path]) -> None:
     if paths:
         also = f" (also {', '.join(map(str, paths[1:]))})" if len(paths) > 1 else ""
-        say(console, f"Figure to look at: {paths[0]}{also}")
+        log.say(f"Figure to look at: {paths[0]}{also}")
 
 
 def _width_of(table: Table, console: Console) -> int:

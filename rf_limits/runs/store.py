@@ -21,6 +21,7 @@ import filelock
 import pandas as pd
 import pyarrow.parquet
 
+from rf_limits.config import check_form
 from rf_limits.errors import RequirementError, check
 from rf_limits.figures.style import FORMATS, save
 from rf_limits.runs.checkpoints import SUFFIX
@@ -138,6 +139,7 @@ class RunStore:
                     self._check_results()
                     return "finished"
             elif not overwrite:
+                check_form(before, self.path / "config.json")
                 changed = ", ".join(differences(before, plain(config)))
                 raise RequirementError(
                     f"--workdir must be empty or hold this config, but {self.path} holds a run of "

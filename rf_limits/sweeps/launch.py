@@ -31,7 +31,15 @@ from rf_limits.sweeps.grid import Sweep, SweepCell, cells_of, parse_axis
 from rf_limits.sweeps.groups import groups_of
 from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
-from rf_limits.sweeps.status import missing, status_lines, statuses, time_left, with_failures
+from rf_limits.sweeps.status import (
+    CellStatus,
+    missing,
+    status_lines,
+    statuses,
+    time_left,
+    with_failures,
+)
+from rf_limits.sweeps.worker import CellOptions
 
 EXECUTORS = ("inline", "local", "slurm")
 CACHE = "compiled"
@@ -39,7 +47,7 @@ _AT_ONCE = 1000  # elements of a Slurm array
 
 
 def define_flags() -> Any:
-    """The flags of scripts/launch.py; returns that of the config."""
+    """Defines the flags of scripts/launch.py; returns that of the config."""
     config = ConfigFlag()
     flags.DEFINE_string("workdir", None, "Directory of the sweep; made if absent.")
     flags.DEFINE_multi_string("grid", [], 'One more axis: "problem.dim=(5,10)".')
@@ -97,7 +105,7 @@ class Executor(Protocol):
         """Carries out groups; raises Stopped when asked to stop.
 
         Returns:
-          By name of the cells that failed, why: whether it is on disk or could not be written.
+          The error by name of the cells that failed, whether it is on disk or could not be.
         """
 
 
@@ -132,94 +140,87 @@ def launch(
     cells = cells_of(config)
     check_cells(store, cells)
     with store.claimed(cells, extend=extend) as cells:
-        code, failed = _carry_out(config, store, cells, executor, log, retry_failed, group)
+        found = statuses(store, cells, slurm_states(store))
+        for status in found:
+            if status.state == "done":
+                store.run(status.cell.name).tidy()
+        groups = _groups(found, executor.split if group else None, retry_failed)
+        about = {"experiment": config.experiment, "process": os.getpid(), "cells": len(cells)}
+        to_run = sum(len(cells) for cells in groups)
+        log.tell("start", workdir=str(store.path), **about, to_run=to_run)
+        busy = sum(status.state in ("running", "queued") for status in found)
+        if busy:
+            log.note(f"{counted(busy, 'cell')} under way in another process or job: left to it.")
+        code, failed = _carry_out(groups, executor, log)
     found = with_failures(statuses(store, cells, slurm_states(store)), failed)
     log.stands(found, time_left(store, found))
-    code = code or int(any(one.state in ("failed", "misplaced") for one in found))
+    code = code or int(any(status.state in ("failed", "misplaced") for status in found))
     return log.end(found, code, [str(store.run(cell.name).path) for cell in cells])
 
 
-def _carry_out(
-    config: Config | Builder,
-    store: SweepStore,
-    cells: Sequence[SweepCell],
-    executor: Executor,
-    log: SweepLog,
-    retry_failed: bool,
-    group: bool,
-) -> tuple[int, Mapping[str, str]]:
-    """Runs what is missing of the cells.
+def _groups(
+    found: Sequence[CellStatus], split: int | None, retry_failed: bool
+) -> list[list[SweepCell]]:
+    """Returns the cells that are to run, in groups; failed ones each by itself.
 
-    Returns:
-      0, 1 if something failed, 128 + n if stopped by signal n; what failed and why.
+    Args:
+      found: how all cells stand.
+      split: into how many groups at least; None for one group per cell.
+      retry_failed: whether failed cells run again.
     """
-    found = statuses(store, cells, slurm_states(store))
-    for one in found:
-        if one.state == "done":
-            store.run(one.cell.name).tidy()
-    failed = {one.cell.name for one in found if one.state == "failed"}
+    failed = {status.cell.name for status in found if status.state == "failed"}
     todo = missing(found, retry_failed=retry_failed)
     fresh = [cell for cell in todo if cell.name not in failed]
-    groups = groups_of(fresh, executor.split) if group else [[cell] for cell in fresh]
-    groups += [[cell] for cell in todo if cell.name in failed]
-    about = {"experiment": config.experiment, "process": os.getpid()}
-    log.tell("start", workdir=str(store.path), **about, cells=len(cells), to_run=len(todo))
-    busy = sum(one.state in ("running", "queued") for one in found)
-    if busy:
-        log.note(f"{counted(busy, 'cell')} under way in another process or job: left to it.")
-    stop, code, failed = Stop(), 0, {}
+    groups = [[cell] for cell in fresh] if split is None else groups_of(fresh, split)
+    return groups + [[cell] for cell in todo if cell.name in failed]
+
+
+def _carry_out(
+    groups: Sequence[Sequence[SweepCell]], executor: Executor, log: SweepLog
+) -> tuple[int, Mapping[str, str]]:
+    """Has groups carried out.
+
+    Returns:
+      0, 1 if something failed, 128 + n if stopped by signal n; the error by name of the cells
+      that failed.
+    """
+    stop = Stop()
     try:
         with listening(stop, log.note):
-            if groups:
-                failed = executor.run(groups, stop) or {}
-                code = int(len(failed) > 0)
+            failed = (executor.run(groups, stop) if groups else None) or {}
+        return int(len(failed) > 0), failed
     except (KeyboardInterrupt, Stopped):
-        again, command = "goes on with what is missing", resume_command(sys.argv)
-        log.say(f"Interrupted; the same command {again}: {command}")
-        code = stop.exit_code
-        log.tell("stopped", signal=code - 128, again=again, resume=command)
+        log.interrupted("goes on with what is missing", resume_command(sys.argv), stop.exit_code)
+        return stop.exit_code, {}
     except BaseException as error:
         log.tell("end", **failure(error))
         raise
-    return code, failed
 
 
 def _executor(store: SweepStore, log: SweepLog) -> Executor:
-    """The one that the flags ask for."""
+    """Returns the executor that the flags ask for."""
     given = flags.FLAGS
-    how = (store, log, given.save_every)
+    own_config = str(ConfigFile.parse(given.config).absolute())
+    options = CellOptions(given.save_every, given.tensorboard, own_config)
     if given.tensorboard:
         TensorBoard(store.path)  # refused here where it is not installed
     if given.executor == "inline":
         check(given.jobs in (0, 1), "--jobs", "be 1 for --executor=inline", given.jobs)
         select_platform(given.platform)
-        return InlineExecutor(*how, tensorboard=given.tensorboard)
+        return InlineExecutor(store, log, options)
     if given.executor == "local":
-        own = _own_config()
-        options = {"cores": given.cores_per_job, "cache": (store.path / CACHE).absolute()}
-        return LocalExecutor(
-            *how, jobs=given.jobs, tensorboard=given.tensorboard, own=own, **options
-        )
+        cache = (store.path / CACHE).absolute()
+        return LocalExecutor(store, log, options, given.jobs, given.cores_per_job, cache)
+    jobs = given.jobs or _AT_ONCE
     return SlurmExecutor(
-        *how,
-        jobs=given.jobs or _AT_ONCE,
-        split=given.jobs or 1,
-        minutes=given.time,
-        parameters=_slurm_parameters(),
-        tensorboard=given.tensorboard,
-        own=_own_config(),
+        store, log, options, jobs, given.time, _slurm_parameters(), split=given.jobs or 1
     )
 
 
-def _own_config() -> str:
-    """The config file of the command line, and what is passed to it."""
-    return str(ConfigFile.parse(flags.FLAGS.config).absolute())
-
-
 def _slurm_parameters() -> dict[str, Any]:
-    """What submitit is asked for, as far as it was given."""
+    """Returns the parameters of submitit's executor that the flags give."""
     given = flags.FLAGS
-    asked = {
+    parameters = {
         "slurm_partition": given.partition,
         "slurm_account": given.account,
         "slurm_gres": given.gres,
@@ -230,7 +231,7 @@ def _slurm_parameters() -> dict[str, Any]:
         "slurm_signal_delay_s": given.signal_before,
         "slurm_setup": list(given.setup) or None,
     }
-    return {name: value for name, value in asked.items() if value is not None}
+    return {name: value for name, value in parameters.items() if value is not None}
 
 
 def status() -> int:
@@ -241,7 +242,7 @@ def status() -> int:
     found = statuses(store, store.cells(), slurm_states(store))
     for line in status_lines(found, time_left(store, found)):
         print(line)
-    return int(any(one.state != "done" for one in found))
+    return int(any(status.state != "done" for status in found))
 
 
 def run_launch_script() -> None:

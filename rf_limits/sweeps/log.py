@@ -5,12 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from rich.console import Console
 
-from rf_limits.runs.console import say
+from rf_limits.runs.console import Log
 from rf_limits.runs.events import Tell, no_events
 from rf_limits.sweeps.grid import SweepCell
 from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.status import (
-    ALARMING,
     NOT_RECORDED,
     CellStatus,
     counts,
@@ -21,8 +20,8 @@ from rf_limits.sweeps.status import (
 from rf_limits.sweeps.tally import Tally
 
 
-class SweepLog:
-    """Prints lines and tells events.
+class SweepLog(Log):
+    """What is said of a sweep.
 
     Args:
       console: where to print; None for standard output.
@@ -36,7 +35,7 @@ class SweepLog:
         tell: Tell = no_events,
         clock: Callable[[], float] = time.monotonic,
     ):
-        self.console, self.tell = console or Console(), tell
+        super().__init__(console or Console(), tell)
         self._clock = clock
         self.expect(0)
 
@@ -46,20 +45,6 @@ class SweepLog:
     def expect(self, cells: int) -> None:
         """So many cells will be run: time counts from here."""
         self._tally, self._began = Tally(cells, self._clock), self._clock()
-
-    def say(self, text: str) -> None:
-        """A line for people."""
-        say(self.console, text)
-
-    def note(self, text: str) -> None:
-        """A line for people that programs are told too."""
-        self.say(text)
-        self.tell("note", text=text)
-
-    def warn(self, text: str) -> None:
-        """The same of what needs attention."""
-        self.say(text)
-        self.tell("warning", text=text)
 
     def started(self, cells: Sequence[SweepCell], text: str) -> None:
         """These cells are under way."""
@@ -104,8 +89,7 @@ class SweepLog:
     def stands(self, found: Sequence[CellStatus], left: float | None) -> None:
         """The lines of ``scripts/launch.py status``."""
         for line in status_lines(found, left):
-            alarming = line.split(":")[0].isupper() or line.split(" ")[0] in ALARMING
-            (self.warn if alarming else self.note)(line)
+            self.remark(line)
         unrecorded = sum(one.detail.endswith(NOT_RECORDED) for one in found)
         if sum(one.state == "failed" for one in found) > unrecorded:
             self.note("Failed cells stay as they are until --retry_failed runs them again.")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from rf_limits.config import check_form
 from rf_limits.errors import RequirementError
 from rf_limits.runs.run import config_from_json
 from rf_limits.runs.store import RunStore, differences, plain
@@ -44,6 +45,8 @@ class SweepStore:
                 f"{MANIFEST}."
             )
         try:
+            for one in found["cells"]:
+                check_form(one["config"], self.path / MANIFEST)
             return [
                 SweepCell(one["name"], one["fields"], config_from_json(one["config"]))
                 for one in found["cells"]

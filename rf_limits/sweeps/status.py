@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from rf_limits.remarks import Remark
 from rf_limits.runs.progress import counted, short_time
 from rf_limits.runs.store import RunStore
 from rf_limits.sweeps.grid import SweepCell
@@ -89,11 +90,11 @@ def statuses(
       jobs: what a cluster says of cells that were submitted to it, by name: "queued", "running",
         "unknown" or "failed", with a detail. It counts where on disk nothing is going on.
     """
-    found = []
+    found, jobs = [], jobs or {}
     for cell in cells:
         state, detail = cell_state(sweep, cell)
-        if state in ("pending", "interrupted") and cell.name in (jobs or {}):
-            state, detail = jobs[cell.name]
+        if state in ("pending", "interrupted"):
+            state, detail = jobs.get(cell.name, (state, detail))
         found.append(CellStatus(cell, state, detail))
     return found
 
@@ -132,7 +133,7 @@ def counts(found: Sequence[CellStatus]) -> dict[str, int]:
     return {state: sum(one.state == state for one in found) for state in STATES}
 
 
-def status_lines(found: Sequence[CellStatus], left: float | None = None) -> list[str]:
+def status_lines(found: Sequence[CellStatus], left: float | None = None) -> list[Remark]:
     """The count of every state, and a line for every failure.
 
     Args:
@@ -143,20 +144,24 @@ def status_lines(found: Sequence[CellStatus], left: float | None = None) -> list
     words = [
         f"{count} {state}" for state, count in counts(found).items() if count or state in shown
     ]
-    lines = [f"{counted(len(found), 'cell')}: {', '.join(words)}."]
+    lines = [Remark(f"{counted(len(found), 'cell')}: {', '.join(words)}.")]
     if left is not None:
-        lines.append(f"About {short_time(left)} left, at the pace of those that are done.")
+        about = f"About {short_time(left)} left, at the pace of those that are done."
+        lines.append(Remark(about))
     unknown = [one for one in found if one.state == "unknown"]
     if unknown:
-        lines.append(
-            f"UNKNOWN: {counted(len(unknown), 'cell')}, which may be under way, and will not be "
+        text = (
+            f"{counted(len(unknown), 'cell')}, which may be under way, and will not be "
             "run again before Slurm answers (or slurm/jobs.json of the sweep is removed, if its "
             f"jobs are gone for good). {unknown[0].detail}."
         )
+        lines.append(Remark(text, "UNKNOWN"))
     diverged = [one.cell.name for one in found if one.detail == "diverged"]
     if diverged:
-        lines.append(f"DIVERGED: {len(diverged)} of the done ({', '.join(diverged)}).")
+        lines.append(Remark(f"{len(diverged)} of the done ({', '.join(diverged)}).", "DIVERGED"))
     lines += [
-        f"{one.state} {one.cell.name}: {one.detail}" for one in found if one.state in ALARMING
+        Remark(f"{one.state} {one.cell.name}: {one.detail}", level="warning")
+        for one in found
+        if one.state in ALARMING
     ]
     return lines

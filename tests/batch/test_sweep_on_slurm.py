@@ -18,6 +18,7 @@ from rf_limits.sweeps.launch import launch
 from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.status import statuses
+from rf_limits.sweeps.worker import CellOptions
 from tests.batch.cluster import ROOT, run, until
 from tests.experiments.test_resume import configured
 
@@ -40,7 +41,7 @@ def executor(store, **parameters):
         if name in os.environ:
             setup.append(f'export {name}="{os.environ[name]}"')
     parameters = {"slurm_setup": setup, "cpus_per_task": 1, **parameters}
-    return SlurmExecutor(store, SweepLog(), 0.0, jobs=2, minutes=30, parameters=parameters)
+    return SlurmExecutor(store, SweepLog(), CellOptions(0.0), 2, 30, parameters)
 
 
 def jobs_of(store):

@@ -11,6 +11,7 @@ from rf_limits.experiments.training import prepare, printed_table, remarks
 from rf_limits.figures.style import save
 from rf_limits.figures.training import draw
 from rf_limits.learning import flow
+from rf_limits.remarks import Remark
 from tests.experiments.conftest import small_config
 
 
@@ -27,8 +28,7 @@ def run(optimizer, rate, precision, activation="relu"):
     figures = draw(result.metrics)
     for figure in figures.values():
         save(figure, io.BytesIO(), "png")
-    said = [line for line in remarks(result) if line.split(":")[0].isupper()]
-    return result, [line.split(":")[0] for line in said]
+    return result, [line.topic for line in remarks(result) if isinstance(line, Remark)]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from rf_limits.errors import RequirementError
 from rf_limits.experiments import training
 from rf_limits.experiments.tables import rows_of
 from rf_limits.runs import tensorboard
-from rf_limits.runs.events import EVENTS, JsonLines, to_all
+from rf_limits.runs.events import JsonLines, to_all
 from rf_limits.runs.session import resume_command, run_in_workdir
 from rf_limits.runs.store import RunStore
 from rf_limits.runs.tensorboard import TensorBoard
@@ -44,7 +44,7 @@ def parsed(text):
     for line in text.splitlines():
         event = json.loads(line)
         datetime.datetime.fromisoformat(event.pop("time"))
-        assert event["event"] in EVENTS
+        assert event["event"] in FIELDS
         assert set(event) - {"event", "error"} >= FIELDS[event["event"]] - (
             {"exit_code", "seconds"} if "error" in event else set()
         )

@@ -20,7 +20,7 @@ from rf_limits.runs.reproduced import (
     tolerance,
 )
 from rf_limits.runs.run import EXPERIMENTS
-from rf_limits.runs.store import RunStore, plain
+from rf_limits.runs.store import RunStore
 from tests.variants import kept
 
 BY_NAME = {one.name: one for one in RECIPES}
@@ -130,7 +130,7 @@ def test_absolute_tolerances_of_risks_are_in_units_of_the_target():
 @pytest.mark.parametrize("variant", FOLDERS)
 def test_committed_configs_are_those_of_the_recipes(variant):
     for one in chosen(variant):
-        found = flat(plain(one.config(variant).to_dict()))
+        found = flat(one.config(variant).to_json())
         held = flat(committed(one.name, variant).read_json("config.json"))
         shared = found.keys() & held.keys()
         assert {name: held[name] for name in shared} == {name: found[name] for name in shared}

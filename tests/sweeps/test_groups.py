@@ -15,6 +15,7 @@ from rf_limits.sweeps.groups import groups_of
 from rf_limits.sweeps.launch import launch
 from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
+from rf_limits.sweeps.worker import CellOptions
 from tests.experiments.test_resume import configured
 from tests.keeping import MemoryKeep
 from tests.variants import kept
@@ -59,8 +60,8 @@ def test_groups_are_split_as_the_executor_says(split, sizes, tmp_path):
     executor = Recorder(split)
     assert launch(config, SweepStore(tmp_path), executor, SweepLog(Console(quiet=True))) == 0
     assert executor.sizes == sizes
-    nowhere = {"save_every": 1.0, "minutes": 1, "parameters": {}}
-    assert SlurmExecutor(SweepStore(tmp_path), SweepLog(), jobs=1000, **nowhere).split == 1
+    slurm = SlurmExecutor(SweepStore(tmp_path), SweepLog(), CellOptions(), 1000, 1, {})
+    assert slurm.split == 1
 
 
 def test_groups_fit_in_memory(monkeypatch):

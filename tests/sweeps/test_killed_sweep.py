@@ -15,6 +15,7 @@ from rf_limits.sweeps.grid import sweep
 from rf_limits.sweeps.launch import launch
 from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
+from rf_limits.sweeps.worker import CellOptions
 from tests.experiments.test_resume import configured
 from tests.runs.disturbed import CONTEXT, ROOT, keep_every_program, wait_for
 from tests.runs.one_figure import one_figure
@@ -27,7 +28,7 @@ def _launch(config, path, log):
     keep_every_program()
     with one_figure(), open(log, "a", buffering=1) as file:
         log, store = SweepLog(Console(file=file, width=200)), SweepStore(path)
-        code = launch(config, store, InlineExecutor(store, log, 0.0), log)
+        code = launch(config, store, InlineExecutor(store, log, CellOptions(save_every=0.0)), log)
     os._exit(code)
 
 

@@ -15,6 +15,7 @@ from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.status import status_lines, statuses, time_left
 from rf_limits.sweeps.tally import seconds_left
+from rf_limits.sweeps.worker import CellOptions
 from tests.experiments.test_resume import configured
 from tests.runs.one_figure import one_figure
 from tests.runs.test_live import of, parsed
@@ -35,7 +36,7 @@ def followed(tmp_path_factory):
     stream = io.StringIO()
     log = SweepLog(Console(quiet=True), JsonLines(stream))
     store = SweepStore(tmp_path_factory.mktemp("followed") / "sweep")
-    executor = InlineExecutor(store, log, tensorboard=True)
+    executor = InlineExecutor(store, log, CellOptions(tensorboard=True))
     with one_figure():
         assert launch(two_cells(), store, executor, log) == 0
     return store, parsed(stream.getvalue())

@@ -22,7 +22,7 @@ from rf_limits.sweeps.launch import launch
 from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.status import statuses
-from rf_limits.sweeps.worker import run_cells
+from rf_limits.sweeps.worker import CellOptions, run_cells
 from tests.experiments.test_resume import configured
 from tests.runs.one_figure import one_figure
 from tests.runs.test_disturbances import small_disk  # noqa: F401
@@ -101,7 +101,7 @@ def test_before_there_are_runs(full, tmp_path, monkeypatch):
         raise StorageError(f"{path} {FULL}")
 
     monkeypatch.setattr(worker, "TensorBoard", board)
-    executor = functools.partial(inline.InlineExecutor, tensorboard=True)
+    executor = functools.partial(inline.InlineExecutor, options=CellOptions(tensorboard=True))
     Launched.by(tmp_path / "sweep", executor).check()
 
 

@@ -29,6 +29,7 @@ from rf_limits.experiments.seeds import over_seeds, words_of_seeds
 from rf_limits.experiments.tables import short_number
 from rf_limits.methods import METHODS
 from rf_limits.problem import moment_words
+from rf_limits.remarks import Remark
 
 KEYS = ("method", "width", "num_train", "seed", "iteration")
 MEASUREMENTS = (
@@ -209,5 +210,5 @@ def remarks(result: Result) -> list[str]:
         else:
             why = f"condition number {short_number(row.condition_number)}"
             how = "a larger ridge makes it solvable"
-        lines.append(f"NOT SOLVED: {where}: {why}; its risk is left out; {how}.")
+        lines.append(Remark(f"{where}: {why}; its risk is left out; {how}.", "NOT SOLVED"))
     return lines

@@ -1,45 +1,37 @@
-"""One group after the other in this process."""
+"""Groups of cells one after the other in this process."""
 
+import dataclasses
 from collections.abc import Sequence
 
 from rf_limits.experiments.keep import Stopped
-from rf_limits.runs.events import tagged
-from rf_limits.runs.run import SAVE_EVERY
+from rf_limits.runs.events import Tell, tagged
 from rf_limits.runs.stopping import Stop
 from rf_limits.sweeps.grid import SweepCell
 from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
-from rf_limits.sweeps.worker import line_of, run_cells
+from rf_limits.sweeps.worker import DEFAULT_OPTIONS, CellOptions, line_of, run_cells
 
 
+@dataclasses.dataclass
 class InlineExecutor:
     """Carries out groups here.
 
-    Args:
+    Attributes:
       sweep: the directory.
       log: what is said of it; runs tell their own events too, with the name of their ``cell``.
-      save_every: seconds between saved states.
-      tensorboard: whether runs write event files.
+      options: how cells are carried out.
     """
 
+    sweep: SweepStore
+    log: SweepLog
+    options: CellOptions = DEFAULT_OPTIONS
     jobs = split = 1
-
-    def __init__(
-        self,
-        sweep: SweepStore,
-        log: SweepLog,
-        save_every: float = SAVE_EVERY,
-        *,
-        tensorboard: bool = False,
-    ):
-        self.sweep, self.log, self.save_every = sweep, log, save_every
-        self.tensorboard = tensorboard
 
     def run(self, groups: Sequence[Sequence[SweepCell]], stop: Stop) -> dict[str, str]:
         """Carries out every group.
 
         Returns:
-          By name of the cells that failed, the last line of the error.
+          The last line of the error by name of the cells that failed.
 
         Raises:
           Stopped: asked to stop; what is finished is kept.
@@ -54,16 +46,11 @@ class InlineExecutor:
         return failed
 
     def _run(self, group: Sequence[SweepCell], stop: Stop) -> dict[str, str]:
+        def listener(cell: SweepCell) -> Tell:
+            return tagged(self.log.tell, cell=cell.name)
+
         try:
-            return run_cells(
-                self.sweep,
-                group,
-                stop,
-                self.log.console,
-                self.save_every,
-                tell=lambda cell: tagged(self.log.tell, cell=cell.name),
-                tensorboard=self.tensorboard,
-            )
+            return run_cells(self.sweep, group, stop, self.log.console, self.options, tell=listener)
         except Stopped:
             raise
         except Exception as error:  # before there was a run: other groups go on

@@ -5,6 +5,8 @@ that started them: the kernel tells them to stop when it is gone.
 """
 
 import ctypes
+import dataclasses
+import functools
 import json
 import os
 import signal
@@ -16,13 +18,12 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from rf_limits.experiments.keep import Stopped
-from rf_limits.runs.run import SAVE_EVERY
 from rf_limits.runs.stopping import Stop
 from rf_limits.sweeps.grid import SweepCell
 from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.status import UNDONE, cell_state
-from rf_limits.sweeps.worker import SEPARATOR, try_fail
+from rf_limits.sweeps.worker import DEFAULT_OPTIONS, SEPARATOR, CellOptions, try_fail
 
 LOGS = "logs"
 _POLL = 0.2
@@ -37,7 +38,7 @@ library, which no file in the current folder can stand in for."""
 
 
 def visible_devices() -> list[str]:
-    """Identifiers of the accelerators this process may use, none if there is no NVIDIA GPU."""
+    """Returns identifiers of the accelerators that this process may use: NVIDIA GPUs."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
         return [name for name in named.split(",") if name]
@@ -50,7 +51,7 @@ def visible_devices() -> list[str]:
 
 
 def worker_environment(slot: int, jobs: int, devices: Sequence[str]) -> dict[str, str]:
-    """What tells worker ``slot`` of ``jobs`` its device, and how much of it to take.
+    """Returns variables that tell worker ``slot`` of ``jobs`` its device and share of memory.
 
     Alone on a device a worker reserves its memory as JAX does by default; workers that share one
     take what they need, an equal share at most.
@@ -66,62 +67,67 @@ def worker_environment(slot: int, jobs: int, devices: Sequence[str]) -> dict[str
 
 
 def search_path() -> list[str]:
-    """Where this process looks for modules."""
-    return [os.path.abspath(one) for one in sys.path]
+    """Returns the folders in which this process looks for modules."""
+    return [os.path.abspath(folder) for folder in sys.path]
 
 
 class _Worker(NamedTuple):
-    process: subprocess.Popen
+    """A process at work, with what is needed to say how it ended.
+
+    Attributes:
+      process: the process.
+      cells: those that it carries out.
+      log: file of its output.
+      slot: its number among those that run at once.
+      output: the open file.
+      begun: size of the output before it started.
+      failures: open file in memory to which it writes what failed.
+    """
+
+    process: subprocess.Popen[bytes]
     cells: Sequence[SweepCell]
     log: Path
     slot: int
     output: BinaryIO
-    begun: int  # size of its output before
-    told: int  # file in memory in which it says what failed
+    begun: int
+    failures: int
 
 
 def _dies_with_parent() -> None:
     ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGTERM)
 
 
+@dataclasses.dataclass
 class LocalExecutor:
     """Carries out groups in at most ``jobs`` processes at once.
 
-    Args:
+    Attributes:
       sweep: the directory.
       log: what is said of it.
-      save_every: seconds between saved states.
+      options: how cells are carried out.
       jobs: how many workers at once; 0 for one per accelerator, or one.
       cores: of each worker; 0 for all.
       cache: directory of compiled programs, shared by the workers.
-      tensorboard: whether runs write event files.
-      own: the user's config file (:mod:`rf_limits.sweeps.own_config`), None for none.
     """
 
-    def __init__(
-        self,
-        sweep: SweepStore,
-        log: SweepLog,
-        save_every: float = SAVE_EVERY,
-        *,
-        jobs: int = 0,
-        cores: int = 0,
-        cache: Path | None = None,
-        tensorboard: bool = False,
-        own: str | None = None,
-    ):
-        self.own = own
-        self.sweep, self.log, self.save_every = sweep, log, save_every
-        self.tensorboard = tensorboard
-        self.cores, self.cache, self.devices = cores, cache, visible_devices()
-        self.jobs = self.split = jobs or max(1, len(self.devices))
+    sweep: SweepStore
+    log: SweepLog
+    options: CellOptions = DEFAULT_OPTIONS
+    jobs: int = 0
+    cores: int = 0
+    cache: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Looks for accelerators."""
+        self.devices = visible_devices()
+        self.jobs = self.split = self.jobs or max(1, len(self.devices))
 
     def run(self, groups: Sequence[Sequence[SweepCell]], stop: Stop) -> dict[str, str]:
         """Carries out every group.
 
         Returns:
-          By name of the cells that failed, why; of a worker that died for another reason, by the
-          name of its first.
+          The error by name of the cells that failed; of a worker that died for another reason, by
+          the name of its first cell.
 
         Raises:
           Stopped: asked to stop; workers have saved their states.
@@ -152,54 +158,68 @@ class LocalExecutor:
 
     def _start(self, cells: Sequence[SweepCell], slot: int, number: int) -> _Worker:
         log = self.sweep.path / LOGS / f"{cells[0].name}.log"
-        output = _output(log)
+        output, failures = _output(log), os.memfd_create("failures")
+        begun = output.tell()
         names = SEPARATOR.join(cell.name for cell in cells)
-        command = [sys.executable, "-P", "-c", _START, json.dumps(search_path())]
-        command += [f"--workdir={self.sweep.path}"]
-        command += [f"--save_every={self.save_every}", f"--tensorboard={self.tensorboard}"]
-        told = os.memfd_create("failures")
-        command += [f"--failures={told}"]
-        command += [] if self.own is None else [f"--own_config={self.own}"]
+        with os.fdopen(os.memfd_create("names"), "w+b") as names_file:
+            names_file.write(names.encode())
+            names_file.seek(0)
+            process = subprocess.Popen(
+                self._command(failures),
+                stdin=names_file,
+                stdout=output,
+                stderr=output,
+                env=self._environment(slot),
+                preexec_fn=functools.partial(self._prepare, slot),
+                pass_fds=(failures,),
+            )
+        more = f" and {len(cells) - 1} more together" if len(cells) > 1 else ""
+        self.log.started(cells, f"[{number}] started {cells[0].name}{more}")
+        return _Worker(process, cells, log, slot, output, begun, failures)
+
+    def _command(self, failures: int) -> list[str]:
+        """Returns the command line of a worker."""
+        options = {
+            "workdir": self.sweep.path,
+            "save_every": self.options.save_every,
+            "tensorboard": self.options.tensorboard,
+            "failures": failures,
+            "own_config": self.options.own_config,
+        }
+        words = [f"--{name}={value}" for name, value in options.items() if value is not None]
+        return [sys.executable, "-P", "-c", _START, json.dumps(search_path()), *words]
+
+    def _environment(self, slot: int) -> dict[str, str]:
+        """Returns the environment of the worker in a slot."""
         environment = {**os.environ, **worker_environment(slot, self.jobs, self.devices)}
         if self.cache is not None:
             environment.setdefault("JAX_COMPILATION_CACHE_DIR", str(self.cache))
+        return environment
 
-        def prepare() -> None:
-            _dies_with_parent()
-            if self.cores:
-                every = sorted(os.sched_getaffinity(0))
-                first = slot * self.cores
-                os.sched_setaffinity(
-                    0, {every[(first + i) % len(every)] for i in range(self.cores)}
-                )
-
-        with os.fdopen(os.memfd_create("names"), "w+b") as given:
-            given.write(names.encode())
-            given.seek(0)
-            begun = output.tell()
-            how = {"env": environment, "preexec_fn": prepare, "pass_fds": (told,)}
-            out = {"stdin": given, "stdout": output, "stderr": output}
-            process = subprocess.Popen(command, **out, **how)
-        more = f" and {len(cells) - 1} more together" if len(cells) > 1 else ""
-        self.log.started(cells, f"[{number}] started {cells[0].name}{more}")
-        return _Worker(process, cells, log, slot, output, begun, told)
+    def _prepare(self, slot: int) -> None:
+        """Is called in the new process of a slot before its program starts."""
+        _dies_with_parent()
+        if self.cores:
+            every = sorted(os.sched_getaffinity(0))
+            first = slot * self.cores
+            os.sched_setaffinity(0, {every[(first + i) % len(every)] for i in range(self.cores)})
 
     def _end(self, worker: _Worker, *, stopped: bool) -> dict[str, str]:
         """Records the cells of a worker that ended without recording them itself.
 
-        One that was asked to stop leaves them to be run again.
+        A worker that was asked to stop leaves them to be run again.
 
         Returns:
-          By name of the cells that failed, why.
+          The error by name of the cells that failed.
         """
         code, failed = worker.process.returncode, dict[str, str]()
-        with os.fdopen(worker.told, "rb") as file:
+        with os.fdopen(worker.failures, "rb") as file:
             file.seek(0)
-            told = json.loads(file.read() or "{}")
+            failures = json.loads(file.read() or "{}")
         for cell in () if stopped else worker.cells:
             state, detail = cell_state(self.sweep, cell)
             if state in UNDONE:
-                detail = told.get(cell.name) or _death(worker)
+                detail = failures.get(cell.name) or _death(worker)
                 unrecorded = try_fail(self.sweep, cell, detail) if code else f"it is {state}"
                 if unrecorded:
                     self.log.warn(f"{cell.name}: not recorded ({unrecorded})")
@@ -214,7 +234,7 @@ class LocalExecutor:
 
 
 def _output(log: Path) -> BinaryIO:
-    """A log, open for more; in memory where the disk takes none."""
+    """Opens a log to append to it; in memory where the disk takes none."""
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         return log.open("a+b")
@@ -223,7 +243,7 @@ def _output(log: Path) -> BinaryIO:
 
 
 def _death(worker: _Worker) -> str:
-    """How a worker ended that did not record it: its signal, or the last line of its output."""
+    """Says how a worker ended that did not record it: its signal, or the last line of output."""
     code = worker.process.returncode
     number = -code if code < 0 else code - 128
     if number in set(signal.Signals):

@@ -7,6 +7,7 @@ where it is to run again. A job always goes on from what is on disk.
 """
 
 import contextlib
+import dataclasses
 import json
 import re
 import shlex
@@ -14,7 +15,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from rich.console import Console
 from rf_limits.errors import RequirementError
 from rf_limits.experiments.keep import Stopped
 from rf_limits.runs.compiled import keep_compiled
-from rf_limits.runs.console import say
+from rf_limits.runs.console import Log
 from rf_limits.runs.files import StorageError, write_whole
 from rf_limits.runs.stopping import Stop, listening
 from rf_limits.runs.store import RunStore
@@ -33,7 +33,7 @@ from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.own_config import load
 from rf_limits.sweeps.status import BUSY, UNDONE, statuses
-from rf_limits.sweeps.worker import run_cells
+from rf_limits.sweeps.worker import CellOptions, run_cells
 
 FOLDER = "slurm"
 _JOBS = "jobs.json"
@@ -52,33 +52,26 @@ ENDED = {  # from `man squeue`; every other state may still become one of these,
 _TIMEOUTS = 100_000  # submitit gives up after so many requeues; short limits count every signal
 
 
+@dataclasses.dataclass
 class SlurmCells:
     """What a job does: some cells of a sweep, from wherever they stand.
 
-    Args:
+    Jobs wait in pickled form: its fields keep their names.
+
+    Attributes:
       workdir: of the sweep.
       names: of the cells.
-      save_every: seconds between saved states.
-      tensorboard: whether runs write event files.
-      own: the user's config file (:mod:`rf_limits.sweeps.own_config`), None for none.
+      save_every, tensorboard, own: as in :class:`~rf_limits.sweeps.worker.CellOptions`.
     """
 
-    own: str | None = None  # of jobs that were submitted before there was this
-
-    def __init__(
-        self,
-        workdir: str,
-        names: Sequence[str],
-        save_every: float,
-        tensorboard: bool = False,
-        own: str | None = None,
-    ):
-        self.own = own
-        self.workdir, self.names, self.save_every = workdir, tuple(names), save_every
-        self.tensorboard = tensorboard
+    workdir: str
+    names: Sequence[str]
+    save_every: float
+    tensorboard: bool = False
+    own: str | None = None
 
     def __call__(self) -> int:
-        """Runs the cells; returns how many failed. A job to be requeued does not return.
+        """Runs the cells; returns the number that failed. A job to be requeued does not return.
 
         Raises:
           StorageError: a cell failed and that could not be recorded: to Slurm the job has failed.
@@ -89,60 +82,48 @@ class SlurmCells:
         checkpoint_and_requeue = signal.getsignal(ask)
         sweep = SweepStore(self.workdir)
         cells = [cell for cell in sweep.cells() if cell.name in self.names]
-        console, stop = Console(width=100), Stop(saves_only=(signal.SIGTERM,))
+        log, stop = Log(Console(width=100)), Stop(saves_only=(signal.SIGTERM,))
+        options = CellOptions(self.save_every, self.tensorboard)
         try:
-            with listening(stop, partial(say, console)):
-                how = (stop, console, self.save_every)
-                failed = run_cells(sweep, cells, *how, tensorboard=self.tensorboard)
+            with listening(stop, log.say):
+                failed = run_cells(sweep, cells, stop, log.console, options)
         except Stopped:
             if stop.signal == ask and callable(checkpoint_and_requeue):
                 checkpoint_and_requeue(ask, None)  # submitit's: requeues and exits
             raise
-        for one in statuses(sweep, cells):
-            name = one.cell.name
-            if name in failed and one.state in UNDONE:
+        for status in statuses(sweep, cells):
+            name = status.cell.name
+            if name in failed and status.state in UNDONE:
                 raise StorageError(f"{name}: {failed[name]} (not recorded)")
         return len(failed)
 
     def checkpoint(self) -> submitit.helpers.DelayedSubmission:
-        """What submitit submits again: the same; the states are on disk."""
+        """Returns what submitit submits again: the same; the states are on disk."""
         return submitit.helpers.DelayedSubmission(self)
 
 
+@dataclasses.dataclass
 class SlurmExecutor:
     """Submits an element of a job array for every group, and does not wait.
 
-    Args:
+    Attributes:
       sweep: the directory; logs and jobs are under slurm/ in it.
       log: what is said of it.
-      save_every: seconds between saved states.
+      options: how cells are carried out.
       jobs: most elements that run at once.
       split: into how many groups cells that could all train together are split.
       minutes: time limit of one start; requeued jobs have it anew.
       parameters: of submitit's executor: ``slurm_partition``, ``slurm_account``, ``slurm_gres``,
         ``slurm_constraint``, ``cpus_per_task``, ``mem_gb``, ``slurm_signal_delay_s`` and so on.
-      tensorboard: whether runs write event files.
-      own: the user's config file, which jobs load first; None for none.
     """
 
-    def __init__(
-        self,
-        sweep: SweepStore,
-        log: SweepLog,
-        save_every: float,
-        *,
-        jobs: int,
-        split: int = 1,
-        minutes: int,
-        parameters: Mapping[str, Any],
-        tensorboard: bool = False,
-        own: str | None = None,
-    ):
-        self.own = own
-        self.sweep, self.log, self.save_every = sweep, log, save_every
-        self.tensorboard = tensorboard
-        self.jobs, self.split, self.minutes = jobs, split, minutes
-        self.parameters = dict(parameters)
+    sweep: SweepStore
+    log: SweepLog
+    options: CellOptions
+    jobs: int
+    minutes: int
+    parameters: Mapping[str, Any]
+    split: int = 1
 
     def run(self, groups: Sequence[Sequence[SweepCell]], stop: Stop) -> None:
         """Submits every group.
@@ -156,7 +137,7 @@ class SlurmExecutor:
             jobs, left = slurm_states(self.sweep), []
             for group in groups:
                 found = statuses(self.sweep, group, jobs)
-                free = [one.cell for one in found if one.state not in BUSY]
+                free = [status.cell for status in found if status.state not in BUSY]
                 left += [free] if free or not group else []
             self._submit(left)
 
@@ -180,9 +161,11 @@ class SlurmExecutor:
                 **self.parameters,
             )
             with executor.batch():  # one array; each job is its own, with its own checkpoint
-                how = (self.save_every, self.tensorboard, self.own)
-                names = [[cell.name for cell in group] for group in groups]
-                submitted = [executor.submit(SlurmCells(str(path), one, *how)) for one in names]
+                options = dataclasses.astuple(self.options)
+                submitted = [
+                    executor.submit(SlurmCells(str(path), [cell.name for cell in group], *options))
+                    for group in groups
+                ]
         except (RuntimeError, submitit.core.utils.FailedJobError) as error:
             _forget_submission(folder, earlier)
             line = (str(error).strip() or repr(error)).splitlines()[-1]
