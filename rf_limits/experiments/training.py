@@ -199,7 +199,6 @@ def _exact_or_not(exact: Exact | ExactKernelRisk | None) -> str:
 
 
 @accepts_builder
-@accepts_builder
 def prepare(config: TrainingConfig, report: Report = no_report) -> Training:
     """Checks a training config, draws its data and initializations, resolves step sizes.
 
@@ -269,8 +268,10 @@ def remarks(result: Result) -> list[str]:
     formula, moment = (result.choices[n] for n in ("target", "target_second_moment"))
     error = result.choices.get("target_second_moment_se", 0.0)
     size = "" if "E f*^2" in formula else f": {moment_words(moment, error)}"
-    kernels = any(method.is_in(result.metrics) for method in METHODS.of(Kind.KERNEL))
-    of_kernels = f"; of kernels: {result.choices['risk_of_kernels']}" if kernels else ""
+    kernels = [method for method in METHODS.of(Kind.KERNEL) if method.is_in(result.metrics)]
+    limits = {method for method in kernels if method.uses_infinite_width}
+    of_kernels = f"; of kernels: {result.choices['risk_of_kernels']}" if limits else ""
+    of_kernels += "".join(f"; of {one.label}: test set" for one in kernels if one not in limits)
     lines = [
         f"Target {formula}{size}. Risks of networks and features: "
         f"{result.choices['risk_of_networks']}{of_kernels}."

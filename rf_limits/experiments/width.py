@@ -23,7 +23,7 @@ from rf_limits.learning.flow import Tolerances
 from rf_limits.learning.optimizers import parse_optimizer
 from rf_limits.learning.training import Cell, Trainer
 from rf_limits.measure.movement import count_parameters
-from rf_limits.methods import LINEARIZED, METHODS, FittedMethod, Kind, Regression
+from rf_limits.methods import LINEARIZED, METHODS, FeatureProblem, FittedMethod, Kind, Regression
 from rf_limits.models import OneHiddenLayer, Params, ScaledOutput
 from rf_limits.problem import Dataset
 
@@ -117,7 +117,8 @@ class WidthRun:
 
     def fitted(self, method: FittedMethod, init: Params, data: Dataset) -> Regression:
         """The fit of a method to one seed's initialization and data."""
-        return method.fit(self.network, init, data, self.config.predictors.ridge, self.exact)
+        ridge = self.config.predictors.ridge
+        return method.fit(FeatureProblem(self.network, init, data, ridge, self.exact))
 
     def fitted_rows(self) -> list[Row]:
         """Rows of the fitted methods of every seed."""

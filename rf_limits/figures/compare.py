@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from rf_limits.config import short_names
 from rf_limits.experiments.seeds import over_seeds
 from rf_limits.experiments.tables import CELL, final_rows
-from rf_limits.figures.curves import as_floats, log_axes, spread_line
+from rf_limits.figures.curves import as_floats, flow_means, log_axes, spread_line
 from rf_limits.figures.legends import legend_above, shared_legend
 from rf_limits.figures.style import MARKERS, shades, style
 from rf_limits.measure.scaling import power_law
@@ -161,8 +161,8 @@ def _risks(axis, rows: pd.DataFrame) -> None:
         part = method.rows(final)
         if len(part):  # the same for every cell of a panel
             risks = part[part[CELL] == part[CELL].iloc[0]]["relative_risk"].to_numpy(float)
-            line = {"color": method.colour, "ls": method.line}
-            axis.axhline(risks.mean(), label=f"{method.label}, converged", **line)
+            look = method.look | {"label": f"{method.label}, converged"}
+            axis.axhline(risks.mean(), **look)
     log_axes(axis, x="width $N$", y=r"relative risk $E(f-f^*)^2/E f^{*2}$")
 
 
@@ -181,15 +181,13 @@ def _curves(axis, rows: pd.DataFrame) -> None:
                 axis, lambda _, t=times: t, part, "step", "relative_risk", label=label, **how
             )
     rows = rows[rows[CELL].isin(networks[CELL])]  # the flow at those networks' times
-    rows = rows[np.isfinite(rows["time"]) & (rows["time"] > 0)]
+    rows = rows[np.isfinite(rows["time"])]
     for method in reversed(METHODS.of(Kind.KERNEL)):
         part = method.rows(rows)
-        if len(part):  # the same function of time for every cell of a panel: the longest
+        if (part["time"] > 0).any():  # the same function of time for every cell: the longest
             part = part[part[CELL] == part.loc[part["time"].idxmax(), CELL]]
-            part = part.assign(point=part.groupby("seed")["time"].rank(method="first"))
-            means = over_seeds(part, "point")[["time", "relative_risk"]].mean(skipna=False)
-            x, y = (means[name].to_numpy(float) for name in ("time", "relative_risk"))
-            axis.plot(x, y, color=method.colour, ls="--", label=method.label)
+            curve = flow_means(part, "relative_risk")
+            axis.plot(*curve, **method.look | {"linestyle": "--"})
     log_axes(axis, x=r"time $\eta\,\times$ steps", y=r"relative risk $E(f-f^*)^2/E f^{*2}$")
 
 

@@ -8,6 +8,7 @@ from matplotlib.ticker import LogFormatterSciNotation, NullLocator
 
 from rf_limits.experiments.seeds import over_seeds
 from rf_limits.figures.style import shades
+from rf_limits.methods import METHODS, NETWORK, Kind
 
 _SHORT = 0.5  # decades of an axis with a number at each tick
 BEYOND = "_beyond"
@@ -67,6 +68,35 @@ def by_scale(
             yield rows, colour, ""
         elif len(rows):
             yield rows, shade, rf", $\alpha={scale:g}$"
+
+
+def networks_by_scale(table: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, dict[str, str]]]:
+    """Rows of trained networks for every lazy scale, with the colour and label of their line."""
+    networks = NETWORK.rows(table)
+    for scale, colour in shades(NETWORK.colour, networks["lazy_scale"].dropna()).items():
+        label = rf"{NETWORK.label}, $\alpha={scale:g}$"
+        yield networks[networks["lazy_scale"] == scale], {"color": colour, "label": label}
+
+
+def kernel_levels(axis, final: pd.DataFrame) -> None:
+    """Lines across at the mean risks of kernel methods at convergence."""
+    for method in METHODS.of(Kind.KERNEL):
+        risks = method.rows(final)["risk"].to_numpy(float)
+        if len(risks):
+            axis.axhline(risks.mean(), **method.look)
+
+
+def flow_means(rows: pd.DataFrame, column: str = "risk") -> tuple[np.ndarray, np.ndarray]:
+    """Times of a kernel's gradient flow and means over seeds, by measurement.
+
+    Args:
+      rows: of a kernel method.
+      column: of the values.
+    """
+    rows = rows[np.isfinite(rows["time"].astype(float)) & (rows["time"] > 0)]
+    rows = rows.assign(point=rows.groupby("seed")["time"].rank(method="first"))
+    means = over_seeds(rows, "point")[["time", column]].mean(skipna=False)
+    return means["time"].to_numpy(float), means[column].to_numpy(float)
 
 
 def as_floats(index) -> np.ndarray:

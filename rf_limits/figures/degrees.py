@@ -6,8 +6,9 @@ from matplotlib.figure import Figure
 
 from rf_limits.experiments.seeds import SEED, check_told_apart, over_seeds
 from rf_limits.experiments.tables import final_rows, short_number
+from rf_limits.figures.curves import networks_by_scale
 from rf_limits.figures.legends import shared_legend
-from rf_limits.figures.style import MARKERS, new_figure, shades
+from rf_limits.figures.style import MARKERS, new_figure
 from rf_limits.methods import METHODS, NETWORK, Kind
 
 _PANELS = 6  # at most; the last is "rest"
@@ -41,23 +42,20 @@ def unlearned_by_degree(metrics: pd.DataFrame) -> Figure:
     networks = NETWORK.rows(metrics[metrics["step"] > 0])
     widest = metrics["width"].max()
     networks = networks[networks["width"] == widest]
-    colours = shades(NETWORK.colour, networks["lazy_scale"])
     final = final_rows(metrics)
     final = final[final["width"].isna() | (final["width"] == widest)]
     for axis, end in zip(axes, degrees, strict=True):
         last = 1.0
-        for scale, colour in colours.items():
-            part = networks[networks["lazy_scale"] == scale]
+        for part, look in networks_by_scale(networks):
             shares = part[f"risk_degree_{end}"] / part[f"target_degree_{end}"]
             steps = over_seeds(part.assign(share=shares), "step")
             share = steps["share"]
             times = steps["time"].mean(skipna=False).to_numpy(float)
-            label = rf"{NETWORK.label}, $\alpha={scale:g}$"
             mean = share.mean(skipna=False).to_numpy(float)
-            axis.plot(times, mean, color=colour, label=label)
+            axis.plot(times, mean, **look)
             ends = (share.min().to_numpy(float), share.max().to_numpy(float))
             spread = [np.where(np.isnan(mean), np.nan, end) for end in ends]
-            axis.fill_between(times, *spread, color=colour, alpha=0.15, lw=0)
+            axis.fill_between(times, *spread, color=look["color"], alpha=0.15, lw=0)
             last = max(last, times.max())
         _end_values(axis, final, end, last)
         axis.axhline(1.0, color="0.6", linewidth=0.6)

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from rf_limits.experiments.limits import SAMPLES, SECOND_MOMENT, one_limit
 from rf_limits.experiments.seeds import over_seeds
 from rf_limits.experiments.tables import CELL, final_rows
-from rf_limits.figures.curves import as_floats, log_axes
+from rf_limits.figures.curves import as_floats, kernel_levels, log_axes, networks_by_scale
 from rf_limits.figures.legends import shared_legend
-from rf_limits.figures.style import LIMIT_LINES, MARKERS, new_figure, shades, style
+from rf_limits.figures.style import LIMIT_LINES, MARKERS, new_figure, style
 from rf_limits.methods import LAZY_LIMIT, METHODS, NETWORK, Kind, Method, keys_of
 
 
@@ -39,18 +39,9 @@ def headline(metrics: pd.DataFrame, limit: pd.DataFrame) -> Figure:
                 rows = rows[rows["lazy_scale"] == rows["lazy_scale"].max()]
             line = {"color": method.colour, "marker": MARKERS[4 + i % 3], "ls": "--", "lw": 0.8}
             _points(axis, rows, method.features_column, label=method.label, **line)
-        for method in METHODS.of(Kind.KERNEL):
-            risks = method.rows(final)["risk"].to_numpy(float)
-            if len(risks):
-                line = {"color": method.colour, "linestyle": method.line, "label": method.label}
-                axis.axhline(risks.mean(), **line)
-        networks = NETWORK.rows(final)
-        colours = shades(NETWORK.colour, networks["lazy_scale"])
-        for i, (scale, colour) in enumerate(colours.items()):
-            label = rf"{NETWORK.label}, $\alpha={scale:g}$"
-            rows = networks[networks["lazy_scale"] == scale]
-            line = {"color": colour, "marker": MARKERS[i % 4], "ls": "-", "ms": 5.5}
-            _points(axis, rows, "parameters", label=label, **line)
+        kernel_levels(axis, final)
+        for i, (rows, look) in enumerate(networks_by_scale(final)):
+            _points(axis, rows, "parameters", marker=MARKERS[i % 4], ls="-", ms=5.5, **look)
         _limit(axis, limit, samples_limit(metrics))
         log_axes(axis, x="number of features $p$", y=r"population risk $E(f-f^*)^2$")
         shared_legend(figure, [axis])
@@ -114,18 +105,15 @@ def _means(table: pd.DataFrame, columns: Sequence[str], labels: Sequence[str]) -
 def _cloud(figure: Figure, axis, means: pd.DataFrame, x: str) -> None:
     """A point for every mean, by method; networks by lazy scale, dark to light."""
     drawn = [
-        (method.rows(means), method.colour, method.marker, method.label)
+        (method.rows(means), method.marker, {"color": method.colour, "label": method.label})
         for method in _fixed(Kind.FITTED, Kind.TRAINED, Kind.KERNEL)
     ]
-    networks = NETWORK.rows(means)
-    colours = shades(NETWORK.colour, networks["lazy_scale"])
-    for i, (scale, colour) in enumerate(colours.items()):
-        label = rf"{NETWORK.label}, $\alpha={scale:g}$"
-        drawn.append((networks[networks["lazy_scale"] == scale], colour, MARKERS[i % 7], label))
-    for part, colour, marker, label in drawn:
+    for i, (part, look) in enumerate(networks_by_scale(means)):
+        drawn.append((part, MARKERS[i % 7], look))
+    for part, marker, look in drawn:
         if len(part):
             points = (part[name].to_numpy(float) for name in (x, "relative_risk"))
-            axis.plot(*points, marker, color=colour, alpha=0.8, label=label)
+            axis.plot(*points, marker, alpha=0.8, **look)
     shared_legend(figure, [axis])
 
 

@@ -9,7 +9,15 @@ from matplotlib.figure import Figure
 from rf_limits.experiments.limits import LIMITS
 from rf_limits.experiments.seeds import over_seeds
 from rf_limits.experiments.tables import final_rows
-from rf_limits.figures.curves import as_floats, drawable, log_axes, spread_line
+from rf_limits.figures.curves import (
+    as_floats,
+    drawable,
+    flow_means,
+    kernel_levels,
+    log_axes,
+    networks_by_scale,
+    spread_line,
+)
 from rf_limits.figures.degrees import drawn_degrees, unlearned_by_degree
 from rf_limits.figures.legends import legend_above, shared_legend
 from rf_limits.figures.style import LIMIT_LINES, MARKERS, new_figure, shades, style
@@ -68,32 +76,19 @@ def movement_and_drift(metrics: pd.DataFrame) -> Figure:
 
 def _risk_panel(axis, final: pd.DataFrame) -> None:
     scales = _scales(final)
-    colours = shades(NETWORK.colour, scales)
     for method in METHODS.of(Kind.FITTED):
         rows = method.rows(final)
         if len(rows):
-            line = {"color": method.colour, "marker": ".", "label": method.label}
-            spread_line(axis, as_floats, rows, "width", "risk", ls=method.line, **line)
+            spread_line(axis, as_floats, rows, "width", "risk", marker=".", **method.look)
     for method, (i, scale) in itertools.product(_beside(), enumerate(scales)):
         part = method.rows(final[final["lazy_scale"] == scale])
         if len(part):
-            label = method.label if i == 0 else None
-            line = {"color": method.colour, "linestyle": method.line, "label": label}
-            spread_line(axis, as_floats, part, "width", "risk", **line)
-    for i, scale in enumerate(scales):
-        part = NETWORK.rows(final[final["lazy_scale"] == scale])
-        if len(part):
-            line = {
-                "color": colours[scale],
-                "marker": MARKERS[i % len(MARKERS)],
-                "label": rf"{NETWORK.label}, $\alpha={scale:g}$",
-            }
-            spread_line(axis, as_floats, part, "width", "risk", **line)
-    for method in METHODS.of(Kind.KERNEL):
-        risks = method.rows(final)["risk"].to_numpy(float)
-        if len(risks):
-            line = {"color": method.colour, "linestyle": method.line, "label": method.label}
-            axis.axhline(risks.mean(), **line)
+            look = method.look | ({"label": None} if i else {})
+            spread_line(axis, as_floats, part, "width", "risk", **look)
+    for i, (part, look) in enumerate(networks_by_scale(final)):
+        marker = MARKERS[i % len(MARKERS)]
+        spread_line(axis, as_floats, part, "width", "risk", marker=marker, **look)
+    kernel_levels(axis, final)
     _limit_lines(axis, NETWORK.rows(final), "width")
     log_axes(axis, x="width $N$", y=r"population risk $E(f-f^*)^2$")
     legend_above(axis, ncols=2, columnspacing=1.0)
@@ -150,29 +145,20 @@ def risk_against_time(metrics: pd.DataFrame) -> Figure:
     trained = metrics[metrics["method"].isin(keys) & (metrics["step"] > 0)]
     widest = trained[trained["width"] == trained["width"].max()]
     scales = _scales(widest)
-    colours = shades(NETWORK.colour, scales)
-
     looks = [
-        (m, s, m.colour, m.label if s == scales[0] else None) for m in _beside() for s in scales
+        (method.rows(widest[widest["lazy_scale"] == scale]), method.look | {"label": label})
+        for method in _beside()
+        for scale, label in zip(scales, (method.label, *[None] * len(scales)), strict=False)
     ]
-    looks += [(NETWORK, s, colours[s], rf"{NETWORK.label}, $\alpha={s:g}$") for s in scales]
-    for method, scale, colour, label in looks:
-        part = method.rows(widest[widest["lazy_scale"] == scale])
+    looks += [(part, NETWORK.look | look) for part, look in networks_by_scale(widest)]
+    for part, look in looks:
         if len(part):
             times = over_seeds(part, "step")["time"].mean(skipna=False).to_numpy(float)
-            line = {"color": colour, "linestyle": method.line, "label": label}
-            spread_line(axis, lambda _, t=times: t, part, "step", "risk", **line)
+            spread_line(axis, lambda _, t=times: t, part, "step", "risk", **look)
     for method in METHODS.of(Kind.KERNEL):
-        rows = method.rows(metrics[np.isfinite(metrics["time"])])
-        rows = rows[rows["time"] > 0]
-        if len(rows):
-            order = rows.groupby("seed")["time"].rank(method="first")
-            means = over_seeds(rows.assign(order=order), "order")[["time", "risk"]].mean(
-                skipna=False
-            )
-            times, risks = means["time"].to_numpy(float), means["risk"].to_numpy(float)
-            line = {"color": method.colour, "linestyle": method.line, "label": method.label}
-            axis.plot(times, risks, **line)
+        curve = flow_means(method.rows(metrics))
+        if curve[0].size:
+            axis.plot(*curve, **method.look)
     _limit_lines(axis, NETWORK.rows(widest), "time")
     log_axes(axis, x="time: learning rate x steps", y=r"population risk $E(f-f^*)^2$")
     width = int(widest["width"].iloc[0]) if len(widest) else 0

@@ -22,7 +22,7 @@ nothing but the kernel.
 """
 
 from rf_limits.methods.baselines import BASELINES, LATTICE_FEATURES, LAZY_LIMIT
-from rf_limits.methods.fitted import FittedMethod
+from rf_limits.methods.fitted import FeatureProblem, FittedMethod
 from rf_limits.methods.infinite_width import NNGP, NTK
 from rf_limits.methods.kernel import FixedKernel, KernelMethod, KernelProblem
 from rf_limits.methods.linearized import LINEARIZED
@@ -49,6 +49,7 @@ __all__ = [
     "TANGENT_FEATURES",
     "Changes",
     "Entry",
+    "FeatureProblem",
     "FittedMethod",
     "FixedFunctions",
     "FixedKernel",

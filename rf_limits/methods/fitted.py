@@ -3,6 +3,7 @@
 import abc
 import dataclasses
 from collections.abc import Callable
+from typing import NamedTuple
 
 from jaxtyping import Array
 
@@ -14,6 +15,24 @@ from rf_limits.problem import Dataset
 from rf_limits.types import Scalar
 
 
+class FeatureProblem(NamedTuple):
+    """What features of a network at initialization are fitted to.
+
+    Attributes:
+      network: the module g.
+      init: parameters that fix the features.
+      data: training and test set.
+      ridge: penalty (:mod:`rf_limits.learning.regression`).
+      exact: how to compute the exact risk, or None to use the test set.
+    """
+
+    network: OneHiddenLayer
+    init: Params
+    data: Dataset
+    ridge: Scalar
+    exact: Exact | None
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FittedMethod(Method):
     """A linear predictor on features of a network at initialization, for every width."""
@@ -21,23 +40,8 @@ class FittedMethod(Method):
     kind = Kind.FITTED
 
     @abc.abstractmethod
-    def fit(
-        self,
-        network: OneHiddenLayer,
-        init: Params,
-        data: Dataset,
-        ridge: Scalar,
-        exact: Exact | None,
-    ) -> Regression:
-        """Fits it to one data set.
-
-        Args:
-          network: the module g.
-          init: parameters that fix the features.
-          data: training and test set.
-          ridge: penalty (:mod:`rf_limits.learning.regression`).
-          exact: how to compute the exact risk, or None to use the test set.
-        """
+    def fit(self, problem: FeatureProblem) -> Regression:
+        """Fits it to one data set."""
 
     @abc.abstractmethod
     def predictor(

@@ -216,6 +216,8 @@ class FixedKernel(KernelMethod):
     Its risks are measured on the test set.
     """
 
+    by_default: bool = False
+
     @abc.abstractmethod
     def kernel(self, left: Float[Array, "m d"], right: Float[Array, "n d"]) -> Float[Array, "m n"]:
         """The values k(x, z) between the rows of two sets of inputs, float64."""

@@ -89,6 +89,11 @@ class Method(Entry, abc.ABC):
     features_column: ClassVar[str | None] = None
     """Column of the results table with the number of its features; None: there are none."""
 
+    @property
+    def look(self) -> dict[str, str]:
+        """Colour, style and label of its line, as matplotlib takes them."""
+        return {"color": self.colour, "linestyle": self.line, "label": self.label}
+
     def num_features(self, config: TrainingConfig, row: Mapping[Any, Any]) -> float | int:
         """Number P of fixed functions in whose span it ends, whatever the algorithm.
 

@@ -10,7 +10,7 @@ from rf_limits.devices.compiling import jit_quickly
 from rf_limits.learning.regression import feature_regression
 from rf_limits.measure.neuron_risk import Exact
 from rf_limits.measure.risk import sampled_risk
-from rf_limits.methods.fitted import FittedMethod
+from rf_limits.methods.fitted import FeatureProblem, FittedMethod
 from rf_limits.methods.regression import Regression, mean_square, regression
 from rf_limits.models import OneHiddenLayer, Params, random_features
 from rf_limits.problem import Dataset
@@ -21,7 +21,7 @@ from rf_limits.types import Scalar
 def fit_random_features(
     network: OneHiddenLayer, init: Params, data: Dataset, ridge: Scalar, exact: Exact | None
 ) -> Regression:
-    """Refits the output layer; arguments as for :meth:`FittedMethod.fit`."""
+    """Refits the output layer; the arguments are the fields of :class:`FeatureProblem`."""
     features = random_features(network, init, data.x_train)
     fit = feature_regression(features, data.y_train, ridge)
     if exact is not None:
@@ -40,16 +40,9 @@ class RandomFeatures(FittedMethod):
     features_column = "width"
     is_streamed = True
 
-    def fit(
-        self,
-        network: OneHiddenLayer,
-        init: Params,
-        data: Dataset,
-        ridge: Scalar,
-        exact: Exact | None,
-    ) -> Regression:
+    def fit(self, problem: FeatureProblem) -> Regression:
         """Refits the output layer."""
-        return fit_random_features(network, init, data, ridge, exact)
+        return fit_random_features(*problem)
 
     def predictor(
         self, network: OneHiddenLayer, init: Params, solution: Array | Params

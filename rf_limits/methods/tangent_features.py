@@ -13,7 +13,7 @@ from rf_limits.learning.linearized import pull_back
 from rf_limits.learning.regression import Fit, feature_regression
 from rf_limits.measure.neuron_risk import Exact
 from rf_limits.measure.risk import sampled_risk
-from rf_limits.methods.fitted import FittedMethod
+from rf_limits.methods.fitted import FeatureProblem, FittedMethod
 from rf_limits.methods.regression import Regression, mean_square, regression, solve_kernel
 from rf_limits.models import OneHiddenLayer, Params, tangent_features, tangent_kernel
 from rf_limits.problem import Dataset
@@ -62,15 +62,9 @@ class TangentFeatures(FittedMethod):
 
     features_column = "parameters"
 
-    def fit(
-        self,
-        network: OneHiddenLayer,
-        init: Params,
-        data: Dataset,
-        ridge: Scalar,
-        exact: Exact | None,
-    ) -> Regression:
+    def fit(self, problem: FeatureProblem) -> Regression:
         """Decomposes the features, or their kernel where there are more of them than samples."""
+        network, init, data, ridge, exact = problem
         if sum(leaf.size for leaf in jax.tree.leaves(init)) <= data.x_train.shape[0]:
             fit, change = _solve_features(network, init, data, ridge)
         else:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from rf_limits.experiments.limits import one_limit
 from rf_limits.experiments.seeds import over_seeds
+from rf_limits.figures.curves import flow_means
 from rf_limits.figures.style import shades
 from rf_limits.methods import NETWORK, NTK
 
@@ -30,7 +31,7 @@ def finite_and_infinite(metrics: pd.DataFrame, label: str = "") -> list[dict[str
       missing number.
     """
     networks = NETWORK.rows(metrics[metrics["step"] > 0])
-    flow = _flow(metrics)
+    flow = flow_means(NTK.rows(metrics))
     found = []
     for scale, rows in networks.groupby("lazy_scale"):
         moments = (rows["risk"] / rows["relative_risk"]).replace([np.inf, -np.inf], np.nan)
@@ -48,15 +49,6 @@ def finite_and_infinite(metrics: pd.DataFrame, label: str = "") -> list[dict[str
             }
         )
     return found
-
-
-def _flow(metrics: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Times and mean risks of the NTK's gradient flow, by measurement."""
-    rows = NTK.rows(metrics[np.isfinite(metrics["time"].astype(float))])
-    rows = rows[rows["time"] > 0]
-    rows = rows.assign(point=rows.groupby("seed")["time"].rank(method="first"))
-    means = over_seeds(rows, "point")[["time", "risk"]].mean(skipna=False)
-    return means["time"].to_numpy(float), means["risk"].to_numpy(float)
 
 
 def _width(width: int, rows: pd.DataFrame, flow: tuple[np.ndarray, np.ndarray]) -> dict[str, Any]:

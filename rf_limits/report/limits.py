@@ -11,7 +11,7 @@ from rf_limits.experiments.config import TrainingConfig
 from rf_limits.experiments.limits import LIMITS, SECOND_MOMENT, limit_curve
 from rf_limits.experiments.tables import CELL, final_rows
 from rf_limits.methods import METHODS
-from rf_limits.sweeps.manifest import config_from_json
+from rf_limits.runs.run import config_from_json
 
 
 def _number(config: TrainingConfig, row: Mapping[Hashable, Any]) -> float:

@@ -20,8 +20,7 @@ from rf_limits.report.pictures import Picture, picture
 from rf_limits.report.sources import Source
 from rf_limits.report.tables import Table
 from rf_limits.report.verdict import verdict, verdict_of_features, verdict_of_study
-from rf_limits.runs.run import modules_of
-from rf_limits.sweeps.manifest import config_from_json
+from rf_limits.runs.run import config_from_json, modules_of
 
 _WARNING = re.compile(r"[A-Z][A-Z ]+: ")
 

@@ -9,10 +9,9 @@ from rf_limits.devices.options import check_devices, check_options
 from rf_limits.errors import RequirementError, check, check_choice
 from rf_limits.experiments.result import Result
 from rf_limits.runs.keep import FinishedParts
-from rf_limits.runs.run import EXPERIMENTS, modules_of
+from rf_limits.runs.run import EXPERIMENTS, config_from_json, modules_of
 from rf_limits.runs.store import RunStore
 from rf_limits.sweeps.compare import Place, runs_in
-from rf_limits.sweeps.manifest import config_from_json
 
 FLAG = "--workdir"
 OWN_CONFIG = "--own_config"

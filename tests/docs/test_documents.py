@@ -42,7 +42,7 @@ def run(path, blocks):
     namespace = {}
     with contextlib.ExitStack() as stack:
         stack.enter_context(contextlib.chdir(ROOT))
-        for table in (TARGETS, ACTIVATIONS, EXTRA, EXPERIMENTS):
+        for table in (TARGETS, ACTIVATIONS, EXTRA, METHODS, EXPERIMENTS):
             stack.enter_context(mock.patch.dict(table))
         for block in blocks:
             exec(compile(block, str(path), "exec"), namespace)

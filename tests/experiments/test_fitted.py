@@ -12,7 +12,14 @@ from rf_limits.learning.linearized import flow_coefficients, pull_back, spectrum
 from rf_limits.learning.regression import kernel_regression
 from rf_limits.measure.kernel_risk import exact_kernel_risk
 from rf_limits.measure.risk import ExactRisk
-from rf_limits.methods import NNGP, NTK, RANDOM_FEATURES, TANGENT_FEATURES, KernelProblem
+from rf_limits.methods import (
+    NNGP,
+    NTK,
+    RANDOM_FEATURES,
+    TANGENT_FEATURES,
+    FeatureProblem,
+    KernelProblem,
+)
 from rf_limits.models import (
     InfiniteNetwork,
     ScaledOutput,
@@ -95,8 +102,8 @@ def test_exact_risk_of_fits_matches_test_set(key, method, width):
     network = make_network(width)
     init = init_params(network, key, DIM)
     exact = ExactRisk(ScaledOutput(network, True), target, target.second_moment("gaussian"))
-    found = method.fit(network, init, data, 0.01, exact)
-    sampled = method.fit(network, init, data, 0.01, None)
+    found = method.fit(FeatureProblem(network, init, data, 0.01, exact))
+    sampled = method.fit(FeatureProblem(network, init, data, 0.01, None))
     # 6 standard errors: false alarm below 1e-8
     assert abs(found.risk.risk - sampled.risk.risk) < 6 * sampled.risk.standard_error
     assert found.risk.standard_error == 0.0
@@ -108,7 +115,7 @@ def test_tangent_fit_by_features_and_by_kernel_agree(key, data):
     """Few parameters take the feature route; a ridge makes the kernel route comparable."""
     network = make_network(4)
     init = init_params(network, key, DIM)
-    found = TANGENT_FEATURES.fit(network, init, data, 0.1, None)
+    found = TANGENT_FEATURES.fit(FeatureProblem(network, init, data, 0.1, None))
     gram = tangent_kernel(network, init, data.x_train)
     dual = kernel_regression(gram, data.y_train, 0.1).coefficients
     train_loss = jnp.mean((gram @ dual - data.y_train) ** 2)

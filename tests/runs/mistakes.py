@@ -7,10 +7,10 @@ that a new field takes part without being listed here.
 
 import functools
 import random
-import runpy
 from typing import Any, NamedTuple
 
-from rf_limits.config import flat
+from rf_limits.config import flat, frozen
+from rf_limits.config.files import ConfigFile
 from tests.in_process import ROOT
 
 CONFIGS = {
@@ -111,7 +111,7 @@ def examples(mistakes: list[Mistake]) -> list[Mistake]:
 @functools.cache
 def fields_of(config: str) -> dict[str, Any]:
     """Fields of a config file, by dotted name."""
-    return flat(runpy.run_path(str(ROOT / "configs" / f"{config}.py"))["get_config"]())
+    return flat(frozen(ConfigFile(str(ROOT / "configs" / f"{config}.py")).load()))
 
 
 def _slips(name: str) -> dict[str, list[str]]:

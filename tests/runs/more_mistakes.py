@@ -213,7 +213,10 @@ _COMBINATIONS = [
     ),
     (("problem.target=teacher", "problem.neurons=1000000000"), ("problem.neurons", "memory")),
     (("mesh.seeds=9",), ("mesh", "devices", "9")),
-    (("training.learning_rate=0.1,0.2",), ("training.learning_rate", "3 lazy scales", "0.1,0.2")),
+    (
+        ("training.learning_rate=0.1,0.2",),
+        ("training.learning_rate", "3 lazy scales", "(0.1, 0.2)"),
+    ),
     (
         ("training.optimizer=sgd(momentum='a')",),
         ("training.optimizer", "momentum", "'a'"),

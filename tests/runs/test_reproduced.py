@@ -37,7 +37,7 @@ def test_quick_results_come_out_again(name):
     config = BY_NAME[name].config("quick")
     experiment = importlib.import_module(EXPERIMENTS[config.experiment][0])
     found = experiment.prepare(config).run().metrics
-    assert differences(found, committed(name).read_metrics(), how_trained(config)) == []
+    assert differences(found, committed(name).read_metrics(), how_trained(config.to_json())) == []
 
 
 @pytest.mark.parametrize("name", BY_NAME)

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from rf_limits.config import accepts_builder
+from rf_limits.experiments.config import TrainingConfig
 from rf_limits.experiments.dynamics.configs import NtkCurvesConfig
 from rf_limits.experiments.fits import exponents, interval
 from rf_limits.experiments.result import Report, Result, no_report
@@ -99,9 +100,7 @@ def _theory(one: Member, prepared: Training) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def _population_rows(
-    config: NtkCurvesConfig, prepared: Training, times: np.ndarray
-) -> pd.DataFrame:
+def _population_rows(config: TrainingConfig, prepared: Training, times: np.ndarray) -> pd.DataFrame:
     network, dim = prepared.widths[-1].network, config.problem.dim
     kernel = zonal_kernels(network, dim, _THEORY_DEGREES, config.model.trainable)[NTK.key]
     target = zonal_spectrum(dim, _THEORY_DEGREES)
@@ -116,7 +115,7 @@ def _population_rows(
 
 
 def _ensemble_rows(
-    config: NtkCurvesConfig, prepared: Training, times: np.ndarray, method: str, alpha: float
+    config: TrainingConfig, prepared: Training, times: np.ndarray, method: str, alpha: float
 ) -> pd.DataFrame:
     limit, setting = prepared.widths[-1].infinite, prepared.setting
     data = {name: value[0] for name, value in setting.data._asdict().items()}

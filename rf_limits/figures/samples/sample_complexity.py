@@ -15,11 +15,17 @@ from rf_limits.experiments.samples.sample_complexity import (
     widths_of,
 )
 from rf_limits.experiments.tables import final_rows
-from rf_limits.figures.curves import as_floats, limit_heights, log_axes, spread_line
+from rf_limits.figures.curves import (
+    as_floats,
+    limit_heights,
+    log_axes,
+    networks_by_scale,
+    spread_line,
+)
 from rf_limits.figures.legends import shared_legend
 from rf_limits.figures.samples.theory_line import LARGEST_RISK, theory_line
-from rf_limits.figures.style import MARKERS, new_figure, shades, style
-from rf_limits.methods import LAZY_LIMIT, METHODS, NETWORK, RANDOM_FEATURES, TANGENT_FEATURES, Kind
+from rf_limits.figures.style import MARKERS, new_figure, style
+from rf_limits.methods import LAZY_LIMIT, METHODS, RANDOM_FEATURES, TANGENT_FEATURES, Kind
 
 _ACROSS = {TANGENT_FEATURES: "-"}
 """Whose points are joined by a line."""
@@ -67,16 +73,9 @@ def _measured(axis, final: pd.DataFrame) -> None:
             line = {"color": method.colour, "marker": marker, "label": method.label}
             line["linestyle"] = _ACROSS.get(method, "none")
             spread_line(axis, as_floats, part, "num_train", "relative_risk", **line)
-    networks = NETWORK.rows(final)
-    colours = shades(NETWORK.colour, networks["lazy_scale"])
-    for i, (scale, colour) in enumerate(colours.items()):
-        part = networks[networks["lazy_scale"] == scale]
-        line = {
-            "color": colour,
-            "marker": MARKERS[(len(fixed) + i % 3) % len(MARKERS)],
-            "label": rf"{NETWORK.label}, $\alpha={scale:g}$",
-        }
-        spread_line(axis, as_floats, part, "num_train", "relative_risk", **line)
+    for i, (part, look) in enumerate(networks_by_scale(final)):
+        marker = MARKERS[(len(fixed) + i % 3) % len(MARKERS)]
+        spread_line(axis, as_floats, part, "num_train", "relative_risk", marker=marker, **look)
 
 
 def _lines(axis, table: pd.DataFrame) -> None:

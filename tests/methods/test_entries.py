@@ -1,0 +1,205 @@
+"""Every method is known to every part of the package, by its entry alone."""
+
+import ast
+import dataclasses
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import pytest
+
+import rf_limits
+from rf_limits import RequirementError, plot, train
+from rf_limits.experiments.limits import limit_curve
+from rf_limits.experiments.tables import CELL
+from rf_limits.experiments.training import printed_table, remarks
+from rf_limits.figures.headline import against_functions, headline
+from rf_limits.methods import METHODS, NETWORK, NTK, FixedKernel, Kind, Method
+from rf_limits.report import tables
+from rf_limits.report.limits import with_limits
+from rf_limits.report.verdict import verdict_of_study
+from tests.experiments.conftest import small_config
+
+PACKAGE = Path(rf_limits.__file__).parent
+
+
+class Laplace(FixedKernel):
+    """exp(-|x - z|)."""
+
+    def kernel(self, left, right):
+        """Between the rows."""
+        return jnp.exp(-jnp.linalg.norm(left[:, None] - right[None], axis=2))
+
+
+OWN = Laplace(key="laplace", label="Laplace kernel", short="Laplace", colour="#882255", marker="X")
+BUILT_IN = tuple(METHODS.values())
+ENTRIES = {**METHODS, OWN.key: OWN}
+
+
+@pytest.fixture(scope="module")
+def result():
+    """A run of every method, one of the user's own among them."""
+    METHODS.add(OWN)
+    config = small_config()
+    config.model.widths, config.seeds = (4, 8), 2
+    config.predictors.methods, config.predictors.ridge = tuple(METHODS), 0.05
+    config.training.steps = 20
+    yield train(config)
+    del METHODS[OWN.key]
+
+
+def texts(figure):
+    """The entries of all legends."""
+    legends = [*figure.legends, *(axis.get_legend() for axis in figure.axes)]
+    return {text.get_text() for legend in legends if legend for text in legend.get_texts()}
+
+
+@pytest.mark.parametrize("method", ENTRIES.values(), ids=str)
+def test_tables_have_it(result, method):
+    rows = method.rows(result.metrics)
+    assert len(rows)
+    differing = [name for name in ("width", "lazy_scale") if rows[name].notna().any()]
+    assert tuple(differing) == method.kind.columns
+    table = result.table()
+    title, heads, cells = printed_table(result.metrics)
+    assert title
+    place = heads.index(method.short)
+    assert len(cells) == len(table) == 4
+    assert all(np.isfinite(float(row[place])) for row in cells)
+    (shown,) = {c[0].text for c in tables.ends(result.metrics).rows if c[0].method == method.key}
+    assert shown == method.label
+
+
+@pytest.mark.parametrize("method", ENTRIES.values(), ids=str)
+def test_figures_have_it(result, method):
+    def is_in(figure):
+        return any(text.startswith(method.label) for text in texts(figure))
+
+    figures = plot(result)
+    assert is_in(figures["risk_against_width"])
+    # what is fitted for every width has no time; degrees are known where risks are exact
+    assert is_in(figures["risk_against_time"]) == (method.kind is not Kind.FITTED)
+    assert is_in(figures["unlearned_by_degree"])
+    assert is_in(headline(result.metrics, limit_curve(result.config, 100)))
+
+
+@pytest.mark.parametrize("method", ENTRIES.values(), ids=str)
+def test_limits_count_it(result, method):
+    rows = method.rows(result.metrics)
+    assert rows["samples_limit"].notna().any()
+    assert rows["features_limit"].notna().any() == (method.features_column is not None)
+    config = result.config.to_dict()
+    final, curves = with_limits(result.metrics.assign(**{CELL: "run"}), {"run": config})
+    assert method.rows(final)["fixed_functions"].notna().all()
+    assert any(text.startswith(method.label) for text in texts(against_functions(final, curves)))
+
+
+@pytest.mark.parametrize("method", ENTRIES.values(), ids=str)
+def test_predictors_have_it(result, method):
+    of = {"width": 8, "lazy_scale": 0.5}
+    named = {name: of[name] for name in method.kind.columns}
+    predicted = result.predict(result.data(0).x_train, method.key, **named)
+    rows = method.rows(result.metrics)
+    rows = rows[
+        (rows["seed"] == 0) & (rows[list(named)] == pd.Series(named, dtype=float)).all(axis=1)
+    ]
+    loss = float(np.mean((predicted - result.data(0).y_train) ** 2))
+    last = rows["step"].eq(rows["step"].max()) | np.isinf(rows["time"].astype(float))
+    rows = rows[rows["step"].isna() | last.fillna(True)]
+    rows = rows[rows["train_loss"].notna()]
+    np.testing.assert_allclose(loss, float(rows["train_loss"].iloc[-1]), rtol=1e-4)
+
+
+def test_the_report_compares_networks_with_all_that_keep_their_features(result):
+    metrics = result.metrics
+    for method in ENTRIES.values():
+        if method is NETWORK:
+            continue
+        two = metrics[metrics["method"].isin([NETWORK.key, method.key])]
+        first, *_ = verdict_of_study(two.assign(target="neuron"), ("target",))
+        assert "networks end below the best beside them" in first
+
+
+def test_remarks_say_where_risks_of_kernels_are_from(result):
+    assert "of kernels: exact; of Laplace kernel: test set." in remarks(result)[0]
+
+
+def test_r_star_of_n_does_not_bound_a_kernel_that_rotations_change(result):
+    row = {"method": OWN.key, "step": None}
+    assert OWN.fixed_functions(result.config, row).samples == 40
+    other = dataclasses.replace(OWN, is_rotation_invariant=False)
+    assert other.fixed_functions(result.config, row).samples == np.inf
+
+
+def test_one_entry_has_one_look():
+    for field in ("key", "label", "short", "colour", "marker"):
+        assert len({getattr(method, field) for method in BUILT_IN}) == len(BUILT_IN), field
+
+
+def test_a_method_is_under_its_key():
+    with pytest.raises(RequirementError, match="METHODS must have the method 'ntk' under its key"):
+        METHODS["kernel"] = NTK
+
+
+_CONFIGS = {f"experiments/{study}/configs.py" for study in ("dynamics", "large", "power")}
+_KERNELS = {
+    "experiments/step_sizes.py",
+    "models/ensemble_loss.py",
+    "models/infinite_width.py",
+    "models/zonal_kernels.py",
+    "theory/feature_kernels.py",
+    "theory/kernel_spectrum.py",
+}
+_PARAMETERIZATIONS = {
+    "experiments/defaults.py",
+    "experiments/dynamics/chizat.py",
+    "experiments/dynamics/lazy_width.py",
+    "experiments/power/coupling.py",
+    "experiments/power/polynomials.py",
+    "figures/dynamics/lazy_width.py",
+    "models/network.py",
+    "runs/recipes.py",
+}
+_REGIMES = {
+    "experiments/power/regimes.py",
+    "figures/power/coupling.py",
+    "figures/power/polynomials.py",
+    "figures/style.py",
+}
+_ARGUMENTS = {
+    "experiments/closed_form.py",
+    "experiments/networks.py",
+    "models/zonal_kernels.py",
+}
+_STUDENTS = {"experiments/dynamics/single_neuron.py", "figures/dynamics/single_neuron.py"}
+ALLOWED = {
+    "network": _CONFIGS | _ARGUMENTS | _STUDENTS,
+    "linearized": _CONFIGS,
+    "random_features": _CONFIGS | {"models/__init__.py"},
+    "tangent_features": {"models/__init__.py"},
+    "nngp": _CONFIGS | _KERNELS,
+    "ntk": _CONFIGS | _KERNELS | _PARAMETERIZATIONS | _REGIMES,
+}
+"""Files in which the word is something else: a kernel, a parameterization, a regime, a student, a
+function or an argument; or a config, in which methods are named as users name them."""
+
+
+def test_no_other_file_has_a_key_of_a_method():
+    found = set()
+    for path in PACKAGE.rglob("*.py"):
+        name = path.relative_to(PACKAGE).as_posix()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Constant) or node.value not in METHODS:
+                continue
+            file = Path(type(METHODS[node.value]).__module__.replace(".", "/")).name
+            entry = f"methods/{file}.py"
+            if name != entry and name not in ALLOWED.get(node.value, ()):
+                found.add((name, node.value))
+    assert not found
+
+
+def test_a_method_must_say_how_it_is_computed():
+    with pytest.raises(TypeError, match="abstract"):
+        FixedKernel(key="a", label="a", short="a", colour="#000000", marker="o")
+    assert issubclass(Laplace, Method)
