@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from rf_limits.runs.store import check_takes_files
+from rf_limits.runs.directory import check_takes_files
 
 _MOST_BYTES = 2**30
 _COMPILED = "/jax/core/compile/backend_compile_duration"

@@ -9,10 +9,10 @@ import psutil
 from rich.console import Console
 
 from rf_limits.config import Builder, Config, flat
-from rf_limits.errors import RequirementError
 from rf_limits.experiments.forecast import estimated_time, forecast
 from rf_limits.experiments.trial import Estimate
 from rf_limits.runs.console import say
+from rf_limits.runs.directory import in_use
 from rf_limits.runs.progress import counted, short_time
 from rf_limits.runs.run import Run
 from rf_limits.runs.session import select_platform
@@ -99,9 +99,7 @@ def _state(run: Run) -> str:
     if store.open(run.resolved, overwrite=run.overwrite) == "finished":
         return f"{path} holds the results of this config already: there would be nothing to do"
     if store.is_locked():
-        raise RequirementError(
-            f"--workdir must be used by one process at a time, but {path} is in use."
-        )
+        raise in_use(f"{path} is in use.")
     if not path.exists():
         return f"{path}, which would be made"
     parts = len(store.parts())

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol, runtime_checkable
 
 from rf_limits.errors import RequirementError
-from rf_limits.runs.store import plain
+from rf_limits.runs.directory import plain
 from rf_limits.runs.streams import TextSink
 
 

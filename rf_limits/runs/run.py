@@ -23,13 +23,14 @@ from rf_limits.models.increments import ACTIVATIONS
 from rf_limits.problem.targets import TARGETS
 from rf_limits.runs.compiled import compiling
 from rf_limits.runs.console import Log
+from rf_limits.runs.directory import InUseError, in_use
 from rf_limits.runs.events import Tell, no_events
 from rf_limits.runs.files import StorageError
 from rf_limits.runs.keep import KeepInStore
 from rf_limits.runs.progress import counted
 from rf_limits.runs.provenance import provenance
 from rf_limits.runs.stopping import Stop
-from rf_limits.runs.store import InUseError, RunStore
+from rf_limits.runs.store import RunStore
 
 # By config.experiment: the module whose prepare(config) gives an object with run(report, keep),
 # and the module whose draw(metrics) gives figures by name. More can be put in: modules, their
@@ -215,9 +216,9 @@ class Run:
         """Locks the directory until ``locks`` is closed, and makes it this run's."""
         locks.enter_context(self.store.locked())
         if self._has_results():
-            raise InUseError(
-                f"--workdir must be used by one process at a time, but {self.store.path} was "
-                "finished by another one meanwhile; there is nothing left to do."
+            raise in_use(
+                f"{self.store.path} was finished by another one meanwhile; there is nothing left "
+                "to do."
             )
         where = {"process": os.getpid(), "host": socket.gethostname()}
         running = {"status": "running", **self.facts, **where}

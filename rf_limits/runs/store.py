@@ -6,26 +6,30 @@ run went; ``metrics.parquet`` and ``summary.json`` hold the numbers; ``figures/`
 """
 
 import contextlib
-import fcntl
 import functools
 import io
-import json
-import math
-import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import filelock
 import pandas as pd
-import pyarrow.parquet
+from matplotlib.figure import Figure
 
 from rf_limits.config import check_form
 from rf_limits.errors import RequirementError, check
 from rf_limits.figures.style import FORMATS, save
 from rf_limits.runs.checkpoints import SUFFIX
+from rf_limits.runs.directory import (
+    LOCK,
+    DamagedFileError,
+    WorkDirectory,
+    check_takes_files,
+    differences,
+    directory_exists,
+    plain,
+)
 from rf_limits.runs.files import TEMPORARY, write_whole
+from rf_limits.runs.tables import read_table, table_damage, write_table
 from rf_limits.runs.written import LIST, Written
 
 RESULTS = ("metrics.parquet", "summary.json")
@@ -33,88 +37,32 @@ FIGURES = "figures"
 PARTS = "parts"
 STATES = "states"
 TENSORBOARD = "tensorboard"
-LOCK = ".lock"
 SAME_FOR_PARTS = ("program", "versions", "device", "options")
 """What of run.json must agree for parts of an unfinished run to be kept."""
-_WRITABLE = "take files"
-_PATIENCE = 2.0  # seconds: who only looks whether a run is going on holds the lock briefly
-STATUSES = ("running", "complete", "interrupted", "diverged", "failed")
 
 
-def plain(value: Any) -> Any:
-    """``value`` with tuples as lists and non-finite floats as strings, as JSON holds them."""
-    if isinstance(value, dict):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(v) for v in value]
-    if hasattr(value, "item") and not isinstance(value, str):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value
-
-
-def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Writes a parquet file, whole, with a checksum of every page."""
-    options = {"index": False, "write_page_checksum": True}
-    write_whole(path, lambda temporary: table.to_parquet(temporary, **options))
-
-
-def read_table(source: Path | io.BytesIO) -> pd.DataFrame:
-    """Reads a parquet file; a page whose bytes are not those that were written is an error.
-
-    Raises:
-      OSError, ValueError: the file is missing or damaged.
-    """
-    try:
-        return pd.read_parquet(source, page_checksum_verification=True)
-    except KeyError as error:  # what it says of itself is damaged
-        raise ValueError(f"no column {error}") from error
-
-
-def check_takes_files(path: Path, field: str) -> None:
-    """Refuses a directory that cannot be written to, or made.
-
-    Raises:
-      RequirementError: naming ``field`` and what stands in the way.
-    """
-    places = (path, *path.absolute().parents)
-    place = next(place for place in places if os.path.exists(place))  # not below what is closed
-    good = place.is_dir() and os.access(place, os.W_OK | os.X_OK)
-    check(good, field, _WRITABLE, str(place))
-
-
-class InUseError(RequirementError):
-    """Another process runs in the directory."""
-
-
-class DamagedFileError(RequirementError):
-    """A file of a run is not what was written."""
-
-
-class RunStore:
-    """The files of one work directory."""
+class RunStore(WorkDirectory):
+    """The files of one run."""
 
     def __init__(self, workdir: str | Path):
-        check(str(workdir) != "", "--workdir", "name a directory", workdir)
-        self.path = Path(workdir)
+        super().__init__(workdir)
         self.written = Written(self.path, self._written_before)
 
     def _written_before(self) -> list[str]:
-        """Files of a run that is complete, or of one of a version that kept no list.
+        """Returns the files of a run that is complete, or of a version that kept no list.
 
         The latter's parts and states cannot be told from others' files, and are left alone.
         """
         run = self.read_json("run.json")
         if run is None or self.read_json("config.json") is None:
             return []
-        figures = (
+        figures = [
             f"{FIGURES}/{name}.{form}" for name in run.get("figures", ()) for form in FORMATS
-        )
+        ]
         return run.get("written") or [*RESULTS, *figures]
 
     def open(self, config: dict[str, Any], *, overwrite: bool) -> str:
-        """Claims the directory for ``config``.
+        """Checks that the directory may hold a run of ``config``.
 
         Args:
           config: the resolved config.
@@ -128,29 +76,28 @@ class RunStore:
           RequirementError: the directory holds another run, or files of something else, and
             ``overwrite`` is not set.
         """
-        there = os.path.exists(self.path)  # not where its parent cannot be entered
-        if there and not self.path.is_dir():
-            raise RequirementError(f"--workdir must be a directory, but received {self.path}.")
+        exists = directory_exists(self.path)
         before = self.read_json("config.json")
-        if before is not None:
-            if before == plain(config) and not overwrite:
-                status = (self.read_json("run.json") or {}).get("status")
-                if status in ("complete", "diverged"):
-                    self._check_results()
-                    return "finished"
-            elif not overwrite:
-                check_form(before, self.path / "config.json")
-                changed = ", ".join(differences(before, plain(config)))
-                raise RequirementError(
-                    f"--workdir must be empty or hold this config, but {self.path} holds a run of "
-                    f"another one (differing in {changed}); name another directory, or use "
-                    "--overwrite to replace it."
-                )
-        elif there and self.others() and not overwrite:
-            raise RequirementError(
-                f"--workdir must be empty or hold a run, but {self.path} holds other files; use "
-                "--overwrite to write beside them."
+        if not overwrite and before == plain(config):
+            status = (self.read_json("run.json") or {}).get("status")
+            if status in ("complete", "diverged"):
+                self._check_results()
+                return "finished"
+        elif not overwrite and before is not None:
+            check_form(before, self.path / "config.json")
+            changed = ", ".join(differences(before, plain(config)))
+            line = (
+                f"must be empty or hold this config, but {self.path} holds a run of another one "
+                f"(differing in {changed}); name another directory, or use --overwrite to replace "
+                "it."
             )
+            raise RequirementError(line, field="--workdir")
+        elif not overwrite and exists and self.has_other_files():
+            line = (
+                f"must be empty or hold a run, but {self.path} holds other files; use --overwrite "
+                "to write beside them."
+            )
+            raise RequirementError(line, field="--workdir")
         check_takes_files(self.path, "--workdir")
         return "new"
 
@@ -158,92 +105,36 @@ class RunStore:
         """Refuses a finished run whose table or summary is gone, or cut short."""
         name, damage = self.damage()
         if damage:
-            raise RequirementError(
-                f"{self.path / name} must be that of the finished run, but it is {damage}; "
-                "--overwrite runs it again."
+            line = (
+                f"must be that of the finished run, but it is {damage}; --overwrite runs it again."
             )
+            raise RequirementError(line, field=str(self.path / name))
 
     def damage(self) -> tuple[str, str]:
-        """A file that a finished run lacks: missing, not readable, or damaged; or nothing."""
-        found = self.table_damage()
-        if found:
-            return RESULTS[0], found
+        """Returns a file that a finished run lacks, and whether it is missing or damaged."""
+        damage = self.table_damage()
+        if damage:
+            return RESULTS[0], damage
         try:
-            there = self.read_json(RESULTS[1]) is not None
+            return (RESULTS[1], "missing") if self.read_json(RESULTS[1]) is None else ("", "")
         except DamagedFileError:
             return RESULTS[1], "damaged"
         except RequirementError:  # not readable: the table is, or says so itself
-            there = True
-        return ("", "") if there else (RESULTS[1], "missing")
+            return "", ""
+
+    def table_damage(self) -> str:
+        """Says what is wrong with the table: missing, not readable, damaged, or nothing."""
+        return table_damage(self.path / RESULTS[0])
 
     def damaged_records(self) -> list[str]:
-        """Which of config.json and run.json are there and hold no JSON of a run."""
-        found = []
+        """Returns which of config.json and run.json are there and hold no JSON of a run."""
+        damaged = []
         for name in ("config.json", "run.json"):
             try:
                 self.read_json(name)
             except DamagedFileError:
-                found.append(name)
-        return found
-
-    def table_damage(self) -> str:
-        """What is wrong with a finished run's table: missing, not readable, damaged, or nothing."""
-        try:
-            pyarrow.parquet.read_table(self.path / RESULTS[0], page_checksum_verification=True)
-        except FileNotFoundError:
-            return "missing"
-        except PermissionError:
-            return "not readable"
-        except (OSError, ValueError):
-            return "damaged"
-        return ""
-
-    def others(self) -> bool:
-        """Whether there is anything but what a run that was killed at its start leaves."""
-        return any(path.name != LOCK and path.name[:5] != ".tmp-" for path in self.path.iterdir())
-
-    @contextlib.contextmanager
-    def locked(self, patience: float = _PATIENCE) -> Iterator[None]:
-        """Makes the directory and holds it: no other process can. A killed process holds nothing.
-
-        Args:
-          patience: seconds to wait for another process.
-
-        Raises:
-          InUseError: another process runs in the directory.
-          RequirementError: it cannot be written to.
-        """
-        path = self.path / LOCK
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock = filelock.FileLock(path)
-            lock.acquire(timeout=patience)
-        except filelock.Timeout as error:
-            run = self.read_json("run.json") or {}
-            raise InUseError(
-                f"--workdir must be used by one process at a time, but {self.path} is in use by "
-                f"process {run.get('process')} on {run.get('host')}."
-            ) from error
-        except OSError as error:
-            raise RequirementError(
-                f"--workdir must {_WRITABLE}, but {self.path} does not: {error.strerror}."
-            ) from error
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)  # others that wait for this file find it gone, and begin
-            lock.release()
-
-    def is_locked(self) -> bool:
-        """Whether a process runs in the directory, as far as who may only read it can see."""
-        try:
-            with (self.path / LOCK).open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError):
-            return True
-        except OSError:  # there is none
-            pass
-        return False
+                damaged.append(name)
+        return damaged
 
     def begin(self, config: dict[str, Any], run: dict[str, Any], *, resume: bool = False) -> bool:
         """Removes an earlier run's files and writes config.json and run.json; locked.
@@ -281,53 +172,21 @@ class RunStore:
             self.write_json("config.json", config)
         return lost
 
-    def read_json(self, name: str) -> Any:
-        """Contents of a JSON file of the run, or None where there is none.
-
-        Raises:
-          DamagedFileError: the file is there and is not JSON, or not of names and values.
-          RequirementError: it is there and cannot be read.
-        """
-        path = self.path / name
-        try:
-            if not path.is_file():
-                return None
-            found = json.loads(path.read_text())
-        except PermissionError as error:
-            raise RequirementError(
-                f"{path} must be readable, but it is not ({error.strerror})."
-            ) from error
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            reason = getattr(error, "msg", error.reason if hasattr(error, "reason") else "")
-            raise DamagedFileError(
-                f"{path} must be JSON, but it is damaged ({reason}); use another --workdir."
-            ) from error
-        try:
-            check(isinstance(found, dict), str(path), "hold names and values", found)
-        except RequirementError as error:
-            raise DamagedFileError(str(error)) from None
-        return found
-
-    def write_json(self, name: str, value: Any) -> None:
-        """Writes a JSON file, whole."""
-        text = json.dumps(plain(value), indent=2, sort_keys=False, allow_nan=False) + "\n"
-        write_whole(self.path / name, lambda temporary: temporary.write_text(text))
-
     @property
     def states(self) -> Path:
-        """Folder of the states of an unfinished run."""
+        """The folder of the states of an unfinished run."""
         return self.path / STATES
 
     def parts(self) -> list[str]:
-        """Names of the parts kept from a run that did not finish."""
+        """Returns the names of the parts kept from a run that did not finish."""
         return [path.stem for path in self.written.within(PARTS, ".parquet")]
 
     def has_progress(self) -> bool:
-        """Whether there are parts or states to go on from."""
+        """Returns whether there are parts or states to go on from."""
         return bool(self.parts() or self.written.within(STATES, SUFFIX))
 
     def read_part(self, name: str, *, forget: bool = True) -> bytes | None:
-        """The parquet file of one part of a run, or None if there is none that can be read.
+        """Reads the parquet file of one part of a run; None if there is none that can be read.
 
         Args:
           name: of the part.
@@ -337,15 +196,13 @@ class RunStore:
         if path not in self.written:
             return None
         try:
-            held = path.read_bytes()
-            read_table(io.BytesIO(held))
-        except FileNotFoundError:
-            return None
+            data = path.read_bytes()
+            read_table(io.BytesIO(data))
         except (OSError, ValueError):
             if forget and path.is_file():
                 path.unlink()
             return None
-        return held
+        return data
 
     def write_part(self, name: str, table: pd.DataFrame) -> None:
         """Keeps one part of a run on disk until the run is done.
@@ -361,7 +218,7 @@ class RunStore:
         return self.path / PARTS / f"{name}.parquet"
 
     def forget_progress(self) -> None:
-        """Removes parts and states of a run, and what writing left unfinished."""
+        """Removes parts and states of a run, and files that writing left unfinished."""
         for name in ("", FIGURES, PARTS, STATES):
             for path in (self.path / name).glob(f"{TEMPORARY}*"):
                 if path.is_file():
@@ -376,38 +233,30 @@ class RunStore:
         names = (n for n in self.written.names() if n.split("/")[0] not in (PARTS, STATES))
         self.write_json("run.json", {**run, "written": sorted(names)})
         with contextlib.suppress(OSError):  # the results are there; :meth:`tidy` comes again
-            self.forget_progress()
-            (self.path / LIST).unlink(missing_ok=True)
+            self._clean_up()
 
     def tidy(self) -> None:
         """Removes what a process killed at the very end of its run had no time to remove."""
         left = any((self.path / name).exists() for name in (LIST, LOCK))
         if left or any(self.path.glob(f"{TEMPORARY}*")):
             with contextlib.suppress(RequirementError, OSError), self.locked():
-                self.forget_progress()
-                (self.path / LIST).unlink(missing_ok=True)
+                self._clean_up()
+
+    def _clean_up(self) -> None:
+        self.forget_progress()
+        (self.path / LIST).unlink(missing_ok=True)
 
     def write_metrics(self, metrics: pd.DataFrame) -> None:
         """Writes metrics.parquet, whole."""
         write_table(self.written.add(self.path / RESULTS[0]), metrics)
 
     def read_metrics(self) -> pd.DataFrame:
-        """Reads metrics.parquet back, with the types of :func:`metrics_table`."""
+        """Reads metrics.parquet."""
         return read_table(self.path / RESULTS[0])
 
-    def write_figure(self, name: str, figure) -> list[Path]:
-        """Writes a matplotlib figure as png, svg and pdf; returns the paths."""
+    def write_figure(self, name: str, figure: Figure) -> list[Path]:
+        """Writes a figure as png, svg and pdf; returns the paths."""
         paths = [self.path / FIGURES / f"{name}.{form}" for form in FORMATS]
         for path, form in zip(paths, FORMATS, strict=True):
             write_whole(self.written.add(path), functools.partial(save, figure, form=form))
         return paths
-
-
-def differences(old: Any, new: Any, prefix: str = "") -> list[str]:
-    """Dotted names at which two configs differ."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        names = []
-        for key in sorted(old.keys() | new.keys()):
-            names += differences(old.get(key), new.get(key), f"{prefix}{key}.")
-        return names
-    return [] if old == new else [prefix.rstrip(".")]

@@ -12,20 +12,19 @@ import pandas as pd
 from rf_limits.config import flat
 from rf_limits.errors import RequirementError, check
 from rf_limits.experiments.tables import CELL, KEYS
-from rf_limits.runs.store import RunStore, plain
+from rf_limits.runs.directory import plain
+from rf_limits.runs.store import RunStore
 from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.status import cell_state, state_of
 
 _NEEDED = (*KEYS, "risk", "relative_risk")
 _AGAIN = "the command that made it runs it again (scripts/train.py with --overwrite)"
-
-
 _NAMED = 3
 """Directories that a refusal names."""
 
 
 class Compared(NamedTuple):
-    """What was gathered.
+    """Tables of finished runs, put together.
 
     Attributes:
       table: rows of metrics.parquet of every run, with a column ``cell`` before them, and one
@@ -41,7 +40,9 @@ class Compared(NamedTuple):
     configs: dict[str, dict[str, Any]]
 
 
-class _Found(NamedTuple):
+class _Member(NamedTuple):
+    """A finished run of a comparison, under a name that no other run has."""
+
     name: str
     store: RunStore
     config: dict[str, Any]
@@ -49,7 +50,7 @@ class _Found(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a run is, or is to be.
+    """A run in its directory, or one that is to be there.
 
     Attributes:
       name: of its directory, or its cell.
@@ -67,9 +68,10 @@ class Place(NamedTuple):
 
 
 def runs_in(workdir: Path, flag: str = "--workdirs") -> list[Place]:
-    """The runs in a work directory.
+    """Returns the runs in a work directory.
 
-    Those are itself, the cells of a sweep, or all of these in the directories right below it.
+    Those are the directory itself, the cells of a sweep, or all of these in the directories right
+    below it.
 
     Args:
       workdir: of a run or a sweep, or of several.
@@ -79,17 +81,16 @@ def runs_in(workdir: Path, flag: str = "--workdirs") -> list[Place]:
       RequirementError: it holds nothing of the kind.
     """
     below = sorted(path for path in workdir.glob("*") if path.is_dir())
-    found = _runs_at(workdir) or [run for path in below for run in _runs_at(path)]
-    if found:
-        return found
-    missing = "" if workdir.is_dir() else ", which is no directory"
-    raise RequirementError(
-        f"{flag} must name directories of runs or sweeps, but received {workdir}{missing}."
-    )
+    runs = _runs_at(workdir) or [run for path in below for run in _runs_at(path)]
+    if not runs:
+        missing = "" if workdir.is_dir() else ", which is no directory"
+        line = f"must name directories of runs or sweeps, but received {workdir}{missing}."
+        raise RequirementError(line, field=flag)
+    return runs
 
 
 def _runs_at(path: Path) -> list[Place]:
-    """The runs of a directory that is a run or a sweep itself; else none."""
+    """Returns the runs of a directory that is a run or a sweep itself; else none."""
     sweep = SweepStore(path)
     if sweep.exists():
         return [
@@ -102,28 +103,27 @@ def _runs_at(path: Path) -> list[Place]:
 
 
 def _read(store: RunStore) -> pd.DataFrame:
+    """Reads the table of a training run."""
+    field = f"{store.path}/metrics.parquet"
     try:
         table = store.read_metrics()
     except (OSError, ValueError) as error:
-        raise RequirementError(
-            f"{store.path}/metrics.parquet must be readable, but it is missing or damaged; "
-            f"{_AGAIN}."
-        ) from error
+        line = f"must be readable, but it is missing or damaged; {_AGAIN}."
+        raise RequirementError(line, field=field) from error
     missing = [name for name in _NEEDED if name not in table]
-    requirement = "have the columns of a training run's table"
-    check(not missing, f"{store.path}/metrics.parquet", requirement, f"none of {missing}")
+    check(not missing, field, "have the columns of a training run's table", f"none of {missing}")
     return table
 
 
 def _first(left_out: Sequence[str], workdirs: Sequence[str | Path]) -> str:
-    """Why there is no finished run, of the first few."""
+    """Says of the first few directories why there is no finished run."""
     lines = [*left_out[:_NAMED]] or [str(path) for path in workdirs]
     more = len(left_out) - _NAMED
     return ", ".join(lines) + (f" and {more} more" if more > 0 else "")
 
 
-def _twice(store: RunStore, first: _Found) -> str:
-    """That a run has the config of one that was found before it."""
+def _twice(store: RunStore, first: _Member) -> str:
+    """Says that a run has the config of an earlier one."""
     same = _read(store).equals(_read(first.store))
     numbers = (
         "the same numbers" if same else "OTHER NUMBERS (run.json says of each how it was made)"
@@ -142,50 +142,61 @@ def gather(workdirs: Sequence[str | Path]) -> Compared:
       RequirementError: no work directory, none with a finished run, or one of another
         experiment, whose tables have labels of their own.
     """
-    runs: dict[str, _Found] = {}
+    members: dict[str, _Member] = {}
     left_out = []
     for workdir in workdirs:
-        for name, store, config, state, detail in runs_in(Path(workdir)):
-            if state not in ("done", "damaged"):  # the latter is refused below
-                left_out.append(f"{store.path}: {state}{f', {detail}' if detail else ''}")
+        for place in runs_in(Path(workdir)):
+            if place.state not in ("done", "damaged"):  # the latter is refused below
+                detail = f", {place.detail}" if place.detail else ""
+                left_out.append(f"{place.store.path}: {place.state}{detail}")
                 continue
-            if state == "damaged" and not store.table_damage():
-                raise RequirementError(
-                    f"{store.path} must hold a whole run, but {detail}; {_AGAIN}."
-                )
-            kind = config.get("experiment")
-            requirement = "hold training runs, of scripts/train.py or a sweep of them"
-            check(kind == "training", "--workdirs", requirement, f"{store.path}: {kind}")
-            digest = json.dumps(config, sort_keys=True)
-            if digest not in runs:
-                taken = any(one.name == name for one in runs.values())
-                own = str(store.path) if taken else name
-                runs[digest] = _Found(own, store, config, flat(config))
-            elif not os.path.samefile(store.path, runs[digest].store.path):
-                left_out.append(f"{store.path}: {_twice(store, runs[digest])}")
-    check(len(runs) > 0, "--workdirs", "hold at least one finished run", _first(left_out, workdirs))
-    found = list(runs.values())
-    names = {name for one in found for name in one.fields}
+            _check_whole_training_run(place)
+            key = json.dumps(place.config, sort_keys=True)
+            if key not in members:
+                taken = any(member.name == place.name for member in members.values())
+                name = str(place.store.path) if taken else place.name
+                fields = flat(place.config)
+                members[key] = _Member(name, place.store, place.config, fields)
+            elif not os.path.samefile(place.store.path, members[key].store.path):
+                left_out.append(f"{place.store.path}: {_twice(place.store, members[key])}")
+    first = _first(left_out, workdirs)
+    check(len(members) > 0, "--workdirs", "hold at least one finished run", first)
+    return _compared(list(members.values()), left_out)
+
+
+def _check_whole_training_run(place: Place) -> None:
+    if place.state == "damaged" and not place.store.table_damage():
+        line = f"must hold a whole run, but {place.detail}; {_AGAIN}."
+        raise RequirementError(line, field=str(place.store.path))
+    kind = place.config.get("experiment")
+    requirement = "hold training runs, of scripts/train.py or a sweep of them"
+    check(kind == "training", "--workdirs", requirement, f"{place.store.path}: {kind}")
+
+
+def _compared(members: Sequence[_Member], left_out: list[str]) -> Compared:
+    """Puts the tables of runs below each other, with the fields in which their configs differ."""
     differing = tuple(
-        sorted(n for n in names if len({json.dumps(one.fields.get(n)) for one in found}) > 1)
+        name
+        for name in sorted({name for member in members for name in member.fields})
+        if len({json.dumps(member.fields.get(name)) for member in members}) > 1
     )
     tables = []
-    for one in found:
-        table = _read(one.store)
-        values = {name: _cell_value(one.fields.get(name)) for name in differing}
-        table.insert(0, CELL, one.name)
+    for member in members:
+        table = _read(member.store)
+        table.insert(0, CELL, member.name)
+        values = {name: _column_value(member.fields.get(name)) for name in differing}
         tables.append(table.assign(**values))
     whole = pd.concat([table.dropna(axis=1, how="all") for table in tables], ignore_index=True)
     for name in _NEEDED:  # kernels alone have no width, no scale and no steps
         if name not in whole:
             whole[name] = pd.Series(np.nan, whole.index, tables[0][name].dtype)
     columns = [CELL, *differing, *(c for c in whole if c not in (CELL, *differing))]
-    configs = {one.name: one.config for one in found}
+    configs = {member.name: member.config for member in members}
     return Compared(whole[columns], differing, left_out, configs)
 
 
-def _cell_value(value: Any) -> Any:
-    """A number or text, as a column holds it."""
+def _column_value(value: Any) -> Any:
+    """Returns a number or text, as a column holds it."""
     if isinstance(value, (list, tuple)):
-        return ",".join(str(plain(one)) for one in value)
+        return ",".join(str(plain(entry)) for entry in value)
     return value

@@ -3,29 +3,24 @@
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from matplotlib.figure import Figure
 from rich.console import Console
 
 from rf_limits.errors import check
 from rf_limits.experiments.tables import CELL, final_rows
 from rf_limits.figures.compare import FIGURE_NAMES, draw
 from rf_limits.figures.style import FORMATS
-from rf_limits.runs.console import say
+from rf_limits.runs.console import Log
+from rf_limits.runs.directory import LOCK, InUseError, check_takes_files, in_use
 from rf_limits.runs.files import TEMPORARY, write_whole
 from rf_limits.runs.progress import counted
-from rf_limits.runs.store import (
-    FIGURES,
-    LOCK,
-    InUseError,
-    RunStore,
-    check_takes_files,
-    write_table,
-)
+from rf_limits.runs.store import FIGURES, RunStore
+from rf_limits.runs.tables import write_table
 from rf_limits.runs.written import LIST, Written
-from rf_limits.sweeps.compare import gather
+from rf_limits.sweeps.compare import Compared, gather
 
 TABLE = "compared.parquet"
 FINAL = "compared_final.csv"
@@ -58,41 +53,47 @@ def compare(
       RequirementError: nothing to compare, or ``output`` holds something else.
     """
     check(str(output) != "", "--output", "name a directory", output)
-    console, path = console or Console(), Path(output)
+    log, path = Log(console or Console()), Path(output)
     _check_free(path, overwrite)
     check_takes_files(path, "--output")
-    found = gather(workdirs)
-    final = final_rows(found.table, (CELL, *found.differing))
-    figures = draw(found.table, found.differing)
+    compared = gather(workdirs)
+    figures = draw(compared.table, compared.differing)
     new = not path.exists()
     try:
-        with _held(path):
+        with _locked(path):
             _check_free(path, overwrite)  # another comparison may have come first
-            stage = Path(tempfile.mkdtemp(dir=path, prefix=TEMPORARY))
-            store = RunStore(stage)
-            for name, figure in figures.items():
-                store.write_figure(name, figure)
-            write_whole(stage / FINAL, lambda t: final.to_csv(t, index=False))
-            write_table(stage / TABLE, found.table)
-            moved = _put(stage, path)
+            moved = _write(path, compared, figures)
     finally:
         if new and path.is_dir() and not any(path.iterdir()):
             path.rmdir()
-    paths = [path / FIGURES / f"{name}.{FORMATS[0]}" for name in figures]
-
-    print_line = partial(say, console)
-
-    print_line(
-        f"{counted(found.table[CELL].nunique(), 'run')}, {len(found.table)} rows: {path / TABLE}."
-    )
-    print_line(f"They differ in {', '.join(found.differing) or 'nothing'}.")
-    for line in found.left_out:
-        print_line(f"left out {line}")
-    for one in paths:
-        print_line(f"figure {one}")
+    runs = counted(compared.table[CELL].nunique(), "run")
+    log.say(f"{runs}, {len(compared.table)} rows: {path / TABLE}.")
+    log.say(f"They differ in {', '.join(compared.differing) or 'nothing'}.")
+    for line in compared.left_out:
+        log.say(f"left out {line}")
+    for name in figures:
+        log.say(f"figure {path / FIGURES / f'{name}.{FORMATS[0]}'}")
     for old, kept in moved:
-        print_line(f"{old} was not of an earlier comparison; it is kept as {kept}.")
+        log.say(f"{old} was not of an earlier comparison; it is kept as {kept}.")
     return 0
+
+
+def _write(
+    path: Path, compared: Compared, figures: Mapping[str, Figure]
+) -> list[tuple[Path, Path]]:
+    """Writes everything beside its place, and moves it there.
+
+    Returns:
+      As :func:`_put`.
+    """
+    stage = Path(tempfile.mkdtemp(dir=path, prefix=TEMPORARY))
+    store = RunStore(stage)
+    for name, figure in figures.items():
+        store.write_figure(name, figure)
+    final = final_rows(compared.table, (CELL, *compared.differing))
+    write_whole(stage / FINAL, lambda temporary: final.to_csv(temporary, index=False))
+    write_table(stage / TABLE, compared.table)
+    return _put(stage, path)
 
 
 def _check_free(path: Path, overwrite: bool) -> None:
@@ -106,8 +107,8 @@ def _check_free(path: Path, overwrite: bool) -> None:
 
 
 @contextlib.contextmanager
-def _held(path: Path) -> Iterator[None]:
-    """Holds the directory; what is written in it first goes, also what a killed process left."""
+def _locked(path: Path) -> Iterator[None]:
+    """Locks the directory; removes what is written in it first, also by a killed process."""
     try:
         with RunStore(path).locked():
             try:
@@ -116,13 +117,11 @@ def _held(path: Path) -> Iterator[None]:
                 for stage in path.glob(f"{TEMPORARY}*"):
                     shutil.rmtree(stage, ignore_errors=True)
     except InUseError as error:
-        raise InUseError(
-            f"--output must be used by one process at a time, but {path} is in use by another."
-        ) from error
+        raise in_use(f"{path} is in use by another.", "--output") from error
 
 
 def _put(stage: Path, path: Path) -> list[tuple[Path, Path]]:
-    """Moves everything that was written to its place; the earlier comparison's figures go.
+    """Moves what was written to its place, and removes the earlier comparison's figures.
 
     Returns:
       Files of others that were in the way, and where they are kept.

@@ -10,10 +10,10 @@ from rich.console import Console
 from rf_limits.config import Builder, Config, flat
 from rf_limits.experiments.forecast import estimated_time, forecast
 from rf_limits.runs.console import say
+from rf_limits.runs.directory import plain
 from rf_limits.runs.dry_run import config_lines, memory_line, time_line
 from rf_limits.runs.progress import counted
 from rf_limits.runs.run import Run
-from rf_limits.runs.store import plain
 from rf_limits.sweeps.checks import check_cells
 from rf_limits.sweeps.grid import SweepCell, cells_of
 from rf_limits.sweeps.groups import groups_of

@@ -1,15 +1,15 @@
-"""What a sweep's directory holds: sweep.json, and a directory of its own for every cell."""
+"""The directory of a sweep: sweep.json, and a work directory for every cell."""
 
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from rf_limits.config import check_form
 from rf_limits.errors import RequirementError
+from rf_limits.runs.directory import WorkDirectory, differences, directory_exists, plain
 from rf_limits.runs.run import config_from_json
-from rf_limits.runs.store import RunStore, differences, plain
+from rf_limits.runs.store import RunStore
 from rf_limits.sweeps.grid import SweepCell
 
 MANIFEST = "sweep.json"
@@ -17,48 +17,45 @@ CELLS = "cells"
 _PATIENCE = 60.0  # seconds: others that add cells hold the lock briefly
 
 
-class SweepStore:
+class SweepStore(WorkDirectory):
     """The files of one sweep."""
 
-    def __init__(self, workdir: str | Path):
-        self.path = Path(workdir)
-        self._files = RunStore(workdir)
-
     def run(self, name: str) -> RunStore:
-        """The work directory of a cell."""
+        """Returns the work directory of a cell."""
         return RunStore(self.path / CELLS / name)
 
     def exists(self) -> bool:
-        """Whether the directory holds a sweep; refused where that cannot be read."""
-        return self._files.read_json(MANIFEST) is not None
+        """Returns whether the directory holds a sweep; refused where that cannot be read."""
+        return self.read_json(MANIFEST) is not None
 
     def cells(self) -> list[SweepCell]:
-        """The cells the directory was made for.
+        """Returns the cells of the sweep that the directory holds.
 
         Raises:
           RequirementError: it holds no sweep, or a damaged one.
         """
-        found = self._files.read_json(MANIFEST)
-        if found is None:
-            raise RequirementError(
-                f"--workdir must hold a sweep made by scripts/launch.py, but {self.path} has no "
-                f"{MANIFEST}."
+        record = self.read_json(MANIFEST)
+        if record is None:
+            line = (
+                f"must hold a sweep made by scripts/launch.py, but {self.path} has no {MANIFEST}."
             )
+            raise RequirementError(line, field="--workdir")
         try:
             for one in found["cells"]:
                 check_form(one["config"], self.path / MANIFEST)
             return [
-                SweepCell(one["name"], one["fields"], config_from_json(one["config"]))
-                for one in found["cells"]
+                SweepCell(cell["name"], cell["fields"], config_from_json(cell["config"]))
+                for cell in record["cells"]
             ]
         except (KeyError, TypeError, AttributeError) as error:
-            raise RequirementError(
-                f"{self.path / MANIFEST} must list the cells of a sweep, with name, fields and "
-                "config, but it is damaged or of something else; use another --workdir."
-            ) from error
+            line = (
+                "must list the cells of a sweep, with name, fields and config, but it is damaged "
+                "or of something else; use another --workdir."
+            )
+            raise RequirementError(line, field=str(self.path / MANIFEST)) from error
 
     def joined(self, cells: Sequence[SweepCell], *, extend: bool) -> list[SweepCell]:
-        """Cells of a sweep with those that its directory holds; nothing is written.
+        """Returns cells of a sweep with those that its directory holds; nothing is written.
 
         Args:
           cells: of the sweep.
@@ -70,28 +67,22 @@ class SweepStore:
         Raises:
           RequirementError: another sweep, a run or other files are there.
         """
-        path = self.path
-        there = os.path.exists(path)  # not where its parent cannot be entered
-        if there and not path.is_dir():
-            raise RequirementError(f"--workdir must be a directory, but received {path}.")
-        foreign = there and self._files.others()  # looked at first: a sweep may be made meanwhile
-        before: list[SweepCell] = []
-        if self.exists():
-            before = self.cells()
-            known = {cell.config for cell in before}
-            added = [cell for cell in cells if cell.config not in known]
-            if added and not extend:
-                raise RequirementError(
-                    f"--workdir must be empty or hold this sweep, but {path} holds one without "
-                    f"{len(added)} of its {len(cells)} cells (such as {added[0].name}); --extend "
-                    "adds them to it."
-                )
-        elif foreign:
-            raise RequirementError(
-                f"--workdir must be empty or hold a sweep, but {path} holds other files."
+        # looked at first: a sweep may be made meanwhile
+        foreign = directory_exists(self.path) and self.has_other_files()
+        before = self.cells() if self.exists() else None
+        if before is None and foreign:
+            line = f"must be empty or hold a sweep, but {self.path} holds other files."
+            raise RequirementError(line, field="--workdir")
+        known = {cell.config for cell in before or ()}
+        added = [cell for cell in cells if cell.config not in known]
+        if before is not None and added and not extend:
+            line = (
+                f"must be empty or hold this sweep, but {self.path} holds one without "
+                f"{len(added)} of its {len(cells)} cells (such as {added[0].name}); --extend adds "
+                "them to it."
             )
-        known = {cell.config: cell for cell in before}
-        return [*before, *(cell for cell in cells if cell.config not in known)]
+            raise RequirementError(line, field="--workdir")
+        return [*(before or ()), *added]
 
     def claim(self, cells: Sequence[SweepCell], *, extend: bool) -> list[SweepCell]:
         """Makes the directory this sweep's, or checks that it is; the rest as :meth:`joined`.
@@ -102,7 +93,7 @@ class SweepStore:
         known = self.joined(cells, extend=extend)  # refused before there is a directory
         if self.exists() and {c.name for c in known} <= {c.name for c in self.cells()}:
             return known
-        with self._files.locked(_PATIENCE):
+        with self.locked(_PATIENCE):
             known = self.joined(cells, extend=extend)
             self._write(known)
         return known
@@ -127,7 +118,7 @@ class SweepStore:
         """Takes cells out of the sweep again, none of which has begun."""
         if any(os.path.lexists(self.run(name).path) for name in names):
             return
-        with self._files.locked(_PATIENCE):
+        with self.locked(_PATIENCE):
             left = [cell for cell in self.cells() if cell.name not in names]
             if left:
                 self._write(left)
@@ -135,8 +126,8 @@ class SweepStore:
                 (self.path / MANIFEST).unlink()
 
     def _write(self, cells: Sequence[SweepCell]) -> None:
-        found = [{"name": c.name, "fields": c.fields, "config": c.config.to_json()} for c in cells]
-        self._files.write_json(MANIFEST, {"cells": plain(found)})
+        record = [{"name": c.name, "fields": c.fields, "config": c.config.to_json()} for c in cells]
+        self.write_json(MANIFEST, {"cells": plain(record)})
 
     def other_run(self, cell: SweepCell) -> str:
         """Says that a cell's directory holds the run of another config, if it does.
@@ -145,18 +136,18 @@ class SweepStore:
           RequirementError: its config cannot be read.
         """
         store = self.run(cell.name)
-        found = store.read_json("config.json")
-        if found is None or found == cell.config.to_json():
+        config = store.read_json("config.json")
+        changed = differences(config, cell.config.to_json()) if config is not None else []
+        if not changed:
             return ""
-        changed = ", ".join(differences(found, cell.config.to_json()))
         return (
-            f"{store.path} holds a run of another config (differing in {changed}), which is left "
-            "as it is; once it is moved away, the same launch command runs this cell"
+            f"{store.path} holds a run of another config (differing in {', '.join(changed)}), "
+            "which is left as it is; once it is moved away, the same launch command runs this cell"
         )
 
     @contextlib.contextmanager
     def record(self, cell: SweepCell) -> Iterator[dict[str, Any]]:
-        """The facts of a cell's run.json, written back when changed; locked meanwhile.
+        """Yields the facts of a cell's run.json, and writes changes of them; locked meanwhile.
 
         Raises:
           RequirementError: its directory holds another run, or takes no files.

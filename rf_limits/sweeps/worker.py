@@ -20,12 +20,13 @@ from rf_limits.experiments.result import Report
 from rf_limits.runs.cli import run_script
 from rf_limits.runs.compiled import keep_compiled
 from rf_limits.runs.console import Log
+from rf_limits.runs.directory import InUseError
 from rf_limits.runs.events import Tell, no_events, to_all
 from rf_limits.runs.files import StorageError
 from rf_limits.runs.progress import progress
 from rf_limits.runs.run import SAVE_EVERY, Run, carry_out
 from rf_limits.runs.stopping import Interrupted, Stop, listening
-from rf_limits.runs.store import InUseError, RunStore
+from rf_limits.runs.store import RunStore
 from rf_limits.runs.tensorboard import TensorBoard
 from rf_limits.sweeps.grid import SweepCell
 from rf_limits.sweeps.manifest import SweepStore

@@ -89,7 +89,7 @@ def test_limits_count_it(result, method):
     rows = method.rows(result.metrics)
     assert rows["samples_limit"].notna().any()
     assert rows["features_limit"].notna().any() == (method.features_column is not None)
-    config = result.config.to_dict()
+    config = result.config.to_json()
     final, curves = with_limits(result.metrics.assign(**{CELL: "run"}), {"run": config})
     assert method.rows(final)["fixed_functions"].notna().all()
     assert any(text.startswith(method.label) for text in texts(against_functions(final, curves)))

@@ -22,7 +22,7 @@ SOLVED = [method for method in FIXED if method.kind is not Kind.TRAINED]
 def configured(**fields):
     """The small config with some fields changed."""
     config = small_config()
-    config.update_from_flattened_dict({k.replace("__", "."): v for k, v in fields.items()})
+    config.update({k.replace("__", "."): v for k, v in fields.items()})
     return config
 
 

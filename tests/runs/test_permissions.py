@@ -8,8 +8,9 @@ import pytest
 
 from rf_limits.experiments.defaults import default_config
 from rf_limits.runs.cli import directories
+from rf_limits.runs.directory import LOCK
 from rf_limits.runs.recipes import RECIPES
-from rf_limits.runs.store import LOCK, RunStore
+from rf_limits.runs.store import RunStore
 from rf_limits.sweeps.grid import cells_of, sweep
 from rf_limits.sweeps.manifest import SweepStore
 from tests import in_process

@@ -7,11 +7,13 @@ import pathlib
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import figure
 
 from rf_limits.errors import RequirementError
 from rf_limits.runs.checkpoints import Checkpoints
-from rf_limits.runs.files import TEMPORARY
-from rf_limits.runs.store import RunStore, plain, write_whole
+from rf_limits.runs.directory import plain
+from rf_limits.runs.files import TEMPORARY, write_whole
+from rf_limits.runs.store import RunStore
 from rf_limits.runs.written import LIST
 
 CONFIG = {"a": 1, "b": {"c": (1, 2)}}
@@ -131,7 +133,7 @@ OWN = {
 }
 
 
-class Figure:
+class Figure(figure.Figure):
     """As far as it is saved."""
 
     def savefig(self, path, **options):
