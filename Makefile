@@ -43,6 +43,7 @@ test-slurm: $(VENV)/.installed
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 format: $(VENV)/.installed
 	$(BIN)/ruff check --fix .
@@ -84,4 +85,4 @@ requirements:
 	sh .ci/compile_requirements
 
 clean:
-	rm -rf $(VENV) .venv-latest .venv-docs build .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-latest .venv-docs build .mypy_cache .pytest_cache .ruff_cache

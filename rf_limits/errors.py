@@ -44,7 +44,12 @@ def check(condition: bool, field: str, requirement: str, received: object) -> No
       RequirementError: ``"<field> must <requirement>, but received <received>."``
     """
     if not condition:
-        raise RequirementError(f"must {requirement}, but received {received!r}.", field=field)
+        raise refusal(field, requirement, received)
+
+
+def refusal(field: str, requirement: str, received: object) -> RequirementError:
+    """Returns the error that :func:`check` raises; arguments as there."""
+    return RequirementError(f"must {requirement}, but received {received!r}.", field=field)
 
 
 def check_choice(value: object, choices: Iterable[str], field: str) -> None:

@@ -154,6 +154,6 @@ def accepts_builder(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def wrapped(config: Any, *args: Any, **kwargs: Any) -> R:
-        return function(frozen(config), *args, **kwargs)  # type: ignore[call-arg]
+        return function(frozen(config), *args, **kwargs)
 
     return wrapped  # type: ignore[return-value]

@@ -9,7 +9,7 @@ rounding.
 import contextlib
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Generic, ParamSpec, TypeVar
 
 import jax
 
@@ -20,7 +20,7 @@ _CHOICES = ({**_UNOPTIMIZED, "xla_cpu_use_fusion_emitters": False}, _UNOPTIMIZED
 
 @functools.cache
 def quick_options() -> dict[str, Any]:
-    """Compiler options of :func:`jit_quickly` on CPU: those that this version of JAX knows."""
+    """Returns the options of :func:`jit_quickly` on CPU that this version of JAX knows."""
     for options in _CHOICES:
         with contextlib.suppress(jax.errors.JaxRuntimeError):
             jax.jit(lambda: 0.0, compiler_options=options).lower().compile()
@@ -28,26 +28,41 @@ def quick_options() -> dict[str, Any]:
     return {}
 
 
-def jit_quickly(function: Callable, **options: Any) -> Callable:
-    """``jax.jit`` for what runs a few times, for a moment; on accelerators ``jax.jit`` itself.
+Inputs = ParamSpec("Inputs")
+Output = TypeVar("Output")
 
-    Args:
-      function: to be compiled; the result must not be called from within compiled functions.
-      options: of ``jax.jit``.
 
-    Returns:
-      A function like that of ``jax.jit``; its attribute ``optimized`` is the one for accelerators.
+class QuickJit(Generic[Inputs, Output]):
+    """A compiled function, or method, that is not optimized on a CPU.
+
+    Attributes:
+      optimized: the function that accelerators run, from ``jax.jit``.
     """
-    optimized = jax.jit(function, **options)
 
-    @functools.cache
-    def quick() -> Callable:
-        return jax.jit(function, compiler_options=quick_options(), **options)
+    def __init__(self, function: Callable[Inputs, Output], **options: Any):
+        functools.update_wrapper(self, function)
+        self.optimized: Callable[Inputs, Output] = jax.jit(function, **options)
+        self._function, self._options = function, options
 
-    @functools.wraps(function)
-    def call(*arguments: Any, **named: Any) -> Any:
-        chosen = quick() if jax.default_backend() == "cpu" else optimized
+    @functools.cached_property
+    def _quick(self) -> Callable[Inputs, Output]:
+        return jax.jit(self._function, compiler_options=quick_options(), **self._options)
+
+    def __call__(self, *arguments: Inputs.args, **named: Inputs.kwargs) -> Output:
+        """Calls the function that the default device runs."""
+        chosen = self._quick if jax.default_backend() == "cpu" else self.optimized
         return chosen(*arguments, **named)
 
-    call.optimized = optimized
-    return call
+    def __get__(self, instance: Any, owner: type | None = None) -> Callable[..., Output]:
+        """Binds a method to its object."""
+        return self if instance is None else functools.partial(self.__call__, instance)
+
+
+def jit_quickly(function: Callable[Inputs, Output], **options: Any) -> QuickJit[Inputs, Output]:
+    """Returns ``jax.jit`` for what runs a few times, for a moment.
+
+    Args:
+      function: what is compiled; the result must not be called from within compiled functions.
+      **options: of ``jax.jit``.
+    """
+    return QuickJit(function, **options)

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import jax
 
 from rf_limits.devices.processes import is_alone
-from rf_limits.errors import USAGE_ERROR, RequirementError, check
+from rf_limits.errors import USAGE_ERROR, RequirementError, check, refusal
 
 HEARTBEAT = 100
 """Seconds without a sign of life after which a process counts as dead."""
@@ -50,22 +50,19 @@ def check_address(address: Address) -> None:
     Raises:
       RequirementError: naming the flag.
     """
-    missing = [f"--{name}" for name, value in address._asdict().items() if value is None]
-    if len(missing) == len(address):
+    if address == Address():
         return
-    check(
-        not missing,
-        "--distributed",
-        "come with all of --coordinator, --num_processes and --process_id, or with none of them",
-        f"none for {', '.join(missing)}",
-    )
-    host, _, port = address.coordinator.rpartition(":")
+    coordinator, num_processes, process_id = address
+    if coordinator is None or num_processes is None or process_id is None:
+        missing = [f"--{name}" for name, value in address._asdict().items() if value is None]
+        whole = "come with all of --coordinator, --num_processes and --process_id, or with none"
+        raise refusal("--distributed", f"{whole} of them", f"none for {', '.join(missing)}")
+    host, _, port = coordinator.rpartition(":")
     good = bool(host) and port.isdecimal() and 0 < int(port) < 65536
-    check(good, "--coordinator", "be host:port", address.coordinator)
-    check(address.num_processes >= 1, "--num_processes", "be at least 1", address.num_processes)
-    inside = 0 <= address.process_id < address.num_processes
-    below = f"be from 0 to {address.num_processes - 1}"
-    check(inside, "--process_id", below, address.process_id)
+    check(good, "--coordinator", "be host:port", coordinator)
+    check(num_processes >= 1, "--num_processes", "be at least 1", num_processes)
+    inside = 0 <= process_id < num_processes
+    check(inside, "--process_id", f"be from 0 to {num_processes - 1}", process_id)
 
 
 def connect(address: Address, sizes: Mapping[str, int], timeout: int = CONNECT_TIMEOUT) -> None:
@@ -96,9 +93,12 @@ def connect(address: Address, sizes: Mapping[str, int], timeout: int = CONNECT_T
     timer = threading.Timer(timeout, give_up)
     timer.daemon = True
     timer.start()
-    waited = {"initialization_timeout": timeout + _LONGER, "heartbeat_timeout_seconds": HEARTBEAT}
     try:
-        jax.distributed.initialize(*address, **waited)
+        jax.distributed.initialize(
+            *address,
+            initialization_timeout=timeout + _LONGER,
+            heartbeat_timeout_seconds=HEARTBEAT,
+        )
     except (RuntimeError, ValueError) as error:
         if address == Address():
             requirement = (

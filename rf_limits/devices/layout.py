@@ -8,6 +8,7 @@ copy on each. Functions here do nothing without a mesh.
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding
 
@@ -22,65 +23,74 @@ _ALONG = {
 
 
 def lead(mesh: Mesh | None, size: int) -> PartitionSpec:
-    """How a leading axis of ``size`` networks or seeds lies: along "seeds" if these divide it."""
+    """Returns how a leading axis of ``size`` lies: along "seeds" if these divide it."""
     divided = mesh is not None and size % mesh.shape["seeds"] == 0
     return PartitionSpec("seeds") if divided else PartitionSpec()
 
 
 def layout(mesh: Mesh, tree: Any) -> Any:
-    """A sharding for every leaf of ``tree``, each with a leading axis of networks or seeds."""
+    """Returns a sharding for every leaf, each with a leading axis of networks or seeds."""
 
     def one(path: tuple, leaf: Any) -> NamedSharding:
         entry = path[-1] if path else None
         name = getattr(entry, "key", getattr(entry, "name", None))
         axes = [*lead(mesh, leaf.shape[0]), *[None] * leaf.ndim][: leaf.ndim]
-        axis, along = _ALONG.get(name, (leaf.ndim, None))
-        if axis < leaf.ndim >= 2 and leaf.shape[axis] % mesh.shape[along] == 0:
-            axes[axis] = along
-        return spread(mesh, *axes)
+        if name in _ALONG and leaf.ndim >= 2:
+            axis, along = _ALONG[name]
+            if axis < leaf.ndim and leaf.shape[axis] % mesh.shape[along] == 0:
+                axes[axis] = along
+        return NamedSharding(mesh, PartitionSpec(*axes))
 
     return jax.tree_util.tree_map_with_path(one, tree)
 
 
 def put(values: np.ndarray, sharding: Sharding) -> jax.Array:
-    """``values``, the same in every process, as one array of all of them."""
+    """Returns ``values``, the same in every process, as one array of all of them."""
     if sharding.is_fully_addressable:
         return jax.device_put(values, sharding)
     return jax.make_array_from_callback(values.shape, sharding, lambda part: values[part])
 
 
+def is_key(leaf: Any) -> bool:
+    """Returns whether an array holds typed keys of random streams."""
+    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def as_numbers(leaf: Any) -> Any:
+    """Returns an array, and of typed keys their numbers."""
+    return jax.random.key_data(leaf) if is_key(leaf) else leaf
+
+
+def from_numbers(values: jax.Array, leaf: Any) -> jax.Array:
+    """Returns what :func:`as_numbers` made of an array like ``leaf`` as it was."""
+    if not is_key(leaf):
+        return values
+    return jax.random.wrap_key_data(values, impl=jax.random.key_impl(leaf))
+
+
 def place(mesh: Mesh | None, tree: Any) -> Any:
-    """The tree on the mesh (:func:`layout`); where processes differ, the writer's values count."""
+    """Puts a tree on the mesh (:func:`layout`); the values are those of the writer."""
     if mesh is None:
         return tree
-
-    def is_key(leaf: Any) -> bool:
-        return jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-
-    def on_mesh(leaf: Any, values: np.ndarray, sharding: NamedSharding) -> jax.Array:
-        placed = put(values, sharding)
-        if not is_key(leaf):
-            return placed
-        return jax.random.wrap_key_data(placed, impl=jax.random.key_impl(leaf))
-
-    plain = jax.tree.map(lambda leaf: jax.random.key_data(leaf) if is_key(leaf) else leaf, tree)
-    return jax.tree.map(on_mesh, tree, agree_arrays(plain), layout(mesh, tree))
+    values = agree_arrays(jax.tree.map(as_numbers, tree))
+    placed = jax.tree.map(put, values, layout(mesh, tree))
+    return jax.tree.map(from_numbers, placed, tree)
 
 
 def stay(mesh: Mesh | None, tree: Any) -> Any:
-    """Within a compiled call: keeps the tree where :func:`layout` has it."""
+    """Returns within a compiled call: keeps the tree where :func:`layout` has it."""
     if mesh is None:
         return tree
     return jax.lax.with_sharding_constraint(tree, layout(mesh, tree))
 
 
 def everywhere(mesh: Mesh | None, tree: Any) -> Any:
-    """Within a compiled call: gives every device, and so every process, the whole tree."""
+    """Returns within a compiled call: gives every device, and so every process, the whole tree."""
     return tree if mesh is None else jax.lax.with_sharding_constraint(tree, spread(mesh))
 
 
 def batch_rows(mesh: Mesh | None, rows: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
-    """Within one network's part of a compiled call: spreads the rows of a batch along "data"."""
+    """Spreads the rows of a batch along "data", within one network's part of a compiled call."""
     if mesh is None:
         return rows
     return jax.lax.with_sharding_constraint(rows, PartitionSpec("data"))

@@ -14,7 +14,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from rf_limits.devices.processes import is_alone
-from rf_limits.errors import RequirementError, check
+from rf_limits.errors import check
 
 AXES = ("seeds", "data", "width")
 """What devices can be laid along: networks, training points, hidden units or features."""
@@ -42,17 +42,14 @@ def check_mesh(sizes: Mapping[str, int], count: int | None = None) -> None:
         hint = ""
         if count is None and jax.default_backend() == "cpu":
             hint = " (XLA_FLAGS=--xla_force_host_platform_device_count=8 makes 8 of a CPU)"
-        if needed > found:
-            raise RequirementError(
-                f"mesh must need at most {found} devices, those at hand{hint}, but received "
-                f"{needed}."
-            )
+        requirement = f"need at most {found} devices, those at hand{hint}"
+        check(needed <= found, "mesh", requirement, needed)
         requirement = f"need all {found} devices of the processes"
         check(is_alone() or needed == found, "mesh", requirement, needed)
 
 
 def make_mesh(sizes: Mapping[str, int]) -> Mesh | None:
-    """A mesh with axes :data:`AXES`, or None where one device is all that is asked for.
+    """Returns a mesh with axes :data:`AXES`, or None where one device is all that is asked for.
 
     The mesh takes the first devices of :func:`jax.devices`, those of every process.
 
@@ -71,7 +68,7 @@ def make_mesh(sizes: Mapping[str, int]) -> Mesh | None:
 
 
 def spread(mesh: Mesh | None, *axes: str | None) -> NamedSharding | None:
-    """How an array lies on the mesh: its axes, in order, along the named ones.
+    """Returns how an array lies on the mesh: its axes, in order, along the named ones.
 
     Args:
       mesh: from :func:`make_mesh`.

@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 
-from rf_limits.errors import RequirementError
+from rf_limits.errors import RequirementError, refusal
 
 PINNED: dict[str, Any] = {
     "jax_enable_x64": True,
@@ -71,7 +71,7 @@ def check_options() -> None:
 
 
 def options() -> dict[str, str]:
-    """What else may change how numbers are rounded, for run.json and for its parts."""
+    """Returns what else may change how numbers are rounded, for run.json and for its parts."""
     found = {name: getattr(jax.config, name, None) for name in _SAID}
     found |= {name: os.environ.get(name) for name in _ENVIRONMENT}
     return {name: str(value) for name, value in found.items() if value is not None}
@@ -86,7 +86,5 @@ def check_devices() -> None:
     try:
         jax.devices()
     except (RuntimeError, AssertionError) as error:
-        asked = jax.config.jax_platforms
-        raise RequirementError(
-            f"{_PLATFORMS} must name devices that JAX finds here, but received {asked!r}."
-        ) from error
+        asked = getattr(jax.config, "jax_platforms", None)
+        raise refusal(_PLATFORMS, "name devices that JAX finds here", asked) from error

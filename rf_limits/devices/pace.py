@@ -27,11 +27,12 @@ class Pace:
     """
 
     def __init__(self, largest: int | None = None, seconds: float | None = None):
-        self.largest, self._size = largest, 1.0
+        self.largest: int | None = largest
+        self._size = 1.0
         self._seconds = SECONDS if seconds is None else seconds
 
     def chunks(self, total: int, done: int = 0) -> Iterator[int]:
-        """Sizes that add up to ``total - done``, each chosen when it is asked for."""
+        """Returns sizes that add up to ``total - done``, each chosen when it is asked for."""
         while done < total:
             size = min(int(self._size), total - done, self.largest or total)
             size = agree(size)
@@ -39,7 +40,7 @@ class Pace:
             done += size
 
     def timed(self, size: int, compute: Callable[[], State]) -> State:
-        """``compute()``, waited for; its time per unit of ``size`` sets the next size."""
+        """Returns ``compute()``, waited for; its time per unit of ``size`` sets the next size."""
         started = time.monotonic()
         found = jax.block_until_ready(compute())
         wanted = size * self._seconds / max(time.monotonic() - started, 1e-6)

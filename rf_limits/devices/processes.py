@@ -17,41 +17,43 @@ T = TypeVar("T")
 
 
 def is_alone() -> bool:
-    """Whether there is no other process; asked without waking any device."""
+    """Returns whether there is no other process; asked without waking any device."""
     return not jax.distributed.is_initialized() or jax.process_count() == 1
 
 
 def is_writer() -> bool:
-    """Whether this process is the one that writes."""
+    """Returns whether this process is the one that writes."""
     return is_alone() or jax.process_index() == 0
 
 
 def agree(value: int) -> int:
-    """The writer's ``value``, in every process; each must call it, in the same order."""
+    """Returns the writer's ``value``, in every process; each must call it, in the same order."""
     if is_alone():
         return value
     return int(multihost_utils.broadcast_one_to_all(np.asarray(value, np.int64)))
 
 
 def agree_bytes(value: bytes | None) -> bytes | None:
-    """The same for bytes, or None."""
+    """Returns the same for bytes, or None."""
     if is_alone():
         return value
     size = agree(-1 if value is None else len(value))
-    if size < 0:
-        return None
-    held = np.zeros(size, np.uint8)
-    if is_writer() and value is not None:
-        held = np.frombuffer(value, np.uint8)
+    return None if size < 0 else _agree_buffer(value or b"", size)
+
+
+def _agree_buffer(value: bytes, size: int) -> bytes:
+    """Returns the writer's bytes, ``size`` of them, in every process."""
+    held = np.frombuffer(value, np.uint8) if is_writer() else np.zeros(size, np.uint8)
     return np.asarray(multihost_utils.broadcast_one_to_all(held)).tobytes()
 
 
 def agree_arrays(tree: Any) -> Any:
-    """Every array of ``tree`` as the writer has it, in every process's memory."""
+    """Returns every array of ``tree`` as the writer has it, in every process's memory."""
     leaves, structure = jax.tree.flatten(jax.tree.map(np.asarray, tree))
     if is_alone():
         return jax.tree.unflatten(structure, leaves)
-    held = agree_bytes(b"".join(leaf.tobytes() for leaf in leaves))
+    joined = b"".join(leaf.tobytes() for leaf in leaves)
+    held = _agree_buffer(joined, agree(len(joined)))
     ends = np.cumsum([leaf.nbytes for leaf in leaves])
     found = [
         np.frombuffer(held[end - leaf.nbytes : end], leaf.dtype).reshape(leaf.shape)
@@ -61,14 +63,14 @@ def agree_arrays(tree: Any) -> Any:
 
 
 def largest(value: int) -> int:
-    """The largest ``value`` of any process, in every process."""
+    """Returns the largest ``value`` of any process, in every process."""
     if is_alone():
         return value
     return int(np.max(multihost_utils.process_allgather(np.asarray(value, np.int64))))
 
 
 def writer_first(compute: Callable[[], T]) -> T | None:
-    """``compute()`` in the writer alone, None elsewhere; what it refuses is refused everywhere.
+    """Calls ``compute`` in the writer alone; what it refuses is refused in every process.
 
     Raises:
       RequirementError: that of the writer, in every process.
@@ -88,7 +90,7 @@ def writer_first(compute: Callable[[], T]) -> T | None:
 
 
 def on_host(tree: Any) -> Any:
-    """Every array of ``tree`` as a whole, in this process's memory; each process must call it."""
+    """Returns whole arrays in this process's memory; each process must call it."""
 
     def fetch(leaf: Any) -> np.ndarray:
         known = not isinstance(leaf, jax.Array) or leaf.is_fully_addressable

@@ -14,7 +14,7 @@ from rf_limits.experiments.setting import Setting, streams
 from rf_limits.learning.ensemble import networks_at_once
 from rf_limits.learning.optimizers import parse_optimizer
 from rf_limits.learning.training import Cell, Trainer
-from rf_limits.measure.neuron_risk import Exact
+from rf_limits.measure.risk import ExactRisks
 from rf_limits.models import Params, ScaledOutput
 from rf_limits.problem import sample_inputs
 from rf_limits.problem.data import noisy_labels
@@ -39,7 +39,7 @@ class Ensemble:
     output: ScaledOutput
     inits: Params
     learning_rates: np.ndarray
-    exact: Exact | None
+    exact: ExactRisks | None
     mesh: Mesh | None
 
     def at_once(self, together: int | None = None) -> int | None:

@@ -30,8 +30,7 @@ from rf_limits.measure.kernel import (
     kernel_drift,
 )
 from rf_limits.measure.movement import activation_flips, movement
-from rf_limits.measure.neuron_risk import Exact
-from rf_limits.measure.risk import SampledRisk
+from rf_limits.measure.risk import ExactRisks, SampledRisk
 from rf_limits.methods import NETWORK, Changes, TrainedMethod
 from rf_limits.models import (
     HiddenState,
@@ -100,7 +99,7 @@ class Measurements:
     """
 
     output: ScaledOutput
-    exact: Exact | None
+    exact: ExactRisks | None
     trainable: str
     options: Options
     methods: tuple[TrainedMethod, ...]
@@ -238,7 +237,7 @@ def measurements_of(
     config: TrainingConfig,
     target: Target,
     output: ScaledOutput,
-    exact: Exact | None,
+    exact: ExactRisks | None,
     methods: tuple[TrainedMethod, ...],
     mesh: Mesh | None,
 ) -> Measurements:

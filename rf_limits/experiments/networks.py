@@ -12,8 +12,8 @@ from rf_limits.devices.processes import on_host
 from rf_limits.errors import check
 from rf_limits.experiments.config import TrainingConfig
 from rf_limits.experiments.setting import Setting, streams
-from rf_limits.measure.neuron_risk import Exact, exact_risk
-from rf_limits.measure.risk import largest_exact_scale
+from rf_limits.measure.neuron_risk import exact_risk
+from rf_limits.measure.risk import ExactRisks, largest_exact_scale
 from rf_limits.models import OneHiddenLayer, Params, ScaledOutput, init_params
 
 # Compiled once for all runs of a process that share their shapes.
@@ -49,7 +49,7 @@ def largest_output(network: OneHiddenLayer, inits: Params, x: jax.Array) -> floa
 
 def exact_risk_of(
     config: TrainingConfig, setting: Setting, output: ScaledOutput, *, trains: bool
-) -> Exact | None:
+) -> ExactRisks | None:
     """How to compute exact risks of networks, or None to use the test set.
 
     Args:

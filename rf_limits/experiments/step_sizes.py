@@ -18,7 +18,7 @@ from rf_limits.learning.step_size import (
     resolve_learning_rate,
     sharpness,
 )
-from rf_limits.measure.neuron_risk import Exact
+from rf_limits.measure.risk import ExactRisks
 from rf_limits.models import InfiniteNetwork, OneHiddenLayer, Params, tangent_kernel
 from rf_limits.models.zonal_kernels import has_zonal_kernels, zonal_kernels
 
@@ -59,7 +59,7 @@ def curvatures_at_start(
     limit: InfiniteNetwork,
     setting: Setting,
     inits: Params,
-    exact: Exact | None,
+    exact: ExactRisks | None,
     spectra: Spectrum | None,
 ) -> np.ndarray:
     """Curvature of every seed's loss at initialization, or of the infinitely wide network.

@@ -43,8 +43,7 @@ from rf_limits.experiments.validation import validate
 from rf_limits.experiments.width import Row, WidthRun
 from rf_limits.learning.training import log_points
 from rf_limits.measure.kernel_risk import ExactKernelRisk, exact_kernel_risk
-from rf_limits.measure.neuron_risk import Exact
-from rf_limits.measure.risk import degree_columns
+from rf_limits.measure.risk import ExactRisks, degree_columns
 from rf_limits.methods import METHODS, NETWORK, KernelProblem, Kind
 from rf_limits.problem import moment_words, second_moment_error
 from rf_limits.remarks import Remark
@@ -194,7 +193,7 @@ def _kept(keep: Keep, name: str) -> pd.DataFrame | None:
     return table
 
 
-def _exact_or_not(exact: Exact | ExactKernelRisk | None) -> str:
+def _exact_or_not(exact: ExactRisks | ExactKernelRisk | None) -> str:
     return "test set" if exact is None else "exact"
 
 

@@ -7,14 +7,14 @@ from rf_limits.types import Scalar
 
 
 def ratio(numerator: Array, denominator: Array) -> Array:
-    """Numerator over denominator, with 0/0 = 0."""
+    """Returns numerator over denominator, with 0/0 = 0."""
     nothing = (numerator == 0.0) & (denominator == 0.0)
     return jnp.where(nothing, 0.0, numerator / jnp.where(nothing, 1.0, denominator))
 
 
 def norm(*parts: Array) -> Float[Array, ""]:
-    """Euclidean length of all parts together."""
-    return jnp.sqrt(sum(jnp.sum(part**2) for part in parts))
+    """Returns the Euclidean length of all parts together."""
+    return jnp.sqrt(sum((jnp.sum(part**2) for part in parts), jnp.zeros(())))
 
 
 def kernel_backward_error(
@@ -23,7 +23,7 @@ def kernel_backward_error(
     labels: Float[Array, "k"],
     size: Scalar,
 ) -> Float[Array, ""]:
-    """|r|/(s_1 |c| + |y|), the least relative change of A and y for A c = y to hold exactly.
+    """Returns |r|/(s_1 |c| + |y|), the least relative change of A and y for which A c = y.
 
     Args:
       residual: y - A c, on the directions solved for (Rigal and Gaches 1967 where that is all).
@@ -42,7 +42,7 @@ def feature_backward_error(
     residual: Float[Array, "n"],
     ridge: Scalar = 0.0,
 ) -> Float[Array, ""]:
-    """|(|theta|^2 A^T A + |r|^2)^{-1/2} A^T r|/s_1, of the least-squares problem with matrix A.
+    """Returns |(|theta|^2 A^T A + |r|^2)^{-1/2} A^T r|/s_1, of least squares with matrix A.
 
     The estimate of Karlson and Walden (1997) of the least relative change of A for which theta
     is a minimizer, within a factor sqrt(2) of it (Hallman 2020). With a ridge A has sqrt(ridge) I

@@ -37,7 +37,7 @@ def descend_until(
     threshold: Scalar,
     max_steps: int | Int[Array, ""],
 ) -> Descent:
-    """Gradient descent on half of ``risk(params, arguments)`` until it is at most ``threshold``.
+    """Descends half of ``risk(params, arguments)`` until it is at most ``threshold``.
 
     Args:
       risk: a deterministic risk, the population's for instance.

@@ -24,7 +24,7 @@ LIVE = 4
 
 
 def device_memory() -> float | None:
-    """Bytes that JAX may take of its first device here; None where the device does not tell."""
+    """Returns bytes that JAX may take of its first device, or None where it does not tell."""
     stats = jax.local_devices()[0].memory_stats() or {}
     return stats.get("bytes_limit")
 
@@ -39,7 +39,7 @@ def networks_at_once(
     in_step: bool = True,
     memory: float | None = None,
 ) -> int | None:
-    """How many networks are stepped at once.
+    """Returns how many networks are stepped at once.
 
     Args:
       mode: ``"map"``, ``"vmap"``, or ``"auto"``: on accelerators as many as keep :data:`LIVE`
@@ -75,7 +75,7 @@ def networks_at_once(
 
 
 def _most_of(cells: int, most: float) -> int:
-    """The largest number up to ``most`` that divides ``cells``; at least 1."""
+    """Returns the largest number up to ``most`` that divides ``cells``; at least 1."""
     largest = int(min(cells, max(1.0, most)))
     return next(size for size in range(largest, 0, -1) if cells % size == 0)
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import diffrax
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array
 
 from rf_limits.types import Scalar
 
@@ -49,40 +50,46 @@ def gradient_flow(
       or steps of 1e-12 of the duration, did not suffice. Integrated by diffrax: Tsitouras'
       explicit 5(4) pair (Tsitouras 2011) with a PI step-size controller.
     """
+    duration = jnp.asarray(duration, jnp.float64)
 
-    def field(_, theta, __):
+    def field(_: Array, theta: Any, __: None) -> Any:
         grads = jax.grad(loss)(theta)
         return jax.tree.map(lambda g, on: -g if on else jnp.zeros_like(g), grads, moving)
 
-    duration = jnp.asarray(duration, jnp.float64)
-
-    def follow(theta):
-        controller = diffrax.PIDController(
-            **tolerances._asdict(),
-            pcoeff=0.3,
-            icoeff=0.4,
-            dtmin=1e-12 * duration,
-            force_dtmin=False,
-        )
-        solution = diffrax.diffeqsolve(
-            diffrax.ODETerm(field),
-            diffrax.Tsit5(),
-            t0=0.0,
-            t1=duration,
-            dt0=None,
-            y0=theta,
-            saveat=diffrax.SaveAt(t1=True),
-            stepsize_controller=controller,
-            adjoint=diffrax.ForwardMode(),
-            max_steps=_MAX_STEPS,
-            throw=False,
-        )
-        good = solution.result == diffrax.RESULTS.successful
-        # The solver works in the precision of time, float64, whatever that of the parameters.
-        return jax.tree.map(
-            lambda leaf, start: jnp.where(good, leaf[-1], jnp.nan).astype(start.dtype),
-            solution.ys,
-            theta,
-        )
+    def follow(theta: Any) -> Any:
+        return _integrated(field, theta, duration, tolerances)
 
     return jax.lax.cond(duration > 0.0, follow, lambda theta: theta, params)
+
+
+def _integrated(
+    field: Callable[[Any, Any, Any], Any], start: Any, duration: Array, tolerances: Tolerances
+) -> Any:
+    """Returns the end of the path, in the dtypes of ``start``; NaN where it was not reached."""
+    controller = diffrax.PIDController(
+        **tolerances._asdict(),
+        pcoeff=0.3,
+        icoeff=0.4,
+        dtmin=1e-12 * duration,
+        force_dtmin=False,
+    )
+    solution = diffrax.diffeqsolve(
+        diffrax.ODETerm(field),
+        diffrax.Tsit5(),
+        t0=0.0,
+        t1=duration,
+        dt0=None,
+        y0=start,
+        saveat=diffrax.SaveAt(t1=True),
+        stepsize_controller=controller,
+        adjoint=diffrax.ForwardMode(),
+        max_steps=_MAX_STEPS,
+        throw=False,
+    )
+    good = solution.result == diffrax.RESULTS.successful
+    # The solver works in the precision of time, float64, whatever that of the parameters.
+    return jax.tree.map(
+        lambda leaf, like: jnp.where(good, leaf[-1], jnp.nan).astype(like.dtype),
+        solution.ys,
+        start,
+    )

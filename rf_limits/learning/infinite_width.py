@@ -36,7 +36,7 @@ def infinite_width(
     x_test: Float[Array, "m d"],
     num_probe: int,
 ) -> InfiniteWidth:
-    """The NTK of the infinitely wide network on one data set.
+    """Returns the NTK of the infinitely wide network on one data set.
 
     Args:
       limit: the infinitely wide network.
@@ -55,7 +55,7 @@ def flow_means(
     times: Float[Array, "T"],
     ridge: Scalar = 0.0,
 ) -> Float[Array, "T m"]:
-    """Mean predictions of the infinite-width ensemble after each training time.
+    """Returns the mean predictions of the infinite-width ensemble after each training time.
 
     Those of :func:`rf_limits.models.gradient_flow_ensemble` without its covariance, at the cost
     of one eigendecomposition and two products for all times.
@@ -83,7 +83,7 @@ def predicted_change(
     *,
     flow: bool = False,
 ) -> Float[Array, "m"]:
-    """f_t - f_0 on the test inputs as N -> infinity, for a given start f_0.
+    """Returns f_t - f_0 on the test inputs as N -> infinity, for a given start f_0.
 
     Args:
       limit: the kernel.

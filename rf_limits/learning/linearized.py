@@ -32,13 +32,13 @@ class Spectrum(NamedTuple):
 
 
 def spectrum(gram: Float[Array, "n n"]) -> Spectrum:
-    """Eigendecomposition of a symmetric matrix, negative rounding errors set to zero."""
+    """Decomposes a symmetric matrix, with negative rounding errors set to zero."""
     eigenvalues, vectors = jnp.linalg.eigh(gram)
     return Spectrum(jnp.maximum(eigenvalues, 0.0), vectors)
 
 
 def _power_sum(x: Array, steps: Array) -> Array:
-    """(1 - (1 - x)^s)/x, the sum of (1 - x)^k over k < s, for 0 <= x."""
+    """Returns (1 - (1 - x)^s)/x, the sum of (1 - x)^k over k < s, for 0 <= x."""
     small = x < 0.5
     inner = jnp.where(small & (x > 0.0), x, 0.25)
     below = -jnp.expm1(steps * jnp.log1p(-inner)) / inner
@@ -55,7 +55,7 @@ def descent_coefficients(
     learning_rate: Scalar,
     steps: Scalar,
 ) -> Float[Array, "n"]:
-    """Q (1 - (1 - eta lambda/n)^s)/lambda Q^T r_0: minus alpha delta_s in the dual.
+    """Returns Q (1 - (1 - eta lambda/n)^s)/lambda Q^T r_0: minus alpha delta_s in the dual.
 
     Args:
       kernel: spectrum of the empirical NTK on the training set.
@@ -75,7 +75,7 @@ def descent_coefficients(
 def flow_coefficients(
     kernel: Spectrum, residual: Float[Array, "n"], time: Scalar
 ) -> Float[Array, "n"]:
-    """Q (1 - exp(-lambda t/n))/lambda Q^T r_0: the same for gradient flow at time t."""
+    """Returns Q (1 - exp(-lambda t/n))/lambda Q^T r_0: the same for gradient flow at time t."""
     rate = time / residual.shape[0]
     z = rate * kernel.eigenvalues
     filtered = rate * jnp.where(z > 0.0, -jnp.expm1(-z) / jnp.where(z > 0.0, z, 1.0), 1.0)
@@ -89,7 +89,7 @@ def pull_back(
     coefficients: Float[Array, "n"],
     trainable: str = "both",
 ) -> Params:
-    """J^T c over the trainable layers: the parameter change with dual coefficients c.
+    """Returns J^T c over the trainable layers: the parameter change with dual coefficients c.
 
     Args:
       network: the module g.
@@ -101,7 +101,7 @@ def pull_back(
     Returns:
       A tree like ``init``.
     """
-    _, vjp = jax.vjp(lambda p: network.apply(p, x), init)
+    _, vjp = jax.vjp(lambda p: network.value(p, x), init)
     (change,) = vjp(coefficients)
     mask = trainable_mask(init, trainable)
     return jax.tree.map(lambda c, keep: c if keep else jnp.zeros_like(c), change, mask)
@@ -120,7 +120,7 @@ def linearized_change(
     trainable: str = "both",
     flow: bool = False,
 ) -> Params:
-    """Change of the linearized network's parameters in ``steps`` of full-batch gradient descent.
+    """Returns how the linearized network's parameters change in full-batch gradient descent.
 
     The arguments are those of :func:`descent_coefficients` and :func:`pull_back`, ``alpha``
     the lazy scale (module docstring). With ``flow``, gradient flow for the same time,

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import jax
 import optax
 
-from rf_limits.errors import RequirementError, check, check_choice
+from rf_limits.errors import check, check_choice, refusal
 from rf_limits.learning.flow import gradient_flow
 from rf_limits.models.network import TRAINABLE, Params
 from rf_limits.types import Scalar
@@ -49,7 +49,7 @@ class StepSpan(NamedTuple):
     decay_by_block: bool = False
 
     def functions(self, samples: float | int, blocks: int) -> float | int:
-        """How many functions span what a linear model of so many arrays learns from samples."""
+        """Returns how many functions span what a linear model learns from samples."""
         adaptive = blocks if self.by_block else 1
         return adaptive * (samples + self.decay_by_block) + self.fixed
 
@@ -112,12 +112,12 @@ class OptimizerSpec(NamedTuple):
         return 2.0 * (1.0 + beta)
 
 
-def _optimizers() -> dict[str, Callable]:
-    """Optimizers of optax, callables whose first argument is a learning rate; and the flow.
+def _optimizers() -> dict[str, Callable[..., Any]]:
+    """Returns optax's functions whose first argument is a learning rate, and the flow.
 
-    The bare transforms among them are none: ``scale_by_rprop`` climbs.
+    The bare transforms among them are left out: ``scale_by_rprop`` climbs.
     """
-    found = {GRADIENT_FLOW: gradient_flow}
+    found: dict[str, Callable[..., Any]] = {GRADIENT_FLOW: gradient_flow}
     for name, value in vars(optax).items():
         if name.startswith("_") or not inspect.isfunction(value):
             continue
@@ -137,16 +137,14 @@ def parse_optimizer(text: str) -> OptimizerSpec:
     requirement = 'read like "sgd", "sgd(momentum=0.9)" or "adam(b1=0.8)"'
     try:
         node = ast.parse(text.strip(), mode="eval").body
-        if isinstance(node, ast.Name):
-            node = ast.Call(func=node, args=[], keywords=[])
-        check(isinstance(node, ast.Call) and not node.args, _FIELD, requirement, text)
-        name = node.func.id
-        arguments = {word.arg: ast.literal_eval(word.value) for word in node.keywords}
-        twice = len(arguments) < len(node.keywords)
-    except (SyntaxError, ValueError, AttributeError) as error:
-        if isinstance(error, RequirementError):
-            raise
-        raise RequirementError(f"{_FIELD} must {requirement}, but received {text!r}.") from error
+        call = ast.Call(node, [], []) if isinstance(node, ast.Name) else node
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args:
+            raise SyntaxError
+        name = call.func.id
+        arguments = {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
+        twice = len(arguments) < len(call.keywords)
+    except (SyntaxError, ValueError) as error:
+        raise refusal(_FIELD, requirement, text) from error
     check(not twice, _FIELD, "name each argument once", text)
     optimizers = _optimizers()
     check_choice(name, optimizers, _FIELD)
@@ -168,7 +166,7 @@ def parse_optimizer(text: str) -> OptimizerSpec:
 def _check_step(spec: OptimizerSpec, text: str) -> None:
     """Refuses what optax does not accept, or what needs more than a gradient in a step."""
 
-    def step(params):
+    def step(params: Any) -> Any:
         transform = _transform(spec, 0.1)
         return transform.update(params, transform.init(params), params)
 
@@ -178,7 +176,7 @@ def _check_step(spec: OptimizerSpec, text: str) -> None:
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         requirement = f"be accepted by optax, for steps along a gradient ({reason})"
-        raise RequirementError(f"{_FIELD} must {requirement}, but received {text!r}.") from error
+        raise refusal(_FIELD, requirement, text) from error
 
 
 def _check_argument(field: str, name: str, value: Any, parameter: inspect.Parameter | None) -> None:
@@ -220,7 +218,7 @@ def _check_number(field: str, name: str, value: Any, default: Any) -> None:
 
 
 def _transform(spec: OptimizerSpec, learning_rate: Scalar) -> optax.GradientTransformation:
-    """What optax makes of a spec, with the key that it warns for where there is none."""
+    """Returns what optax makes of a spec, with the key that it warns for where there is none."""
     make, arguments = _optimizers()[spec.name], spec.arguments
     if "key" in inspect.signature(make).parameters and not {"key", "seed"} & set(arguments):
         arguments["key"] = 0
@@ -230,7 +228,7 @@ def _transform(spec: OptimizerSpec, learning_rate: Scalar) -> optax.GradientTran
 def make_optimizer(
     spec: OptimizerSpec, learning_rate: Scalar, trainable: str
 ) -> optax.GradientTransformation:
-    """The optax transformation, moving only the trainable layers.
+    """Returns the optax transformation, moving only the trainable layers.
 
     Args:
       spec: from :func:`parse_optimizer`.
@@ -251,10 +249,10 @@ def make_optimizer(
 
 
 def trainable_mask(params: Params, trainable: str) -> Any:
-    """Tree of booleans: which leaves of ``params`` belong to the trainable layers."""
+    """Returns tree of booleans: which leaves of ``params`` belong to the trainable layers."""
     check_choice(trainable, TRAINABLE, "model.trainable")
 
-    def belongs(path, _):
+    def belongs(path: tuple[Any, ...], _: Any) -> bool:
         layer = "output" if path[-1].key.startswith("output") else "hidden"
         return trainable in ("both", layer)
 

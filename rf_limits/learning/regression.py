@@ -100,12 +100,12 @@ def _cut(values: Array, kept: Array, unknown: Scalar | Array = 0.0) -> _Cut:
 
 
 def _relative_error(cut: _Cut, growth: Scalar | Array, size: Array) -> Array:
-    """Growth times the share of the least value kept that is unknown; 0 for a zero matrix."""
+    """Returns growth times the unknown share of the least value kept; 0 for a zero matrix."""
     return jnp.where(size == 0.0, 0.0, growth * cut.unknown / cut.smallest)
 
 
 def _ridge_needed(square: Array, unknown: Scalar | Array = 0.0) -> Array:
-    """A ridge from which on what is not known is half of what is allowed.
+    """Returns a ridge from which on what is not known is half of what is allowed.
 
     That is eps times the norm ``square``, or ``unknown`` where it is more.
     """
@@ -116,7 +116,7 @@ def _ridge_needed(square: Array, unknown: Scalar | Array = 0.0) -> Array:
 def feature_regression(
     features: Float[Array, "n p"], labels: Float[Array, "n"], ridge: Scalar = 0.0
 ) -> Fit:
-    """Weights theta of the predictor features @ theta, from a singular value decomposition.
+    """Returns weights theta of the predictor features @ theta, from a singular value decomposition.
 
     Args:
       features: (n, p), float64.
@@ -158,7 +158,7 @@ def kernel_regression(
     ridge: Scalar = 0.0,
     entry_error: Scalar = 0.0,
 ) -> Fit:
-    """Coefficients c of the predictor sum_a c_a K(x_a, x).
+    """Returns the coefficients c of the predictor sum_a c_a K(x_a, x).
 
     Up to :data:`DECOMPOSED` points from an eigendecomposition. Beyond, from a Cholesky
     factorization, unless it fails or leaves the solution in doubt: then
@@ -193,7 +193,7 @@ def factored_kernel_regression(
     ridge: Scalar = 0.0,
     entry_error: Scalar = 0.0,
 ) -> Fit:
-    """:func:`kernel_regression` by a Cholesky factorization: no direction is ever dropped.
+    """Returns :func:`kernel_regression` by a Cholesky factorization: no direction is ever dropped.
 
     Where kernel + ridge is not positive definite in float64 the coefficients are NaN.
     """
@@ -236,7 +236,7 @@ def _orthonormal(block: Array) -> Array:
 
 
 def _largest_ritz_value(block: Array, image: Array) -> Array:
-    """Of a symmetric matrix on the span of orthonormal columns, from their images."""
+    """Returns Of a symmetric matrix on the span of orthonormal columns, from their images."""
     small = block.T @ image
     return jnp.max(jnp.linalg.eigvalsh(0.5 * (small + small.T)))
 
@@ -247,7 +247,7 @@ def decomposed_kernel_regression(
     ridge: Scalar = 0.0,
     entry_error: Scalar = 0.0,
 ) -> Fit:
-    """:func:`kernel_regression` by an eigendecomposition, whatever the size."""
+    """Returns :func:`kernel_regression` by an eigendecomposition, whatever the size."""
     eigenvalues, vectors = jnp.linalg.eigh(gram)
     top = jnp.max(jnp.abs(eigenvalues))
     values = eigenvalues + ridge

@@ -8,21 +8,21 @@ from jaxtyping import Array, Float
 
 
 def to_float64(tree: Any) -> Any:
-    """The same tree with all leaves in float64."""
+    """Returns the same tree with all leaves in float64."""
     return jax.tree.map(lambda leaf: leaf.astype(jnp.float64), tree)
 
 
 def floats_to(dtype: Any, tree: Any) -> Any:
-    """The same tree with floating leaves in ``dtype``, whole numbers and keys as they are."""
+    """Returns the tree with floating leaves in ``dtype``, whole numbers and keys as they are."""
 
-    def convert(leaf):
+    def convert(leaf: Array) -> Array:
         return leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
 
     return jax.tree.map(convert, tree)
 
 
 def nudged(tree: Any, dtype: Any) -> Any:
-    """The same tree with every number half a unit in the last place of ``dtype`` up or down."""
+    """Returns the tree with numbers half a unit in the last place of ``dtype`` up or down."""
     half = 0.5 * float(jnp.finfo(dtype).eps)
 
     def nudge(leaf: Array) -> Array:
@@ -33,7 +33,7 @@ def nudged(tree: Any, dtype: Any) -> Any:
 
 
 def share_lost(before: Any, added: Any, exact: Any) -> Float[Array, ""]:
-    """How much of ``exact`` is lost where ``added`` is added in its place.
+    """Returns how much of ``exact`` is lost where ``added`` is added in its place.
 
     Args:
       before: tree of numbers that something is added to.

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from rf_limits.errors import RequirementError, check
+from rf_limits.learning.backward_errors import norm
 from rf_limits.learning.optimizers import OptimizerSpec, trainable_mask
 from rf_limits.models.network import Params
 
@@ -24,7 +25,7 @@ AUTOMATIC = ("auto", "auto_ntk")
 
 
 def sharpness(gram: Float[Array, "n n"]) -> Float[Array, ""]:
-    """lambda_max(Theta)/n: curvature of the loss at initialization."""
+    """Returns lambda_max(Theta)/n: curvature of the loss at initialization."""
     return jnp.linalg.eigvalsh(gram)[-1] / gram.shape[0]
 
 
@@ -34,7 +35,7 @@ def population_sharpness(
     trainable: str = "both",
     iterations: int = 20,
 ) -> Float[Array, ""]:
-    """The same with infinite data: curvature of half the population risk at ``init``.
+    """Returns the same with infinite data: curvature of half the population risk at ``init``.
 
     Largest eigenvalue of E grad g grad g^T over the trainable layers, by power iteration on
     its exact Gaussian form; the error falls like the 40th power of the ratio of the two
@@ -49,28 +50,27 @@ def population_sharpness(
     """
     mask = trainable_mask(init, trainable)
 
-    def keep(tree):
+    def keep(tree: Params) -> Params:
         return jax.tree.map(lambda leaf, on: leaf if on else jnp.zeros_like(leaf), tree, mask)
 
-    def energy(change):
+    def energy(change: Params) -> Array:
         return 0.5 * slope_square(init, keep(change))
 
-    def norm(tree):
-        return jnp.sqrt(sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(tree)))
+    def length(tree: Params) -> Array:
+        return norm(*jax.tree.leaves(tree))
 
-    def improve(_, carry):
-        vector, _ = carry
-        image = keep(jax.grad(energy)(vector))
-        size = norm(image)
+    def improve(_: Array, carry: tuple[Params, Array]) -> tuple[Params, Array]:
+        image = keep(jax.grad(energy)(carry[0]))
+        size = length(image)
         return jax.tree.map(lambda leaf: leaf / jnp.where(size > 0, size, 1.0), image), size
 
     start = keep(init)
-    start = jax.tree.map(lambda leaf: leaf / norm(start), start)
+    start = jax.tree.map(lambda leaf: leaf / length(start), start)
     return jax.lax.fori_loop(0, iterations, improve, (start, jnp.zeros(())))[1]
 
 
 def growth_factor(aligned: float, target_size: float) -> float:
-    """What ``"auto"`` multiplies a step size by so that training stays stable as Theta grows.
+    """Returns the factor of ``"auto"`` by which training stays stable as Theta grows.
 
     Args:
       aligned: alpha times ``network.aligned_size``.
@@ -87,7 +87,7 @@ Rate = float | tuple[float, ...] | str
 
 
 def rates_by_scale(value: Rate, num_scales: int) -> tuple[float | None, ...]:
-    """Learning rates by lazy scale; None stands for one of :data:`AUTOMATIC`.
+    """Returns learning rates by lazy scale; None stands for one of :data:`AUTOMATIC`.
 
     Raises:
       RequirementError: another number of rates than ``num_scales``.
@@ -110,7 +110,7 @@ def check_auto(spec: OptimizerSpec) -> None:
 
 
 def resolve_learning_rate(rate: float | None, spec: OptimizerSpec, curvature: float) -> float:
-    """The step size to use at a given curvature.
+    """Returns the step size to use at a given curvature.
 
     Args:
       rate: a number; None for ``"auto"``.

@@ -12,93 +12,27 @@ import dataclasses
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float
 
 from rf_limits.devices.compiling import jit_quickly
 from rf_limits.devices.layout import batch_rows, stay
 from rf_limits.errors import check
+from rf_limits.learning.cells import Cell, TrainState, own_streams
 from rf_limits.learning.ensemble import over_cells
 from rf_limits.learning.flow import Tolerances, gradient_flow
 from rf_limits.learning.optimizers import OptimizerSpec, make_optimizer, trainable_mask
 from rf_limits.learning.rounding import floats_to, nudged, share_lost, to_float64
+from rf_limits.measure.risk import ExactRisks, Risk
 from rf_limits.models.network import Params
 from rf_limits.models.scaled_output import ScaledOutput, moved
 
 Loss = Callable[[Params], Array]
-
-
-@runtime_checkable
-class PopulationRisks(Protocol):
-    """Exact risks as functions of changes; rf_limits.measure.risk.ExactRisk is one."""
-
-    def network(self, change: Params, init: Params, alpha: Array) -> Any:
-        """Something with the network's ``risk``."""
-
-    def linearized(self, change: Params, init: Params, alpha: Array) -> Any:
-        """Something with the linearization's ``risk``."""
-
-
-def _own_streams(state: Any, cell: "Cell") -> Any:
-    """An optimizer's state whose random keys differ from seed to seed and from scale to scale."""
-    scale = jax.lax.bitcast_convert_type(cell.alpha.astype(jnp.float32), jnp.uint32)
-
-    def convert(leaf: Any) -> Any:
-        if not jnp.issubdtype(jnp.asarray(leaf).dtype, jax.dtypes.prng_key):
-            return leaf
-        for number in (*jnp.ravel(jax.random.key_data(cell.key)), scale):
-            leaf = jax.random.fold_in(leaf, number)
-        return leaf
-
-    return jax.tree.map(convert, state)
-
-
-class Cell(NamedTuple):
-    """What one network is trained on; leaves carry a leading axis for an ensemble.
-
-    Attributes:
-      init: parameters at initialization, in the dtype of training.
-      alpha: lazy scale.
-      learning_rate: step size.
-      x: (n, d) training inputs.
-      y: (n,) labels.
-      key: stream of batches.
-    """
-
-    init: Params
-    alpha: Float[Array, "*s"]
-    learning_rate: Float[Array, "*s"]
-    x: Float[Array, "*s n d"]
-    y: Float[Array, "*s n"]
-    key: Key[Array, "*s"]
-
-
-class TrainState(NamedTuple):
-    """Where training stands.
-
-    Parameters are ``cell.init`` and their change: apart from it, no digit of the change is lost,
-    however small it is (docs/theory.md, section 9).
-
-    Attributes:
-      change: of the network's parameters since initialization.
-      optimizer: its optimizer state.
-      linear_change: the same of the linearized network, or None if not trained alongside.
-      linear_optimizer: its optimizer state, or None.
-      order: (n,) current permutation of the training set (minibatches), or None.
-      step: steps taken.
-    """
-
-    change: Params
-    optimizer: Any
-    linear_change: Params | None
-    linear_optimizer: Any
-    order: Int[Array, "*s n"] | None
-    step: Int[Array, "*s"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,11 +60,11 @@ class Trainer:
     batch_size: int | None = None
     sample: Callable[[Array, int], tuple[Array, Array]] | None = None
     linearized: bool = False
-    population: PopulationRisks | None = None
+    population: ExactRisks | None = None
     at_once: int | None = 1
     mesh: Mesh | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check(
             self.sample is None or self.batch_size is not None,
             "training.batch_size",
@@ -149,7 +83,7 @@ class Trainer:
         return self.batch_size is not None and self.sample is None
 
     def start(self, cells: Cell) -> TrainState:
-        """State of every cell before the first step."""
+        """Returns state of every cell before the first step."""
         return self._start(cells)
 
     @partial(jit_quickly, static_argnums=0)
@@ -158,11 +92,13 @@ class Trainer:
             state = None
             if not self.optimizer.is_gradient_flow:
                 optimizer = make_optimizer(self.optimizer, cell.learning_rate, self.trainable)
-                state = _own_streams(optimizer.init(cell.init), cell)
+                state = own_streams(optimizer.init(cell.init), cell)
             still = jax.tree.map(jnp.zeros_like, cell.init)
-            linear = (still, state) if self.linearized else (None, None)
             order = jnp.arange(cell.x.shape[0]) if self._minibatch else None
-            return TrainState(still, state, *linear, order, jnp.zeros((), jnp.int64))
+            begun = TrainState(still, state, None, None, order, jnp.zeros((), jnp.int64))
+            if not self.linearized:
+                return begun
+            return begun._replace(linear_change=still, linear_optimizer=state)
 
         return stay(self.mesh, jax.vmap(one)(cells))
 
@@ -184,7 +120,7 @@ class Trainer:
         return stay(self.mesh, after)
 
     def rounding_error(self, state: TrainState, cells: Cell) -> Float[Array, "*s"]:
-        """How much of the next step of every cell is lost to rounding.
+        """Returns how much of the next step of every cell is lost to rounding.
 
         A change that is stored apart from the initialization takes up any update that is not
         tiny beside the change itself. What remains is the rounding of an output that does not
@@ -224,7 +160,7 @@ class Trainer:
         return over_cells(one, 1, self.mesh)(None, state, cells)
 
     def _batch(self, state: TrainState, cell: Cell) -> tuple[Array, Array, Array | None]:
-        """Inputs and labels of the next step, and the permutation in force."""
+        """Returns inputs and labels of the next step, and the permutation in force."""
         if self.batch_size is None:
             return cell.x, cell.y, None
         key = jax.random.fold_in(cell.key, state.step)
@@ -240,14 +176,14 @@ class Trainer:
         return *batch_rows(self.mesh, (cell.x[rows], cell.y[rows])), order
 
     def _losses(self, cell: Cell, x: Array, y: Array) -> tuple[Loss, Loss]:
-        """Losses of the network and of its linearization, functions of the parameters."""
+        """Returns losses of the network and of its linearization, functions of the parameters."""
 
-        def on_population(risk: Callable) -> Loss:
+        def on_population(risk: Callable[[Params, Params, Array], Risk]) -> Loss:
             init, alpha = to_float64((cell.init, cell.alpha))
             return lambda change: 0.5 * risk(to_float64(change), init, alpha).risk / alpha**2
 
-        def on_batch(predict: Callable) -> Loss:
-            def loss(change):
+        def on_batch(predict: Callable[[Params, Params, Array, Array], Array]) -> Loss:
+            def loss(change: Params) -> Array:
                 error = predict(change, cell.init, cell.alpha, x) - y
                 return 0.5 * jnp.mean((error / cell.alpha) ** 2)
 
@@ -259,23 +195,24 @@ class Trainer:
         return on_batch(self.output.after), on_batch(self.output.linearized_after)
 
     def _update(self, grads: Params, change: Params, memory: Any, cell: Cell) -> tuple[Params, Any]:
-        """The optimizer's update of a change, and its next state."""
+        """Returns the optimizer's update of a change, and its next state."""
         optimizer = make_optimizer(self.optimizer, cell.learning_rate, self.trainable)
         return optimizer.update(grads, memory, moved(cell.init, change))
 
     def _step(self, state: TrainState, cell: Cell) -> TrainState:
         x, y, order = self._batch(state, cell)
 
-        def step(loss, change, memory):
+        def step(loss: Loss, change: Params, memory: Any) -> tuple[Params, Any]:
             updates, memory = self._update(jax.grad(loss)(change), change, memory, cell)
             return jax.tree.map(jnp.add, change, updates), memory
 
         losses = self._losses(cell, x, y)
-        network = step(losses[0], state.change, state.optimizer)
-        linear = (None, None)
-        if self.linearized:
-            linear = step(losses[1], state.linear_change, state.linear_optimizer)
-        return TrainState(*network, *linear, order, state.step + 1)
+        change, memory = step(losses[0], state.change, state.optimizer)
+        after = TrainState(change, memory, None, None, order, state.step + 1)
+        if state.linear_change is None:
+            return after
+        change, memory = step(losses[1], state.linear_change, state.linear_optimizer)
+        return after._replace(linear_change=change, linear_optimizer=memory)
 
     def _flow(self, state: TrainState, cell: Cell, num_steps: Array) -> TrainState:
         wide = floats_to(jnp.float64, cell)
@@ -284,7 +221,7 @@ class Trainer:
         # change times alpha, which is what outputs are made of
         size = jnp.maximum(wide.alpha, 1.0)
 
-        def follow(loss, change):
+        def follow(loss: Loss, change: Params) -> Params:
             found = gradient_flow(
                 lambda scaled: size**2 * loss(jax.tree.map(lambda leaf: leaf / size, scaled)),
                 jax.tree.map(lambda leaf: size * leaf, to_float64(change)),
@@ -295,13 +232,13 @@ class Trainer:
             return jax.tree.map(lambda a, b: (a / size).astype(b.dtype), found, change)
 
         losses = self._losses(wide, wide.x, wide.y)
-        change = follow(losses[0], state.change)
-        linear = follow(losses[1], state.linear_change) if self.linearized else None
+        change, linear = follow(losses[0], state.change), state.linear_change
+        linear = None if linear is None else follow(losses[1], linear)
         return TrainState(change, None, linear, None, None, state.step + num_steps)
 
 
 def log_points(steps: int, count: int) -> list[int]:
-    """About ``count`` step numbers from 0 to ``steps``, evenly spaced in log scale from 1."""
+    """Returns about ``count`` steps from 0 to ``steps``, evenly spaced in log scale from 1."""
     check(steps >= 1, "training.steps", "be at least 1", steps)
     check(count >= 2, "training.log_points", "be at least 2", count)
     if count == 2:

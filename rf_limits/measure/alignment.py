@@ -36,7 +36,7 @@ class Alignment(NamedTuple):
 
 
 def _angles(vectors: Float[Array, "N d"], direction: Float[Array, "d"]) -> Float[Array, "N"]:
-    """Angles between rows and a unit vector, exact near 0 and pi."""
+    """Returns the angles between rows and a unit vector, exact near 0 and pi."""
     along = vectors @ direction
     across = jnp.linalg.norm(vectors - along[:, None] * direction, axis=1)
     return jnp.arctan2(across, along)
@@ -51,7 +51,7 @@ def alignment(
     *,
     centred: bool,
 ) -> Alignment:
-    """Alignment of a network with a single neuron.
+    """Returns alignment of a network with a single neuron.
 
     Args:
       network: the module g.

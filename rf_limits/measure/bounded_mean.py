@@ -22,13 +22,14 @@ from jaxtyping import Float
 from scipy import special, stats
 
 from rf_limits.errors import check
+from rf_limits.theory.levels import least
 
 BETS = 64
 """Number of equally spaced bets."""
 
 
 def _log_bets(limit: float | int, bound: float | int, risks: np.ndarray) -> np.ndarray:
-    """(s, J) logarithms of the factors 1 + lambda_j (m - R_i)/B."""
+    """Returns (s, J) logarithms of the factors 1 + lambda_j (m - R_i)/B."""
     share = limit / bound
     bets = np.arange(1, BETS + 1) / (BETS + 1) / (1.0 - share)
     return np.log1p(bets * (share - risks[:, None] / bound))
@@ -39,7 +40,7 @@ def _check_limit(limit: float | int, bound: float | int) -> None:
 
 
 def mean_p_value(risks: Float[np.ndarray, "s"], limit: float | int, bound: float | int) -> float:
-    """P-value of the hypothesis that the mean is at least ``limit`` (module docstring).
+    """Returns P-value of the hypothesis that the mean is at least ``limit`` (module docstring).
 
     Args:
       risks: (s,) values of independent runs, each between 0 and ``bound``.
@@ -65,7 +66,7 @@ def mean_p_value(risks: Float[np.ndarray, "s"], limit: float | int, bound: float
 
 
 def runs_needed(mean: float | int, limit: float | int, bound: float | int, level: float) -> float:
-    """How many runs with exactly the risk ``mean`` have a p-value of at most ``level``.
+    """Returns how many runs with exactly the risk ``mean`` have a p-value of at most ``level``.
 
     If risks spread this number is enough in about half of all repeats, and no plan:
     :func:`runs_planned`.
@@ -89,17 +90,8 @@ def runs_needed(mean: float | int, limit: float | int, bound: float | int, level
     (logs,) = _log_bets(limit, bound, np.array([mean]))
     wanted = math.log(BETS) - math.log(level)
 
-    def enough(runs: float) -> bool:
-        return bool(special.logsumexp(runs * logs) >= wanted)
-
     # every factor is above 1, so that e grows with the number of runs
-    low, high = 0.0, 1.0
-    while not enough(high):
-        low, high = high, 2.0 * high
-    while high - low > max(1.0, high * 2**-50):
-        middle = float(math.floor(0.5 * (low + high)))
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
+    return float(least(lambda runs: bool(special.logsumexp(runs * logs) >= wanted)))
 
 
 PLAN = 1.25
@@ -111,7 +103,7 @@ _QUANTILES = 400
 
 
 def runs_planned(mean: float | int, limit: float | int, bound: float | int, level: float) -> float:
-    """How many runs to plan, so that 80% of repeats have a p-value of at most ``level``.
+    """Returns how many runs to plan, so that 80% of repeats have a p-value of at most ``level``.
 
     Of risks with a Beta law whose standard deviation is :data:`SPREAD` times the mean (less where
     no law in [0, B] spreads so far). The logarithm of the factors of one bet is a sum of
@@ -131,9 +123,9 @@ def runs_planned(mean: float | int, limit: float | int, bound: float | int, leve
     Raises:
       RequirementError: as :func:`runs_needed`.
     """
-    least = runs_needed(mean, limit, bound, level)
+    needed = runs_needed(mean, limit, bound, level)
     if not 0.0 < mean < limit:
-        return float(math.ceil(PLAN * least)) if math.isfinite(least) else least
+        return float(math.ceil(PLAN * needed)) if math.isfinite(needed) else needed
     share = mean / bound
     spread = min(SPREAD, 0.9 * math.sqrt((1.0 - share) / share))
     total = (1.0 - share) / (share * spread**2) - 1.0
@@ -146,11 +138,11 @@ def runs_planned(mean: float | int, limit: float | int, bound: float | int, leve
         return math.inf
     wanted = math.log(BETS) - math.log(level)
     root = (deviation + np.sqrt(deviation**2 + 4.0 * gain * wanted)) / (2.0 * gain)
-    return float(max(math.ceil(PLAN * least), math.ceil(float(np.min(root)) ** 2)))
+    return float(max(math.ceil(PLAN * needed), math.ceil(float(np.min(root)) ** 2)))
 
 
 def holm(p_values: Sequence[float]) -> Float[np.ndarray, "k"]:
-    """P-values that account for how many there are (Holm 1979).
+    """Returns P-values that account for how many there are (Holm 1979).
 
     Args:
       p_values: of k tests that are looked at together, however they depend on each other.

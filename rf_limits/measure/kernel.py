@@ -19,22 +19,22 @@ class Eigen(NamedTuple):
 
 
 def kernel_drift(now: Float[Array, "n n"], before: Float[Array, "n n"]) -> Float[Array, ""]:
-    """|Theta_t - Theta_0|_F / |Theta_0|_F on the probe inputs."""
+    """Returns |Theta_t - Theta_0|_F / |Theta_0|_F on the probe inputs."""
     return jnp.linalg.norm(now - before) / jnp.linalg.norm(before)
 
 
 def kernel_alignment(kernel: Float[Array, "n n"], target: Float[Array, "n"]) -> Float[Array, ""]:
-    """y^T Theta y / (|y|^2 |Theta|_F) in [0, 1] (Cristianini et al. 2001), y the target."""
+    """Returns y^T Theta y / (|y|^2 |Theta|_F) in [0, 1] (Cristianini et al. 2001), y the target."""
     return target @ kernel @ target / (target @ target * jnp.linalg.norm(kernel))
 
 
 def kernel_cosine(one: Float[Array, "n n"], two: Float[Array, "n n"]) -> Float[Array, ""]:
-    """<Theta, Theta'>_F / (|Theta|_F |Theta'|_F): 1 for kernels equal up to a factor."""
+    """Returns <Theta, Theta'>_F / (|Theta|_F |Theta'|_F): 1 for kernels equal up to a factor."""
     return jnp.vdot(one, two) / (jnp.linalg.norm(one) * jnp.linalg.norm(two))
 
 
 def eigen(kernel: Float[Array, "n n"], num_top: int) -> Eigen:
-    """Eigendecomposition of a kernel on n probe inputs.
+    """Returns the eigendecomposition of a kernel on n probe inputs.
 
     Args:
       kernel: (n, n) symmetric.
@@ -45,12 +45,12 @@ def eigen(kernel: Float[Array, "n n"], num_top: int) -> Eigen:
 
 
 def effective_rank(eigenvalues: Float[Array, "n"]) -> Float[Array, ""]:
-    """(sum lambda)^2 / sum lambda^2, the participation ratio: n for the identity, 1 for rank 1."""
+    """Returns (sum lambda)^2 / sum lambda^2: n for the identity, 1 for rank 1."""
     return jnp.sum(eigenvalues) ** 2 / jnp.sum(eigenvalues**2)
 
 
 def eigenspace_rotation(now: Float[Array, "n k"], before: Float[Array, "n k"]) -> Float[Array, ""]:
-    """1 - |V_t^T V_0|_F^2 / k: 0 for the same span of k eigenvectors, 1 for orthogonal spans.
+    """Returns 1 - |V_t^T V_0|_F^2 / k: 0 for the same span, 1 for orthogonal spans.
 
     It is the mean of the squared sines of the principal angles between the spans.
     """

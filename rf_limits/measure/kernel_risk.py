@@ -47,7 +47,7 @@ class ExactKernelRisk:
     def of(
         self, kernel: str, points: Float[Array, "n d"], coefficients: Float[Array, "T n"]
     ) -> Risk:
-        """Risks of T combinations of the sections of ``kernel`` at ``points``."""
+        """Returns risks of T combinations of the sections of ``kernel`` at ``points``."""
         moments = kernel_moments(self.series[kernel], points)
         value = jax.vmap(lambda c: moments.risk(c, self.second_moment))(coefficients)
         if self.max_degree < 0:
@@ -67,7 +67,7 @@ def exact_kernel_risk(
     trainable: str = "both",
     max_degree: int = -1,
 ) -> ExactKernelRisk | None:
-    """Exact risks of the kernels of ``network``, or None where they are not known.
+    """Returns the exact risks of the kernels of ``network``, or None where they are not known.
 
     They are for relu without hidden biases if the dimension is at least 2, for every target that
     is known by degree and both input distributions: kernel sections are homogeneous, and the

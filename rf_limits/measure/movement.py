@@ -24,7 +24,7 @@ class Movement(NamedTuple):
 
 
 def movement(change: Params, init: Params) -> Movement:
-    """Movement of each layer and of the neuron that moved most, from the change of parameters.
+    """Returns the movement of each layer and of the neuron that moved most.
 
     Sources: the coupling of Yehudai and Shamir (2019), section 3; Lee et al. (2019), where
     all three are O(N^{-1/2}).
@@ -43,10 +43,10 @@ def movement(change: Params, init: Params) -> Movement:
 
 
 def activation_flips(now: HiddenState, before: HiddenState) -> Float[Array, ""]:
-    """Share of (input, neuron) pairs whose preactivation changed sign."""
+    """Returns the share of (input, neuron) pairs whose preactivation changed sign."""
     return jnp.mean((now.preactivations > 0.0) != (before.preactivations > 0.0), dtype=jnp.float64)
 
 
 def count_parameters(network: OneHiddenLayer, dim: int) -> int:
-    """Number of parameters of g: N d + N, and N more with biases."""
+    """Returns the number of parameters of g: N d + N, and N more with biases."""
     return network.width * (dim + 1 + int(network.use_bias))

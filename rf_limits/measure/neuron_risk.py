@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from rf_limits.measure.risk import ExactRisk, Risk, risk_is_exact
+from rf_limits.measure.risk import ExactRisk, ExactRisks, Risk, risk_is_exact
 from rf_limits.models.network import Params, hidden_weights
 from rf_limits.models.scaled_output import ScaledOutput, moved
 from rf_limits.problem.neurons import Teacher
@@ -24,8 +24,8 @@ CLOSED = ("erf", "gelu", "linear", "quadratic", "abs", "relu_squared")
 """Activations, besides relu, whose products with themselves and with relu are closed forms."""
 
 
-def _along(form: Callable, at: Params, direction: Params) -> Array:
-    """Derivative of ``form`` at ``at`` along ``direction``."""
+def _along(form: Callable[[Params], Array], at: Params, direction: Params) -> Array:
+    """Returns the derivative of ``form`` at ``at`` along ``direction``."""
     return jax.jvp(form, (at,), (direction,))[1]
 
 
@@ -46,29 +46,29 @@ class ExactNeuronRisk:
     max_degree: int = -1
 
     def _rows(self, params: Params) -> tuple[Array, Array, Array]:
-        """(N, d) weights, (N,) biases and (N,) amplitudes of g."""
+        """Returns (N, d) weights, (N,) biases and (N,) amplitudes of g."""
         weights, biases = hidden_weights(self.output.network, params)
         u = self.output.network.output_scale * params["params"]["output_kernel"]
         return weights, jnp.zeros_like(u) if biases is None else biases, u
 
     def _product(self, p: Params, q: Params) -> Float[Array, ""]:
-        """E g_p g_q."""
+        """Returns E g_p g_q."""
         activation = self.output.network.activation
 
-        def block(f, g):
+        def block(f: tuple[Array, Array, Array], g: tuple[Array, Array, Array]) -> Array:
             return f[2] @ gaussian_gram(f[0], f[1], g[0], g[1], activation) @ g[2]
 
         return sum_over_blocks(block, self._rows(p), self._rows(q))
 
     def _cross(self, p: Params) -> Float[Array, ""]:
-        """E g_p f*."""
+        """Returns E g_p f*."""
         w, b, u = self._rows(p)
         target = (self.target.directions, self.target.biases)
         gram = gaussian_gram(w, b, *target, self.output.network.activation, "relu")
         return u @ gram @ self.target.coefficients
 
     def slope_square(self, init: Params, change: Params) -> Float[Array, ""]:
-        """E <grad g_0, change>^2."""
+        """Returns E <grad g_0, change>^2."""
 
         def one_side(q: Params) -> Array:
             return _along(lambda p: self._product(p, q), init, change)
@@ -80,7 +80,7 @@ class ExactNeuronRisk:
         return Risk(value, jnp.zeros_like(value))
 
     def network(self, change: Params, init: Params, alpha: Array) -> Risk:
-        """Risk of f at ``init + change``."""
+        """Returns the risk of f at ``init + change``."""
         params = moved(init, change)
         square, cross = self._product(params, params), self._cross(params)
         if self.output.centred:
@@ -89,7 +89,7 @@ class ExactNeuronRisk:
         return self._risk(square, cross, alpha)
 
     def linearized(self, change: Params, init: Params, alpha: Array) -> Risk:
-        """Risk of the linearization of f around ``init``, at ``init + change``."""
+        """Returns the risk of the linearization of f around ``init``, at ``init + change``."""
         square = self.slope_square(init, change)
         cross = _along(self._cross, init, change)
         if not self.output.centred:
@@ -99,7 +99,7 @@ class ExactNeuronRisk:
         return self._risk(square, cross, alpha)
 
     def gap(self, change: Params, linear_change: Params, init: Params, alpha: Array) -> Array:
-        """Root mean square difference between f and its linearization, over the population."""
+        """Returns the root mean square of f less its linearization, over the population."""
         params, change = moved(init, change), linear_change
         square = self._product(params, params) - 2.0 * self._product(params, init)
         square += self._product(init, init) + self.slope_square(init, change)
@@ -108,17 +108,13 @@ class ExactNeuronRisk:
         return alpha * jnp.sqrt(jnp.maximum(square, 0.0))
 
     def random_features(self, init: Params, coefficients: Float[Array, "N"]) -> Risk:
-        """Risk of sum_i coefficients_i p_out sigma(h_i), the output layer refitted."""
+        """Returns the risk of sum_i coefficients_i p_out sigma(h_i), the output layer refitted."""
         moved = {"params": {**init["params"], "output_kernel": coefficients}}
         return self._risk(self._product(moved, moved), self._cross(moved), 1.0)
 
     def tangent_features(self, init: Params, change: Params) -> Risk:
-        """Risk of <grad g_0, change>."""
+        """Returns the risk of <grad g_0, change>."""
         return self._risk(self.slope_square(init, change), _along(self._cross, init, change), 1.0)
-
-
-Exact = ExactRisk | ExactNeuronRisk
-"""Exact risks, however they are known."""
 
 
 def exact_risk(
@@ -127,8 +123,8 @@ def exact_risk(
     second_moment: float,
     inputs: str,
     max_degree: int = -1,
-) -> Exact | None:
-    """The exact risks that are known, or None where a test set has to do.
+) -> ExactRisks | None:
+    """Returns the exact risks that are known, or None where a test set has to do.
 
     For relu see :func:`~rf_limits.measure.risk.risk_is_exact`; for the activations in
     :data:`CLOSED` under Gaussian inputs if the target is a sum of neurons.
@@ -142,7 +138,7 @@ def exact_risk(
     """
     if risk_is_exact(output.network, target, inputs):
         return ExactRisk(output, target, second_moment, max_degree)
-    known = output.network.activation in CLOSED and isinstance(target, Teacher)
-    if known and inputs == "gaussian":
+    closed = output.network.activation in CLOSED and inputs == "gaussian"
+    if closed and isinstance(target, Teacher):
         return ExactNeuronRisk(output, target, second_moment)
     return None

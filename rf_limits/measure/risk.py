@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax.numpy as jnp
 import numpy as np
@@ -27,6 +27,7 @@ from rf_limits.theory.population_risk import (
 )
 
 _ROUNDED = 1e-6
+Columns = dict[str, Array | np.ndarray]
 
 
 class Risk(NamedTuple):
@@ -45,12 +46,12 @@ class Risk(NamedTuple):
     standard_error: Float[Array, "*T"]
     degrees: Float[Array, "*T K"] | None = None
 
-    def columns(self) -> dict[str, Array | np.ndarray]:
-        """The columns of the results table, where what rounding left below zero is zero."""
+    def columns(self) -> Columns:
+        """Returns the columns of the results table, where what rounding left below zero is zero."""
         risk = self.risk.clip(0.0)
         if isinstance(self.risk, np.ndarray):
             risk = np.asarray(risk)  # NumPy makes numbers of arrays without axes
-        found = {"risk": risk, "risk_standard_error": self.standard_error}
+        found: Columns = {"risk": risk, "risk_standard_error": self.standard_error}
         if self.degrees is not None:
             found |= degree_columns("risk", self.degrees, self.risk)
         return found
@@ -58,20 +59,20 @@ class Risk(NamedTuple):
 
 def degree_columns(
     prefix: str, degrees: Array | np.ndarray, total: Array | np.ndarray | float
-) -> dict[str, Array | np.ndarray]:
-    """Columns ``prefix``_degree_0, ..., and _rest, what is missing to ``total``."""
+) -> Columns:
+    """Returns the columns ``prefix``_degree_0, ..., and _rest, what is missing to ``total``."""
     found = {f"{prefix}_degree_{k}": degrees[..., k] for k in range(degrees.shape[-1])}
     return found | {f"{prefix}_degree_rest": total - degrees.sum(axis=-1)}
 
 
 def sampled_risk(predictions: Float[Array, "m"], target: Float[Array, "m"]) -> Risk:
-    """Mean squared error over a test set and its standard error."""
+    """Returns the mean squared error over a test set and its standard error."""
     square = (predictions - target) ** 2
     return Risk(jnp.mean(square), jnp.std(square, ddof=1) / jnp.sqrt(square.size))
 
 
 def risk_is_exact(network: OneHiddenLayer, target: Target, inputs: str) -> bool:
-    """Whether the population risk is computed exactly rather than on a test set.
+    """Returns whether the population risk is computed exactly rather than on a test set.
 
     It is for relu under Gaussian inputs, and under inputs on the sphere of radius sqrt(d)
     if the target is a sum of neurons and neither side has biases
@@ -83,7 +84,7 @@ def risk_is_exact(network: OneHiddenLayer, target: Target, inputs: str) -> bool:
 
 
 def largest_exact_scale(network: OneHiddenLayer, dim: int, second_moment: float) -> float:
-    """Lazy scale alpha up to which exact risks of f = alpha (g - g_0) are resolved in float64.
+    """Returns alpha up to which exact risks of f = alpha (g - g_0) are resolved in float64.
 
     The exact risk is put together from products of neurons, of size alpha^2 E g_0^2, which
     cancel: what is left is rounded by 2e-16 of them. That is a millionth of E f*^2 at the scale
@@ -96,6 +97,34 @@ def largest_exact_scale(network: OneHiddenLayer, dim: int, second_moment: float)
     """
     square = network.aligned_size(dim) ** 2 / network.width
     return math.sqrt(_ROUNDED * second_moment / (float(jnp.finfo(jnp.float64).eps) * square))
+
+
+@runtime_checkable
+class Risks(Protocol):
+    """Risks of a network and its linearization, as functions of the change of parameters."""
+
+    def network(self, change: Params, init: Params, alpha: Array) -> Risk:
+        """Returns the risk of f at ``init + change``."""
+
+    def linearized(self, change: Params, init: Params, alpha: Array) -> Risk:
+        """Returns the risk of the linearization of f around ``init``, at ``init + change``."""
+
+    def gap(self, change: Params, linear_change: Params, init: Params, alpha: Array) -> Array:
+        """Returns the root mean square difference between f and its linearization."""
+
+
+@runtime_checkable
+class ExactRisks(Risks, Protocol):
+    """Exact risks over the population, of fits on the fixed features of a network as well."""
+
+    def slope_square(self, init: Params, change: Params) -> Array:
+        """Returns E <grad g_0, change>^2, g_0 the network before scaling."""
+
+    def random_features(self, init: Params, coefficients: Float[Array, "N"]) -> Risk:
+        """Returns the risk of sum_i coefficients_i p_out sigma(h_i), the output layer refitted."""
+
+    def tangent_features(self, init: Params, change: Params) -> Risk:
+        """Returns the risk of <grad g_0, change>."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,21 +144,21 @@ class ExactRisk:
     max_degree: int = -1
 
     def network(self, change: Params, init: Params, alpha: Array) -> Risk:
-        """Risk of f at ``init + change``."""
-        f = (as_relu_sum(self.output.network, moved(init, change), alpha),)
-        if self.output.centred:
-            f = (*f, as_relu_sum(self.output.network, init, -alpha))
-        return self.of(f)
+        """Returns the risk of f at ``init + change``."""
+        f = as_relu_sum(self.output.network, moved(init, change), alpha)
+        if not self.output.centred:
+            return self.of(f)
+        return self.of((f, as_relu_sum(self.output.network, init, -alpha)))
 
     def linearized(self, change: Params, init: Params, alpha: Array) -> Risk:
-        """Risk of the linearization of f around ``init``, at ``init + change``."""
+        """Returns the risk of the linearization of f around ``init``, at ``init + change``."""
         f = linearized_relu_sum(
             self.output.network, init, change, alpha, centred=self.output.centred
         )
         return self.of(f)
 
     def gap(self, change: Params, linear_change: Params, init: Params, alpha: Array) -> Array:
-        """Root mean square difference between f and its linearization, over the population.
+        """Returns the root mean square of f less its linearization, over the population.
 
         Centring takes the same function off both, so it does not enter.
         """
@@ -138,20 +167,20 @@ class ExactRisk:
         return jnp.sqrt(mean_square_difference(f, g))
 
     def slope_square(self, init: Params, change: Params) -> Array:
-        """E <grad g_0, change>^2, g_0 the network before scaling."""
+        """Returns E <grad g_0, change>^2, g_0 the network before scaling."""
         return expected_square(tangent_relu_sum(self.output.network, init, change))
 
     def random_features(self, init: Params, coefficients: Float[Array, "N"]) -> Risk:
-        """Risk of sum_i coefficients_i p_out sigma(h_i), the output layer refitted."""
+        """Returns the risk of sum_i coefficients_i p_out sigma(h_i), the output layer refitted."""
         f = as_relu_sum(self.output.network, init)
         return self.of(f._replace(amplitudes=self.output.network.output_scale * coefficients))
 
     def tangent_features(self, init: Params, change: Params) -> Risk:
-        """Risk of <grad g_0, change>."""
+        """Returns the risk of <grad g_0, change>."""
         return self.of(tangent_relu_sum(self.output.network, init, change))
 
     def of(self, f: Sum) -> Risk:
-        """Risk of any sum of neurons and gradient features."""
+        """Returns the risk of any sum of neurons and gradient features."""
         value = population_risk(f, self.target, self.second_moment)
         degrees = None
         if self.max_degree >= 0:
@@ -174,15 +203,15 @@ class SampledRisk:
     y: Float[Array, "m"]
 
     def network(self, change: Params, init: Params, alpha: Array) -> Risk:
-        """Risk of f at ``init + change``."""
+        """Returns the risk of f at ``init + change``."""
         return sampled_risk(self.output.after(change, init, alpha, self.x), self.y)
 
     def linearized(self, change: Params, init: Params, alpha: Array) -> Risk:
-        """Risk of the linearization of f around ``init``, at ``init + change``."""
+        """Returns the risk of the linearization of f around ``init``, at ``init + change``."""
         return sampled_risk(self.output.linearized_after(change, init, alpha, self.x), self.y)
 
     def gap(self, change: Params, linear_change: Params, init: Params, alpha: Array) -> Array:
-        """Root mean square difference between f and its linearization, on the test set."""
+        """Returns the root mean square of f less its linearization, on the test set."""
         f = self.output.after(change, init, alpha, self.x)
         g = self.output.linearized_after(linear_change, init, alpha, self.x)
         return jnp.sqrt(jnp.mean((f - g) ** 2))

@@ -10,7 +10,7 @@ from rf_limits.errors import check
 
 
 def _line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """Slope of y on x by least squares, and its standard error (NaN for two points)."""
+    """Returns the slope of y on x by least squares, and its standard error (NaN for two points)."""
     centred = x - x.mean()
     slope = float(centred @ y / (centred @ centred))
     if x.size == 2:
@@ -21,7 +21,7 @@ def _line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
 
 
 def power_law(x: Float[np.ndarray, "k"], y: Float[np.ndarray, "k"]) -> tuple[float, float]:
-    """Exponent p of y ~ x^p by least squares in log-log, and its standard error.
+    """Returns exponent p of y ~ x^p by least squares in log-log, and its standard error.
 
     Args:
       x: (k,) positive abscissae, k >= 2.
@@ -53,7 +53,7 @@ class Exponents(NamedTuple):
 def exponents_of_means(
     x: Float[np.ndarray, "k m"], samples: Float[np.ndarray, "k s"], *, level: float = 0.95
 ) -> Exponents:
-    """Exponents of means over seeds against m variables, with intervals over seeds.
+    """Returns exponents of means over seeds against m variables, with intervals over seeds.
 
     What is estimated are the exponents of the expectations over seeds, by least squares in
     log-log through the means. The interval is Student's with s - 1 degrees of freedom about

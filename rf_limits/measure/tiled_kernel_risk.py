@@ -34,7 +34,7 @@ def tiled_kernel_risk(
     coefficients: Float[np.ndarray, "n"],
     second_moment: float,
 ) -> float:
-    """E (sum_i c_i k(x, x_i) - f*(x))^2, as :func:`~rf_limits.theory.kernel_moments` gives it.
+    """Returns E (sum_i c_i k(x, x_i) - f*(x))^2, with no n x n matrix.
 
     Args:
       series: from :func:`~rf_limits.theory.kernel_predictors.kernel_series`.

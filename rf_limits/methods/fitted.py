@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from jaxtyping import Array
 
-from rf_limits.measure.neuron_risk import Exact
+from rf_limits.measure.risk import ExactRisks
 from rf_limits.methods.method import Kind, Method
 from rf_limits.methods.regression import Regression
 from rf_limits.models import OneHiddenLayer, Params
@@ -30,7 +30,7 @@ class FeatureProblem(NamedTuple):
     init: Params
     data: Dataset
     ridge: Scalar
-    exact: Exact | None
+    exact: ExactRisks | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

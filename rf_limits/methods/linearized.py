@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from jaxtyping import Array
 
-from rf_limits.learning.training import PopulationRisks, TrainState
-from rf_limits.measure.risk import Risk
+from rf_limits.learning.cells import TrainState
+from rf_limits.measure.risk import Risk, Risks
 from rf_limits.methods.trained import TrainedMethod
 from rf_limits.models import Params, ScaledOutput
 
@@ -25,7 +25,7 @@ class Linearized(TrainedMethod):
         """The first-order expansion."""
         return output.linearized_after
 
-    def risk(self, risks: PopulationRisks) -> Callable[[Params, Params, Array], Risk]:
+    def risk(self, risks: Risks) -> Callable[[Params, Params, Array], Risk]:
         """The risk of the first-order expansion."""
         return risks.linearized
 

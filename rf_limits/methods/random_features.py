@@ -8,8 +8,7 @@ from jaxtyping import Array
 
 from rf_limits.devices.compiling import jit_quickly
 from rf_limits.learning.regression import feature_regression
-from rf_limits.measure.neuron_risk import Exact
-from rf_limits.measure.risk import sampled_risk
+from rf_limits.measure.risk import ExactRisks, sampled_risk
 from rf_limits.methods.fitted import FeatureProblem, FittedMethod
 from rf_limits.methods.regression import Regression, mean_square, regression
 from rf_limits.models import OneHiddenLayer, Params, random_features
@@ -19,7 +18,7 @@ from rf_limits.types import Scalar
 
 @partial(jit_quickly, static_argnums=(0, 4))
 def fit_random_features(
-    network: OneHiddenLayer, init: Params, data: Dataset, ridge: Scalar, exact: Exact | None
+    network: OneHiddenLayer, init: Params, data: Dataset, ridge: Scalar, exact: ExactRisks | None
 ) -> Regression:
     """Refits the output layer; the arguments are the fields of :class:`FeatureProblem`."""
     features = random_features(network, init, data.x_train)

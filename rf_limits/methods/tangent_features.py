@@ -11,8 +11,7 @@ from jaxtyping import Array
 from rf_limits.devices.compiling import jit_quickly
 from rf_limits.learning.linearized import pull_back
 from rf_limits.learning.regression import Fit, feature_regression
-from rf_limits.measure.neuron_risk import Exact
-from rf_limits.measure.risk import sampled_risk
+from rf_limits.measure.risk import ExactRisks, sampled_risk
 from rf_limits.methods.fitted import FeatureProblem, FittedMethod
 from rf_limits.methods.regression import Regression, mean_square, regression, solve_kernel
 from rf_limits.models import OneHiddenLayer, Params, tangent_features, tangent_kernel
@@ -45,7 +44,7 @@ def _measured(
     data: Dataset,
     fit: Fit,
     change: Params,
-    exact: Exact | None,
+    exact: ExactRisks | None,
 ) -> Regression:
     predict = _derivative(network, init, change)
     if exact is not None:

@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 from jaxtyping import Array
 
 from rf_limits.experiments.config import TrainingConfig
+from rf_limits.learning.cells import TrainState
 from rf_limits.learning.optimizers import StepSpan, parse_optimizer
-from rf_limits.learning.training import PopulationRisks, Trainer, TrainState
-from rf_limits.measure.risk import Risk
+from rf_limits.learning.training import Trainer
+from rf_limits.measure.risk import Risk, Risks
 from rf_limits.methods.method import Kind, Method
 from rf_limits.models import Params, ScaledOutput
 
@@ -49,7 +50,7 @@ class TrainedMethod(Method):
         """Its predictions, from change, initial parameters, lazy scale and inputs."""
         return output.after
 
-    def risk(self, risks: PopulationRisks) -> Callable[[Params, Params, Array], Risk]:
+    def risk(self, risks: Risks) -> Callable[[Params, Params, Array], Risk]:
         """Its risk, from change, initial parameters and lazy scale."""
         return risks.network
 

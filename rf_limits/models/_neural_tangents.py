@@ -17,7 +17,8 @@ import importlib
 import sys
 import types
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import jax
 import jax.core
@@ -28,20 +29,19 @@ _ABSENT = object()
 _LENT_TO_CORE = ("Jaxpr", "JaxprEqn", "Literal", "Var", "Primitive")
 
 
-def _safe_map(function, *sequences):
-    """``jax.util.safe_map`` as it was: a list, and an error on unequal lengths."""
+def _safe_map(function: Callable[..., Any], *sequences: Iterable[Any]) -> list[Any]:
+    """Returns ``jax.util.safe_map`` as it was: a list, and an error on unequal lengths."""
     return [function(*items) for items in zip(*sequences, strict=True)]
 
 
-def _safe_zip(*sequences):
-    """``jax.util.safe_zip`` as it was."""
+def _safe_zip(*sequences: Iterable[Any]) -> list[tuple[Any, ...]]:
+    """Returns ``jax.util.safe_zip`` as it was."""
     return list(zip(*sequences, strict=True))
 
 
 def _lent_util() -> types.ModuleType:
     module = types.ModuleType("jax.util")
-    module.safe_map = _safe_map
-    module.safe_zip = _safe_zip
+    vars(module).update(safe_map=_safe_map, safe_zip=_safe_zip)
     return module
 
 
@@ -62,12 +62,12 @@ def _attribute(owner: types.ModuleType, name: str, value: object) -> Iterator[No
 @contextlib.contextmanager
 def _module(name: str, module: types.ModuleType) -> Iterator[None]:
     """Puts ``module`` at ``sys.modules[name]`` for the length of the block."""
-    before = sys.modules.get(name, _ABSENT)
+    before = sys.modules.get(name)
     sys.modules[name] = module
     try:
         yield
     finally:
-        if before is _ABSENT:
+        if before is None:
             del sys.modules[name]
         else:
             sys.modules[name] = before

@@ -1,5 +1,6 @@
 """Distribution of the mean squared error over an infinite ensemble of infinitely wide networks."""
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -35,7 +36,7 @@ def ensemble_loss(
     alpha: float = 1.0,
     supplier: str = "auto",
 ) -> EnsembleLoss:
-    """Mean squared error on (x, y) of infinitely wide networks, not centred, while they train.
+    """Returns the mean squared error of infinitely wide networks, not centred, over time.
 
     At every time a network's predictions are Gaussian, N(mu, C) (Lee et al. 2019, equations 14
     and 15), so its error |f - y|^2/m has mean (|mu - y|^2 + tr C)/m and variance
@@ -56,23 +57,14 @@ def ensemble_loss(
     Raises:
       RequirementError: unknown ``method``, ``trainable`` or ``supplier``.
     """
-    found = gradient_flow_ensemble(
-        network,
-        x_train,
-        y_train,
-        x,
-        times,
-        method=method,
-        trainable=trainable,
-        covariance=True,
-        supplier=supplier,
-    )
+    ensemble = partial(gradient_flow_ensemble, network, x_train, y_train, x, times)
+    found = ensemble(method=method, trainable=trainable, covariance=True, supplier=supplier)
 
-    def one(mean: Array, covariance: Array) -> EnsembleLoss:
+    def of_time(mean: Array, covariance: Array) -> EnsembleLoss:
         error, c = mean - y, alpha**2 * covariance
         variance = 4.0 * error @ c @ error + 2.0 * jnp.sum(c**2)
         return EnsembleLoss(
             (error @ error + jnp.trace(c)) / y.size, jnp.sqrt(jnp.maximum(variance, 0.0)) / y.size
         )
 
-    return jax.vmap(one)(found.mean, found.covariance)
+    return jax.vmap(of_time)(found.mean, jnp.asarray(found.covariance))

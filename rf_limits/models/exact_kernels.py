@@ -12,17 +12,29 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from rf_limits.models.increments import ACTIVATIONS, slope
+from rf_limits.models.increments import ACTIVATIONS
 from rf_limits.models.network import OneHiddenLayer
 from rf_limits.theory.activation_kernels import (
     DEGREE,
-    Elementwise,
     Rows,
     activation_gram,
     activation_rows,
     jumps_at_zero,
 )
+from rf_limits.theory.activations import derivative
 from rf_limits.theory.relu_kernels import relu_kernels
+
+
+class Series(NamedTuple):
+    """Coefficients along rows of inputs.
+
+    Attributes:
+      values: of the activation.
+      slopes: of its derivative.
+    """
+
+    values: Rows
+    slopes: Rows
 
 
 class Points(NamedTuple):
@@ -30,20 +42,19 @@ class Points(NamedTuple):
 
     Attributes:
       x: (n, d) inputs.
-      values: coefficients of the activation, or None where a closed form needs none.
-      slopes: those of its derivative, or None.
+      series: coefficients, or None where closed forms need none.
     """
 
     x: Float[Array, "n d"]
-    values: Rows | None = None
-    slopes: Rows | None = None
+    series: Series | None = None
 
     @property
     def error(self) -> Float[Array, ""]:
         """What the series leave of kernels at these inputs, relative; 0 where it is rounding."""
-        if self.values is None or self.slopes is None:
+        if self.series is None:
             return jnp.zeros(())
-        return jnp.max(jnp.maximum(self.values.error, self.slopes.error), initial=0.0)
+        values, slopes = self.series
+        return jnp.max(jnp.maximum(values.error, slopes.error), initial=0.0)
 
 
 class HiddenKernels(NamedTuple):
@@ -59,19 +70,17 @@ class HiddenKernels(NamedTuple):
 
 
 def numbers_per_point(activation: str) -> int:
-    """Numbers that :class:`Points` hold of each input, besides the input."""
+    """Returns numbers that :class:`Points` hold of each input, besides the input."""
     return 0 if activation == "relu" else 2 * (DEGREE + 1)
 
 
 def hidden_rows(network: OneHiddenLayer, x: Float[Array, "n d"]) -> Float[Array, "n D"]:
-    """The rows z of the module docstring, D = d or d + 1."""
+    """Returns the rows z of the module docstring, D = d or d + 1."""
     rows = x / x.shape[1] ** 0.5
     return jnp.pad(rows, ((0, 0), (0, 1)), constant_values=1.0) if network.use_bias else rows
 
 
-@functools.lru_cache(maxsize=64)
-def _derivative(function: Elementwise) -> Elementwise:
-    return functools.partial(slope, function)
+_derivative = functools.lru_cache(maxsize=64)(derivative)
 
 
 def check_activation(network: OneHiddenLayer) -> None:
@@ -87,15 +96,15 @@ def check_activation(network: OneHiddenLayer) -> None:
 
 
 def exact_points(network: OneHiddenLayer, x: Float[Array, "n d"]) -> Points:
-    """What the kernels of ``network`` take of inputs: nothing for relu, else coefficients."""
+    """Returns inputs with what kernels take of them: for relu nothing, else coefficients."""
     if network.activation == "relu":
         return Points(x)
     sigma, rows = ACTIVATIONS[network.activation], hidden_rows(network, x)
-    return Points(x, *(activation_rows(f, rows) for f in (sigma, _derivative(sigma))))
+    return Points(x, Series(*(activation_rows(f, rows) for f in (sigma, _derivative(sigma)))))
 
 
 def exact_kernels(network: OneHiddenLayer, left: Points, right: Points) -> HiddenKernels:
-    """Both expectations for all pairs of inputs.
+    """Returns both expectations for all pairs of inputs.
 
     Args:
       network: the architecture; the activation and whether there are biases are what counts.
@@ -105,11 +114,11 @@ def exact_kernels(network: OneHiddenLayer, left: Points, right: Points) -> Hidde
     Returns:
       :class:`HiddenKernels`, to rounding for relu, to ``error`` of both sides for the rest.
     """
-    if left.values is None or right.values is None:
+    if left.series is None or right.series is None:
         found = relu_kernels(hidden_rows(network, left.x), hidden_rows(network, right.x))
         return HiddenKernels(found.relu, found.gate)
     sigma = ACTIVATIONS[network.activation]
     return HiddenKernels(
-        activation_gram(left.values, right.values, sigma),
-        activation_gram(left.slopes, right.slopes, _derivative(sigma)),
+        activation_gram(left.series.values, right.series.values, sigma),
+        activation_gram(left.series.slopes, right.series.slopes, _derivative(sigma)),
     )

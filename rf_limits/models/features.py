@@ -35,7 +35,7 @@ class HiddenState(NamedTuple):
 
 
 def hidden_state(network: OneHiddenLayer, params: Params, x: Float[Array, "n d"]) -> HiddenState:
-    """Preactivations, random features and gates at the rows of ``x``."""
+    """Returns preactivations, random features and gates at the rows of ``x``."""
     weights, biases = hidden_weights(network, params)
     h = x @ weights.T
     if biases is not None:
@@ -48,14 +48,14 @@ def hidden_state(network: OneHiddenLayer, params: Params, x: Float[Array, "n d"]
 def random_features(
     network: OneHiddenLayer, params: Params, x: Float[Array, "n d"]
 ) -> Float[Array, "n N"]:
-    """phi(x) = p_out sigma(<w_i, x> p_in + b_i): derivatives by the output weights."""
+    """Returns phi(x) = p_out sigma(<w_i, x> p_in + b_i): derivatives by the output weights."""
     return hidden_state(network, params, x).features
 
 
 def tangent_features(
     network: OneHiddenLayer, params: Params, x: Float[Array, "n d"]
 ) -> Float[Array, "n p"]:
-    """Derivatives of g by all p parameters.
+    """Returns derivatives of g by all p parameters.
 
     Columns in the order of ``jax.flatten_util.ravel_pytree``.
     """
@@ -76,7 +76,7 @@ def kernel_from_states(
     x_right: Float[Array, "m d"],
     layers: str = "both",
 ) -> Float[Array, "n m"]:
-    """Tangent kernel from hidden states already computed; see :func:`tangent_kernel`."""
+    """Returns :func:`tangent_kernel` from hidden states that are computed already."""
     check_choice(layers, TRAINABLE, "model.trainable")
     kernel = jnp.zeros((x_left.shape[0], x_right.shape[0]), left.features.dtype)
     if layers in ("output", "both"):
@@ -96,7 +96,7 @@ def tangent_kernel(
     x_right: Float[Array, "m d"] | None = None,
     layers: str = "both",
 ) -> Float[Array, "n m"]:
-    """Empirical NTK <grad g(x), grad g(x')> over the parameters of ``layers``.
+    """Returns the empirical NTK <grad g(x), grad g(x')> over the parameters of ``layers``.
 
     Args:
       network: the module g.

@@ -7,7 +7,6 @@ small as the rounding of h; the forms here keep the digits that s has.
 
 import math
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import flax.linen as nn
@@ -18,23 +17,12 @@ from numpy.polynomial.hermite import herm2poly
 from numpy.polynomial.legendre import leggauss
 
 from rf_limits.named import Named
+from rf_limits.theory.activations import FUNCTIONS, Elementwise, slope
 
 Increment = Callable[[Array, Array], Array]
 
-ACTIVATIONS: Named[Callable[[Array], Array]] = Named(
-    {
-        "relu": nn.relu,
-        "erf": jax.scipy.special.erf,
-        "tanh": jnp.tanh,
-        "gelu": lambda h: nn.gelu(h, approximate=False),
-        "sigmoid": nn.sigmoid,
-        "softplus": nn.softplus,
-        "sin": jnp.sin,
-        "linear": lambda h: h,
-        "quadratic": lambda h: h**2,
-        "abs": jnp.abs,
-        "relu_squared": lambda h: nn.relu(h) ** 2,
-    }
+ACTIVATIONS: Named[Elementwise] = Named(
+    {name: function for name, function in FUNCTIONS.items() if name not in ("step", "sign")}
 )
 _RULE = [(0.5 + 0.5 * float(t), 0.5 * float(w)) for t, w in zip(*leggauss(12), strict=True)]
 """Points and weights of Gauss and Legendre on [0, 1]."""
@@ -61,13 +49,13 @@ def _tanh(h: Array, s: Array) -> Array:
 
 
 def _sigmoid(h: Array, s: Array) -> Array:
-    """(1 - e^-|s|) sigmoid(higher) sigmoid(-lower), up from the lower of the two."""
+    """Returns (1 - e^-|s|) sigmoid(higher) sigmoid(-lower), up from the lower of the two."""
     low, high = jnp.minimum(h, h + s), jnp.maximum(h, h + s)
     return -jnp.sign(s) * jnp.expm1(-jnp.abs(s)) * nn.sigmoid(high) * nn.sigmoid(-low)
 
 
 def _softplus(h: Array, s: Array) -> Array:
-    """log(1 + (e^|s| - 1) sigmoid(lower)), up from the lower of the two."""
+    """Returns log(1 + (e^|s| - 1) sigmoid(lower)), up from the lower of the two."""
     low, high, size = jnp.minimum(h, h + s), jnp.maximum(h, h + s), jnp.abs(s)
     near = jnp.log1p(jnp.expm1(jnp.minimum(size, _FAR)) * nn.sigmoid(low))
     return jnp.sign(s) * jnp.where(size < _FAR, near, nn.softplus(high) - nn.softplus(low))
@@ -78,7 +66,7 @@ def _sin(h: Array, s: Array) -> Array:
 
 
 def _erf_near(h: Array, s: Array) -> tuple[Array, Array]:
-    r"""Where s is small, and increments of erf there: the Taylor series about the middle m.
+    r"""Returns where s is small, and increments of erf there by a Taylor series.
 
     With c = s/2 and physicists' Hermite polynomials it is
     (4/sqrt(pi)) e^{-m^2} c sum_k H_{2k}(m) c^{2k}/(2k + 1)!.
@@ -107,7 +95,7 @@ def _erf(h: Array, s: Array) -> Array:
 
 
 def _gelu(h: Array, s: Array) -> Array:
-    """The sum of s P(h + s) and h (P(h + s) - P(h)), P the normal distribution function."""
+    """Returns the sum of s P(h + s) and h (P(h + s) - P(h)), P the normal distribution function."""
     root = math.sqrt(0.5)
     before, after = (0.5 * jax.scipy.special.erfc(-x * root) for x in (h, h + s))
     near, series = _erf_near(root * h, root * s)
@@ -129,13 +117,8 @@ _INCREMENTS: dict[str, Increment] = {
 }
 
 
-def slope(function: Callable[[Array], Array], h: Array) -> Array:
-    """Values of the derivative of ``function``."""
-    return jax.jvp(function, (h,), (jnp.ones_like(h),))[1]
-
-
-def _integral(function: Callable[[Array], Array], h: Array, s: Array) -> Array:
-    """The mean of the derivative on the way times s, where that is short and has no kink."""
+def _integral(function: Elementwise, h: Array, s: Array) -> Array:
+    """Returns s times the mean derivative on the way, where it is short and has no kink."""
     near = jnp.abs(s) < _NEAR
     step = jnp.where(near, s, 0.0)
     mean = sum(w * slope(function, h + t * step) for t, w in _RULE)
@@ -146,9 +129,8 @@ def _integral(function: Callable[[Array], Array], h: Array, s: Array) -> Array:
     return jnp.where(smooth, step * mean, after - before)
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(0,))
-def increment(activation: str, h: Float[Array, "*n"], s: Float[Array, "*n"]) -> Float[Array, "*n"]:
-    """Values sigma(h + s) - sigma(h), to rounding of s however small it is.
+def _increment(activation: str, h: Float[Array, "*n"], s: Float[Array, "*n"]) -> Float[Array, "*n"]:
+    """Returns sigma(h + s) - sigma(h), to rounding of s however small it is.
 
     The error is some roundings of s, times the size of slopes, whatever h is, and some of sigma
     where s is not small: where |s| >= 1/16 for erf and gelu. An activation of one's own is
@@ -165,6 +147,9 @@ def increment(activation: str, h: Float[Array, "*n"], s: Float[Array, "*n"]) -> 
     return own(h, s) if own else _integral(ACTIVATIONS[activation], h, s)
 
 
+increment: jax.custom_jvp[Array] = jax.custom_jvp(_increment, nondiff_argnums=(0,))
+
+
 def _increment_jvp(activation: str, primals: tuple, tangents: tuple) -> tuple[Array, Any]:
     h, s = primals
     dh, ds = (None if is_zero(t) else t for t in tangents)
@@ -178,7 +163,7 @@ def _increment_jvp(activation: str, primals: tuple, tangents: tuple) -> tuple[Ar
 
 
 def is_zero(tangent: Any) -> bool:
-    """Whether nothing is differentiated along ``tangent``."""
+    """Returns whether nothing is differentiated along ``tangent``."""
     return isinstance(tangent, jax.custom_derivatives.SymbolicZero)
 
 
@@ -191,7 +176,7 @@ def moved_sum(
     u: Float[Array, "N"],
     du: Float[Array, "N"],
 ) -> Float[Array, "n"]:
-    """By how much sum_i u_i sigma_i changes: sum_i [(u_i + du_i) D_i + du_i sigma_i].
+    """Returns by how much sum_i u_i sigma_i changes: sum_i [(u_i + du_i) D_i + du_i sigma_i].
 
     Args:
       by: increments D of activations.

@@ -6,7 +6,9 @@ nearly parallel inputs are those of :mod:`~rf_limits.models.exact_kernels`, whic
 other activation as well.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -62,12 +64,12 @@ class Ensemble(NamedTuple):
 
 
 def _learns_weights_directly(network: OneHiddenLayer) -> bool:
-    """Whether the hidden layer's kernel has <x, x'> where ntk has <x, x'>/d."""
+    """Returns whether the hidden layer's kernel has <x, x'> where ntk has <x, x'>/d."""
     return network.parameterization in ("standard", "mup")
 
 
-def _kernel_function(network: OneHiddenLayer):
-    """Stax kernel function of g, both layers trained, without factors that go to the limit."""
+def _kernel_function(network: OneHiddenLayer) -> Callable[..., Any]:
+    """Returns stax's kernels of g, both layers trained, without factors that go to the limit."""
     kind = "standard" if _learns_weights_directly(network) else "ntk"
     bias = 1.0 if network.use_bias else None
     _, _, kernel_fn = stax.serial(
@@ -108,7 +110,7 @@ class InfiniteNetwork(NamedTuple):
             check_activation(self.network)
 
     def points(self, x: Float[Array, "n d"]) -> Points:
-        """What the kernels take of inputs, once for all pairs that these are in."""
+        """Returns what the kernels take of inputs, once for all pairs that these are in."""
         if resolve_supplier(self.network.activation, self.supplier) == "exact":
             return exact_points(self.network, x)
         return Points(x)
@@ -116,12 +118,12 @@ class InfiniteNetwork(NamedTuple):
     def kernels(
         self, x_left: Float[Array, "n d"], x_right: Float[Array, "m d"] | None = None
     ) -> Kernels:
-        """:func:`infinite_width_kernels` of the inputs."""
+        """Returns :func:`infinite_width_kernels` of the inputs."""
         left = self.points(x_left)
         return self.kernels_of(left, left if x_right is None else self.points(x_right))
 
     def kernels_of(self, left: Points, right: Points) -> Kernels:
-        """The same of inputs from :meth:`points`."""
+        """Returns the same of inputs from :meth:`points`."""
         network = self.network
         check_choice(self.trainable, TRAINABLE, "model.trainable")
         exact = resolve_supplier(network.activation, self.supplier) == "exact"
@@ -145,7 +147,7 @@ class _Parts(NamedTuple):
 
 
 def resolve_supplier(activation: str, supplier: str = "auto") -> str:
-    """Who computes the kernels of an activation, ``"neural_tangents"`` or ``"exact"``.
+    """Returns who computes the kernels of an activation, ``"neural_tangents"`` or ``"exact"``.
 
     Raises:
       RequirementError: unknown ``supplier``, or neural-tangents where it has no closed form.
@@ -160,7 +162,7 @@ def resolve_supplier(activation: str, supplier: str = "auto") -> str:
 
 
 def _inner(network: OneHiddenLayer, left: Points, right: Points) -> Array:
-    """What E sigma' sigma' is multiplied by in the hidden part of the NTK."""
+    """Returns what E sigma' sigma' is multiplied by in the hidden part of the NTK."""
     scale = 1.0 if _learns_weights_directly(network) else 1.0 / left.x.shape[1]
     return scale * (left.x @ right.x.T) + float(network.use_bias)
 
@@ -190,7 +192,7 @@ def infinite_width_kernels(
     trainable: str = "both",
     supplier: str = "auto",
 ) -> Kernels:
-    """NNGP and NTK of the architecture of ``network`` as its width grows.
+    """Returns NNGP and NTK of the architecture of ``network`` as its width grows.
 
     Args:
       network: the architecture. Under ``"standard"`` and ``"mean_field"`` the kernels depend
@@ -226,39 +228,36 @@ def gradient_flow_ensemble(
     covariance: bool = False,
     supplier: str = "auto",
 ) -> Ensemble:
-    """Infinite-width network trained by gradient flow on the mean of half squared errors.
+    """Returns infinitely wide networks trained by gradient flow on half squared errors.
 
     Args:
       network: the architecture.
       x_train: (n, d) training inputs.
       y_train: (n,) labels.
       x_test: (m, d) test inputs.
-      times: (T,) training times, learning rate times steps (docs/theory.md), or None for
-        convergence (T = 1).
+      times: (T,) learning rate times steps, or None for convergence (T = 1).
       method: ``"ntk"`` (``trainable`` layers move) or ``"nngp"`` (Bayesian posterior at
         convergence; in time, only the output layer moves).
       trainable: layers whose parameters move, for ``"ntk"``.
       ridge: added to the diagonal of the training kernel, absolute scale.
-      covariance: whether to compute the posterior covariance of g; for f = alpha g it is
-        alpha^2 times that, for a centred f_0 it does not apply.
+      covariance: whether to compute that of g; of f = alpha g it is alpha^2 times that.
       supplier: of the kernels, one of :data:`SUPPLIERS`.
 
     Returns:
-      :class:`Ensemble`. The computation is ``neural_tangents.predict
-      .gradient_descent_mse_ensemble`` (Lee et al. 2019), one eigendecomposition for all
-      times.
+      :class:`Ensemble`, by ``neural_tangents.predict.gradient_descent_mse_ensemble`` (Lee et
+      al. 2019): one eigendecomposition for all times.
 
     Raises:
       RequirementError: unknown ``method``, ``trainable`` or ``supplier``.
     """
     check_choice(method, ("nngp", "ntk"), "method")
-
-    def kernel_fn(x1, x2=None, get=("nngp", "ntk"), **_):
-        kernels = infinite_width_kernels(network, x1, x2, trainable, supplier)
-        return getattr(kernels, get) if isinstance(get, str) else _Pair(kernels.nngp, kernels.ntk)
-
+    kernels_of = InfiniteNetwork(network, trainable, supplier).kernels
     predict_fn = predict.gradient_descent_mse_ensemble(
-        kernel_fn, x_train, y_train[:, None], diag_reg=ridge, diag_reg_absolute_scale=True
+        partial(_as_kernel_function, kernels_of),
+        x_train,
+        y_train[:, None],
+        diag_reg=ridge,
+        diag_reg_absolute_scale=True,
     )
     out = predict_fn(t=times, x_test=x_test, get=method, compute_cov=covariance)
     mean = (out.mean if covariance else out)[..., 0]
@@ -266,3 +265,15 @@ def gradient_flow_ensemble(
     if times is None:
         mean, cov = mean[None], None if cov is None else cov[None]
     return Ensemble(jnp.asarray(mean), cov)
+
+
+def _as_kernel_function(
+    kernels_of: Callable[[Array, Array | None], Kernels],
+    x1: Array,
+    x2: Array | None = None,
+    get: str | tuple[str, ...] = ("nngp", "ntk"),
+    **_: Any,
+) -> Array | _Pair:
+    """Returns kernels in the form that neural-tangents asks for them."""
+    kernels = kernels_of(x1, x2)
+    return getattr(kernels, get) if isinstance(get, str) else _Pair(kernels.nngp, kernels.ntk)

@@ -34,6 +34,7 @@ from rf_limits.theory.relu_moments import ReluSum
 from rf_limits.types import Scalar
 
 Params = Mapping[str, Any]
+Initializer = Callable[[Array, tuple[int, ...], Any], Array]
 
 PARAMETERIZATIONS = ("ntk", "standard", "mean_field", "mup")
 CENTRINGS = ("none", "subtract", "antisymmetric")
@@ -65,7 +66,7 @@ class OneHiddenLayer(nn.Module):
     antisymmetric: bool = False
 
     def input_scale(self, dim: int) -> float:
-        """The factor p_in."""
+        """Returns the factor p_in."""
         return {"standard": 1.0, "mup": self.width**0.5}.get(self.parameterization, dim**-0.5)
 
     @property
@@ -85,7 +86,7 @@ class OneHiddenLayer(nn.Module):
         return self.antisymmetric or self.output_init == "zero"
 
     def weight_std(self, dim: int) -> float:
-        """Standard deviation of the hidden weights at initialization."""
+        """Returns the standard deviation of the hidden weights at initialization."""
         stds = {"standard": dim**-0.5, "mup": (dim * self.width) ** -0.5}
         return stds.get(self.parameterization, 1.0)
 
@@ -95,7 +96,7 @@ class OneHiddenLayer(nn.Module):
         return self.width**-0.5 if self.parameterization in ("standard", "mup") else 1.0
 
     def aligned_size(self, dim: int) -> float:
-        """Size g has with weights of initial size all pointing one way: N p_out u p_in |w|.
+        """Returns N p_out u p_in |w|, the size of g with initial weights all pointing one way.
 
         sqrt(N) in ntk and standard parameterization, 1 in mean field and muP. Times the lazy
         scale, it says how far training is from the tangent regime, whatever N, alpha and the
@@ -113,12 +114,12 @@ class OneHiddenLayer(nn.Module):
         }
         return self.output_std * draws[self.output_init](key, shape, dtype)
 
-    def _mirrored(self, init: Callable, sign: float) -> Callable:
-        """An initializer whose last axis (the neurons) repeats its first half times sign."""
+    def _mirrored(self, init: Initializer, sign: float) -> Initializer:
+        """Returns an initializer whose second half of neurons is the first times ``sign``."""
         if not self.antisymmetric:
             return init
 
-        def mirrored(key, shape, dtype):
+        def mirrored(key: Array, shape: tuple[int, ...], dtype: Any) -> Array:
             half = init(key, (*shape[:-1], shape[-1] // 2), dtype)
             return jnp.concatenate([half, sign * half], axis=-1)
 
@@ -126,7 +127,7 @@ class OneHiddenLayer(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "n d"]) -> Float[Array, "n"]:
-        """Outputs at the rows of ``x``, in the dtype of the parameters."""
+        """Returns outputs at the rows of ``x``, in the dtype of the parameters."""
         dim = x.shape[-1]
         kernel_init = self._mirrored(nn.initializers.normal(self.weight_std(dim)), 1.0)
         bias_init = self._mirrored(nn.initializers.normal(1.0 / self.bias_scale), 1.0)
@@ -144,7 +145,7 @@ class OneHiddenLayer(nn.Module):
         return (first + self._neurons(x, kernel[:, half:], u[half:])) * self.output_scale
 
     def _rows(self, x: Array) -> Array:
-        """Inputs times their factor, and that of the biases as one more column."""
+        """Returns inputs times their factor, and that of the biases as one more column."""
         x = x * self.input_scale(x.shape[-1])
         if not self.use_bias:
             return x
@@ -153,7 +154,7 @@ class OneHiddenLayer(nn.Module):
     def output_change(
         self, init: Params, change: Params, x: Float[Array, "n d"]
     ) -> Float[Array, "n"]:
-        """g(init + change) - g(init) at the rows of ``x``, without cancellation.
+        """Returns g(init + change) - g(init) at the rows of ``x``, without cancellation.
 
         p_out sum_i [u_i (sigma(h_i + dh_i) - sigma(h_i)) + du_i sigma(h_i + dh_i)], with dh_i
         from the change alone: no digit of a small change is lost.
@@ -167,15 +168,19 @@ class OneHiddenLayer(nn.Module):
         by = increment(self.activation, h, dh)
         return moved_sum(by, before, u, du) * self.output_scale
 
+    def value(self, params: Params, x: Float[Array, "n d"]) -> Float[Array, "n"]:
+        """Returns g(params) at the rows of ``x``."""
+        return nn.apply(OneHiddenLayer.__call__, self)(params, x)
+
     def _neurons(self, x: Array, kernel: Array, u: Array) -> Array:
-        """sum_i u_i sigma(<kernel_i, x_a>)."""
+        """Returns sum_i u_i sigma(<kernel_i, x_a>)."""
         if self.activation == "relu":
             return relu_output(x, kernel, u)
         return ACTIVATIONS[self.activation](x @ kernel) @ u
 
 
 def by_neuron(params: Params) -> tuple[Array, Array]:
-    """Hidden parameters (d or d + 1, N), biases last, and output weights (N,), as trained."""
+    """Returns hidden parameters (d or d + 1, N), biases last, and output weights (N,)."""
     inner = params["params"]
     kernel, u = inner["hidden_kernel"], inner["output_kernel"]
     if "hidden_bias" not in inner:
@@ -192,7 +197,7 @@ def make_network(
     output_init: str = "gaussian",
     centring: str = "none",
 ) -> OneHiddenLayer:
-    """A checked :class:`OneHiddenLayer`.
+    """Returns a checked :class:`OneHiddenLayer`.
 
     Raises:
       RequirementError: an unknown name, or a width that antisymmetric doubling cannot halve.
@@ -219,14 +224,14 @@ def init_params(network: OneHiddenLayer, key: Key[Array, ""], dim: int) -> Param
 
 
 def hidden_weights(network: OneHiddenLayer, params: Params) -> tuple[Array, Array | None]:
-    """Effective weights (N, d) and biases (N,) of h_i = <w_i, x> + b_i, prefactors included."""
+    """Returns weights (N, d) and biases (N,) of h_i = <w_i, x> + b_i, with their factors."""
     kernel, bias = params["params"]["hidden_kernel"], params["params"].get("hidden_bias")
     weights = kernel.T * network.input_scale(kernel.shape[0])
     return weights, None if bias is None else network.bias_scale * bias
 
 
 def as_relu_sum(network: OneHiddenLayer, params: Params, scale: Scalar = 1.0) -> ReluSum:
-    """``scale`` times g in the form exact expectations take, N gates.
+    """Returns ``scale`` times g in the form exact expectations take, N gates.
 
     Raises:
       RequirementError: the activation is not relu.
@@ -243,7 +248,7 @@ def tangent_relu_sum(
     change: Params,
     scale: Scalar = 1.0,
 ) -> ReluSum:
-    """``scale`` times <grad g(params), change> in the form exact expectations take, N gates.
+    """Returns ``scale`` times <grad g(params), change> as a sum of neurons, N gates.
 
     Args:
       network: a network with activation relu.
@@ -271,7 +276,7 @@ def linearized_relu_sum(
     *,
     centred: bool = False,
 ) -> ReluSum:
-    """``scale`` times the linearization of g around ``init`` at ``init + change``, N gates.
+    """Returns ``scale`` times the linearization of g around ``init`` at ``init + change``, N gates.
 
     With ``centred`` the value at ``init`` is left out.
     """

@@ -21,7 +21,7 @@ from rf_limits.models.increments import increment, is_zero, moved_sum
 def relu_output(
     x: Float[Array, "n d"], kernel: Float[Array, "d N"], u: Float[Array, "N"]
 ) -> Float[Array, "n"]:
-    """Values sum_i u_i relu(<kernel_i, x_a>) at the rows of ``x``.
+    """Returns values sum_i u_i relu(<kernel_i, x_a>) at the rows of ``x``.
 
     Differentiable by every argument, forward and reverse, any number of times; relu'(0) = 0.
 
@@ -41,7 +41,7 @@ def _relu_output_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Any]:
 
 
 def _slope(h: Array, primals: tuple, along: tuple) -> Array:
-    """Derivative of the output at preactivations ``h`` along directions, None where zero."""
+    """Returns the derivative of the output at ``h`` along directions, None where zero."""
     x, kernel, u = primals
     dx, dkernel, du = along
     gates = (h > 0.0).astype(h.dtype)
@@ -69,7 +69,7 @@ def relu_output_change(
     dkernel: Float[Array, "d N"],
     du: Float[Array, "N"],
 ) -> Float[Array, "n"]:
-    """:func:`relu_output` at moved weights minus that at the weights, without cancellation.
+    """Returns :func:`relu_output` at moved weights minus that at the weights, without cancellation.
 
     Differentiable as that is; where only the moves are, the gates are gone over once.
 

@@ -10,12 +10,12 @@ from rf_limits.models.network import OneHiddenLayer, Params
 
 
 def moved(init: Params, change: Params) -> Params:
-    """Parameters ``init + change``."""
+    """Returns parameters ``init + change``."""
     return jax.tree.map(jnp.add, init, change)
 
 
 def change_of(params: Params, init: Params) -> Params:
-    """Their change ``params - init``."""
+    """Returns their change ``params - init``."""
     return jax.tree.map(jnp.subtract, params, init)
 
 
@@ -42,27 +42,21 @@ class ScaledOutput:
     def __call__(
         self, params: Params, init: Params, alpha: Float[Array, ""], x: Float[Array, "n d"]
     ) -> Float[Array, "n"]:
-        """Values of f at the rows of ``x``."""
+        """Returns values of f at the rows of ``x``."""
         return self.after(change_of(params, init), init, alpha, x)
 
     def after(
         self, change: Params, init: Params, alpha: Float[Array, ""], x: Float[Array, "n d"]
     ) -> Float[Array, "n"]:
-        """Values of f at ``init + change``: alpha (g - g_0), and alpha g_0 unless centred."""
+        """Returns values of f at ``init + change``: alpha (g - g_0) + alpha g_0 unless centred."""
         value = self.network.output_change(init, change, x)
         if not (self.centred or self.network.starts_at_zero):
-            value = self.network.apply(init, x) + value
+            value = self.network.value(init, x) + value
         return alpha * value
-
-    def linearized(
-        self, params: Params, init: Params, alpha: Float[Array, ""], x: Float[Array, "n d"]
-    ) -> Float[Array, "n"]:
-        """First-order Taylor expansion of f around ``init``, evaluated at ``params``."""
-        return self.linearized_after(change_of(params, init), init, alpha, x)
 
     def linearized_after(
         self, change: Params, init: Params, alpha: Float[Array, ""], x: Float[Array, "n d"]
     ) -> Float[Array, "n"]:
-        """The same evaluated at ``init + change``."""
-        value, slope = jax.jvp(lambda p: self.network.apply(p, x), (init,), (change,))
+        """Returns the first-order expansion of f around ``init``, at ``init + change``."""
+        value, slope = jax.jvp(lambda p: self.network.value(p, x), (init,), (change,))
         return alpha * (slope if self.centred else value + slope)

@@ -31,7 +31,7 @@ class Dataset(NamedTuple):
 def noisy_labels(
     key: Key[Array, ""], target: Target, x: Float[Array, "n d"], noise: Scalar
 ) -> Float[Array, "n"]:
-    """Labels f*(x) + noise N(0, 1), independent over the rows of ``x``.
+    """Returns labels f*(x) + noise N(0, 1), independent over the rows of ``x``.
 
     Raises:
       RequirementError: a noise that is negative or not finite, unless it is traced.

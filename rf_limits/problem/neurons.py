@@ -81,20 +81,20 @@ class Teacher:
         return bool(np.any(np.asarray(self.biases) != 0.0))
 
     def as_relu_sum(self) -> ReluSum:
-        """The same function in the form the exact expectations take."""
+        """Returns the same function in the form the exact expectations take."""
         biases = self.biases if self.has_bias else None
         return ReluSum(self.directions, biases, self.coefficients)
 
     def __call__(self, x: Float[Array, "n d"]) -> Float[Array, "n"]:
-        """Values at the rows of ``x``, (n,)."""
+        """Returns values at the rows of ``x``, (n,)."""
         return jnp.maximum(x @ self.directions.T + self.biases, 0.0) @ self.coefficients
 
     def formula(self) -> str:
-        """The function in words a paper would use."""
+        """Returns the function in words a paper would use."""
         return f"sum of {self.coefficients.size} neurons c_j relu(<w_j, x> + b_j)"
 
     def product(self, f: ReluSum) -> Float[Array, ""]:
-        """Exact E f(x) f*(x) for x ~ N(0, I_d)."""
+        """Returns the exact E f(x) f*(x) for x ~ N(0, I_d)."""
         return relu_sum_product(f, self.as_relu_sum())
 
     @property
@@ -108,11 +108,11 @@ class Teacher:
         return self.has_bias
 
     def zonal_sum(self, max_degree: int, radii: Radii) -> ZonalSum:
-        """The target by degree."""
+        """Returns the target by degree."""
         return self.as_relu_sum().zonal_sum(max_degree, radii)
 
     def degree_tails(self, max_degree: int) -> np.ndarray:
-        """Tails of the neurons' spectra, added by the triangle inequality."""
+        """Returns tails of the neurons' spectra, added by the triangle inequality."""
         tails = np.zeros(max_degree + 1)
         norms = np.linalg.norm(np.asarray(self.directions), axis=1)
         biases, sizes = np.asarray(self.biases), np.asarray(self.coefficients)
@@ -127,7 +127,7 @@ class Teacher:
         return tails
 
     def second_moment(self, inputs: str) -> float:
-        """Exact E f*(x)^2 under ``inputs`` (:data:`rf_limits.problem.INPUTS`).
+        """Returns the exact E f*(x)^2 under ``inputs`` (:data:`rf_limits.problem.INPUTS`).
 
         Without biases f* is homogeneous and both input distributions share the value; with
         biases the sphere takes one-dimensional quadrature (:mod:`rf_limits.theory.sphere`).
@@ -175,7 +175,7 @@ class SingleNeuron(Teacher):
     def create(
         cls, direction: arguments.Numbers, norm: arguments.Number, bias: arguments.Number
     ) -> "SingleNeuron":
-        """A neuron along ``direction`` (d,), scaled to |w*| = ``norm``, with bias b*.
+        """Returns a neuron along ``direction`` (d,), scaled to |w*| = ``norm``, with bias b*.
 
         Raises:
           RequirementError: a direction of 0, or sizes as for a :class:`Teacher`.
@@ -190,7 +190,7 @@ class SingleNeuron(Teacher):
         return cls(norm * unit[None, :], jnp.full(1, bias, unit.dtype), jnp.ones(1, unit.dtype))
 
     def formula(self) -> str:
-        """The function in words a paper would use."""
+        """Returns the function in words a paper would use."""
         bias = float(self.biases[0])
         shift = "" if bias == 0.0 else f" {'+' if bias > 0 else '-'} {abs(bias):g}"
         return f"relu(<w*, x>{shift}), |w*| = {float(self.norm[0]):g}, d = {self.dim}"

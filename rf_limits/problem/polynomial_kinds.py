@@ -18,7 +18,7 @@ MOST_FACTORS = 10
 
 
 def _on_circle(form: np.ndarray, axes: Float[Array, "2 d"], words: str, norm: float) -> Polynomial:
-    """sum_i form_i he_i(z_1) he_{k-i}(z_2) in single-index polynomials, z the two coordinates.
+    """Returns sum_i form_i he_i(z_1) he_{k-i}(z_2) in single-index polynomials.
 
     he_k(cos(a) z_1 + sin(a) z_2) = sum_i binom(k, i)^{1/2} cos^i(a) sin^{k-i}(a) he_i he_{k-i};
     k + 1 angles over half the circle give all of them.
@@ -38,7 +38,7 @@ def _single_index(axes: Float[Array, "m d"], degree: int, norm: float) -> Polyno
 
 
 def _harmonic(axes: Float[Array, "m d"], degree: int, norm: float) -> Polynomial:
-    """Re (z_1 + i z_2)^k: z_1^i z_2^(k-i) stands for Hermite polynomials of unnormalized size."""
+    """Returns Re (z_1 + i z_2)^k; z_1^i z_2^(k-i) are unnormalized Hermite polynomials."""
     i = np.arange(degree + 1)
     sizes = np.sqrt(special.factorial(i) * special.factorial(degree - i))
     form = special.comb(degree, i) * sizes * np.real(1j ** (degree - i))
@@ -52,7 +52,7 @@ def _hermite_product(axes: Float[Array, "m d"], degree: int, norm: float) -> Pol
 
 
 def _monomial(axes: Float[Array, "m d"], degree: int, norm: float) -> Polynomial:
-    """z_1 ... z_k = sum over signs s of s_1 ... s_k <s, z>^k/(2^k k!); s and -s agree."""
+    """Returns z_1 ... z_k = sum over signs s of s_1 ... s_k <s, z>^k/(2^k k!); s and -s agree."""
     signs = np.array(list(itertools.product((1.0, -1.0), repeat=degree - 1)))
     signs = np.concatenate([np.ones((len(signs), 1)), signs], axis=1)
     size = norm * degree ** (0.5 * degree) / math.sqrt(math.factorial(degree)) / len(signs)
@@ -73,7 +73,7 @@ POLYNOMIALS = (*BY_COORDINATES, "gegenbauer")
 
 
 def polynomial_axes(kind: str, degree: int) -> int:
-    """How many orthonormal coordinates a polynomial is written in."""
+    """Returns how many orthonormal coordinates a polynomial is written in."""
     return {"monomial": degree, "harmonic": 2, "hermite_product": 2}.get(kind, 1)
 
 
@@ -97,7 +97,7 @@ def check_polynomial(kind: str, degree: int, dim: int) -> None:
 def make_polynomial(
     axes: Float[Array, "m d"], kind: str, degree: int, norm: float = 1.0
 ) -> Polynomial | Gegenbauer:
-    """A polynomial with E f*^2 = norm^2 for x ~ N(0, I_d), in coordinates z = axes x.
+    """Returns a polynomial with E f*^2 = norm^2 for x ~ N(0, I_d), in coordinates z = axes x.
 
     Args:
       axes: (m, d) orthonormal rows, m = ``polynomial_axes(kind, degree)``.
@@ -121,13 +121,13 @@ def make_polynomial(
 
 
 def _largest_of_hermite(degree: int) -> float:
-    """Largest |coefficient| of a power in he_k."""
+    """Returns the largest |coefficient| of a power in he_k."""
     powers = np.polynomial.hermite_e.herme2poly([0.0] * degree + [1.0])
     return float(np.max(np.abs(powers))) / math.sqrt(math.factorial(degree))
 
 
 def largest_coefficient(kind: str, degree: int) -> float:
-    """Largest |coefficient| of a monomial z_1^i z_2^j ... in the polynomial of norm 1.
+    """Returns the largest |coefficient| of a monomial z_1^i z_2^j ... in the polynomial of norm 1.
 
     The size in which the paper's theorem on polynomials is stated (Yehudai and Shamir 2019,
     section 3), in the coordinates of :func:`make_polynomial`.

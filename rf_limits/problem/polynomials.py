@@ -38,7 +38,7 @@ _BEYOND = 38.0  # the normal density is zero in float64 beyond
 
 
 def hermite(degree: int, x: Array) -> Array:
-    """Normalized probabilists' Hermite polynomial: E he_k(z)^2 = 1 for z ~ N(0, 1)."""
+    """Returns normalized probabilists' Hermite polynomial: E he_k(z)^2 = 1 for z ~ N(0, 1)."""
     before, value = jnp.zeros_like(x), jnp.ones_like(x)
     for k in range(degree):
         before, value = value, (x * value - math.sqrt(k) * before) / math.sqrt(k + 1)
@@ -67,7 +67,12 @@ class _OneDegree:
     name: ClassVar[str] = "polynomial"
 
     def symbol(self, v: Float[Array, "m d"]) -> Float[Array, "m"]:
-        """s(v) of the module docstring at unit vectors."""
+        """Returns s(v) of the module docstring at unit vectors."""
+        raise NotImplementedError
+
+    @property
+    def dim(self) -> int:
+        """Input dimension d."""
         raise NotImplementedError
 
     @property
@@ -86,11 +91,11 @@ class _OneDegree:
         return self.degree % 2 == 1
 
     def degree_tails(self, max_degree: int) -> np.ndarray:
-        """The whole up to the polynomial's degree, nothing from there on."""
+        """Returns the whole up to the polynomial's degree, nothing from there on."""
         return self.norm * (np.arange(max_degree + 1) < self.degree)
 
     def neuron_products(self, w: Float[Array, "m d"], b: Float[Array, "m"]) -> Float[Array, "m"]:
-        """E relu(<w_i, x> + b_i) f*(x) for x ~ N(0, I_d).
+        """Returns E relu(<w_i, x> + b_i) f*(x) for x ~ N(0, I_d).
 
         |w| coefficient_k(b/|w|) s(w/|w|), coefficient_k the k-th Hermite coefficient of
         t -> relu(t + beta): beta Phi(beta) + phi(beta), Phi(beta), He_{k-2}(-beta)
@@ -110,7 +115,7 @@ class _OneDegree:
         return length * coefficient * self.symbol(w / length[:, None])
 
     def product(self, f: ReluSum) -> Float[Array, ""]:
-        """Exact E f(x) f*(x) for x ~ N(0, I_d); slopes enter as derivatives of neurons."""
+        """Returns the exact E f(x) f*(x), x ~ N(0, I_d); slopes are derivatives of neurons."""
         f = f.in_float64()
         check(f.dim == self.dim, "weights", f"have dimension {self.dim}, the target's", f.dim)
         biases = jnp.zeros_like(f.amplitudes) if f.biases is None else f.biases
@@ -157,19 +162,19 @@ class Polynomial(_OneDegree):
         return self.directions.shape[1]
 
     def __call__(self, x: Float[Array, "n d"]) -> Float[Array, "n"]:
-        """Values at the rows of ``x``, (n,)."""
+        """Returns values at the rows of ``x``, (n,)."""
         return hermite(self.degree, x @ self.directions.T) @ self.coefficients
 
     def symbol(self, v: Float[Array, "m d"]) -> Float[Array, "m"]:
-        """sum_j coefficients_j <directions_j, v>^k."""
+        """Returns sum_j coefficients_j <directions_j, v>^k."""
         return (v @ self.directions.T) ** self.degree @ self.coefficients
 
     def formula(self) -> str:
-        """The function in words a paper would use."""
+        """Returns the function in words a paper would use."""
         return f"{self.words}, E f*^2 = {self.norm**2:g}, d = {self.dim}"
 
     def second_moment(self, inputs: str) -> float:
-        """Exact E f*(x)^2 under ``inputs``: norm^2, or the sum over harmonics on the sphere."""
+        """Returns the exact E f*(x)^2: norm^2, or the sum over harmonics on the sphere."""
         if inputs == "gaussian":
             return self.norm**2
         radii = radial_rule(self.dim, homogeneous=False, inputs="sphere")
@@ -177,7 +182,7 @@ class Polynomial(_OneDegree):
         return float(jnp.sum(zonal_products(f, f, radii)))
 
     def zonal_sum(self, max_degree: int, radii: Radii) -> ZonalSum:
-        """The target by degree: sqrt(B(d, k)) E_t f* P_k(t) at each radius, by Gauss' rule."""
+        """Returns the target by degree: sqrt(B(d, k)) E_t f* P_k(t), by Gauss' rule."""
         nodes, weights = coordinate_nodes((self.degree + max_degree) // 2 + 1, self.dim)
         values = hermite_values(self.degree, np.outer(radii.nodes, nodes))[-1]
         scale = np.exp(0.5 * log_multiplicity(self.dim, np.arange(max_degree + 1)))
@@ -215,12 +220,12 @@ class Gegenbauer(_OneDegree):
         return self.direction.size
 
     def _log_moment(self) -> float:
-        """Log E |x|^{2k} for x ~ N(0, I_d)."""
+        """Returns the log E |x|^{2k} for x ~ N(0, I_d)."""
         half = 0.5 * self.dim
         return self.degree * math.log(2.0) + float(log_gamma_ratio(half, float(self.degree)))
 
     def _factor(self) -> float:
-        """C = sqrt(B(d, k)/E |x|^{2k})."""
+        """Returns C = sqrt(B(d, k)/E |x|^{2k})."""
         return math.exp(0.5 * (math.log(multiplicity(self.dim, self.degree)) - self._log_moment()))
 
     def _polynomial(self, t: Array) -> Array:
@@ -228,29 +233,29 @@ class Gegenbauer(_OneDegree):
         return value
 
     def __call__(self, x: Float[Array, "n d"]) -> Float[Array, "n"]:
-        """Values at the rows of ``x``, (n,)."""
+        """Returns values at the rows of ``x``, (n,)."""
         length = jnp.linalg.norm(x, axis=1)
         cosine = (x @ self.direction) / jnp.where(length > 0.0, length, 1.0)
         return self.norm * self._factor() * length**self.degree * self._polynomial(cosine)
 
     def symbol(self, v: Float[Array, "m d"]) -> Float[Array, "m"]:
-        """sqrt(k!) f*(v): a harmonic polynomial is its own Hermite expansion."""
+        """Returns sqrt(k!) f*(v): a harmonic polynomial is its own Hermite expansion."""
         factor = self.norm * self._factor() * math.sqrt(math.factorial(self.degree))
         return factor * self._polynomial(v @ self.direction)
 
     def formula(self) -> str:
-        """The function in words a paper would use."""
+        """Returns the function in words a paper would use."""
         k = self.degree
         return f"c |x|^{k} P_{k}(<w*, x>/|x|), E f*^2 = {self.norm**2:g}, d = {self.dim}"
 
     def second_moment(self, inputs: str) -> float:
-        """Exact E f*(x)^2 under ``inputs``: norm^2, less on the sphere of radius sqrt(d)."""
+        """Returns the exact E f*(x)^2: norm^2, less on the sphere of radius sqrt(d)."""
         if inputs == "gaussian":
             return self.norm**2
         return self.norm**2 * math.exp(self.degree * math.log(self.dim) - self._log_moment())
 
     def zonal_sum(self, max_degree: int, radii: Radii) -> ZonalSum:
-        """Its one degree."""
+        """Returns the polynomial by degree; it has one."""
         found = np.zeros((1, max_degree + 1, radii.nodes.size))
         if self.degree <= max_degree:
             size = self.norm * self._factor() / math.sqrt(multiplicity(self.dim, self.degree))

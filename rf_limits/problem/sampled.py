@@ -33,17 +33,18 @@ class SampledMoment(NamedTuple):
 
 
 def second_moment_error(target: Target, inputs: str) -> float:
-    """Standard error of ``target.second_moment(inputs)``: 0 where that is exact.
+    """Returns the standard error of ``target.second_moment(inputs)``: 0 where that is exact.
 
     Raises:
       RequirementError: a sampled moment that is not finite, or zero.
     """
-    sampled = isinstance(target, SampledTarget)
-    return target.sampled_moment(inputs).standard_error if sampled else 0.0
+    if not isinstance(target, SampledTarget):
+        return 0.0
+    return target.sampled_moment(inputs).standard_error
 
 
 def moment_words(moment: float, standard_error: float) -> str:
-    """``E f*^2 = 1.008 +- 0.009 (sampled)``, or ``E f*^2 = 0.5`` where there is no error."""
+    """Returns ``E f*^2 = 1.008 +- 0.009 (sampled)``, or ``E f*^2 = 0.5`` without an error."""
     text = f"E f*^2 = {moment:.4g}"
     if standard_error > 0.0:
         text += f" \N{PLUS-MINUS SIGN} {standard_error:.1g} (sampled)"
@@ -73,15 +74,15 @@ class SampledTarget:
         check(callable(self.values), "values", "be a function", self.values)
 
     def __call__(self, x: Float[Array, "n d"]) -> Float[Array, "n"]:
-        """Values at the rows of ``x``."""
+        """Returns values at the rows of ``x``."""
         return self.values(x)
 
     def formula(self) -> str:
-        """The function in words a paper would use."""
+        """Returns the function in words a paper would use."""
         return f"{self.text}, d = {self.dim}"
 
     def sampled_moment(self, inputs: str) -> SampledMoment:
-        """E f*(x)^2 under ``inputs``, a mean over 2^18 fixed draws, and its standard error.
+        """Returns E f*(x)^2 under ``inputs``, a mean over 2^18 fixed draws, and its standard error.
 
         The error is 0.3% for Gaussian values, and more where f*^2 has heavier tails: 1.9% for
         He_3, 4.9% for He_4, themselves known to a tenth or a third.
@@ -92,7 +93,7 @@ class SampledTarget:
         return _sampled_moment(self, inputs)
 
     def second_moment(self, inputs: str) -> float:
-        """The mean of :meth:`sampled_moment`: known up to its standard error.
+        """Returns the mean of :meth:`sampled_moment`: known up to its standard error.
 
         Raises:
           RequirementError: it is not finite, or zero.
@@ -103,15 +104,15 @@ class SampledTarget:
         raise NotImplementedError(f"{self.text} is known by its values alone")
 
     def product(self, f: ReluSum) -> Float[Array, ""]:
-        """Not known."""
+        """Refuses: the target is known by its values alone."""
         self._unknown()
 
     def zonal_sum(self, max_degree: int, radii: Radii) -> ZonalSum:
-        """Not known."""
+        """Refuses: the target is known by its values alone."""
         self._unknown()
 
     def degree_tails(self, max_degree: int) -> np.ndarray:
-        """Not known."""
+        """Refuses: the target is known by its values alone."""
         self._unknown()
 
 

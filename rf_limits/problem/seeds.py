@@ -12,20 +12,22 @@ MOST = 2**63 - 1
 """Largest seed: JAX takes 64 bits with a sign, and -1 would be another name of 2^64 - 1."""
 
 
-def check_seed(value: object, field: str) -> int:
-    """A seed, a whole number from 0 to :data:`MOST`.
+def check_seed(value: arguments.Number, field: str) -> int:
+    """Returns a seed, a whole number from 0 to :data:`MOST`.
 
     Raises:
       RequirementError: anything else.
     """
-    fits = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    fits = fits and 0 <= value <= MOST
-    check(fits, field, "be a whole number from 0 to 2^63 - 1", arguments.Shown(value))
-    return int(value)
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    number = int(value) if whole else -1
+    check(
+        0 <= number <= MOST, field, "be a whole number from 0 to 2^63 - 1", arguments.Shown(value)
+    )
+    return number
 
 
 def key_of(seed: arguments.Number, field: str = "seed") -> Key[Array, ""]:
-    """The typed key of a seed.
+    """Returns the typed key of a seed.
 
     Raises:
       RequirementError: not a whole number from 0 to :data:`MOST`.

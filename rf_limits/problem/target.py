@@ -35,16 +35,16 @@ class Target(Protocol):
         """Whether any bias differs from zero."""
 
     def __call__(self, x: Float[Array, "n d"]) -> Float[Array, "n"]:
-        """Values at the rows of ``x``."""
+        """Returns values at the rows of ``x``."""
 
     def formula(self) -> str:
-        """The function in words a paper would use."""
+        """Returns the function in words a paper would use."""
 
     def second_moment(self, inputs: str) -> float:
-        """E f*(x)^2 under ``inputs``; exact, but for a target known by its values alone."""
+        """Returns E f*(x)^2 under ``inputs``; exact, but for a target known by its values alone."""
 
     def product(self, f: ReluSum) -> Float[Array, ""]:
-        """Exact E f(x) f*(x) under Gaussian inputs."""
+        """Returns the exact E f(x) f*(x) under Gaussian inputs."""
 
     @property
     def is_homogeneous(self) -> bool:
@@ -55,10 +55,10 @@ class Target(Protocol):
         """Whether odd degrees k >= 3 may be present."""
 
     def zonal_sum(self, max_degree: int, radii: Radii) -> ZonalSum:
-        """The target by degree (:mod:`rf_limits.theory.zonal`)."""
+        """Returns the target by degree (:mod:`rf_limits.theory.zonal`)."""
 
     def degree_tails(self, max_degree: int) -> np.ndarray:
-        """(K + 1,) bounds on the root of E (f* - sum of its degrees up to k)^2, x ~ N(0, I_d)."""
+        """Returns (K + 1,) bounds on the root of E (f* - sum of its degrees up to k)^2."""
 
 
 Class = TypeVar("Class", bound=type)
@@ -75,7 +75,7 @@ def as_tree(cls: Class, arrays: tuple[str, ...], fixed: tuple[str, ...] = ()) ->
         return parts, tuple(getattr(target, name) for name in fixed)
 
     def unflatten(rest: tuple, children: Any) -> Any:
-        made = object.__new__(cls)
+        made: Any = object.__new__(cls)
         for name, value in zip((*arrays, *fixed), (*children, *rest), strict=True):
             object.__setattr__(made, name, value)
         return made

@@ -41,8 +41,8 @@ class SweepStore(WorkDirectory):
             )
             raise RequirementError(line, field="--workdir")
         try:
-            for one in found["cells"]:
-                check_form(one["config"], self.path / MANIFEST)
+            for cell in record["cells"]:
+                check_form(cell["config"], self.path / MANIFEST)
             return [
                 SweepCell(cell["name"], cell["fields"], config_from_json(cell["config"]))
                 for cell in record["cells"]

@@ -4,19 +4,15 @@ from rf_limits.theory.coefficients import DegreeCoefficients, coefficients_by_de
 from rf_limits.theory.degree_risks import degree_products, degree_risks
 from rf_limits.theory.expectations import gaussian_gram
 from rf_limits.theory.kernel_alignment import kernel_alignment_risk
-from rf_limits.theory.kernel_regression import (
-    KernelRegression,
-    kernel_regression,
-    kernel_regression_risk,
-)
+from rf_limits.theory.kernel_regression import kernel_regression, kernel_regression_risk
 from rf_limits.theory.kernel_spectrum import kernel_spectrum, relu_kernel_spectrum
 from rf_limits.theory.lazy_limit import features_for_risk, hardest_bias, lazy_limit
+from rf_limits.theory.learning_curve import LearningCurve
 from rf_limits.theory.magnitude_limit import log_magnitude_limit, log_rms_magnitude_limit
 from rf_limits.theory.optimal_ridge import OptimalRidge, optimal_ridge
 from rf_limits.theory.population_risk import population_risk
 from rf_limits.theory.profiles import DegreeProfiles, profiles_by_degree
 from rf_limits.theory.random_features_regression import (
-    RandomFeaturesRegression,
     random_features_regression,
     random_features_risk,
 )
@@ -27,9 +23,8 @@ from rf_limits.theory.spectrum import ZonalSpectrum, zonal_spectrum
 __all__ = [
     "DegreeCoefficients",
     "DegreeProfiles",
-    "KernelRegression",
+    "LearningCurve",
     "OptimalRidge",
-    "RandomFeaturesRegression",
     "ReluSum",
     "ZonalSpectrum",
     "coefficients_by_degree",

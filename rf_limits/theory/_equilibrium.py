@@ -18,24 +18,23 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special
 
-from rf_limits.theory._modes import Array, Modes, exp
+from rf_limits.theory._modes import Modes, bisected, exp
+from rf_limits.theory._sizes import Sizes
 from rf_limits.theory.radial_law import RadialLaw
 
-_BISECTIONS = 200
-_WIDEST_BRACKET = 1400.0
 _ROOM = 4.0  # by which the logarithm of kappa may exceed that of fixed lengths; measured: 2
 _VANISHING = 800.0  # e^-800 beside an eigenvalue, times any number of functions, is nothing
 
 
 class Equilibrium(NamedTuple):
-    """Solution of the equations, arrays of the shape S of n, N and ridge.
+    """Solution of the equations, at s values of n, N and ridge.
 
     Attributes:
-      log_gamma: logarithm of gamma; where gamma = 0, one at which no gamma/l_i counts.
+      log_gamma: logarithm of gamma; where gamma = 0, a value at which no gamma/l_i counts.
       gamma: effective regularization of the mean kernel.
       kappa: effective regularization of the regression on the features.
-      learned: (*S, K + 1) L_k = l_k/(l_k + gamma).
-      missed: (*S, K + 1) 1 - L_k.
+      learned: (s, K + 1) L_k = l_k/(l_k + gamma).
+      missed: (s, K + 1) 1 - L_k.
       z: sum_i L_i.
       squares: sum_i L_i^2.
       products: t = sum_i L_i (1 - L_i).
@@ -44,26 +43,26 @@ class Equilibrium(NamedTuple):
         fixed lengths omega = N - z; infinite for a kernel.
     """
 
-    log_gamma: Array
-    gamma: Array
-    kappa: Array
-    learned: Array
-    missed: Array
-    z: Array
-    squares: Array
-    products: Array
-    rho: Array
-    slack: Array
+    log_gamma: np.ndarray
+    gamma: np.ndarray
+    kappa: np.ndarray
+    learned: np.ndarray
+    missed: np.ndarray
+    z: np.ndarray
+    squares: np.ndarray
+    products: np.ndarray
+    rho: np.ndarray
+    slack: np.ndarray
 
     @property
-    def drawn(self) -> Array:
+    def drawn(self) -> np.ndarray:
         """t/(c + t), the share of L (1 - L) by which the features' draw spreads; 0 for 0/0."""
         total = self.products + self.slack
         held = (total > 0.0) & np.isfinite(total)
         return np.where(held, self.products / np.where(held, total, 1.0), 0.0)
 
     @property
-    def fixed(self) -> Array:
+    def fixed(self) -> np.ndarray:
         """The rest of t, t c/(c + t): z less the mean sum of squared shares; t for a kernel."""
         total = self.products + self.slack
         held = (total > 0.0) & np.isfinite(total)
@@ -71,13 +70,18 @@ class Equilibrium(NamedTuple):
         return self.products * np.where(total > 0.0, share, 0.0)
 
 
-def _log(values: Array) -> Array:
+def _log(values: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore"):
         return np.log(values)
 
 
 def _solved(
-    modes: Modes, log_gamma: Array, z: Array, collapsed: Array, rho: Array, slack: Array
+    modes: Modes,
+    log_gamma: np.ndarray,
+    z: np.ndarray,
+    collapsed: np.ndarray,
+    rho: np.ndarray,
+    slack: np.ndarray,
 ) -> Equilibrium:
     learned = special.expit(modes.eigenvalues - log_gamma[..., None])
     missed = special.expit(log_gamma[..., None] - modes.eigenvalues)
@@ -86,18 +90,18 @@ def _solved(
     return Equilibrium(log_gamma, gamma, gamma, learned, missed, z, squares, products, rho, slack)
 
 
-def kernel_equilibrium(modes: Modes, n: Array, ridge: Array, law: RadialLaw) -> Equilibrium:
-    """The solution for a kernel; without ridge and with n at least its rank gamma is 0.
+def kernel_equilibrium(modes: Modes, sizes: Sizes, law: RadialLaw) -> Equilibrium:
+    """Returns the solution for a kernel; without ridge, gamma is 0 where n is at least its rank.
 
     Args:
       modes: eigenvalues of the kernel on the directions.
-      n: numbers of samples.
-      ridge: delta, of the shape of ``n``.
-      law: of g.
+      sizes: n and delta.
+      law: law of g.
     """
+    n, ridge = sizes.num_train, sizes.ridge
     log_ridge = _log(ridge)
 
-    def too_small(log_kappa: Array, z: Array) -> Array:
+    def too_small(log_kappa: np.ndarray, z: np.ndarray) -> np.ndarray:
         return n * law.balance(exp(log_ridge - log_kappa), z) < 1.0
 
     high = np.logaddexp(modes.log_trace, log_ridge) - np.log(n) + _ROOM
@@ -108,29 +112,30 @@ def kernel_equilibrium(modes: Modes, n: Array, ridge: Array, law: RadialLaw) -> 
     rho = np.where(ridge > 0.0, exp(log_ridge - log_gamma), 0.0)
     left = np.exp(_log(z) + law.log_ratio(_log(np.maximum(n - z, 0.0)) - _log(z)))
     rho = np.where(collapsed, left, rho)
-    return _solved(modes, log_gamma, z, collapsed, rho, np.full(np.shape(n), np.inf))
+    return _solved(modes, log_gamma, z, collapsed, rho, sizes.num_features)
 
 
 def features_equilibrium(
-    modes: Modes, n: Array, count: Array, ridge: Array, law: RadialLaw, features: RadialLaw
+    modes: Modes, sizes: Sizes, law: RadialLaw, features: RadialLaw
 ) -> Equilibrium:
-    """The solution for random features; without ridge, min(n, N) at the rank has gamma = 0.
+    """Returns the solution for random features.
+
+    Without ridge, gamma is 0 where min(n, N) is at least the rank.
 
     Args:
       modes: eigenvalues of the mean kernel on the directions.
-      n: numbers of samples.
-      count: N, finite, of the shape of ``n``.
-      ridge: delta, of the shape of ``n``.
-      law: of g.
+      sizes: n, N and delta.
+      law: law of g.
       features: law of h.
     """
+    n, count, ridge = sizes.num_train, sizes.num_features, sizes.ridge
     log_product, least = _log(ridge) + np.log(count), np.minimum(n, count)
 
-    def omega(slack: Array, z: Array) -> Array:
+    def omega(slack: np.ndarray, z: np.ndarray) -> np.ndarray:
         log_z = np.log(np.maximum(z, 1e-290))
         return exp(log_z + features.log_ratio(_log(slack) - log_z))
 
-    def too_small(log_gamma: Array, z: Array) -> Array:
+    def too_small(log_gamma: np.ndarray, z: np.ndarray) -> np.ndarray:
         left = count - z
         held = left > 0.0
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -143,24 +148,31 @@ def features_equilibrium(
     log_gamma = np.where(collapsed, modes.least_eigenvalue - _VANISHING, log_gamma)
 
     z = np.where(ridge > 0.0, modes.degrees_of_freedom(log_gamma), np.minimum(least, modes.rank))
-    log_z = _log(z)
-
-    def logs(slack: Array) -> tuple[Array, Array]:
-        """Log rho and log omega where min(n, N) - z is ``slack``, whose difference cancels."""
-        odds = _log(slack + (n - least)) - log_z, _log(slack + (count - least)) - log_z
-        return log_z + law.log_ratio(odds[0]), log_z + features.log_ratio(odds[1])
-
-    high = np.log(least)
-    low = high - _WIDEST_BRACKET
-    for _ in range(_BISECTIONS):
-        middle = 0.5 * (low + high)
-        more = sum(logs(np.exp(middle))) < log_product - log_gamma
-        low, high = np.where(more, middle, low), np.where(more, high, middle)
-    slack = np.where(ridge > 0.0, np.exp(0.5 * (low + high)), least - z)
-    rho, omega_ = (np.exp(values) for values in logs(slack))
+    rho, omega_ = _slacks(sizes, z, log_product - log_gamma, law, features)
     found = _solved(modes, log_gamma, z, collapsed, rho, omega_)
     if not features.is_fixed:
         over = (omega_[..., None] + z[..., None] * features.nodes) ** 2
         ratio = features.mean(features.nodes / over) / features.mean(features.nodes**2 / over)
         found = found._replace(slack=omega_ * ratio)
     return found._replace(kappa=found.gamma * omega_ / count)
+
+
+def _slacks(
+    sizes: Sizes, z: np.ndarray, log_both: np.ndarray, law: RadialLaw, features: RadialLaw
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns rho and omega, whose product is exp(``log_both``), by bisection."""
+    n, count, ridge = sizes.num_train, sizes.num_features, sizes.ridge
+    least, log_z = np.minimum(n, count), _log(z)
+
+    def logs(slack: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns log rho and log omega where min(n, N) - z, whose difference cancels, is slack."""
+        odds = _log(slack + (n - least)) - log_z, _log(slack + (count - least)) - log_z
+        return log_z + law.log_ratio(odds[0]), log_z + features.log_ratio(odds[1])
+
+    def more(log_slack: np.ndarray) -> np.ndarray:
+        rho, omega = logs(np.exp(log_slack))
+        return rho + omega < log_both
+
+    slack = np.where(ridge > 0.0, np.exp(bisected(more, np.log(least))), least - z)
+    rho, omega = logs(slack)
+    return np.exp(rho), np.exp(omega)

@@ -12,20 +12,28 @@ import numpy as np
 
 from rf_limits.errors import check
 from rf_limits.theory import arguments
+from rf_limits.theory.arguments import Numbers
 from rf_limits.theory.spectrum import ZonalSpectrum
 
 _BISECTIONS = 200
 _LARGEST = 690.0  # sums of thousands of exponentials of it are finite
 _WIDEST_BRACKET = 1400.0
 _LARGEST_RANK = 10**300  # exact integers beyond have no float
-Array = np.ndarray | np.generic
-Values = arguments.Numbers
-Listed = arguments.Numbers  # one value for each eigenvalue
 
 
-def exp(logs: Array) -> Array:
-    """The exponential, at most e^690: large enough to exceed any count of samples."""
+def exp(logs: np.ndarray) -> np.ndarray:
+    """Returns exponentials, at most e^690: large enough to exceed any number of samples."""
     return np.exp(np.minimum(logs, _LARGEST))
+
+
+def bisected(more: Callable[[np.ndarray], np.ndarray], high: np.ndarray) -> np.ndarray:
+    """Returns the points from which on ``more`` is false, each at most ``high``."""
+    low = high - _WIDEST_BRACKET
+    for _ in range(_BISECTIONS):
+        middle = 0.5 * (low + high)
+        above = more(middle)
+        low, high = np.where(above, middle, low), np.where(above, high, middle)
+    return 0.5 * (low + high)
 
 
 class Modes(NamedTuple):
@@ -43,57 +51,58 @@ class Modes(NamedTuple):
     tail: float
     rank: float
 
-    def degrees_of_freedom(self, log_kappa: Array) -> Array:
-        """sum_i L_i, L_i = l_i/(l_i + kappa), the tail included as its trace over kappa."""
+    def degrees_of_freedom(self, log_kappa: np.ndarray) -> np.ndarray:
+        """Returns sum_i L_i, L_i = l_i/(l_i + kappa), with the tail as its trace over kappa."""
         logs = self.weights - np.logaddexp(self.eigenvalues, log_kappa[..., None])
         return np.sum(exp(logs), axis=-1) + exp(self.tail - log_kappa)
 
-    def squares(self, log_kappa: Array) -> Array:
-        """sum_i L_i^2."""
+    def squares(self, log_kappa: np.ndarray) -> np.ndarray:
+        """Returns sum_i L_i^2."""
         both = np.logaddexp(self.eigenvalues, log_kappa[..., None])
         with np.errstate(invalid="ignore"):  # -inf - inf for degrees the kernel does not have
             logs = self.weights + self.eigenvalues - 2.0 * both
         return np.sum(exp(logs), axis=-1)
 
-    def products(self, log_kappa: Array) -> Array:
-        """sum_i L_i (1 - L_i), the tail included as its trace over kappa."""
+    def products(self, log_kappa: np.ndarray) -> np.ndarray:
+        """Returns sum_i L_i (1 - L_i), with the tail as its trace over kappa."""
         both = np.logaddexp(self.eigenvalues, log_kappa[..., None])
         logs = self.weights + log_kappa[..., None] - 2.0 * both
         return np.sum(exp(logs), axis=-1) + exp(self.tail - log_kappa)
 
     @property
     def log_trace(self) -> float:
-        """Log of the sum of all eigenvalues; sum_i L_i is at most the trace over kappa."""
+        """The log of the sum of all eigenvalues; sum_i L_i is at most that sum over kappa."""
         return float(np.logaddexp(np.logaddexp.reduce(self.weights), self.tail))
 
     @property
     def least_eigenvalue(self) -> float:
-        """Log of the smallest eigenvalue held, 0 if there is none."""
+        """The log of the smallest eigenvalue held, 0 if there is none."""
         return float(np.min(self.eigenvalues[np.isfinite(self.eigenvalues)], initial=0.0))
 
-    def log_root(self, too_small: Callable[[Array, Array], Array], high: Array) -> Array:
-        """Log of the kappa from which on ``too_small`` is false, by bisection.
+    def log_root(
+        self, too_small: Callable[[np.ndarray, np.ndarray], np.ndarray], high: np.ndarray
+    ) -> np.ndarray:
+        """Returns log kappa from which on ``too_small`` is false, by bisection.
 
         Args:
-          too_small: of log kappa and the sum_i L_i there; true below one kappa, false above.
+          too_small: takes log kappa and sum_i L_i there; is true below one kappa, false above.
           high: upper bound on the result.
         """
-        low = high - _WIDEST_BRACKET
-        for _ in range(_BISECTIONS):
-            middle = 0.5 * (low + high)
-            more = too_small(middle, self.degrees_of_freedom(middle))
-            low, high = np.where(more, middle, low), np.where(more, high, middle)
-        return 0.5 * (low + high)
 
-    def tail_error(self, log_kappa: Array) -> Array:
-        """l_K/kappa, l_K the smallest eigenvalue held: the largest l/kappa in the tail."""
+        def more(log_kappa: np.ndarray) -> np.ndarray:
+            return too_small(log_kappa, self.degrees_of_freedom(log_kappa))
+
+        return bisected(more, high)
+
+    def tail_error(self, log_kappa: np.ndarray) -> np.ndarray:
+        """Returns l_K/kappa, l_K the smallest eigenvalue held: at least l/kappa in the tail."""
         if self.tail == -math.inf:
             return np.zeros(np.shape(log_kappa))
         return exp(np.min(self.eigenvalues[np.isfinite(self.eigenvalues)]) - log_kappa)
 
 
-def listed_modes(eigenvalues: Listed, multiplicities: Listed, tail: float | int) -> Modes:
-    """Modes of a list of eigenvalues.
+def listed_modes(eigenvalues: Numbers, multiplicities: Numbers, tail: float | int) -> Modes:
+    """Returns the modes of a list of eigenvalues.
 
     Args:
       eigenvalues: (K,) l_k.
@@ -117,7 +126,7 @@ def listed_modes(eigenvalues: Listed, multiplicities: Listed, tail: float | int)
 
 
 def zonal_modes(kernel: ZonalSpectrum, count: int) -> Modes:
-    """Modes of the kernel |x||x'| h on the directions: eigenvalues d gamma_k.
+    """Returns the modes of the kernel |x||x'| h on the directions: eigenvalues d gamma_k.
 
     Args:
       kernel: spectrum of h.
@@ -132,29 +141,3 @@ def zonal_modes(kernel: ZonalSpectrum, count: int) -> Modes:
     if beyond == 0.0:
         rank = float(min(sum(kernel.multiplicity(k) for k in held), _LARGEST_RANK))
     return Modes(logs, logs + kernel.log_multiplicities[:count], tail, rank)
-
-
-def shared_shape(**values: Values) -> tuple[np.ndarray, ...]:
-    """Arguments as float64 arrays of one shape.
-
-    Args:
-      **values: by name; counts of samples and features are positive, all others at least 0, and
-        all finite.
-
-    Raises:
-      RequirementError: naming an argument that is neither.
-    """
-    converted = [arguments.array(value, name) for name, value in values.items()]
-    try:
-        arrays = np.broadcast_arrays(*converted)
-    except ValueError:
-        shapes = ", ".join(str(a.shape) for a in converted)
-        check(False, ", ".join(values), "have shapes that go together", shapes)
-    for name, array in zip(values, arrays, strict=True):
-        if name.startswith("num_"):
-            counts = bool(np.all((array > 0.0) & np.isfinite(array)))
-            check(counts, name, "be positive and finite", values[name])
-        else:
-            right = bool(np.all((array >= 0.0) & np.isfinite(array)))
-            check(right, name, "be at least 0 and finite", arguments.Shown(values[name]))
-    return arrays

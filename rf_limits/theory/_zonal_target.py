@@ -6,7 +6,7 @@ from rf_limits.errors import check, check_choice
 from rf_limits.theory._modes import Modes, zonal_modes
 from rf_limits.theory._risks import TargetParts
 from rf_limits.theory.coefficients import DegreeCoefficients
-from rf_limits.theory.profiles import DegreeProfiles
+from rf_limits.theory.profiles import DegreeProfiles, Profiles
 from rf_limits.theory.spectrum import ZonalSpectrum
 from rf_limits.theory.zonal import INPUTS
 
@@ -16,7 +16,7 @@ ZonalTarget = ZonalSpectrum | DegreeCoefficients | DegreeProfiles
 def zonal_problem(
     kernel: ZonalSpectrum, target: ZonalTarget, inputs: str, norm: float, degree: int | None
 ) -> tuple[Modes, TargetParts]:
-    """Modes of the kernel and the target in them, in the degrees that both hold.
+    """Returns the modes of the kernel and the target in them, in the degrees that both hold.
 
     Args:
       kernel: spectrum of h.
@@ -41,10 +41,11 @@ def zonal_problem(
     count = min(kernel.max_degree, target.max_degree) + 1
     energies, square = norm**2 * target.weights, norm**2
     outside = max(square * target.total - float(np.sum(energies[:count])), 0.0)
-    profiles, law, beyond = None, None, outside
+    profiles, beyond = None, outside
     if isinstance(target, DegreeProfiles) and target.profiles is not None:
-        law, profiles = target.law, norm * target.profiles[:count]
-        lost = norm**2 * target.profiles[count:] ** 2 @ (law.weights * law.nodes)
+        values, law = target.profiles
+        profiles = Profiles(norm * values[:count], law)
+        lost = norm**2 * values[count:] ** 2 @ (law.weights * law.nodes)
         beyond = square * target.beyond + float(np.sum(lost))
     energies = energies[:count]
     if degree is not None:
@@ -52,7 +53,7 @@ def zonal_problem(
         kept = np.arange(count) == degree
         energies, outside, beyond = np.where(kept, energies, 0.0), 0.0, 0.0
         if profiles is not None:
-            profiles = np.where(kept[:, None, None], profiles, 0.0)
-            whole = np.sum(profiles**2 @ (law.weights * law.nodes))
-            outside = max(float(whole) - float(np.sum(energies)), 0.0)
-    return zonal_modes(kernel, count), TargetParts(energies, outside, beyond, profiles, law)
+            profiles = Profiles(np.where(kept[:, None, None], profiles.values, 0.0), profiles.law)
+            whole = float(np.sum(profiles.energies))
+            outside = max(whole - float(np.sum(energies)), 0.0)
+    return zonal_modes(kernel, count), TargetParts(energies, outside, beyond, profiles)

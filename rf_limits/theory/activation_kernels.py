@@ -11,9 +11,8 @@ E of products of powers of relu has closed forms (:mod:`~rf_limits.theory.expect
 series of products with s falls as fast as the coefficients of s.
 """
 
-import functools
 import math
-from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import jax
@@ -21,6 +20,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from rf_limits.errors import check
+from rf_limits.theory.activations import Elementwise, slope
 from rf_limits.theory.angles import unit_vectors
 from rf_limits.theory.expectations import gaussian_gram
 from rf_limits.theory.hermite_gram import (
@@ -28,8 +28,6 @@ from rf_limits.theory.hermite_gram import (
     gate_coefficients,
     sided_coefficients,
 )
-
-Elementwise = Callable[[Array], Array]
 
 DEGREE = 1023
 """Degrees summed at most."""
@@ -82,20 +80,17 @@ class Rows(NamedTuple):
     error: Float[Array, "n"]
 
 
-@functools.lru_cache(maxsize=64)
+@lru_cache(maxsize=64)
 def jumps_at_zero(function: Elementwise) -> Jumps:
-    """The jumps of a function and of its first two derivatives at 0.
+    """Returns the jumps of a function and of its first two derivatives at 0.
 
     Raises:
       RequirementError: values or derivatives that are not finite beside 0.
     """
 
-    def slope(h: Array) -> Array:
-        return jax.jvp(function, (h,), (jnp.ones_like(h),))[1]
-
     def at(distance: float) -> list[float]:
         sides = jnp.asarray([distance, -distance])
-        slopes, curvatures = jax.jvp(slope, (sides,), (jnp.ones(2),))
+        slopes, curvatures = jax.jvp(partial(slope, function), (sides,), (jnp.ones(2),))
         return [float(pair[0] - pair[1]) for pair in (function(sides), slopes, curvatures)]
 
     with jax.ensure_compile_time_eval():
@@ -108,7 +103,7 @@ def jumps_at_zero(function: Elementwise) -> Jumps:
 
 
 def activation_rows(function: Elementwise, w: Float[Array, "n d"], degree: int = DEGREE) -> Rows:
-    """The coefficients of an activation along rows, for :func:`activation_gram`.
+    """Returns the coefficients of an activation along rows, for :func:`activation_gram`.
 
     Args:
       function: the activation, elementwise, growing at most polynomially; analytic but for
@@ -148,7 +143,7 @@ def _lengths(rows: Array) -> Array:
 
 
 def _terms(left: Rows, right: Rows) -> Array:
-    """(K + 1,) the largest term of each degree, relative."""
+    """Returns (K + 1,) the largest term of each degree, relative."""
 
     def largest(rows: Rows) -> tuple[Array, Array]:
         smooth = rows.full if rows.gate is None else rows.full - rows.gate
@@ -160,7 +155,7 @@ def _terms(left: Rows, right: Rows) -> Array:
 
 
 def activation_gram(left: Rows, right: Rows, function: Elementwise) -> Float[Array, "m k"]:
-    """E sigma(<w_i, x>) sigma(<v_j, x>) for x ~ N(0, I_d), all pairs of rows.
+    """Returns E sigma(<w_i, x>) sigma(<v_j, x>) for x ~ N(0, I_d), all pairs of rows.
 
     Args:
       left: m rows, from :func:`activation_rows`.
@@ -189,20 +184,21 @@ def activation_gram(left: Rows, right: Rows, function: Elementwise) -> Float[Arr
 
 
 def _powers_gram(w: Array, v: Array, weights: dict[int, float]) -> Float[Array, "m k"]:
-    """E of products of the sum of weights times powers of relu, a few rows at a time."""
+    """Returns E of products of the sum of weights times powers of relu, a few rows at a time."""
 
     def one(row: Array) -> Array:
-        return sum(
+        parts = [
             weight * other * gaussian_gram(row[None], None, v, None, _POWERS[p], _POWERS[q])[0]
             for p, weight in weights.items()
             for q, other in weights.items()
-        )
+        ]
+        return sum(parts[1:], parts[0])
 
     return jax.lax.map(one, w, batch_size=_batch(len(w), len(v)))
 
 
 def _series(left: Rows, right: Rows, chosen: slice, top: Array) -> Float[Array, "m k"]:
-    """The series over every, every even or every odd degree, up to the ``top``-th of them."""
+    """Returns the series over all, all even or all odd degrees, up to the ``top``-th."""
     own = [rows[:, chosen] for rows in (left.full, left.gate) if rows is not None]
     others = [rows[:, chosen].T for rows in (right.full, right.gate) if rows is not None]
     signs = (1.0, -1.0)
@@ -233,5 +229,5 @@ def _series(left: Rows, right: Rows, chosen: slice, top: Array) -> Float[Array, 
 
 
 def _batch(rows: int, columns: int) -> int:
-    """Rows that are computed together."""
+    """Returns rows that are computed together."""
     return min(max(_ENTRIES // columns, _AT_LEAST), rows)

@@ -38,15 +38,10 @@ class Angles(NamedTuple):
 
     @classmethod
     def of(cls, one_minus: Float[Array, "*shape"], one_plus: Float[Array, "*shape"]) -> "Angles":
-        """From 1 - cos theta and 1 + cos theta; the smaller of the two is believed."""
+        """Returns angles from 1 - cos theta and 1 + cos theta, of which the smaller counts."""
         near = one_minus < one_plus
         cosine = jnp.where(near, 1.0 - one_minus, one_plus - 1.0)
         return cls(one_minus, one_plus, cosine, jnp.sqrt(one_minus * one_plus))
-
-    @classmethod
-    def from_angle(cls, theta: Float[Array, "*shape"]) -> "Angles":
-        """From theta itself."""
-        return cls.of(2.0 * jnp.sin(0.5 * theta) ** 2, 2.0 * jnp.cos(0.5 * theta) ** 2)
 
     @property
     def theta(self) -> Float[Array, "*shape"]:
@@ -68,7 +63,7 @@ class Angles(NamedTuple):
     def conditional(
         self, h: Float[Array, "*shape"], k: Float[Array, "*shape"]
     ) -> Float[Array, "*shape"]:
-        """(k - h cos theta)/sin theta without cancellation; large but finite at sin theta = 0.
+        """Returns (k - h cos theta)/sin theta without cancellation; finite at sin theta = 0.
 
         The standardized bound on z2 < k given z1 = h, for correlation cos theta.
         """
@@ -81,12 +76,12 @@ class Angles(NamedTuple):
 def with_derivatives_of(
     value: Float[Array, "*shape"], formula: Float[Array, "*shape"]
 ) -> Float[Array, "*shape"]:
-    """``value``, accurate, with the derivatives of ``formula``, smooth where value is not."""
+    """Returns ``value`` with the derivatives of ``formula``, smooth where value is not."""
     return jax.lax.stop_gradient(value) + (formula - jax.lax.stop_gradient(formula))
 
 
 def unit_vectors(w: Float[Array, "m d"]) -> tuple[Float[Array, "m d"], Float[Array, "m"]]:
-    """Directions and lengths of the rows of ``w``; a zero row keeps direction zero.
+    """Returns the directions and lengths of the rows of ``w``; a zero row keeps direction zero.
 
     The derivatives are 0 at a zero row, where length and direction have none.
     """
@@ -100,18 +95,18 @@ def unit_vectors(w: Float[Array, "m d"]) -> tuple[Float[Array, "m d"], Float[Arr
 
 
 def _split(unit: Array) -> tuple[Array, Array]:
-    """The leading 24 binary places, exactly summable, and all the rest."""
+    """Returns the leading 24 binary places, exactly summable, and all the rest."""
     high = jnp.round(unit * _DIGITS) / _DIGITS
     return high, unit - high
 
 
 def _square(high: Array, rest: Array) -> tuple[Array, Array]:
-    """|u|^2 as an exact leading part and a remainder."""
+    """Returns |u|^2 as an exact leading part and a remainder."""
     return jnp.sum(high**2, axis=1), jnp.sum(2.0 * high * rest + rest**2, axis=1)
 
 
 def pairwise_angles(unit_w: Float[Array, "m d"], unit_v: Float[Array, "k d"]) -> Angles:
-    """Angles between unit vectors, all pairs.
+    """Returns the angles between unit vectors, all pairs.
 
     Args:
       unit_w: (m, d) unit vectors (:func:`unit_vectors`), float64.

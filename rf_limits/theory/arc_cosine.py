@@ -68,7 +68,7 @@ def _horner(coefficients: tuple[float, ...], h: Array) -> Array:
 
 
 def acute_angle(gap: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """arccos(1 - gap) for 0 <= gap <= 1, with relative accuracy.
+    """Returns arccos(1 - gap) for 0 <= gap <= 1, with relative accuracy.
 
     Args:
       gap: 1 - cos theta.
@@ -84,7 +84,7 @@ def acute_angle(gap: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 def gate_kernel(
     cosine: Float[Array, "*shape"], gap: Float[Array, "*shape"]
 ) -> Float[Array, "*shape"]:
-    """P(c), the probability that two gates are open (module docstring).
+    """Returns P(c), the probability that two gates are open (module docstring).
 
     Args:
       cosine: c; its sign is what counts.
@@ -98,7 +98,7 @@ def gate_kernel(
 def relu_kernel(
     cosine: Float[Array, "*shape"], gap: Float[Array, "*shape"]
 ) -> Float[Array, "*shape"]:
-    """kappa(c), with derivative P(c) in c, which has no singularity (module docstring).
+    """Returns kappa(c), with derivative P(c) in c, which has no singularity (module docstring).
 
     Args:
       cosine: c.

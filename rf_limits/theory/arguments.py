@@ -9,11 +9,11 @@ import functools
 import inspect
 import math
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from rf_limits.errors import RequirementError, check
+from rf_limits.errors import RequirementError, check, refusal
 
 Number = Any
 """One number of Python, NumPy or JAX, or an array without axes: what is not is refused here."""
@@ -22,23 +22,26 @@ Numbers = Any
 """Numbers in a list, a range, an array of NumPy or JAX, a column of a table."""
 
 
-Function = TypeVar("Function", bound=Callable)
+Inputs = ParamSpec("Inputs")
+Output = TypeVar("Output")
 Converter = Callable[[Any, str], Any]
 
 
-def border(**converters: Converter) -> Callable[[Function], Function]:
-    """A decorator that converts arguments of a public function before it sees them.
+def border(
+    **converters: Converter,
+) -> Callable[[Callable[Inputs, Output]], Callable[Inputs, Output]]:
+    """Returns a decorator that converts arguments of a public function before it sees them.
 
     Args:
       **converters: of arguments by name, called with the value and the name. An argument that is
         left out, or is given as None where that is the default, stays as it is.
     """
 
-    def decorate(function: Function) -> Function:
+    def decorate(function: Callable[Inputs, Output]) -> Callable[Inputs, Output]:
         signature = inspect.signature(function)
 
         @functools.wraps(function)
-        def converted(*args: Any, **kwargs: Any) -> Any:
+        def converted(*args: Inputs.args, **kwargs: Inputs.kwargs) -> Output:
             bound = signature.bind(*args, **kwargs)
             for name, convert in converters.items():
                 if name not in bound.arguments:
@@ -55,7 +58,7 @@ def border(**converters: Converter) -> Callable[[Function], Function]:
 
 
 def _single(value: Any, field: str, requirement: str) -> int | float:
-    """A Python number from one number of any kind."""
+    """Returns A Python number from one number of any kind."""
     if type(value) in (int, float):
         return value
     kept = None
@@ -72,11 +75,11 @@ def _single(value: Any, field: str, requirement: str) -> int | float:
                 return int(value) if isinstance(value, int) else float(value)
             except (TypeError, ValueError, OverflowError):
                 pass
-    raise RequirementError(f"{field} must {requirement}, but received {Shown(value)!r}.")
+    raise refusal(field, requirement, Shown(value))
 
 
 def whole(value: Any, field: str, least: int = 0) -> int:
-    """A whole number of at least ``least``, of any size.
+    """Returns a whole number of at least ``least``, of any size.
 
     Args:
       value: an integer, or a float that is one.
@@ -94,19 +97,19 @@ def whole(value: Any, field: str, least: int = 0) -> int:
 
 
 def dimension(value: Any, field: str) -> int:
-    """A whole number from 2 to 1e100, beyond which powers of it leave float64."""
+    """Returns a whole number from 2 to 1e100, beyond which powers of it leave float64."""
     found = whole(value, field, 2)
     check(found <= 10**100, field, "be at most 1e100", Shown(value))
     return found
 
 
 def size(value: Any, field: str) -> int:
-    """A whole number of at least 1."""
+    """Returns a whole number of at least 1."""
     return whole(value, field, 1)
 
 
 def floor(value: Any, field: str) -> int:
-    """A number of at least 0, rounded down; integers of any size."""
+    """Returns a number of at least 0, rounded down; integers of any size."""
     single = _single(value, field, "be a number of at least 0")
     finite = isinstance(single, int) or math.isfinite(single)
     check(finite and single >= 0, field, "be at least 0 and finite", Shown(value))
@@ -114,57 +117,54 @@ def floor(value: Any, field: str) -> int:
 
 
 def counts(value: Any, field: str) -> tuple[list[int], tuple[int, ...]]:
-    """Numbers of at least 0, rounded down, and their shape: () for one number."""
+    """Returns numbers of at least 0, rounded down, and their shape: () for one number."""
     try:
         several = np.asarray(value, object)
     except Exception:  # a tracer, a ragged list
-        raise RequirementError(f"{field} must be numbers, but received {Shown(value)!r}.") from None
+        raise refusal(field, "be numbers", Shown(value)) from None
     return [floor(one, field) for one in several.ravel()], several.shape
 
 
-def _float(value: Any, field: str, requirement: str) -> float:
-    """A float, nan for a whole number beyond float64."""
+def _float(
+    value: Any, field: str, requirement: str, good: Callable[[float], bool], refused: str = ""
+) -> float:
+    """Returns a float for which ``good`` holds; a whole number beyond float64 counts as nan."""
     single = _single(value, field, requirement)
     try:
-        return float(single)
+        found = float(single)
     except OverflowError:
-        return math.nan
+        found = math.nan
+    check(good(found), field, refused or requirement, Shown(value))
+    return found
 
 
 def real(value: Any, field: str) -> float:
-    """A number as a float, which may be infinite; not nan.
+    """Returns a number as a float, which may be infinite; not nan.
 
     Raises:
       RequirementError: not one number, nan, or beyond float64.
     """
-    found = _float(value, field, "be a number")
-    check(not math.isnan(found), field, "be a number that float64 holds", Shown(value))
-    return found
+    held = "be a number that float64 holds"
+    return _float(value, field, "be a number", lambda x: not math.isnan(x), held)
 
 
 def finite(value: Any, field: str) -> float:
-    """A finite number as a float."""
-    found = _float(value, field, "be finite")
-    check(math.isfinite(found), field, "be finite", Shown(value))
-    return found
+    """Returns a finite number as a float."""
+    return _float(value, field, "be finite", math.isfinite)
 
 
 def positive(value: Any, field: str) -> float:
-    """A positive, finite number as a float."""
-    found = _float(value, field, "be positive and finite")
-    check(math.isfinite(found) and found > 0.0, field, "be positive and finite", Shown(value))
-    return found
+    """Returns a positive, finite number as a float."""
+    return _float(value, field, "be positive and finite", lambda x: 0.0 < x < math.inf)
 
 
 def at_least_zero(value: Any, field: str) -> float:
-    """A finite number of at least 0 as a float."""
-    found = _float(value, field, "be at least 0 and finite")
-    check(math.isfinite(found) and found >= 0.0, field, "be at least 0 and finite", Shown(value))
-    return found
+    """Returns a finite number of at least 0 as a float."""
+    return _float(value, field, "be at least 0 and finite", lambda x: 0.0 <= x < math.inf)
 
 
 def array(value: Any, field: str, ndim: int | None = None) -> np.ndarray:
-    """Numbers as a float64 array: lists, ranges, arrays of NumPy and JAX, columns of a table.
+    """Returns a float64 array of a list, a range, an array of NumPy or JAX, or a column.
 
     An array that is one already is not copied.
 
@@ -183,7 +183,7 @@ def array(value: Any, field: str, ndim: int | None = None) -> np.ndarray:
     except Exception:  # a tracer, a ragged list, a foreign object
         numeric, found = False, np.zeros(0)
     if not numeric:
-        raise RequirementError(f"{field} must be numbers, but received {Shown(value)!r}.")
+        raise refusal(field, "be numbers", Shown(value))
     if ndim is not None and found.ndim != ndim:
         shape = f"be an array with {ndim} {'axis' if ndim == 1 else 'axes'}"
         raise RequirementError(f"{field} must {shape}, but received the shape {found.shape}.")
@@ -191,12 +191,12 @@ def array(value: Any, field: str, ndim: int | None = None) -> np.ndarray:
 
 
 def vector(value: Any, field: str) -> np.ndarray:
-    """Numbers along one axis as a float64 array."""
+    """Returns numbers along one axis as a float64 array."""
     return array(value, field, 1)
 
 
 def matrix(value: Any, field: str) -> np.ndarray:
-    """Numbers along two axes as a float64 array."""
+    """Returns numbers along two axes as a float64 array."""
     return array(value, field, 2)
 
 

@@ -44,7 +44,7 @@ class BestRisk(NamedTuple):
 
 
 def tangent_gram(weights: Float[Array, "N d"]) -> Float[Array, "p p"]:
-    """E f_i f_j for the p = N d tangent features 1[<w_i, x> > 0] x_k, neuron by neuron.
+    """Returns E f_i f_j for the p = N d tangent features 1[<w_i, x> > 0] x_k, neuron by neuron.
 
     Blocks ((pi - theta) I + tan(theta/2) s s^T/2 - cot(theta/2) t t^T/2)/(2 pi) with s, t the
     sum and the difference of the two unit vectors (docs/theory.md, section 2).
@@ -53,8 +53,8 @@ def tangent_gram(weights: Float[Array, "N d"]) -> Float[Array, "p p"]:
     unit, _ = unit_vectors(weights)
     angles = pairwise_angles(unit, unit)
 
-    def rows(one):
-        own, half_tan, half_cot, theta = one
+    def rows(neuron: tuple[Array, Array, Array, Array]) -> Array:
+        own, half_tan, half_cot, theta = neuron
         plus, minus = own + unit, own - unit
         block = (jnp.pi - theta)[:, None, None] * jnp.eye(dim)
         block = block + 0.5 * half_tan[:, None, None] * plus[:, :, None] * plus[:, None, :]
@@ -82,7 +82,7 @@ def least_features(
     second_moment: float,
     risk: float,
 ) -> tuple[BestRisk | None, int]:
-    """The first features of a sequence that reach ``risk``.
+    """Returns the first features of a sequence that reach ``risk``.
 
     Args:
       gram: (p, p) E f_i f_j, float64; overwritten.
@@ -124,7 +124,7 @@ def best_risks(
     sizes: arguments.Numbers,
     ridge: float = 0.0,
 ) -> list[BestRisk]:
-    """Least risks of the first p features, for every p in ``sizes``.
+    """Returns the least risks of the first p features, for every p in ``sizes``.
 
     Args:
       gram: (p, p) E f_i f_j; overwritten if it is a float64 array.
@@ -163,6 +163,12 @@ def best_risks(
         )
     z = scipy.linalg.solve_triangular(factor, correlations, lower=True, check_finite=False)
     found = [_leading(factor, z, rows, correlations, second_moment, size, ridge) for size in sizes]
+    _check_resolved(found, second_moment, ridge)
+    return [best._replace(risk=max(best.risk, 0.0)) for best in found]
+
+
+def _check_resolved(found: list[BestRisk], second_moment: float, ridge: float) -> None:
+    """Refuses risks that rounding may have changed, and a second moment of another target."""
     for best in found:
         consistent = best.risk >= -2.0 * best.error
         reason = f"be at least the {second_moment - best.risk:.6g} that {best.num_features} of the"
@@ -171,11 +177,10 @@ def best_risks(
         reason = f"keep rounding below 1e-3 of the risk of {best.num_features} features, which is"
         of = f"{best.risk:.3g} +- {best.error:.1e} at condition number {best.condition_number:.1e}"
         check(known, "ridge", f"{reason} {of}", ridge)
-    return [best._replace(risk=max(best.risk, 0.0)) for best in found]
 
 
 def _factor(gram: np.ndarray) -> tuple[np.ndarray, int]:
-    """Lower Cholesky factor, in place, and where it failed (1, ..., p) or 0.
+    """Returns the lower Cholesky factor, in place, and where it failed (1, ..., p) or 0.
 
     The transpose is the same matrix, laid out as LAPACK wants it; above the diagonal of the
     factor stands what stood there.
@@ -192,7 +197,7 @@ def _leading(
     size: int,
     ridge: float,
 ) -> BestRisk:
-    """The first ``size`` features, from the factor L of all and z = L^{-1} q.
+    """Returns the first ``size`` features, from the factor L of all and z = L^{-1} q.
 
     The factorization is that of a matrix whose entries differ by (p + 1) eps L_i L_j at most,
     L_i the lengths of the rows of L, which are ``rows`` (Higham 2002, theorem 10.3), and those of

@@ -24,12 +24,12 @@ PARALLEL = 3e-11
 
 
 def normal_density(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """Density of N(0, 1)."""
+    """Returns the density of N(0, 1)."""
     return jnp.exp(-0.5 * x**2) / jnp.sqrt(2.0 * jnp.pi)
 
 
 def joint_density(angles: Angles, alpha: Array, beta: Array) -> Array:
-    """sin(theta) times the density of (<w^, x>, <v^, x>) at (alpha, beta)."""
+    """Returns sin(theta) times the density of (<w^, x>, <v^, x>) at (alpha, beta)."""
     # (alpha^2 + beta^2 - 2 c alpha beta)/sin^2 in the form that does not cancel near +-1.
     sine = jnp.maximum(angles.sine, jnp.finfo(angles.sine.dtype).tiny)
     near = jnp.where(angles.cosine >= 0.0, 1.0, -1.0)
@@ -39,14 +39,14 @@ def joint_density(angles: Angles, alpha: Array, beta: Array) -> Array:
 
 
 def _owens_t_inside(h: Array, a: Array) -> Array:
-    """T(h, a) for |a| <= 1."""
+    """Returns T(h, a) for |a| <= 1."""
     x = 0.5 * a[..., None] * (jnp.asarray(_NODES) + 1.0)
     integrand = jnp.exp(-0.5 * h[..., None] ** 2 * (1.0 + x**2)) / (1.0 + x**2)
     return 0.5 * a * jnp.sum(jnp.asarray(_WEIGHTS) * integrand, axis=-1) / (2.0 * jnp.pi)
 
 
 def owens_t(h: Float[Array, "*shape"], r: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """Owen's T as a function of h and r = a h, so that a may be infinite.
+    """Returns Owen's T as a function of h and r = a h, so that a may be infinite.
 
     Args:
       h: first argument of T.
@@ -69,7 +69,7 @@ def owens_t(h: Float[Array, "*shape"], r: Float[Array, "*shape"]) -> Float[Array
 def orthant_probability(
     h: Float[Array, "*shape"], k: Float[Array, "*shape"], angles: Angles
 ) -> Float[Array, "*shape"]:
-    """P(z1 < h, z2 < k) for standard normal z1, z2 with correlation cos theta.
+    """Returns P(z1 < h, z2 < k) for standard normal z1, z2 with correlation cos theta.
 
     Args:
       h: bounds on z1.
@@ -93,7 +93,7 @@ def orthant_probability(
 
 @orthant_probability.defjvp
 def _orthant_probability_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
-    """The densities of the edges and of the corner: right where h = k = 0 as well.
+    """Returns the densities of the edges and of the corner: right where h = k = 0 as well.
 
     At parallel directions the probability has a kink in the angle; there the corner counts 0.
     """
@@ -112,7 +112,7 @@ def orthant_covariance(
     angles: Angles,
     correlation: Float[Array, "*shape"],
 ) -> Float[Array, "*shape"]:
-    """P(z1 < h, z2 < k) - Phi(h) Phi(k), to relative accuracy for small correlations.
+    """Returns P(z1 < h, z2 < k) - Phi(h) Phi(k), to relative accuracy for small correlations.
 
     Args:
       h: bounds on z1.

@@ -12,7 +12,7 @@ Rows = TypeVar("Rows")
 
 
 def pairs_at_once() -> int:
-    """Pairs in a block, where nothing else is asked for.
+    """Returns pairs in a block, where nothing else is asked for.
 
     An intermediate float64 matrix has 512 KiB on CPU, so that a few stay in a core's own cache,
     and 32 MiB on accelerators, which want to be filled.
@@ -21,17 +21,17 @@ def pairs_at_once() -> int:
 
 
 def _tile() -> int:
-    """Rows of a tile of a matrix; its few float64 intermediates stay in the caches of a CPU."""
+    """Returns rows of a tile whose few float64 intermediates stay in the caches of a CPU."""
     return 512 if jax.default_backend() == "cpu" else 2048
 
 
 def fits_one_block(num: int, others: int, block_entries: int | None) -> bool:
-    """Whether all pairs are taken at once: up to four blocks, which no longer pays to cut."""
+    """Returns whether all pairs are taken at once: up to four blocks, not worth a cut."""
     return num * others <= 4 * (block_entries or pairs_at_once())
 
 
 def _cut(rows: Rows, size: int) -> Rows:
-    """Blocks of ``size`` rows, the last one padded with zeros."""
+    """Returns blocks of ``size`` rows, the last one padded with zeros."""
 
     def cut(x: Array) -> Array:
         blocks = -(-x.shape[0] // size)
@@ -44,7 +44,7 @@ def _cut(rows: Rows, size: int) -> Rows:
 def symmetric_matrix(
     function: Callable[[Rows, Rows], Array], rows: Rows, *, tile: int | None = None
 ) -> Array:
-    """function(rows, rows) for a matrix over pairs of rows that is symmetric; not differentiable.
+    """Returns function(rows, rows), a symmetric matrix over pairs; not differentiable.
 
     Tiles of one triangle are computed and written twice: half the work of the whole, and no
     intermediate of its size.
@@ -80,7 +80,7 @@ def symmetric_matrix(
 def symmetric_sum(
     function: Callable[[Rows, Rows], Array], rows: Rows, *, block_entries: int | None = None
 ) -> Array:
-    """function(rows, rows) for a sum over pairs of rows that is symmetric; not differentiable.
+    """Returns function(rows, rows), a symmetric sum over pairs; not differentiable.
 
     Blocks of one triangle are computed, those off the diagonal counted twice: little more than
     half the work of :func:`sum_over_blocks`.
@@ -110,7 +110,7 @@ def symmetric_sum(
 def sum_over_blocks(
     function: Callable[[Rows, Rows], Array], f: Rows, g: Rows, *, block_entries: int | None = None
 ) -> Array:
-    """function(f, g) for a function that is a sum over pairs of a row of f and a row of g.
+    """Returns function(f, g) for a function that is a sum over pairs of a row of f and a row of g.
 
     Args:
       function: a sum over pairs, a number or an array, that is 0 for rows of zeros.

@@ -25,6 +25,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import linalg
 
+from rf_limits.theory.box_interior import Slacks
+
 _EPSILON = float(np.finfo(np.float64).eps)
 _ACTIVE_SET_STEPS = 12
 _INTERIOR_STEPS = 80
@@ -58,24 +60,24 @@ class BoxProblem:
     """
 
     def __init__(self, gram: np.ndarray, linear: np.ndarray, constant: float):
-        self.gram = 0.5 * (gram + gram.T)
+        self.gram: np.ndarray = 0.5 * (gram + gram.T)
         self.linear = linear
         self.constant = constant
         self._wide = self.gram.astype(np.longdouble)
-        self.curvature = _least_eigenvalue_bound(self.gram)
+        self.curvature: float = _least_eigenvalue_bound(self.gram)
 
     def gradient(self, u: np.ndarray) -> np.ndarray:
-        """(r,) 2(Gu - q) in extended precision."""
+        """Returns (r,) 2(Gu - q) in extended precision."""
         return 2 * (self._wide @ u - self.linear)
 
     def certify(self, u: np.ndarray, bound: float, iterations: int) -> BoxPoint:
-        """Value and gap of a point of the box."""
+        """Returns value and gap of a point of the box."""
         g = self.gradient(u)
         value = float(self.constant - u @ self.linear + u @ g / 2)
         return BoxPoint(u, value, self._gap(u, g, bound), g, iterations)
 
     def settled(self, point: BoxPoint) -> bool:
-        """Whether rounding G and q could have made the gradient, so that no u is better."""
+        """Returns whether rounding G and q could have made the gradient, so that no u is better."""
         u = np.abs(point.u.astype(np.float64))
         terms = np.abs(self.gram) @ u + np.abs(self.linear)
         return bool(np.all(np.abs(point.gradient) <= 2.0 * u.size * _EPSILON * terms))
@@ -91,7 +93,7 @@ class BoxProblem:
         return float(np.sum(-(g + self.curvature * step) * step))
 
     def solve(self, bound: float, gap: float, start: np.ndarray | None = None) -> BoxPoint:
-        """The best point found, its gap below ``gap`` unless rounding prevents it.
+        """Returns the best point found, its gap below ``gap`` unless rounding prevents it.
 
         Args:
           bound: B > 0, possibly infinite.
@@ -132,9 +134,8 @@ class BoxProblem:
     def _active_set(
         self, start: np.ndarray, bound: float, gap: float, iterations: int, settled: bool = False
     ) -> BoxPoint:
-        """Primal-dual active-set steps from the sets that ``start`` suggests."""
+        """Takes primal-dual active-set steps from the sets that ``start`` suggests."""
         u = start.astype(np.longdouble)
-        best = None
         if settled:
             g, near = self.gradient(u), 1e-3 * bound
             upper, lower = (u > bound - near) & (g < 0), (u < near - bound) & (g > 0)
@@ -144,7 +145,8 @@ class BoxProblem:
             lower &= force > bound + u
         else:
             upper, lower = u >= bound, u <= -bound
-        seen = set()
+        seen: set[tuple[bytes, bytes]] = set()
+        points: list[BoxPoint] = []
         for _ in range(_ACTIVE_SET_STEPS):
             free = ~(upper | lower)
             u = np.where(upper, bound, np.where(lower, -bound, np.where(free, u, 0.0)))
@@ -152,10 +154,8 @@ class BoxProblem:
                 u = np.where(free, np.clip(u, -bound, bound), u)
             u = self._free_solve(free, u.astype(np.longdouble))
             iterations += 1
-            point = self.certify(np.clip(u, -bound, bound), bound, iterations)
-            if best is None or point.gap < best.gap:
-                best = point
-            if best.gap <= gap:
+            points.append(self.certify(np.clip(u, -bound, bound), bound, iterations))
+            if points[-1].gap <= gap:
                 break
             g = self.gradient(u)
             weight = 2 * np.diag(self.gram)
@@ -164,48 +164,28 @@ class BoxProblem:
             if key in seen:
                 break
             seen.add(key)
-        return best._replace(iterations=iterations)
+        return min(points, key=_gap_of)._replace(iterations=iterations)
 
     def _interior(self, bound: float, gap: float, iterations: int) -> BoxPoint:
-        """Mehrotra's method in x = u/B, |x_i| < 1, the objective scaled to unit slope."""
+        """Takes steps of Mehrotra's method in x = u/B, |x_i| < 1, the objective of unit slope."""
         slope = max(2.0 * bound * float(np.max(np.abs(self.linear))), 1e-300)
         hessian = self.gram * (2.0 * bound * bound / slope)
         c = self.linear * (-2.0 * bound / slope)
-        x = np.zeros_like(c)
-        above, below = np.ones_like(c), np.ones_like(c)
-        z, y = np.ones_like(c), np.ones_like(c)
-        best = None
+        x, one = np.zeros_like(c), np.ones_like(c)
+        state = Slacks(one, one, one, one)
+        best: BoxPoint | None = None
         since = 0
         for _ in range(_INTERIOR_STEPS):
-            dual = hessian @ x + c + z - y
-            mean = float(z @ above + y @ below) / (2 * c.size)
             try:
-                factor = linalg.cho_factor(
-                    hessian + np.diag(z / above + y / below), lower=True, check_finite=False
-                )
+                step = state.mehrotra_step(hessian, hessian @ x + c)
             except linalg.LinAlgError:
                 break
             iterations += 1
-
-            def direction(z_target, y_target, factor=factor, dual=dual, state=(above, below, z, y)):
-                above, below, z, y = state
-                right = -dual - z_target / above + y_target / below
-                dx = linalg.cho_solve(factor, right, check_finite=False)
-                return dx, (z_target + z * dx) / above, (y_target - y * dx) / below
-
-            dx, dz, dy = direction(-z * above, -y * below)
-            t = min(_reach(above, -dx), _reach(below, dx), _reach(z, dz), _reach(y, dy))
-            after = (z + t * dz) @ (above - t * dx) + (y + t * dy) @ (below + t * dx)
-            target = mean * (float(after) / (2 * c.size * mean)) ** 3
-            dx, dz, dy = direction(target - z * above + dx * dz, target - y * below - dx * dy)
-            t = min(_reach(above, -dx), _reach(below, dx), _reach(z, dz), _reach(y, dy))
-            t = min(1.0, 0.995 * t)
-            x, above, below = x + t * dx, above - t * dx, below + t * dx
-            z, y = z + t * dz, y + t * dy
-            inside = np.where(x > 0, 1.0 - above, below - 1.0)
-            point = self.certify(
-                np.clip(bound * inside.astype(np.longdouble), -bound, bound), bound, iterations
-            )
+            t = min(1.0, 0.995 * state.reach(step))
+            x, state = x + t * step.x, state.moved(t, step)
+            inside = np.where(x > 0, 1.0 - state.above, state.below - 1.0)
+            u = np.clip(bound * inside.astype(np.longdouble), -bound, bound)
+            point = self.certify(u, bound, iterations)
             since += 1
             if best is None or point.gap < 0.9 * best.gap:
                 best, since = point, 0
@@ -220,16 +200,8 @@ def _gap_of(point: BoxPoint) -> float:
     return point.gap
 
 
-def _reach(position: np.ndarray, step: np.ndarray) -> float:
-    """Largest t <= 1 with position + t step >= 0."""
-    falling = step < 0
-    if not np.any(falling):
-        return 1.0
-    return min(1.0, float(np.min(-position[falling] / step[falling])))
-
-
 def _factorize(block: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Cholesky factor of ``block``, or of the nearest shift of it that has one."""
+    """Returns the Cholesky factor of ``block``, or of the nearest shift of it that has one."""
     shift = 0.0
     size = float(np.trace(block)) + 1e-300
     while True:
@@ -241,7 +213,7 @@ def _factorize(block: np.ndarray) -> tuple[np.ndarray, bool]:
 
 
 def _least_eigenvalue_bound(gram: np.ndarray) -> float:
-    """A lower bound on the least eigenvalue, within a factor 20 where above rounding, or 0."""
+    """Returns a lower bound on the least eigenvalue, within a factor 20 above rounding, or 0."""
     size = float(np.max(np.diag(gram)))
     backward = (len(gram) + 2) * _EPSILON * float(np.trace(gram))
 

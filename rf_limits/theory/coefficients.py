@@ -19,7 +19,7 @@ from jaxtyping import Float
 
 from rf_limits.theory import arguments
 from rf_limits.theory.harmonics import gegenbauer, log_multiplicity
-from rf_limits.theory.zonal import ByDegree, radial_rule
+from rf_limits.theory.zonal import ByDegree, Radii, radial_rule
 
 _ACCURACY = 1e-12  # relative, of second moments
 _MOST_HARMONICS = 600.0  # logarithm; their root is a number in float64
@@ -48,7 +48,7 @@ class DegreeCoefficients(NamedTuple):
 def coefficients_by_degree(
     target: ByDegree, max_degree: int, total: float | int, inputs: str = "gaussian"
 ) -> DegreeCoefficients:
-    """Squared coefficients of any target known by degree, a sum over few directions.
+    """Returns squared coefficients of any target known by degree, a sum over few directions.
 
     Args:
       target: f*, of m directions and without slopes.
@@ -63,25 +63,42 @@ def coefficients_by_degree(
     Raises:
       RequirementError: d < 2, or unknown ``inputs``.
     """
-    dim = target.dim
-    radii = radial_rule(dim, target.is_homogeneous, inputs)
-    degrees = np.arange(max_degree + 1)
+    radii = radial_rule(target.dim, target.is_homogeneous, inputs)
+    found = by_direction(target, max_degree, radii)
+    projected = found.values @ (radii.weights * radii.nodes) / math.sqrt(target.dim)
+    weights = np.zeros(max_degree + 1)
+    weights[: len(found.between)] = np.einsum("ik,kij,jk->k", projected, found.between, projected)
+    return DegreeCoefficients(target.dim, np.maximum(weights, 0.0), total)
+
+
+class Directions(NamedTuple):
+    """A target by its few directions, in the degrees L of at most e^600 harmonics.
+
+    Attributes:
+      values: (m, L + 1, R) coefficients e_ik(r).
+      between: (L + 1, m, m) P_k of the cosines between directions.
+    """
+
+    values: Float[np.ndarray, "m L R"]
+    between: Float[np.ndarray, "L m m"]
+
+
+def by_direction(target: ByDegree, max_degree: int, radii: Radii) -> Directions:
+    """Returns a target without slopes by its directions, up to ``max_degree`` at most."""
+    dim, degrees = target.dim, np.arange(max_degree + 1)
     last = int(degrees[log_multiplicity(dim, degrees) <= _MOST_HARMONICS][-1])
     zonal = target.zonal_sum(last, radii)
-    projected = np.asarray(zonal.values) @ (radii.weights * radii.nodes) / math.sqrt(dim)
     units = np.asarray(zonal.directions)
     cosines = np.clip(units @ units.T, -1.0, 1.0)
     between = gegenbauer(dim, last, cosines.ravel()).reshape(-1, *cosines.shape)
-    weights = np.zeros(max_degree + 1)
-    weights[: last + 1] = np.einsum("ik,kij,jk->k", projected, between, projected)
-    return DegreeCoefficients(dim, np.maximum(weights, 0.0), total)
+    return Directions(np.asarray(zonal.values), between)
 
 
 @arguments.border(max_degree=arguments.whole, total=arguments.at_least_zero)
 def sphere_tails(
     target: ByDegree, max_degree: int, total: float | int, gaussian: Float[np.ndarray, "K"]
 ) -> Float[np.ndarray, "K"]:
-    """Bounds on the root of E (f* - sum of its degrees up to k)^2 on the sphere of radius sqrt(d).
+    """Returns bounds on the root of E (f* - sum of degrees up to k)^2 on the sphere.
 
     E f*^2 less the degrees up to k, and 1e-12 E f*^2 for the rounding of that difference.
 

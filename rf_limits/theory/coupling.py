@@ -67,7 +67,7 @@ def coupling_estimate(
     lazy_scale: Number = 1.0,
     bias: bool = False,
 ) -> CouplingEstimate:
-    """The estimates of the module docstring; no guarantee.
+    """Returns the estimates of the module docstring; no guarantee.
 
     Args:
       regime: ``"hidden"`` (hidden layer trained, u_i = +-1) or ``"all"`` (both layers, u_0 = 0).

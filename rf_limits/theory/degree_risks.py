@@ -13,7 +13,7 @@ from rf_limits.theory.zonal import ByDegree, joined, radial_rule, zonal_products
 
 
 def _parts(f: ByDegree | tuple[ByDegree, ...]) -> tuple[ByDegree, ...]:
-    return f if type(f) is tuple else (f,)
+    return (f,) if isinstance(f, ByDegree) else f
 
 
 @arguments.border(max_degree=arguments.whole)
@@ -25,7 +25,7 @@ def degree_products(
     inputs: str = "gaussian",
     block_entries: int | None = None,
 ) -> Float[Array, "K"]:
-    """E f_k g_k for k = 0 ... K.
+    """Returns E f_k g_k for k = 0 ... K.
 
     f_k is the orthogonal projection of f on functions r -> (spherical harmonic of degree k)
     of x/|x|, with any dependence on r = |x|; the sum over all k is E f g.
@@ -63,7 +63,7 @@ def degree_risks(
     inputs: str = "gaussian",
     block_entries: int | None = None,
 ) -> Float[Array, "K"]:
-    """E (f_k - f*_k)^2 for k = 0 ... K.
+    """Returns E (f_k - f*_k)^2 for k = 0 ... K.
 
     Args:
       f: the predictor, as in :func:`degree_products`.

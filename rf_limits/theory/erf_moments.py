@@ -34,7 +34,7 @@ def _erf_gates(w: Array, a: Array, axis: int) -> _Noisy:
 
 
 def _gates(v: Array, b: Array, noise: float) -> _Noisy:
-    """Gates of step and relu (no noise), and of gelu(g) = g P(n < g) (noise 1)."""
+    """Returns gates of step and relu (no noise), and of gelu(g) = g P(n < g) (noise 1)."""
     own = jnp.zeros((v.shape[0], 2)).at[:, 1].set(noise)
     unit, length = unit_vectors(jnp.concatenate([v, own], axis=1))
     return _Noisy(scaled_bias(b, length), length, unit)
@@ -48,7 +48,7 @@ class _Joint(NamedTuple):
 
 
 def _joint(left: _Noisy, right: _Noisy) -> _Joint:
-    """Covariance of the two gates."""
+    """Returns the covariance of the two gates."""
     angles = pairwise_angles(left.unit, right.unit)
     bound_w, bound_v = jnp.broadcast_arrays(left.bound[:, None], right.bound[None, :])
     covariance = orthant_covariance(bound_w, bound_v, angles, left.unit @ right.unit.T)
@@ -58,7 +58,7 @@ def _joint(left: _Noisy, right: _Noisy) -> _Joint:
 def erf_gram(
     w: Float[Array, "m d"], a: Float[Array, "m"], v: Float[Array, "k d"], b: Float[Array, "k"]
 ) -> Float[Array, "m k"]:
-    """E erf(<w_i, x> + a_i) erf(<v_j, x> + b_j)."""
+    """Returns E erf(<w_i, x> + a_i) erf(<v_j, x> + b_j)."""
     joint = _joint(_erf_gates(w, a, 0), _erf_gates(v, b, 1))
     return erf(joint.bound_w / _ROOT2) * erf(joint.bound_v / _ROOT2) + 4.0 * joint.covariance
 
@@ -66,7 +66,7 @@ def erf_gram(
 def erf_step_gram(
     w: Float[Array, "m d"], a: Float[Array, "m"], v: Float[Array, "k d"], b: Float[Array, "k"]
 ) -> Float[Array, "m k"]:
-    """E erf(<w_i, x> + a_i) 1[<v_j, x> + b_j > 0]."""
+    """Returns E erf(<w_i, x> + a_i) 1[<v_j, x> + b_j > 0]."""
     joint = _joint(_erf_gates(w, a, 0), _gates(v, b, 0.0))
     return erf(joint.bound_w / _ROOT2) * ndtr(joint.bound_v) + 2.0 * joint.covariance
 
@@ -79,7 +79,7 @@ def erf_relu_gram(
     *,
     noise: float = 0.0,
 ) -> Float[Array, "m k"]:
-    """E erf(<w_i, x> + a_i) g_j 1[g_j + noise n > 0]: relu without noise, gelu with noise 1.
+    """Returns E erf(<w_i, x> + a_i) g_j 1[g_j + noise n > 0]: relu, or gelu with noise 1.
 
     With g = <v, x> + b, g' = g + noise n and Stein's lemma:
     b E erf(h) 1[g'>0] + <w, v> E erf'(h) 1[g'>0] + |v|^2 E erf(h) delta(g').
@@ -98,7 +98,7 @@ def erf_relu_gram(
 
 
 def _spread(w: Array, v: Array, right: _Noisy, noise: float, along: Array) -> Array:
-    """1 + 2 Var(h | g' = 0), also where |w| is large and h nearly a multiple of g'."""
+    """Returns 1 + 2 Var(h | g' = 0), also where |w| is large and h nearly a multiple of g'."""
     (unit_w, norms_w), (unit_v, norms_v) = unit_vectors(w), unit_vectors(v)
     plain = pairwise_angles(unit_w, unit_v)
     outside = 0.0 if noise == 0.0 else 1.0 / (1.0 + (norms_v[None, :] / noise) ** 2)

@@ -7,10 +7,9 @@ itself; a Hermite series with an error bound (:mod:`~rf_limits.theory.hermite_gr
 pair by pair, for the rest. |t| and the sign are relu(t) + relu(-t) and step(t) - step(-t).
 """
 
-import functools
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -18,229 +17,56 @@ from jaxtyping import Array, Float
 
 from rf_limits.errors import check, check_choice
 from rf_limits.theory import arguments
-from rf_limits.theory.angles import pairwise_angles, unit_vectors
-from rf_limits.theory.erf_moments import erf_gram, erf_relu_gram, erf_step_gram
+from rf_limits.theory.activations import FUNCTIONS, Activation, Units
+from rf_limits.theory.closed_forms import closed_form
 from rf_limits.theory.float_arrays import neuron_pairs
-from rf_limits.theory.gated_gram import gated_gram
-from rf_limits.theory.hermite_gram import (
-    DEGREE,
-    Coefficients,
-    coefficients,
-    gate_coefficients,
-    hermite_gram,
-)
-from rf_limits.theory.low_degree import MEANS, polynomial_gram
+from rf_limits.theory.hermite_gram import DEGREE
+from rf_limits.theory.mehler import mehler_series
 from rf_limits.theory.pair_quadrature import pair_quadrature
 from rf_limits.theory.relu_gram import relu_gram
-from rf_limits.theory.relu_powers import POWERS, relu_power_gram
-from rf_limits.theory.stein import Expectation, with_stein_derivatives
+from rf_limits.theory.relu_powers import POWERS
+from rf_limits.theory.stein import Expectation
 
-Activation = str | Callable[[Array], Array]
-
-FUNCTIONS: dict[str, Callable[[Array], Array]] = {
-    "relu": lambda h: jnp.maximum(h, 0.0),
-    "relu_squared": lambda h: jnp.maximum(h, 0.0) ** 2,
-    "step": lambda h: jnp.where(h > 0.0, 1.0, 0.0),
-    "abs": jnp.abs,
-    "sign": jnp.sign,
-    "erf": jax.scipy.special.erf,
-    "gelu": lambda h: h * jax.scipy.special.ndtr(h),
-    "linear": lambda h: h,
-    "quadratic": lambda h: h**2,
-    "sin": jnp.sin,
-    "tanh": jnp.tanh,
-    "sigmoid": jax.nn.sigmoid,
-    "softplus": jax.nn.softplus,
-}
-"""The activations known by name."""
-
-_POLYNOMIALS = {"linear": 1, "quadratic": 2}
-_GATED = ("relu", "step", "gelu")
-_KINKED = tuple(POWERS)  # pairs of these have closed forms
 _HALVES = {"abs": ("relu", 1.0), "sign": ("step", -1.0)}  # f(t) + f(-t), f(t) - f(-t)
-_WITH_ERF = {
-    "erf": erf_gram,
-    "step": erf_step_gram,
-    "relu": erf_relu_gram,
-    "gelu": functools.partial(erf_relu_gram, noise=1.0),
-}
+
+Found = TypeVar("Found")
 
 
-def _function(activation: Activation) -> Callable[[Array], Array]:
-    return FUNCTIONS[activation] if isinstance(activation, str) else activation
+def _half(units: Units) -> tuple[str, float] | None:
+    """Returns f and the sign, where the activation is f(t) + f(-t) or f(t) - f(-t)."""
+    return _HALVES.get(units.activation) if isinstance(units.activation, str) else None
 
 
-def _gated_parts(activation: str, w: Array, a: Array, axis: int) -> tuple:
-    """Gates and affine parts (weights, biases, slopes, offsets) in two more dimensions.
-
-    gelu(h) = h P(n < h): a gate with noise of its own, along ``axis``.
-    """
-    none = jnp.zeros((w.shape[0], 2))
-    noise = none.at[:, axis].set(1.0) if activation == "gelu" else none
-    wide = jnp.concatenate([w, none], axis=1)
-    gates = jnp.concatenate([w, noise], axis=1)
-    if activation == "step":
-        return gates, a, jnp.zeros_like(wide), jnp.ones_like(a)
-    return gates, a, wide, a
-
-
-def _sin_gram(i: int, j: int, w: Array, a: Array, v: Array, b: Array) -> Array:
-    """E sin^{(i)}(h) sin^{(j)}(g) from E cos(h -+ g) = cos(a -+ b) exp(-|w -+ v|^2/2).
-
-    For i = j = 0 sin a sin b exp(-(|w|^2 + |v|^2)/2) cosh <w, v> + cos a cos b (the same with
-    sinh), both without overflow and without cancellation for small weights.
-    """
-    inner = w @ v.T
-    (unit_w, norms_w), (unit_v, norms_v) = unit_vectors(w), unit_vectors(v)
-    size = jnp.abs(inner)
-    # (|w|^2 + |v|^2)/2 - |<w, v>| = (|w| - |v|)^2/2 + |w||v| (1 - |c|)
-    angles = pairwise_angles(unit_w, unit_v)
-    n, m = norms_w[:, None], norms_v[None, :]
-    gap = 0.5 * (n - m) ** 2 + n * m * jnp.minimum(angles.one_minus, angles.one_plus)
-    envelope = 0.5 * jnp.exp(-gap)
-    small = -jnp.expm1(-2.0 * size)
-
-    def turned(x: Array, order: int) -> tuple[Array, Array]:  # sin^{(order)} and its derivative
-        signs = (jnp.sin(x), jnp.cos(x), -jnp.sin(x), -jnp.cos(x), jnp.sin(x))
-        return signs[order % 4], signs[order % 4 + 1]
-
-    (sin_a, cos_a), (sin_b, cos_b) = turned(a[:, None], i), turned(b[None, :], j)
-    even = envelope * (2.0 - small) * sin_a * sin_b
-    return even + jnp.sign(inner) * envelope * small * cos_a * cos_b
+def _over_halves(
+    method: Callable[[Units, Units], Found],
+    add: Callable[[Found, Found, float], Found],
+    left: Units,
+    right: Units,
+) -> Found:
+    """Returns what ``method`` gives, also for activations that are sums of two halves."""
+    if (half := _half(right)) is not None:
+        first = _over_halves(method, add, left, right._replace(activation=half[0]))
+        mirrored = Units(-right.weights, -right.biases, half[0])
+        return add(first, _over_halves(method, add, left, mirrored), half[1])
+    if (half := _half(left)) is not None:
+        first = _over_halves(method, add, left._replace(activation=half[0]), right)
+        mirrored = Units(-left.weights, -left.biases, half[0])
+        return add(first, _over_halves(method, add, mirrored, right), half[1])
+    return method(left, right)
 
 
-_sin_with_itself = with_stein_derivatives(_sin_gram)
+def _add_values(first: Array | None, second: Array | None, sign: float) -> Array | None:
+    return None if first is None or second is None else first + sign * second
 
 
-def _smooth_and_relu_squared(
-    w: Array, a: Array, v: Array, b: Array, sigma: Activation
-) -> Array | None:
-    """E sigma(h) relu(g)^2 = b E sigma relu + |v|^2 E sigma step + <w, v> E sigma' relu.
-
-    The last expectation is the derivative of the first along the bias of h.
-    """
-
-    def with_relu(a: Array) -> Array:
-        return _one_way(w, a, v, b, sigma, "relu")
-
-    value, slope = jax.jvp(with_relu, (a,), (jnp.ones_like(a),))
-    square = jnp.sum(v**2, axis=1) * _one_way(w, a, v, b, sigma, "step")
-    return b * value + square + (w @ v.T) * slope
+def _add_expectations(first: Expectation, second: Expectation, sign: float) -> Expectation:
+    scale = jnp.hypot(first.scale, second.scale)  # E f(h)f(-h) = 0
+    return Expectation(first.value + sign * second.value, first.error + second.error, scale)
 
 
-def _one_way(
-    w: Array, a: Array, v: Array, b: Array, sigma: Activation, tau: Activation
-) -> Array | None:
-    """The closed form of a pair in this order, if there is one."""
-    if callable(sigma) or callable(tau):
-        return None
-    if sigma in _POLYNOMIALS and tau in MEANS:
-        return polynomial_gram(w, a, v, MEANS[tau](v, b), degree=_POLYNOMIALS[sigma])
-    if sigma == tau == "relu":
-        return relu_gram(w, a, v, b)
-    if "relu_squared" in (sigma, tau) and sigma in POWERS and tau in POWERS:
-        return relu_power_gram(w, a, v, b, (POWERS[sigma], POWERS[tau]))
-    if sigma in ("erf", "gelu") and tau == "relu_squared":
-        return _smooth_and_relu_squared(w, a, v, b, sigma)
-    if sigma in _GATED and tau in _GATED:
-        left, right = _gated_parts(sigma, w, a, 0), _gated_parts(tau, v, b, 1)
-        return gated_gram(*left, *right)
-    if sigma == "erf" and tau in _WITH_ERF:
-        return _WITH_ERF[tau](w, a, v, b)
-    if sigma == tau == "sin":
-        return _sin_with_itself(0, 0, w, a, v, b)
-    return None
-
-
-def _closed_form(
-    w: Array, a: Array, v: Array, b: Array, sigma: Activation, tau: Activation
-) -> Array | None:
-    value = _one_way(w, a, v, b, sigma, tau)
-    if value is None:
-        value = _one_way(v, b, w, a, tau, sigma)
-        value = None if value is None else value.T
-    return value
-
-
-Method = Callable[[Array, Array, Array, Array, Activation, Activation], Any]
-
-
-def _sum_of_halves(
-    method: Method, w: Array, a: Array, v: Array, b: Array, sigma: Activation, tau: Activation
-) -> Any:
-    """``method`` for activations that are f(t) + f(-t) or f(t) - f(-t) too."""
-    if isinstance(tau, str) and tau in _HALVES:
-        name, sign = _HALVES[tau]
-        first = _sum_of_halves(method, w, a, v, b, sigma, name)
-        second = _sum_of_halves(method, w, a, -v, -b, sigma, name)
-    elif isinstance(sigma, str) and sigma in _HALVES:
-        name, sign = _HALVES[sigma]
-        first = _sum_of_halves(method, w, a, v, b, name, tau)
-        second = _sum_of_halves(method, -w, -a, v, b, name, tau)
-    else:
-        return method(w, a, v, b, sigma, tau)
-    if first is None:
-        return None
-    if isinstance(first, Expectation):
-        scale = jnp.hypot(first.scale, second.scale)  # E f(h)f(-h) = 0
-        return Expectation(first.value + sign * second.value, first.error + second.error, scale)
-    return first + sign * second
-
-
-def _derivative(function: Callable[[Array], Array], order: int) -> Callable[[Array], Array]:
-    """The derivative of an elementwise function."""
-    for _ in range(order):
-        function = functools.partial(_slope, function)
-    return function
-
-
-def _slope(function: Callable[[Array], Array], h: Array) -> Array:
-    return jax.jvp(function, (h,), (jnp.ones_like(h),))[1]
-
-
-_SHORT = 0.01  # below this length a derivative is not had by division by it
-
-
-def _coefficients(
-    activation: Activation, order: int, w: Array, a: Array, degree: int
-) -> Coefficients:
-    """Those of the derivative of an activation."""
-    _, norms = unit_vectors(w)
-    if activation in POWERS:
-        power = POWERS[activation]
-        found = gate_coefficients(norms, a, degree, power=power - order)
-        factor = 2.0 if power == 2 else 1.0
-        return Coefficients(factor * found[0], factor * found[1], factor**2 * found[2])
-    function = _derivative(_function(activation), order)
-    found = coefficients(function, norms, a, degree)
-    if isinstance(activation, str) or order < 2:
-        return found
-    # Of a function with a kink the last derivative is not what differentiation of its values
-    # gives: n c_k(f') = sqrt(k + 1) c_{k+1}(f).
-    before = coefficients(_derivative(_function(activation), order - 1), norms, a, degree + 1)
-    long = (norms >= _SHORT)[:, None]
-    scale = jnp.sqrt(jnp.arange(1.0, degree + 2.0)) / jnp.where(long, norms[:, None], 1.0)
-    full, coarse = (
-        jnp.where(long, scale * old[:, 1:], new)
-        for old, new in zip(before[:2], found[:2], strict=True)
-    )
-    return Coefficients(full, coarse, found.square)
-
-
-def _series(
-    w: Array, a: Array, v: Array, b: Array, sigma: Activation, tau: Activation, *, degree: int
-) -> Expectation:
-    def gram(i: int, j: int, w: Array, a: Array, v: Array, b: Array) -> Expectation:
-        left, right = _coefficients(sigma, i, w, a, degree), _coefficients(tau, j, v, b, degree)
-        return hermite_gram(w, v, left, right)
-
-    return with_stein_derivatives(gram)(0, 0, w, a, v, b)
-
-
-def _with_biases(w: Array, a: Array | None, v: Array, b: Array | None) -> tuple[Array, ...]:
-    """Zeros in place of no biases."""
-    a = jnp.zeros(w.shape[0], w.dtype) if a is None else a
-    return w, a, v, jnp.zeros(v.shape[0], v.dtype) if b is None else b
+def _units(w: Array, a: Array | None, activation: Activation) -> Units:
+    """Returns neurons, with zeros in place of no biases."""
+    return Units(w, jnp.zeros(w.shape[0], w.dtype) if a is None else a, activation)
 
 
 def series_gram(
@@ -253,14 +79,20 @@ def series_gram(
     *,
     degree: int = DEGREE,
 ) -> Expectation:
-    """E activation(h_i) other(g_j) by the Hermite series, with its error.
+    """Returns E activation(h_i) other(g_j) by the Hermite series, with its error.
 
     Arguments as in :func:`gaussian_gram`; may be traced.
     """
-    w, a, v, b = _with_biases(*neuron_pairs(w, a, v, b))
-    other = activation if other is None else other
-    method = functools.partial(_series, degree=degree)
-    return _sum_of_halves(method, w, a, v, b, activation, other)
+    w, a, v, b = neuron_pairs(w, a, v, b)
+    left, right = _units(w, a, activation), _units(v, b, other or activation)
+    return _series(left, right, degree)
+
+
+def _series(left: Units, right: Units, degree: int) -> Expectation:
+    def method(left: Units, right: Units) -> Expectation:
+        return mehler_series(left, right, degree)
+
+    return _over_halves(method, _add_expectations, left, right)
 
 
 def gaussian_gram(
@@ -274,7 +106,7 @@ def gaussian_gram(
     tolerance: arguments.Number = 1e-10,
     degree: arguments.Number = DEGREE,
 ) -> Float[Array, "m k"]:
-    """E activation(<w_i, x> + a_i) other(<v_j, x> + b_j) for x ~ N(0, I_d).
+    """Returns E activation(<w_i, x> + a_i) other(<v_j, x> + b_j) for x ~ N(0, I_d).
 
     Args:
       w: (m, d) weights, of any real type; converted to float64.
@@ -306,15 +138,20 @@ def gaussian_gram(
     w, a, v, b = neuron_pairs(w, a, v, b)
     if activation == other == "relu":
         return relu_gram(w, a, v, b)
-    w, a, v, b = _with_biases(w, a, v, b)
-    value = _sum_of_halves(_closed_form, w, a, v, b, activation, other)
+    left, right = _units(w, a, activation), _units(v, b, other)
+    value = _over_halves(closed_form, _add_values, left, right)
     if value is not None:
         return value
-    found = series_gram(w, a, v, b, activation, other, degree=degree)
+    return _approximated(left, right, tolerance, degree)
+
+
+def _approximated(left: Units, right: Units, tolerance: float, degree: int) -> Array:
+    """Returns the series where it is good enough, else the better of series and quadrature."""
+    found = _series(left, right, degree)
     if isinstance(found.error, jax.core.Tracer):
         return found.value
     if _reached(found) > tolerance:
-        by_pairs = _sum_of_halves(_quadrature, w, a, v, b, activation, other)
+        by_pairs = _over_halves(_quadrature, _add_expectations, left, right)
         found = min(found, by_pairs, key=_reached)
     least = _reached(found)
     check(least <= tolerance, "tolerance", f"be at least {least:.1e}, which is reached", tolerance)
@@ -322,20 +159,17 @@ def gaussian_gram(
 
 
 def _reached(found: Expectation) -> float:
-    """The largest error relative to its scale; where that is 0 so is the value."""
+    """Returns the largest error relative to its scale; where that is 0 so is the value."""
     relative = found.error / jnp.where(found.scale > 0.0, found.scale, 1.0)
     worst = float(jnp.max(relative, initial=0.0))
     return worst if math.isfinite(worst) else math.inf
 
 
-def _quadrature(
-    w: Array, a: Array, v: Array, b: Array, sigma: Activation, tau: Activation
-) -> Expectation:
-    """Pair by pair; a factor that is not analytic comes first."""
-    left, right = _function(sigma), _function(tau)
-    if sigma in _KINKED:
-        return pair_quadrature(w, a, v, b, left, right, kink=True)
-    if tau in _KINKED:
-        found = pair_quadrature(v, b, w, a, right, left, kink=True)
+def _quadrature(left: Units, right: Units) -> Expectation:
+    """Returns the expectations pair by pair; a factor that is not analytic comes first."""
+    if left.activation in POWERS:
+        return pair_quadrature(left, right, kink=True)
+    if right.activation in POWERS:
+        found = pair_quadrature(right, left, kink=True)
         return Expectation(found.value.T, found.error.T, found.scale.T)
-    return pair_quadrature(w, a, v, b, left, right)
+    return pair_quadrature(left, right)

@@ -13,7 +13,7 @@ FEATURES = ("output", "hidden")
 
 
 def _cosine(c: np.ndarray, bias: bool) -> np.ndarray:
-    """Correlation of preactivations: biases are one more coordinate, equal for all inputs."""
+    """Returns the correlation of preactivations; biases are a coordinate of all inputs."""
     return 0.5 * (1.0 + c) if bias else c
 
 
@@ -29,7 +29,7 @@ def _hidden(c: np.ndarray, bias: bool) -> np.ndarray:
 
 
 def feature_kernel(features: str, *, bias: bool = False) -> Callable[[np.ndarray], np.ndarray]:
-    """The kernel as a function of the cosine between inputs.
+    """Returns the kernel as a function of the cosine between inputs.
 
     Args:
       features: ``"output"``: neurons relu(<w, x>/sqrt(d) + b), kernel E relu(h) relu(h');
@@ -48,7 +48,7 @@ def feature_kernel(features: str, *, bias: bool = False) -> Callable[[np.ndarray
 def feature_spectrum(
     features: str, dim: int, max_degree: int, *, bias: bool = False
 ) -> ZonalSpectrum:
-    """Eigenvalues of that kernel over the sphere, one per harmonic of each degree.
+    """Returns the eigenvalues of that kernel over the sphere, one per harmonic of each degree.
 
     Args:
       features: as for :func:`feature_kernel`.

@@ -22,7 +22,7 @@ def _words(shape: Shape) -> str:
 
 
 def float64(value: Any, field: str, shape: Shape) -> Float[Array, "..."]:
-    """An array in float64, of real numbers of any type, traced or not.
+    """Returns an array in float64, of real numbers of any type, traced or not.
 
     Args:
       value: the numbers.
@@ -32,6 +32,7 @@ def float64(value: Any, field: str, shape: Shape) -> Float[Array, "..."]:
     Raises:
       RequirementError: not real numbers, or another shape.
     """
+    found: Array | np.ndarray
     if isinstance(value, jax.Array):
         real = not jnp.issubdtype(value.dtype, jnp.complexfloating)
         real = real and jnp.issubdtype(value.dtype, jnp.number)
@@ -51,7 +52,7 @@ def float64(value: Any, field: str, shape: Shape) -> Float[Array, "..."]:
 def neurons(
     w: Any, a: Any, names: tuple[str, str], dim: int | None = None
 ) -> tuple[Float[Array, "m d"], Float[Array, "m"] | None]:
-    """Weights (m, d) and biases (m,) or None in float64."""
+    """Returns weights (m, d) and biases (m,) or None in float64."""
     w = float64(w, names[0], (None, dim))
     return w, None if a is None else float64(a, names[1], (w.shape[0],))
 
@@ -59,11 +60,11 @@ def neurons(
 def neuron_pairs(
     w: Any, a: Any, v: Any, b: Any
 ) -> tuple[Float[Array, "m d"], Float[Array, "m"] | None, Array, Array | None]:
-    """Both sides of a Gram matrix, in one dimension d."""
+    """Returns both sides of a Gram matrix, in one dimension d."""
     w, a = neurons(w, a, ("w", "a"))
     return w, a, *neurons(v, b, ("v", "b"), w.shape[1])
 
 
 def has_shape(value: Any) -> bool:
-    """Whether a value is an array, traced or not, rather than a place holder in a tree."""
+    """Returns whether a value is an array, traced or not, rather than a place holder in a tree."""
     return isinstance(value, np.ndarray | jax.Array)

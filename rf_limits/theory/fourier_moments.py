@@ -11,7 +11,7 @@ def fourier_gram(
     v: Float[np.ndarray, "k d"],
     b: Float[np.ndarray, "k"],
 ) -> Float[np.ndarray, "m k"]:
-    """E cos(<w_i, x> + a_i) cos(<v_j, x> + b_j), (m, k).
+    """Returns E cos(<w_i, x> + a_i) cos(<v_j, x> + b_j), (m, k).
 
     (exp(-|w-v|^2/2) cos(a-b) + exp(-|w+v|^2/2) cos(a+b))/2, the characteristic function of
     the Gaussian.
@@ -29,7 +29,7 @@ def fourier_relu_correlations(
     v: Float[np.ndarray, "d"],
     b: float,
 ) -> Float[np.ndarray, "m"]:
-    """E cos(<w_i, x> + a_i) relu(<v, x> + b), (m,).
+    """Returns E cos(<w_i, x> + a_i) relu(<v, x> + b), (m,).
 
     Real part of exp(i a - |w|^2/2) |v| G((b + i <v, w>)/|v|), where G(z) = z Phi(z) + phi(z)
     is E relu(z + N(0, 1)) continued to complex z: multiplying by exp(i <w, x>) moves the

@@ -14,12 +14,10 @@ R(B) = risk approaches the least such B from below and cannot overshoot it.
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
-from rf_limits.errors import check
+from rf_limits.errors import check, refusal
 from rf_limits.theory import arguments
 from rf_limits.theory.arguments import Number, Numbers
 from rf_limits.theory.box_qp import BoxPoint, BoxProblem
@@ -27,24 +25,6 @@ from rf_limits.theory.box_qp import BoxPoint, BoxProblem
 _RELATIVE_BOUND = 1e-8
 _NEWTON_STEPS = 200
 _NEAR = 1.0 - 1e-6  # of the bound: interior points stop short of it
-
-
-class BoxRisk(NamedTuple):
-    """Least risk with weights in a box, with its certificate.
-
-    Attributes:
-      risk: population risk of ``coefficients``: an upper bound on the least risk.
-      lower_bound: risk - gap, below the least risk.
-      gap: the certified gap of :mod:`rf_limits.theory.box_qp`.
-      coefficients: (r,) output weights, |u_i| <= B.
-      iterations: linear systems solved.
-    """
-
-    risk: float
-    lower_bound: float
-    gap: float
-    coefficients: Float[np.ndarray, "r"]
-    iterations: int
 
 
 def _problem(gram: Numbers, linear: Numbers, constant: Number) -> BoxProblem:
@@ -72,37 +52,6 @@ def _certified(
     return point
 
 
-def box_constrained_risk(
-    gram: Numbers,
-    correlations: Numbers,
-    second_moment: Number,
-    bound: Number,
-    tolerance: Number = 1e-10,
-) -> BoxRisk:
-    """Least E(sum_i u_i f_i - f*)^2 over weights with max_i |u_i| <= ``bound``.
-
-    Args:
-      gram: (r, r) G_ij = E f_i f_j, positive semidefinite.
-      correlations: (r,) q_i = E f_i f*.
-      second_moment: E f*^2 > 0; the risk is absolute, not divided by it.
-      bound: B > 0; infinity for no bound.
-      tolerance: largest certified gap, in units of ``second_moment``.
-
-    Returns:
-      A :class:`BoxRisk`: lower_bound <= least risk <= risk, up to rounding in the gradient.
-
-    Raises:
-      RequirementError: impossible values, or a gap that cannot be certified below
-        ``tolerance``: large weights on features dependent to rounding, for which the risk
-        itself is not determined by G in float64. Without a bound G must be regular.
-    """
-    bound, tolerance = arguments.real(bound, "bound"), arguments.positive(tolerance, "tolerance")
-    check(bound > 0.0, "bound", "be positive", bound)
-    point = _certified(_problem(gram, correlations, second_moment), bound, tolerance)
-    u = np.clip(point.u.astype(np.float64), -bound, bound)
-    return BoxRisk(point.value, point.value - point.gap, point.gap, u, point.iterations)
-
-
 def least_bound(
     gram: Numbers,
     correlations: Numbers,
@@ -110,7 +59,7 @@ def least_bound(
     risk: Number,
     tolerance: Number = 1e-10,
 ) -> float:
-    """Least B whose least risk with |u_i| <= B is at most ``risk``.
+    """Returns the least B whose least risk with |u_i| <= B is at most ``risk``.
 
     Args:
       gram: (r, r) G_ij = E f_i f_j, positive semidefinite.
@@ -147,16 +96,23 @@ def least_bound(
         least = point.value - problem.certify(point.u, math.inf, 0).gap
         if not np.any(near) or least > risk or problem.settled(point):
             return bound if excess <= resolved else math.inf
-        # For every B', R(B') >= value - <g, u> - B' |g|_1: this bound never overshoots.
-        size = float(np.sum(np.abs(point.gradient)))
-        step = (excess - float(point.gradient @ point.u)) / size - bound
-        if step <= 0.0:
-            if excess <= resolved:
-                return bound
-            step = excess / max(float(np.sum(np.abs(point.gradient[near]))), 1e-300)
+        step = _newton_step(point, near, bound, excess, resolved)
         if step <= _RELATIVE_BOUND * bound:
             return bound + step
         bound += step
         start = np.where(near, np.copysign(bound, point.u), point.u)
-    check(False, "risk", f"be reached within {_NEWTON_STEPS} Newton steps", risk)
-    return math.inf
+    raise refusal("risk", f"be reached within {_NEWTON_STEPS} Newton steps", risk)
+
+
+def _newton_step(
+    point: BoxPoint, near: np.ndarray, bound: float, excess: float, resolved: float
+) -> float:
+    """Returns by how much the bound has to grow at least; 0 where the excess is resolved."""
+    # For every B', R(B') >= value - <g, u> - B' |g|_1: this bound never overshoots.
+    size = float(np.sum(np.abs(point.gradient)))
+    step = (excess - float(point.gradient @ point.u)) / size - bound
+    if step > 0.0:
+        return step
+    if excess <= resolved:
+        return 0.0
+    return excess / max(float(np.sum(np.abs(point.gradient[near]))), 1e-300)

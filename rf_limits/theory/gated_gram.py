@@ -26,7 +26,7 @@ def gated_gram(
     r: arguments.Numbers,
     s: arguments.Numbers | None,
 ) -> Float[Array, "m k"]:
-    r"""G_ij = E 1[h_i > 0] 1[g_j > 0] (<p_i, x> + q_i) (<r_j, x> + s_j), x ~ N(0, I_d).
+    r"""Returns G_ij = E 1[h_i > 0] 1[g_j > 0] (<p_i, x> + q_i) (<r_j, x> + s_j), x ~ N(0, I_d).
 
     Once differentiable everywhere in every argument; second derivatives along p, q, r, s and
     once along the gates.
@@ -55,7 +55,7 @@ def gated_gram(
 
 
 def _bilinear(pairs: GatePairs, left: tuple, right: tuple, *, biased: bool) -> Array:
-    """The expectation as a function of (p, q) and (r, s)."""
+    """Returns the expectation as a function of (p, q) and (r, s)."""
     (p, q), (r, s) = left, right
     f, g = pairs.form_w(p, q), pairs.form_v(r, s)
     # s (<p, e+><e+, r> - <p, e-><e-, r>), with |e+-| from the half angle; the terms with a
@@ -83,12 +83,12 @@ def _gated(gates_w: tuple, left: tuple, gates_v: tuple, right: tuple) -> Array:
 
 
 def _products(x: Array, y: Array, first: Array, second: Array) -> Array:
-    """<x, y> in the complement of an edge's normal, given the components along it."""
+    """Returns <x, y> in the complement of an edge's normal, given the components along it."""
     return x @ y.T - first * second
 
 
 def _edge_product(edge: Edge, forms: tuple[Form, Form, Form], inner: tuple) -> Array:
-    """E delta(h) 1[g>0] l_1 l_2 l_3.
+    """Returns E delta(h) 1[g>0] l_1 l_2 l_3.
 
     Args:
       edge: the edge h = 0.

@@ -44,7 +44,7 @@ class Form(NamedTuple):
     constant: Array | float
 
     def flipped(self) -> "Form":
-        """With the two gates exchanged."""
+        """Returns the form with the two gates exchanged."""
         return Form(self.second, self.first, self.constant)
 
 
@@ -74,21 +74,21 @@ class Edge(NamedTuple):
     other_bias: Array
 
     def height(self, form: Form) -> Array:
-        """l_0: the form at the edge's point nearest to the origin."""
+        """Returns l_0: the form at the edge's point nearest to the origin."""
         return form.constant - self.offset * form.first
 
     def tilt(self, form: Form) -> Array:
-        """sin(theta) lambda: the form's slope along v^ - c w^."""
+        """Returns sin(theta) lambda: the form's slope along v^ - c w^."""
         return form.second - self.angles.cosine * form.first
 
     def slope(self, form: Form) -> Array:
-        """lambda; 0 where the gates are parallel and it has no direction."""
+        """Returns lambda; 0 where the gates are parallel and it has no direction."""
         sine = self.angles.sine
         parallel = sine < PARALLEL
         return jnp.where(parallel, 0.0, self.tilt(form) / jnp.where(parallel, 1.0, sine))
 
     def mean_relu(self) -> Array:
-        """phi(alpha) times the mean of relu(g) on the edge."""
+        """Returns phi(alpha) times the mean of relu(g) on the edge."""
         mean = self.other_bias - self.angles.cosine * self.offset * self.other_norm
         spread = self.other_norm * self.angles.sine
         return self.density * mean * self.opened + self.joint * spread
@@ -118,18 +118,18 @@ class GatePairs(NamedTuple):
     edge_v: Edge
 
     def form_w(self, p: Array, q: Array | None) -> Form:
-        """The function (p_i, q_i) of gate i, (m, d) and (m,), for all pairs."""
+        """Returns the function (p_i, q_i) of gate i, (m, d) and (m,), for all pairs."""
         own = jnp.sum(self.unit_w * p, axis=1)[:, None]
         return Form(own, p @ self.unit_v.T, 0.0 if q is None else q[:, None])
 
     def form_v(self, r: Array, q: Array | None) -> Form:
-        """The function (r_j, q_j) of gate j, (k, d) and (k,), for all pairs."""
+        """Returns the function (r_j, q_j) of gate j, (k, d) and (k,), for all pairs."""
         own = jnp.sum(self.unit_v * r, axis=1)[None, :]
         return Form(self.unit_w @ r.T, own, 0.0 if q is None else q[None, :])
 
 
 def scaled_bias(biases: Array, norms: Array) -> Array:
-    """Bias / |weights|, so large where the weights vanish that the gate is constant.
+    """Returns bias / |weights|, so large where the weights vanish that the gate is constant.
 
     Vanishing weights and bias make a closed gate: 1[h > 0] = 0 for h = 0.
     """
@@ -139,13 +139,13 @@ def scaled_bias(biases: Array, norms: Array) -> Array:
 
 
 def inverse(norms: Array) -> Array:
-    """1/norms, and 0 where they vanish, with a derivative of 0 there."""
+    """Returns 1/norms, and 0 where they vanish, with a derivative of 0 there."""
     zero = norms == 0.0
     return jnp.where(zero, 0.0, 1.0 / jnp.where(zero, 1.0, norms))
 
 
 def _zero_edges(angles: Angles, norms_w: Array, norms_v: Array) -> tuple[Edge, Edge]:
-    """Edges through the origin."""
+    """Returns edges through the origin."""
     zero = jnp.zeros((), angles.sine.dtype)
     at_zero = (zero, normal_density(zero), zero, zero + 0.5, zero + 0.5 / jnp.pi, angles)
     return (
@@ -155,7 +155,7 @@ def _zero_edges(angles: Angles, norms_w: Array, norms_v: Array) -> tuple[Edge, E
 
 
 def gate_pairs(w: Array, a: Array | None, v: Array, b: Array | None) -> GatePairs:
-    """All pairs of m gates (w, a) and k gates (v, b); ``None`` stands for no biases.
+    """Returns all pairs of m gates (w, a) and k gates (v, b); ``None`` stands for no biases.
 
     Without biases on either side the formulas reduce, and cost several times less.
     """
@@ -176,26 +176,10 @@ def gate_pairs(w: Array, a: Array | None, v: Array, b: Array | None) -> GatePair
     bound_w = angles.conditional(wide_alpha, wide_beta)
     bound_v = angles.conditional(wide_beta, wide_alpha)
     joint = joint_density(angles, alpha, beta)
-    edge_w = Edge(
-        inverse(norms_w),
-        alpha,
-        normal_density(alpha),
-        bound_w,
-        ndtr(bound_w),
-        joint,
-        angles,
-        norms_v,
-        b,
-    )
-    edge_v = Edge(
-        inverse(norms_v),
-        beta,
-        normal_density(beta),
-        bound_v,
-        ndtr(bound_v),
-        joint,
-        angles,
-        norms_w,
-        a,
-    )
-    return GatePairs(*geometry, probability, edge_w, edge_v)
+
+    def edge(norms: Array, offset: Array, bound: Array, other_norms: Array, bias: Array) -> Edge:
+        shares = normal_density(offset), bound, ndtr(bound), joint
+        return Edge(inverse(norms), offset, *shares, angles, other_norms, bias)
+
+    edge_w = edge(norms_w, alpha, bound_w, norms_v, b)
+    return GatePairs(*geometry, probability, edge_w, edge(norms_v, beta, bound_v, norms_w, a))

@@ -37,13 +37,13 @@ class GrowthLaw(NamedTuple):
     constant: float
 
     def digits(self, dim: float | int) -> float:
-        """Decimal digits from d to d + 1, without the o(1)."""
+        """Returns decimal digits from d to d + 1, without the o(1)."""
         return self.slope * math.log10(dim) + self.constant
 
 
 @arguments.border(risk=arguments.positive, norm_exponent=arguments.finite)
 def growth_law(risk: float, norm_exponent: float | int) -> GrowthLaw:
-    """The law of the module docstring.
+    """Returns the law of the module docstring.
 
     The o(1) at a = 2 and eps = 1/50 is -0.038 at d = 10, -0.008 at 50, -0.004 at 100 and -0.001 at
     400.

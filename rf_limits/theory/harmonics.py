@@ -14,7 +14,7 @@ from scipy import special
 from rf_limits.errors import check
 from rf_limits.theory import arguments
 
-Reals = np.ndarray | np.generic | float
+Reals = np.ndarray | np.generic | float | int
 """An array of any shape, or a number."""
 
 _STIRLING = (  # B_2n / (2n (2n - 1))
@@ -35,8 +35,8 @@ def check_dim(dim: int) -> None:
     check(dim >= 2, "dim", "be at least 2", dim)
 
 
-def _stirling_rest(z: Reals) -> Reals:
-    """Log Gamma(z) minus (z - 1/2) log z - z + log(2 pi)/2, for |z| >= 16, Re z > 0."""
+def _stirling_rest(z: np.ndarray) -> np.ndarray:
+    """Returns log Gamma(z) minus (z - 1/2) log z - z + log(2 pi)/2, for |z| >= 16, Re z > 0."""
     inverse = 1.0 / z
     value = np.zeros_like(inverse)
     for coefficient in reversed(_STIRLING):
@@ -44,16 +44,16 @@ def _stirling_rest(z: Reals) -> Reals:
     return value * inverse
 
 
-def _log1p(z: Reals) -> Reals:
-    """Log(1 + z); NumPy's own for complex numbers loses all digits of small ones."""
+def _log1p(z: np.ndarray) -> np.ndarray:
+    """Returns log(1 + z); NumPy's own for complex numbers loses all digits of small ones."""
     if not np.iscomplexobj(z):
         return np.log1p(z)
     x, y = np.real(z), np.imag(z)
     return 0.5 * np.log1p(x * (2.0 + x) + y * y) + 1j * np.arctan2(y, 1.0 + x)
 
 
-def log_gamma_ratio(x: Reals, a: Reals) -> Reals:
-    """Log Gamma(x + a) - log Gamma(x), without cancellation for large x.
+def log_gamma_ratio(x: Reals, a: Reals) -> np.ndarray:
+    """Returns log Gamma(x + a) - log Gamma(x), without cancellation for large x.
 
     Args:
       x: real or complex, positive real part (complex: x and x + a beyond 16 in modulus).
@@ -62,23 +62,24 @@ def log_gamma_ratio(x: Reals, a: Reals) -> Reals:
     Returns:
       Shape of ``x + a``; absolute error below 4e-15 (1 + |a| log(2 + |x + a|)).
     """
-    x, a = np.broadcast_arrays(np.asarray(x), np.asarray(a, np.float64))
-    x = x if np.iscomplexobj(x) else x.astype(np.float64)
-    small = (np.abs(x) < _ASYMPTOTIC) | (np.abs(x + a) < _ASYMPTOTIC)
-    far = np.where(small, 2.0 * _ASYMPTOTIC, x)
-    shift = np.where(small, 0.0, a)
+    wide = np.broadcast_arrays(np.asarray(x), np.asarray(a, np.float64))
+    start, step = (np.atleast_1d(part) for part in wide)
+    start = start if np.iscomplexobj(start) else start.astype(np.float64)
+    small = (np.abs(start) < _ASYMPTOTIC) | (np.abs(start + step) < _ASYMPTOTIC)
+    far = np.where(small, 2.0 * _ASYMPTOTIC, start)
+    shift = np.where(small, 0.0, step)
     ratio = (far - 0.5) * _log1p(shift / far) + shift * np.log(far + shift) - shift
     ratio = ratio + _stirling_rest(far + shift) - _stirling_rest(far)
-    if not np.any(small):
-        return ratio
-    gamma = special.loggamma if np.iscomplexobj(x) else special.gammaln
-    near, near_a = np.where(small, x, 1.0), np.where(small, a, 0.0)
-    return np.where(small, gamma(near + near_a) - gamma(near), ratio)
+    if np.any(small):
+        gamma = special.loggamma if np.iscomplexobj(start) else special.gammaln
+        near, by = np.where(small, start, 1.0), np.where(small, step, 0.0)
+        ratio = np.where(small, gamma(near + by) - gamma(near), ratio)
+    return ratio.reshape(wide[0].shape)
 
 
 @arguments.border(dim=arguments.dimension, degree=arguments.whole)
 def multiplicity(dim: int, degree: int) -> int:
-    """B(d, k), the number of linearly independent spherical harmonics, exactly.
+    """Returns B(d, k), the number of linearly independent spherical harmonics, exactly.
 
     Raises:
       RequirementError: d < 2 or k < 0.
@@ -91,8 +92,8 @@ def multiplicity(dim: int, degree: int) -> int:
 
 
 @arguments.border(dim=arguments.dimension)
-def log_multiplicity(dim: int, degrees: Reals) -> Reals:
-    """Log B(d, k), elementwise.
+def log_multiplicity(dim: int, degrees: Reals) -> np.ndarray:
+    """Returns log B(d, k), elementwise.
 
     Args:
       dim: dimension d >= 2.
@@ -115,7 +116,7 @@ def log_multiplicity(dim: int, degrees: Reals) -> Reals:
 
 
 def gegenbauer_step(dim: int, degree: Any, t: Any, now: Any, before: Any) -> Any:
-    """P_{k+1}(t) from P_k(t) = ``now`` and P_{k-1}(t) = ``before`` (any numbers for k = 0).
+    """Returns P_{k+1}(t) from P_k(t) = ``now`` and P_{k-1}(t) = ``before`` (any numbers for k = 0).
 
     Elementwise, on NumPy or JAX arrays; the degree k may be traced.
     """
@@ -126,7 +127,7 @@ def gegenbauer_step(dim: int, degree: Any, t: Any, now: Any, before: Any) -> Any
 
 @arguments.border(dim=arguments.dimension, max_degree=arguments.whole)
 def gegenbauer(dim: int, max_degree: int, t: np.ndarray) -> np.ndarray:
-    """P_k(t) with P_k(1) = 1, all degrees, by the three-term recurrence.
+    """Returns P_k(t) with P_k(1) = 1 for all degrees, by the three-term recurrence.
 
     Args:
       dim: dimension d >= 2.
@@ -147,7 +148,7 @@ def gegenbauer(dim: int, max_degree: int, t: np.ndarray) -> np.ndarray:
 
 
 def recurrence_coefficients(dim: int, max_degree: int) -> np.ndarray:
-    """Coefficients a_1 ... a_K of t q_k = a_{k+1} q_{k+1} + a_k q_{k-1}, q_k = sqrt(B(d,k)) P_k."""
+    """Returns a_1 ... a_K of t q_k = a_{k+1} q_{k+1} + a_k q_{k-1}, q_k = sqrt(B(d,k)) P_k."""
     k = np.arange(1, max_degree + 1, dtype=np.float64)
     square = np.full(k.size, 1.0 / dim)
     k = k[1:]
@@ -170,9 +171,9 @@ class ScaledRecurrence:
         self._t = np.asarray(t, np.float64)
         self._degree = 0
         self._before = np.zeros_like(self._t)
-        self.mantissa = np.ones_like(self._t)
-        self.log_scale = np.asarray(log_start, np.float64)
-        self.renewed = True
+        self.mantissa: np.ndarray = np.ones_like(self._t)
+        self.log_scale: np.ndarray = np.asarray(log_start, np.float64)
+        self.renewed: bool = True
 
     def step(self) -> None:
         """Moves to the next degree."""
@@ -191,7 +192,7 @@ class ScaledRecurrence:
 def log_mean_squares(
     dim: int, max_degree: int, t: np.ndarray, log_weights: np.ndarray
 ) -> np.ndarray:
-    """Log sum_i exp(log_weights_i) B(d, k) P_k(t_i)^2 for k = 0 ... max_degree.
+    """Returns log sum_i exp(log_weights_i) B(d, k) P_k(t_i)^2 for k = 0 ... max_degree.
 
     Args:
       dim: dimension d >= 2 of the polynomials.

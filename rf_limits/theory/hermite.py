@@ -48,7 +48,7 @@ ACTIVATIONS = ("relu", "step", "linear", "quadratic", *SMOOTH)
 
 
 def hermite_values(max_degree: int, x: float | np.ndarray) -> np.ndarray:
-    """he_0(x) ... he_K(x) of unit second moment, (K + 1, ...); finite for |x| <= 38."""
+    """Returns he_0(x) ... he_K(x) of unit second moment, (K + 1, ...); finite for |x| <= 38."""
     x = np.asarray(x, np.float64)
     values = np.ones((max_degree + 1, *x.shape))
     if max_degree >= 1:
@@ -63,7 +63,7 @@ def _density(x: float) -> float:
 
 
 def second_moment(order: int, bias: float | int) -> float:
-    """E relu(z + bias)^2 (order 1) or P(z + bias > 0) (order 0), relatively accurate."""
+    """Returns E relu(z + bias)^2 (order 1) or P(z + bias > 0) (order 0), relatively accurate."""
     if order == 0:
         return float(special.ndtr(bias))
     if bias >= 0.0:
@@ -73,7 +73,7 @@ def second_moment(order: int, bias: float | int) -> float:
 
 
 def _kinked(order: int, bias: float | int, max_degree: int) -> np.ndarray:
-    """Coefficients of t -> relu(t + bias) (order 1) or 1[t + bias > 0] (order 0)."""
+    """Returns the coefficients of t -> relu(t + bias) (order 1) or 1[t + bias > 0] (order 0)."""
     values = hermite_values(max(max_degree, 1), -bias) * _density(bias)
     j = np.arange(max_degree + 1, dtype=np.float64)
     c = np.empty(max_degree + 1)
@@ -89,7 +89,7 @@ def _kinked(order: int, bias: float | int, max_degree: int) -> np.ndarray:
 def _quadrature(
     function: Callable[[np.ndarray], np.ndarray], max_degree: int, num_panels: int
 ) -> tuple[np.ndarray, float]:
-    """Coefficients and second moment by a composite rule, in Hermite functions."""
+    """Returns the coefficients and second moment by a composite rule, in Hermite functions."""
     x, weights = panels(np.linspace(-_REACH, _REACH, num_panels + 1))
     values = np.asarray(function(x), np.float64)
     root = np.exp(-0.25 * x * x) / (2.0 * math.pi) ** 0.25
@@ -109,7 +109,7 @@ def hermite_series(
     scale: float | int = 1.0,
     bias: float | int = 0.0,
 ) -> HermiteSeries:
-    """Hermite coefficients of t -> sigma(scale t + bias).
+    """Returns Hermite coefficients of t -> sigma(scale t + bias).
 
     Args:
       activation: one of :data:`ACTIVATIONS`, or a function of an array that grows less than
@@ -125,43 +125,51 @@ def hermite_series(
     Raises:
       RequirementError: an unknown activation or an impossible argument.
     """
-    error = None
-    if not callable(activation):
-        check_choice(activation, ACTIVATIONS, "activation")
+    if callable(activation):
+        c, total, error = _integrated(activation, max_degree, scale, bias)
+        return _series(c, total, error)
+    check_choice(activation, ACTIVATIONS, "activation")
     if activation in ("relu", "step"):
         order = 1 if activation == "relu" else 0
         beta = bias / scale
         check(abs(beta) <= 38.0, "bias", "be at most 38 times the norm in modulus", bias)
         c = scale**order * _kinked(order, beta, max_degree)
-        total = scale ** (2 * order) * second_moment(order, beta)
-    elif activation in ("linear", "quadratic"):
+        return _series(c, scale ** (2 * order) * second_moment(order, beta))
+    if activation in ("linear", "quadratic"):
         powers = [bias, scale]
         if activation == "quadratic":
             powers = [scale**2 + bias**2, 2.0 * scale * bias, math.sqrt(2.0) * scale**2]
-        total = math.fsum(p * p for p in powers)
         c = np.zeros(max(max_degree + 1, len(powers)))
         c[: len(powers)] = powers
-        c = c[: max_degree + 1]
-    else:
-        sigma = activation if callable(activation) else SMOOTH[activation]
+        return _series(c[: max_degree + 1], math.fsum(p * p for p in powers))
+    c, total, error = _integrated(SMOOTH[activation], max_degree, scale, bias)
+    if activation == "erf":
+        return _series(_erf_coefficients(scale, bias, max_degree), total)
+    return _series(c, total, error)
 
-        def shifted(t: np.ndarray) -> np.ndarray:
-            return sigma(scale * t + bias)
 
-        size = 32 + int(4.0 * (math.sqrt(max_degree) + scale))
-        coarse, _ = _quadrature(shifted, max_degree, size)
-        c, total = _quadrature(shifted, max_degree, 2 * size + 1)
-        error = float(np.max(np.abs(c - coarse))) + 1e-16 * math.sqrt(total)
-        if activation == "erf":
-            c, error = _erf_coefficients(scale, bias, max_degree), None
-    if error is None:
-        error = 4e-15 * math.sqrt(total)
+def _series(c: np.ndarray, total: float, error: float | None = None) -> HermiteSeries:
+    """Returns the series; without an ``error``, with that of closed forms."""
     rest = max(total - math.fsum(c * c), 0.0)
-    return HermiteSeries(c, error, total, rest)
+    return HermiteSeries(c, 4e-15 * math.sqrt(total) if error is None else error, total, rest)
+
+
+def _integrated(
+    sigma: Callable[[np.ndarray], np.ndarray], max_degree: int, scale: float, bias: float | int
+) -> tuple[np.ndarray, float, float]:
+    """Returns coefficients by quadrature, the second moment, and an error."""
+
+    def shifted(t: np.ndarray) -> np.ndarray:
+        return sigma(scale * t + bias)
+
+    size = 32 + int(4.0 * (math.sqrt(max_degree) + scale))
+    coarse, _ = _quadrature(shifted, max_degree, size)
+    c, total = _quadrature(shifted, max_degree, 2 * size + 1)
+    return c, total, float(np.max(np.abs(c - coarse))) + 1e-16 * math.sqrt(total)
 
 
 def _erf_coefficients(scale: float, bias: float | int, max_degree: int) -> np.ndarray:
-    """Of erf(scale t + bias): derivatives of erf(bias/sqrt(1 + 2 scale^2)) in the bias."""
+    """Returns Of erf(scale t + bias): derivatives of erf(bias/sqrt(1 + 2 scale^2)) in the bias."""
     width = math.sqrt(0.5 + scale**2)
     beta = bias / width
     step = _kinked(0, beta, max_degree)  # of 1[t + beta > 0]; he_{j-1}(-beta) phi/sqrt(j)

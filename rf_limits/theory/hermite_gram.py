@@ -45,7 +45,7 @@ class Coefficients(NamedTuple):
 
 
 def _hermite_functions(z: Array, degree: int) -> Array:
-    """psi_k = he_k sqrt(phi) for k = 0, ..., degree, on a new first axis."""
+    """Returns psi_k = he_k sqrt(phi) for k = 0, ..., degree, on a new first axis."""
     start = jnp.exp(-0.25 * z**2) / (2.0 * jnp.pi) ** 0.25
 
     def step(state: tuple[Array, Array], k: Array) -> tuple[tuple[Array, Array], Array]:
@@ -61,7 +61,7 @@ _Rule = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def _weighted(nodes: np.ndarray, mass: np.ndarray, degree: int) -> _Rule:
-    """Nodes of a rule, its weights under N(0, 1), and weighted he_k at the nodes."""
+    """Returns nodes of a rule, its weights under N(0, 1), and weighted he_k at the nodes."""
     with jax.ensure_compile_time_eval():
         functions = np.asarray(_hermite_functions(jnp.asarray(nodes), degree)).T
     density = np.exp(-0.5 * nodes**2) / math.sqrt(2.0 * math.pi)
@@ -70,14 +70,14 @@ def _weighted(nodes: np.ndarray, mass: np.ndarray, degree: int) -> _Rule:
 
 @functools.lru_cache(maxsize=8)
 def _rule(degree: int) -> _Rule:
-    """The trapezoidal rule."""
+    """Returns the trapezoidal rule."""
     nodes = np.linspace(-_REACH, _REACH, _NODES)
     return _weighted(nodes, np.full(_NODES, nodes[1] - nodes[0]), degree)
 
 
 @functools.lru_cache(maxsize=8)
 def _sided_rule(degree: int, count: int) -> _Rule:
-    """Gauss and Legendre's rule of ``count`` nodes on each of the panels on either side of 0."""
+    """Returns Gauss and Legendre's rule of ``count`` nodes on panels on either side of 0."""
     points, mass = np.polynomial.legendre.leggauss(count)
     half = 0.5 * _REACH / _PANELS
     starts = 2.0 * half * np.arange(-_PANELS, _PANELS)
@@ -91,7 +91,7 @@ def coefficients(
     biases: Float[Array, "m"],
     degree: int = DEGREE,
 ) -> Coefficients:
-    """Hermite coefficients of z -> function(norm z + bias), by the trapezoidal rule.
+    """Returns the Hermite coefficients of z -> function(norm z + bias), by the trapezoidal rule.
 
     The rule (1025 nodes) converges exponentially for analytic functions: for a function
     without singularities within a distance rho of the real axis the error is about
@@ -112,7 +112,7 @@ def coefficients(
 def sided_coefficients(
     function: Callable[[Array], Array], norms: Float[Array, "m"], degree: int = DEGREE
 ) -> Coefficients:
-    """The same of z -> function(norm z) for a function that is analytic on either side of 0.
+    """Returns those of z -> function(norm z), analytic on either side of 0.
 
     Args:
       function: the activation, elementwise, growing at most polynomially.
@@ -134,7 +134,7 @@ def gate_coefficients(
     *,
     power: int,
 ) -> Coefficients:
-    """Hermite coefficients of relu(h)^p/p!, exact, or of a derivative of the step function.
+    """Returns exact Hermite coefficients of relu(h)^p/p!, or of derivatives of the step.
 
     Step (p = 0): Phi(beta), then phi(beta) he_{k-1}(-beta)/sqrt(k). From one power to the next,
     up and down, n c_k(sigma') = sqrt(k + 1) c_{k+1}(sigma) with n the length.
@@ -178,7 +178,7 @@ def gate_coefficients(
 def _squared_relu(
     norms: Array, biases: Array, beta: Array, delta: Array, relu: Array
 ) -> tuple[Array, Array]:
-    """Coefficients of relu(h)^2/2 and its mean square, from those of delta (times n) and relu."""
+    """Returns those of relu(h)^2/2 and its mean square, from delta (times n) and relu."""
     n, a, density, closed = norms, biases, delta[:, 0], ndtr(beta)
     mean = 0.5 * ((n**2 + a**2) * closed + n * a * density)
     k = jnp.arange(3.0, relu.shape[1])
@@ -190,7 +190,7 @@ def _squared_relu(
 
 
 def _series(left: Array, right: Array, cosine: Array) -> Array:
-    """sum_k left_ik right_jk cosine_ij^k by Horner's rule."""
+    """Returns sum_k left_ik right_jk cosine_ij^k by Horner's rule."""
 
     def step(total: Array, pair: tuple[Array, Array]) -> tuple[Array, None]:
         a, b = pair
@@ -203,7 +203,7 @@ def _series(left: Array, right: Array, cosine: Array) -> Array:
 def hermite_gram(
     w: Float[Array, "m d"], v: Float[Array, "k d"], left: Coefficients, right: Coefficients
 ) -> Expectation:
-    """E sigma(h_i) tau(g_j) from the coefficients of both sides (module docstring)."""
+    """Returns E sigma(h_i) tau(g_j) from the coefficients of both sides (module docstring)."""
     (unit_w, _), (unit_v, _) = unit_vectors(w), unit_vectors(v)
     cosine = unit_w @ unit_v.T  # not clipped: at +-1 that would cut off second derivatives
     value = _series(left.full, right.full, cosine)

@@ -38,8 +38,8 @@ TOTALS = (0.5, 0.5)
 
 
 @arguments.border(dim=arguments.dimension)
-def log_eigenvalues(order: int, dim: int, degrees: Reals) -> Reals:
-    """Log lambda_k of E sigma(<w, x>) sigma(<w', x>), x ~ N(0, I_d), |w| = |w'| = 1.
+def log_eigenvalues(order: int, dim: int, degrees: Reals) -> np.ndarray:
+    """Returns log lambda_k of E sigma(<w, x>) sigma(<w', x>), x ~ N(0, I_d), |w| = |w'| = 1.
 
     Args:
       order: 0 for the step, 1 for relu.
@@ -54,36 +54,36 @@ def log_eigenvalues(order: int, dim: int, degrees: Reals) -> Reals:
         math.lgamma(0.5 * dim) - math.log(2.0 ** (1 + order) * math.pi)
     )
     inside = np.where(k > order, k, order + 1.0)
-    logs = scale - 2.0 * log_gamma_ratio(0.5 * (inside - order), 0.5 * dim + order)
-    logs = np.where(_vanishes(order, k), -np.inf, logs)
+    ratio = log_gamma_ratio(0.5 * (inside - order), 0.5 * dim + order)
+    logs = _unless_vanishing(order, k, scale - 2.0 * ratio)
     if order == 0:
         return np.where(k == 0, -math.log(4.0), logs)
     return np.where(k == 0, _log_mean(dim), np.where(k == 1, -math.log(4.0 * dim), logs))
 
 
-def _vanishes(order: int, k: Reals) -> Reals:
-    """Whether a degree has the wrong parity; beyond 2^53 callers ask for those that count."""
-    return (k < 2.0**53) & (np.mod(k - order, 2.0) == 0.0)
+def _unless_vanishing(order: int, k: np.ndarray, logs: Reals) -> np.ndarray:
+    """Returns ``logs``, -inf at degrees of the wrong parity; beyond 2^53 none is taken for one."""
+    return np.where((k < 2.0**53) & (np.mod(k - order, 2.0) == 0.0), -np.inf, logs)
 
 
 def _log_mean(dim: int) -> float:
-    """Log d (E relu(t))^2."""
+    """Returns log d (E relu(t))^2."""
     return math.log(dim / (4.0 * math.pi)) - 2.0 * float(log_gamma_ratio(0.5 * dim, 0.5))
 
 
 @arguments.border(dim=arguments.dimension)
-def log_weights(order: int, dim: int, degrees: Reals) -> Reals:
-    """Log lambda_k B(d, k), absolute error ``WEIGHT_ERROR``; arguments as for eigenvalues."""
+def log_weights(order: int, dim: int, degrees: Reals) -> np.ndarray:
+    """Returns log lambda_k B(d, k), absolute error ``WEIGHT_ERROR``; arguments as above."""
     k = np.asarray(degrees, np.float64)
-    logs = _log_analytic_weights(order, dim, np.where(k > order, k, order + 1.0))
-    logs = np.where(_vanishes(order, k), -np.inf, logs)
+    analytic = _log_analytic_weights(order, dim, np.where(k > order, k, order + 1.0))
+    logs = _unless_vanishing(order, k, analytic)
     if order == 0:
         return np.where(k == 0, -math.log(4.0), logs)
     return np.where(k == 0, _log_mean(dim), np.where(k == 1, -math.log(4.0), logs))
 
 
-def _log_analytic_weights(order: int, dim: int, k: Reals) -> Reals:
-    r"""Log lambda_k B(d, k) as an analytic function of k > alpha, real or complex (Re k >= 40).
+def _log_analytic_weights(order: int, dim: int, k: np.ndarray) -> np.ndarray:
+    r"""Returns log lambda_k B(d, k), analytic in k > alpha, real or complex (Re k >= 40).
 
     By the duplication formula every power of k that grows with d cancels,
 
@@ -103,12 +103,12 @@ def _log_analytic_weights(order: int, dim: int, k: Reals) -> Reals:
         second = log_gamma_ratio(a + (half - 1.0), 1.5)
     # (2k + d - 2)/((k - alpha)(k + d - 2 + alpha)), no product of which can overflow
     share = (2.0 * k + (dim - 2.0)) / (k + (dim - 2.0 + order)) / (k - order)
-    return constant + np.log(share) - first - second
+    return np.asarray(constant + np.log(share) - first - second)
 
 
 @arguments.border(dim=arguments.dimension, degree=arguments.whole)
 def tail(order: int, dim: int, degree: int) -> float:
-    """Sum of lambda_k B(d, k) over all k > ``degree``; relative error ``WEIGHT_ERROR``.
+    """Returns the sum of lambda_k B(d, k) over all k > ``degree``; relative error ``WEIGHT_ERROR``.
 
     Terms up to degree 42 are added one by one, the others by Abel-Plana.
 
@@ -128,7 +128,7 @@ def tail(order: int, dim: int, degree: int) -> float:
         terms += list(np.exp(log_weights(order, dim, np.arange(first, start, 2))))
     parity = start % 2
 
-    def term(n: Reals) -> Reals:
+    def term(n: np.ndarray) -> np.ndarray:
         return _log_analytic_weights(order, dim, 2.0 * n + parity)
 
     terms.append(math.exp(abel_plana(term, float((start - parity) // 2))))
@@ -136,8 +136,8 @@ def tail(order: int, dim: int, degree: int) -> float:
 
 
 @arguments.border(dim=arguments.dimension)
-def log_tangent_eigenvalues(dim: int, degrees: Reals) -> Reals:
-    r"""Log eigenvalues of the ReLU tangent kernel h(c) = K_1(c) + c K_0(c).
+def log_tangent_eigenvalues(dim: int, degrees: Reals) -> np.ndarray:
+    r"""Returns the log eigenvalues of the ReLU tangent kernel h(c) = K_1(c) + c K_0(c).
 
     K_0 = (pi - theta)/(2 pi) and K_1 = (sin theta + (pi - theta) c)/(2 pi): training both
     layers of (1/sqrt N) sum_i u_i relu(<w_i, x>), all weights N(0, 1), has the tangent

@@ -18,7 +18,7 @@ from rf_limits.theory import arguments
 def kernel_alignment_risk(
     gram: Float[np.ndarray, "n n"], labels: Float[np.ndarray, "n"], ridge: float | int = 0.0
 ) -> float:
-    """Estimate of E (f - y)^2 on new inputs and labels, noise included, of one kernel fit.
+    """Estimates E (f - y)^2 on new inputs and labels, noise included, of one kernel fit.
 
     In the theory of :mod:`rf_limits.theory.kernel_regression` its mean, and that of
     (n kappa/ridge)^2 times the training error, is the risk plus noise^2. This supposes samples that

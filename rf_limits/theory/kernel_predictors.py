@@ -69,7 +69,7 @@ class KernelPredictor(NamedTuple):
         return False
 
     def zonal_sum(self, max_degree: int, radii: Radii) -> ZonalSum:
-        """The predictor by degree, for ``max_degree`` <= K."""
+        """Returns the predictor by degree, for ``max_degree`` <= K."""
         k = np.arange(max_degree + 1)
         roots = np.exp(0.5 * log_multiplicity(self.dim, k))
         units, norms = unit_vectors(self.points)
@@ -113,7 +113,7 @@ class KernelMoments(NamedTuple):
     def risk(
         self, coefficients: Float[Array, "n"], second_moment: float | Float[Array, ""]
     ) -> Float[Array, ""]:
-        """E (sum_i c_i k(x, x_i) - f*)^2, a difference of numbers of the size of E f*^2."""
+        """Returns E (sum_i c_i k(x, x_i) - f*)^2, a difference of numbers of the size of E f*^2."""
         quadratic = coefficients @ self.gram @ coefficients
         return quadratic - 2.0 * (coefficients @ self.cross) + second_moment
 
@@ -125,7 +125,7 @@ def kernel_series(
     second_moment: float,
     inputs: str = "gaussian",
 ) -> KernelSeries:
-    """The degrees needed for exact moments of a kernel against a target.
+    """Returns the degrees needed for exact moments of a kernel against a target.
 
     Args:
       spectrum: of h, up to the largest degree that may be used.
@@ -165,7 +165,7 @@ def kernel_series(
 
 
 def _zonal_sum(target: ByDegree, size: int, radii: Radii) -> ZonalSum:
-    """The target by degree; with biases operation by operation, a recurrence over every degree."""
+    """Returns the target by degree, compiled as a whole where there are no biases."""
     if not target.is_homogeneous:
         return target.zonal_sum(size, radii)
     return jax.jit(lambda: target.zonal_sum(size, radii))()
@@ -174,7 +174,7 @@ def _zonal_sum(target: ByDegree, size: int, radii: Radii) -> ZonalSum:
 def zonal_series(
     weights: Float[np.ndarray, "K ..."] | Float[Array, "K ..."], dim: int, t: Float[Array, "..."]
 ) -> Float[Array, "..."]:
-    """sum_k weights_k P_k(t), elementwise, by the three-term recurrence.
+    """Returns sum_k weights_k P_k(t), elementwise, by the three-term recurrence.
 
     Args:
       weights: (K + 1, ...) coefficients; the other axes broadcast against ``t``.
@@ -200,7 +200,7 @@ def zonal_series(
 def zonal_gram(
     weights: Float[np.ndarray, "K"], units: Float[Array, "n d"], *, rows: int = TILE_ROWS
 ) -> Float[Array, "n n"]:
-    """sum_k weights_k P_k(<u_i, u_j>) for all pairs of rows of ``units``.
+    """Returns sum_k weights_k P_k(<u_i, u_j>) for all pairs of rows of ``units``.
 
     Args:
       weights: (K + 1,) coefficients.
@@ -220,13 +220,14 @@ def zonal_gram(
         gram = jax.lax.dynamic_update_slice(gram, tile.T, (j * rows, i * rows))
         return jax.lax.dynamic_update_slice(gram, tile, (i * rows, j * rows)), None
 
-    pairs = tuple(jnp.asarray(index) for index in np.triu_indices(count))
+    rows_of, columns_of = np.triu_indices(count)
+    pairs = (jnp.asarray(rows_of), jnp.asarray(columns_of))
     gram, _ = jax.lax.scan(step, jnp.zeros((count * rows,) * 2, units.dtype), pairs)
     return gram[:num, :num]
 
 
 def kernel_moments(series: KernelSeries, points: Float[Array, "n d"]) -> KernelMoments:
-    """Exact second moments of the sections of a kernel at ``points``.
+    """Returns the exact second moments of the sections of a kernel at ``points``.
 
     Args:
       series: from :func:`kernel_series`.

@@ -16,7 +16,7 @@ KERNELS = ("nngp", "ntk", "gate")
 
 @arguments.border(dim=arguments.dimension, max_degree=arguments.whole)
 def relu_kernel_spectrum(kernel: str, dim: int, max_degree: int) -> ZonalSpectrum:
-    """Closed-form spectrum of the bias-free ReLU kernels, exact at high degree.
+    """Returns the closed-form spectrum of the bias-free ReLU kernels, exact at high degree.
 
     Args:
       kernel: ``"nngp"``: K_1(c) = (sin theta + (pi - theta) c)/(2 pi) (half the arc-cosine
@@ -44,7 +44,7 @@ def relu_kernel_spectrum(kernel: str, dim: int, max_degree: int) -> ZonalSpectru
 
 
 def _shifted_tail(dim: int, max_degree: int) -> float:
-    """Sum over k > K of the weights of c K_0(c): c moves degree j to j - 1 and j + 1.
+    """Returns the sum over k > K of the weights of c K_0(c): c moves degree j to j - 1 and j + 1.
 
     The weight of degree j of K_0 goes to j + 1 with share (j + d - 2)/(2j + d - 2) and to
     j - 1 with share j/(2j + d - 2): degrees j >= K + 2 stay beyond K, K and K + 1 in part.
@@ -59,7 +59,7 @@ def _shifted_tail(dim: int, max_degree: int) -> float:
 def _integrate(
     function: Callable[[np.ndarray], np.ndarray], dim: int, max_degree: int, num_panels: int
 ) -> np.ndarray:
-    """E h(t) q_k(t), q_k = sqrt(B(d, k)) P_k, in the angle."""
+    """Returns E h(t) q_k(t), q_k = sqrt(B(d, k)) P_k, in the angle."""
     angle, weights = panels(np.linspace(0.0, math.pi, num_panels + 1))
     t = np.cos(angle)
     start = (dim - 2.0) * np.log(np.sin(angle))
@@ -80,7 +80,7 @@ def _integrate(
 def kernel_spectrum(
     function: Callable[[np.ndarray], np.ndarray], dim: int, max_degree: int
 ) -> ZonalSpectrum:
-    """Spectrum of a zonal kernel h(cos theta) by quadrature.
+    """Returns the spectrum of a zonal kernel h(cos theta) by quadrature.
 
     Args:
       function: h on arrays of cosines in [-1, 1]; smooth in the angle theta (so that
@@ -101,9 +101,9 @@ def kernel_spectrum(
     log_root = 0.5 * log_multiplicity(dim, np.arange(max_degree + 1))
     absolute = np.abs(fine - coarse) + 2e-15 * abs(total)
     resolved = fine > 2.0 * absolute
-    size = np.where(resolved, fine, 1.0)
-    logs = np.where(resolved, np.log(size) - log_root, -np.inf)
-    error = np.where(resolved, absolute / size, 1.0)
+    divisor = np.where(resolved, fine, 1.0)
+    logs = np.where(resolved, np.log(divisor) - log_root, -np.inf)
+    error = np.where(resolved, absolute / divisor, 1.0)
     weights = np.where(resolved, fine * np.exp(log_root), 0.0)
     tail = max(total - math.fsum(weights), 0.0)
     tail_error = float(np.sum(weights * error)) + 1e-15 * abs(total)

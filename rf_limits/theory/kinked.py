@@ -51,7 +51,7 @@ def _radius_edges(order: int, dim: int, bias: float, max_degree: int) -> np.ndar
 
 
 def _mean_above(dim: int, end: np.ndarray) -> np.ndarray:
-    """E relu(t - cos(end)), an integral of positive terms in the angle."""
+    """Returns E relu(t - cos(end)), an integral of positive terms in the angle."""
     x, weights = panels(np.linspace(0.0, 1.0, 9 + int(2.0 * math.sqrt(dim))))
     log_constant = math.lgamma(0.5 * dim) - math.lgamma(0.5 * (dim - 1)) - 0.5 * math.log(math.pi)
     value = np.zeros_like(end)
@@ -65,7 +65,7 @@ def _mean_above(dim: int, end: np.ndarray) -> np.ndarray:
 
 
 def _low_degrees(order: int, dim: int, bias: float) -> list[float]:
-    """Eigenvalues of the degrees k <= alpha, whose coefficients involve no polynomial.
+    """Returns the eigenvalues of the degrees k <= alpha, whose coefficients involve no polynomial.
 
     Positive biases follow from negative ones: 1[s > 0] = 1 - 1[-s > 0] and
     relu(s) = s + relu(-s), where the first terms have coefficients of degree 0 and 1 only.
@@ -94,7 +94,7 @@ def _low_degrees(order: int, dim: int, bias: float) -> list[float]:
 
 @lru_cache(maxsize=256)
 def log_eigenvalues(order: int, dim: int, bias: float, max_degree: int) -> np.ndarray:
-    """Log lambda_0 ... log lambda_K of E sigma(<w, x> + b) sigma(<w', x> + b), |w| = |w'| = 1.
+    """Returns log lambda_k of E sigma(<w, x> + b) sigma(<w', x> + b), |w| = |w'| = 1, k <= K.
 
     Args:
       order: 0 for the step, 1 for relu.

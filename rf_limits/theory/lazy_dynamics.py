@@ -44,7 +44,7 @@ def population_dynamics(
     norm: float = 1.0,
     learning_rate: float | None = None,
 ) -> PopulationDynamics:
-    """Risk of the lazy limit trained on the population, from f_0 = 0.
+    """Returns the risk of the lazy limit trained on the population, from f_0 = 0.
 
     Args:
       kernel: spectrum of h, where the tangent kernel is |x||x'| h(cos theta).

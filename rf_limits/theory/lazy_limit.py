@@ -26,13 +26,13 @@ _ORDERS = {"step": 0, "relu": 1}
 
 
 def _border(dim: Number, norm: Number, bias: Number) -> tuple[int, float, float]:
-    """Dimension, length and bias as Python numbers."""
+    """Returns dimension, length and bias as Python numbers."""
     dim = arguments.dimension(dim, "dim")
     return dim, arguments.positive(norm, "norm"), arguments.finite(bias, "bias")
 
 
 def _squared(norm: float, order: int) -> float:
-    """|w*|^{2 alpha}, where float64 holds it."""
+    """Returns |w*|^{2 alpha}, where float64 holds it."""
     kept = order == 0 or 1e-150 <= norm <= 1e150
     check(kept, "norm", "be from 1e-150 to 1e150, so that float64 holds its square", norm)
     return norm ** (2 * order)
@@ -63,7 +63,7 @@ def lazy_limit(
     bias: Number = 0.0,
     activation: Activation = "relu",
 ) -> float | np.ndarray:
-    """R*(p) for the target sigma(<w*, x> + b*), w* uniform of length ``norm``, x ~ N(0, I_d).
+    """Returns R*(p) for sigma(<w*, x> + b*), w* uniform of length ``norm``, x ~ N(0, I_d).
 
     Args:
       num_features: p >= 0, one number or several; fractions are rounded down. Integers of
@@ -96,7 +96,7 @@ def features_for_risk(
     bias: Number = 0.0,
     activation: Activation = "relu",
 ) -> int:
-    """Least p with R*(p) <= ``risk``: as many fixed functions can do, on average.
+    """Returns the least p with R*(p) <= ``risk``: as many fixed functions can do, on average.
 
     Args:
       risk: absolute risk, positive.
@@ -136,7 +136,7 @@ def hardest_bias(
     max_bias: Number | None = None,
     grid: Number = 25,
 ) -> tuple[float, float]:
-    """The bias of a ReLU target that makes the lazy limit largest, in absolute risk.
+    """Returns the bias of a ReLU target that makes the lazy limit largest, in absolute risk.
 
     Args:
       num_features: p >= 0.

@@ -39,7 +39,7 @@ def _weight(order: int, dim: int, degree: int) -> float:
 
 
 def least(condition: Callable[[int], bool]) -> int:
-    """Least m >= 0 for which a monotone condition holds."""
+    """Returns the least m >= 0 for which a monotone condition holds."""
     high = 1
     while not condition(high - 1):
         high *= 2
@@ -57,16 +57,16 @@ class Homogeneous(NamedTuple):
     dim: int
 
     def degree(self, m: int) -> int:
-        """Degree m of the second part, m >= 0."""
+        """Returns the degree number m >= 0 of the second part."""
         return 3 - self.order + 2 * m
 
     def count(self, m: int) -> int:
-        """Eigenvalues of degrees 0, 1 and degree(0) ... degree(m): homogeneous polynomials."""
+        """Returns the number of eigenvalues of degrees 0, 1 and degree(0) ... degree(m)."""
         extra = self.dim if self.order else 1
         return math.comb(self.degree(m) + self.dim - 1, self.dim - 1) + extra
 
     def limit(self, p: int) -> float:
-        """R*(p)."""
+        """Returns R*(p)."""
         order, dim = self.order, self.dim
         if p == 0:
             return homogeneous.TOTALS[order]
@@ -82,7 +82,7 @@ class Homogeneous(NamedTuple):
         return value
 
     def features(self, risk: float) -> int:
-        """Least p with R*(p) <= ``risk``; beyond 2^50 to the relative error of R*."""
+        """Returns the least p with R*(p) <= ``risk``; beyond 2^50 to the relative error of R*."""
         order, dim = self.order, self.dim
         if self.limit(1) <= risk:
             return 0 if self.limit(0) <= risk else 1
@@ -114,7 +114,7 @@ class _Ladder(NamedTuple):
     logs: np.ndarray  # log eigenvalues, decreasing
 
     def level(self, p: int) -> int | None:
-        """The level that eigenvalue p belongs to; None where degrees beyond may precede."""
+        """Returns the level that eigenvalue p belongs to; None where degrees beyond may precede."""
         level = bisect.bisect_left(self.counts, p)
         if level >= len(self.counts):
             return None
@@ -130,7 +130,7 @@ class _Ladder(NamedTuple):
         return level if bound <= self.logs[level] else None
 
     def limit(self, p: int, level: int) -> tuple[float, float]:
-        """R*(p) and its absolute error."""
+        """Returns R*(p) and its absolute error."""
         left = (self.counts[level] - p) / self.sizes[level]
         rest = self.weights[level + 1 :]
         value = math.fsum([*rest, self.spectrum.tail, left * self.weights[level]])
@@ -158,7 +158,7 @@ def _ladder(
 
 
 def _all_degrees(dim: int, degree: int) -> int:
-    """Harmonics of all degrees up to ``degree``."""
+    """Returns harmonics of all degrees up to ``degree``."""
     lower = math.comb(degree + dim - 2, dim - 1) if degree else 0
     return math.comb(degree + dim - 1, dim - 1) + lower
 
@@ -171,7 +171,7 @@ def sorted_limit(
     norm: float | int,
     negligible: float = 0.0,
 ) -> float:
-    """R*(p) for any neuron, from its sorted spectrum.
+    """Returns R*(p) for any neuron, from its sorted spectrum.
 
     Args:
       p: number of features.
@@ -208,14 +208,11 @@ def sorted_limit(
 
 
 def _beyond(ladder: _Ladder, p: int, degree: int) -> tuple[float, float]:
-    """R*(p) and its error where the expansion in the degree takes over."""
+    """Returns R*(p) and its error where the expansion in the degree takes over."""
     spectrum = ladder.spectrum
     tail = spectrum.asymptotic
-    unknown = tail is None or not tail.relative_error <= RELATIVE_ERROR
-    if unknown or degree <= spectrum.max_degree:
-        if spectrum.tail == 0.0:
-            return 0.0, 0.0
-        return spectrum.tail, math.inf
+    if tail is None or degree <= spectrum.max_degree or not tail.relative_error <= RELATIVE_ERROR:
+        return spectrum.tail, 0.0 if spectrum.tail == 0.0 else math.inf
     if degree > _LAST_DEGREE:
         return spectrum.tail, math.inf
     log_b = float(log_multiplicity(spectrum.dim, np.array(float(degree))))

@@ -45,7 +45,7 @@ def _quadratic(v: Array, b: Array) -> Means:
 
 
 def _gate(v: Array, b: Array) -> tuple[Array, ...]:
-    """|v|, beta, Phi(beta), phi(beta) and 1/|v|."""
+    """Returns |v|, beta, Phi(beta), phi(beta) and 1/|v|."""
     n = unit_vectors(v)[1]
     beta = scaled_bias(b, n)
     return n, beta, ndtr(beta), normal_density(beta), inverse(n)
@@ -109,7 +109,7 @@ def polynomial_gram(
     *,
     degree: int,
 ) -> Float[Array, "m k"]:
-    """E h^degree tau(g), degree 1 or 2, from the means of tau."""
+    """Returns E h^degree tau(g), degree 1 or 2, from the means of tau."""
     value, slope, curvature = means.value, means.slope, means.curvature
     inner = w @ v.T
     if degree == 1:

@@ -33,20 +33,17 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-import scipy.linalg
 from jaxtyping import Float
 from scipy import optimize, special
 
 from rf_limits.errors import RequirementError
 from rf_limits.theory import arguments, homogeneous
 from rf_limits.theory.arguments import Number
-from rf_limits.theory.harmonics import log_multiplicity, recurrence_coefficients
+from rf_limits.theory.harmonics import log_multiplicity
+from rf_limits.theory.levels import least
+from rf_limits.theory.magnitude_dual import ORDER, Dual, even_and_one
 
-_ORDER = 1  # relu
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
-_ITERATIONS = 100
 _LARGEST_LEVEL = 400
-_SMOOTHING = 1e-6
 _NEARLY_ZERO = 1e-6  # this far below 1/2 a closed form is right to as much
 _DEPTH = 46.0  # degrees whose eigenvalues are exp(-46) of mu are lumped
 
@@ -67,19 +64,9 @@ class Witness(NamedTuple):
     rest: float
 
 
-def _level(risk: float | int, dim: int) -> int:
-    """Least even degree k with less than ``risk`` beyond it."""
-    high = 2
-    while homogeneous.tail(_ORDER, dim, high) > risk:
-        high *= 2
-    low = high // 2 if high > 2 else 0
-    while high - low > 2:
-        middle = 2 * ((low + high) // 4)
-        if homogeneous.tail(_ORDER, dim, middle) > risk:
-            low = middle
-        else:
-            high = middle
-    return high
+def _level(risk: float, dim: int) -> int:
+    """Returns the least even degree k >= 2 with at most ``risk`` beyond it."""
+    return 2 + 2 * least(lambda m: homogeneous.tail(ORDER, dim, 2 + 2 * m) <= risk)
 
 
 class UnresolvedRiskError(RequirementError):
@@ -104,13 +91,8 @@ def _target(risk: Number, dim: Number, norm: Number) -> _Target:
     return _Target(reduced, dim, norm)
 
 
-def _even_and_one(last: int) -> np.ndarray:
-    """Degrees in which a ReLU neuron without bias has a part: 0, 1, 2, 4, 6, ..."""
-    return np.concatenate([[0.0, 1.0], np.arange(2.0, last + 1.0, 2.0)])
-
-
 def log_rms_magnitude_limit(risk: Number, dim: Number, *, norm: Number = 1.0) -> float:
-    """Log of the least r (mean u_i^2)^{1/2} at which random features can reach ``risk``.
+    """Returns the log of the least r (mean u_i^2)^{1/2} at which features can reach ``risk``.
 
     Args:
       risk: absolute population risk, averaged over draws of the features.
@@ -130,7 +112,7 @@ def log_rms_magnitude_limit(risk: Number, dim: Number, *, norm: Number = 1.0) ->
         1e-13 |w*|^2.
     """
     reduced, dim, norm = _target(risk, dim, norm)
-    if reduced >= homogeneous.TOTALS[_ORDER]:
+    if reduced >= homogeneous.TOTALS[ORDER]:
         return -math.inf
     return _rms(reduced, dim).log_bound + math.log(norm)
 
@@ -144,19 +126,19 @@ class _Rms(NamedTuple):
 
 def _rms(reduced: float, dim: int) -> _Rms:
     last = max(2000, 20 * _level(reduced, dim))
-    degrees = _even_and_one(last)
-    logs = homogeneous.log_eigenvalues(_ORDER, dim, degrees)
-    log_weights = homogeneous.log_weights(_ORDER, dim, degrees)
+    degrees = even_and_one(last)
+    logs = homogeneous.log_eigenvalues(ORDER, dim, degrees)
+    log_weights = homogeneous.log_weights(ORDER, dim, degrees)
 
-    beyond = homogeneous.tail(_ORDER, dim, last)
+    beyond = homogeneous.tail(ORDER, dim, last)
 
     def excess(log_mu: float) -> float:
         # by the smaller of what is left and what is learned of E f*^2: neither cancels
         kept, forgotten = special.expit(logs - log_mu), special.expit(log_mu - logs)
-        if reduced < 0.5 * homogeneous.TOTALS[_ORDER]:
+        if reduced < 0.5 * homogeneous.TOTALS[ORDER]:
             return math.fsum(np.exp(log_weights) * forgotten**2) + beyond - reduced
         learned = math.fsum(np.exp(log_weights) * kept * (1.0 + forgotten))
-        return (homogeneous.TOTALS[_ORDER] - reduced) - learned
+        return (homogeneous.TOTALS[ORDER] - reduced) - learned
 
     high = 2.0
     while excess(high) < 0.0:
@@ -168,7 +150,7 @@ def _rms(reduced: float, dim: int) -> _Rms:
 
 
 def log_magnitude_limit(risk: Number, dim: Number, *, norm: Number = 1.0) -> float:
-    """Log of the least r max|u_i| at which random features can reach ``risk``.
+    """Returns the log of the least r max|u_i| at which random features can reach ``risk``.
 
     Args:
       risk: absolute population risk, averaged over draws of the features.
@@ -190,7 +172,7 @@ def log_magnitude_limit(risk: Number, dim: Number, *, norm: Number = 1.0) -> flo
 
 
 def magnitude_witness(risk: Number, dim: Number, *, norm: Number = 1.0) -> Witness:
-    """The dual function behind :func:`log_magnitude_limit`; arguments and errors as there.
+    """Returns the dual function behind :func:`log_magnitude_limit`; arguments and errors as there.
 
     Maximized by reweighted least squares (a majorization of the absolute value) with a line
     search, from where the root mean square limit is attained. The degrees that are beyond those
@@ -201,7 +183,7 @@ def magnitude_witness(risk: Number, dim: Number, *, norm: Number = 1.0) -> Witne
     squares over weights in a box, from d = 2 to 1e5 and from risk 1/2 downwards).
     """
     reduced, dim, norm = _target(risk, dim, norm)
-    missing = homogeneous.TOTALS[_ORDER] - reduced
+    missing = homogeneous.TOTALS[ORDER] - reduced
     if missing <= 0.0:
         return Witness(-math.inf, np.zeros(0), np.zeros(0), 0.0)
     if missing < _NEARLY_ZERO:
@@ -214,128 +196,26 @@ def magnitude_witness(risk: Number, dim: Number, *, norm: Number = 1.0) -> Witne
         )
     log_mu = _rms(reduced, dim).log_mu
     factor = 8.0 if dim <= 3 else (6.0 if dim <= 5 else (4.0 if dim <= 10 else 3.0))
-    degrees = _even_and_one(max(16, 2 * math.ceil(0.5 * factor * level)))
-    logs = homogeneous.log_eigenvalues(_ORDER, dim, degrees)
+    degrees = even_and_one(max(16, 2 * math.ceil(0.5 * factor * level)))
+    logs = homogeneous.log_eigenvalues(ORDER, dim, degrees)
     unit = min(log_mu, float(logs[0]))
     degrees = degrees[: max(4, int(np.sum(logs > unit - _DEPTH)))]
-    dual = _Dual(dim, degrees, reduced, unit)
+    dual = Dual(dim, degrees, reduced, unit)
     best = dual.maximize(dual.start(log_mu))
-    bound = _Dual(dim, degrees, reduced, unit, 3).bound(best)
+    bound = Dual(dim, degrees, reduced, unit, 3).bound(best)
     log_bound = math.log(bound) - 0.5 * unit + math.log(norm)
     return Witness(log_bound, degrees, best[:-1], float(best[-1]) / dual.rest)
 
 
 def _nearly_zero(missing: float, dim: int, norm: float) -> Witness:
-    """Near risk 1/2 by psi = f*: M = (1/2 - sqrt(eps/2))/lambda_0, for which nothing cancels.
+    """Returns, near risk 1/2, psi = f*: M = (1/2 - sqrt(eps/2))/lambda_0, nothing cancels.
 
     E_w <f_w, f*> is lambda_0, all of it positive. With all weights alike the risk is
     1/2 - 2 M lambda_0 + M^2 lambda_0, so M is at most this times 1 + O(missing).
     """
-    degrees = _even_and_one(16)
-    logs = homogeneous.log_eigenvalues(_ORDER, dim, degrees)
+    degrees = even_and_one(16)
+    logs = homogeneous.log_eigenvalues(ORDER, dim, degrees)
     bound = 0.5 * missing / (0.5 + math.sqrt(0.25 - 0.5 * missing))
     log_bound = math.log(bound) - float(logs[0]) + math.log(norm)
     amplitudes = np.exp(logs + 0.5 * log_multiplicity(dim, degrees))
     return Witness(log_bound, degrees, amplitudes, 1.0)
-
-
-class _Dual:
-    """M_psi as a function of y_k = eta_k sqrt(B(d, k)), for a target of unit length.
-
-    The last entry of y stands for all degrees beyond: eta_k = c lambda_k, of which only
-    E_w |.| <= c (lambda_{K+2} sum of lambda_k B(d, k))^{1/2} is used. Eigenvalues are in units of
-    exp(log_unit), and M in units of its inverse root, so that no exponential overflows.
-    """
-
-    def __init__(
-        self, dim: int, degrees: np.ndarray, risk: float, log_unit: float, density: int = 1
-    ):
-        logs = homogeneous.log_eigenvalues(_ORDER, dim, degrees)
-        log_weights = homogeneous.log_weights(_ORDER, dim, degrees)
-        last = int(degrees[-1])
-        beyond = homogeneous.tail(_ORDER, dim, last)
-        after = float(homogeneous.log_eigenvalues(_ORDER, dim, np.array(last + 2.0)))
-        self.rest = math.sqrt(beyond * math.exp(after))  # the last entry for c = 1, its E_w |.|
-        self._logs = np.append(logs, after)
-        root_weights = np.sqrt(np.append(np.exp(log_weights), beyond))
-        self.root_scale = np.exp(0.5 * (log_unit - self._logs))
-        self.root_b = root_weights * self.root_scale
-        self.root_risk = math.sqrt(risk)
-        cosines, mass = _sphere_rule(dim, density * (last + 1))
-        values = _orthonormal(dim, last, cosines)[degrees.astype(int)].T
-        self.mass = np.append(mass, 1.0)
-        rest = np.zeros((len(self.mass), 1))
-        rest[-1] = 1.0
-        self.basis = np.hstack([np.vstack([values, np.zeros((1, degrees.size))]), rest])
-
-    def start(self, log_mu: float) -> np.ndarray:
-        """Where the root mean square limit is attained, in units of mu."""
-        return self.root_b * special.expit(self._logs - log_mu)
-
-    def bound(self, y: np.ndarray) -> float:
-        """M_psi; negative where psi proves nothing."""
-        size = float(np.linalg.norm(self.root_scale * y))
-        gain = float(self.root_b @ y) - self.root_risk * size
-        return gain / float(self.mass @ np.abs(self.basis @ y))
-
-    def maximize(self, y: np.ndarray) -> np.ndarray:
-        """Reweighted least squares from ``y``."""
-        value, smoothing, quiet = self.bound(y), 0.1, 0
-        for _ in range(_ITERATIONS):
-            found = self._reweighted(y, max(value, 1e-300), smoothing)
-            found *= float(self.root_b @ y) / float(self.root_b @ found)
-            before = value
-            for step in 2.0 ** -np.arange(6):
-                trial = y + step * (found - y)
-                if (reached := self.bound(trial)) > value:
-                    y, value = trial, reached
-                    break
-            at_floor = smoothing <= _SMOOTHING
-            quiet = quiet + 1 if at_floor and value - before < 1e-6 * abs(value) else 0
-            if quiet >= 3:
-                break
-            smoothing = max(0.7 * smoothing, _SMOOTHING)
-        return y
-
-    def _reweighted(self, y: np.ndarray, value: float, smoothing: float) -> np.ndarray:
-        """Minimizer of the quadratic that touches sqrt(risk)|psi| + M E|.| at y.
-
-        By QR: the weights range over tens of orders of magnitude.
-        """
-        inner = np.abs(self.basis @ y)
-        inner = np.hypot(inner, smoothing * float(self.mass @ inner))
-        size = float(np.linalg.norm(self.root_scale * y))
-        rows = np.sqrt(value * self.mass / inner)[:, None] * self.basis
-        penalty = np.diag(math.sqrt(self.root_risk / size) * self.root_scale)
-        stacked = np.concatenate([rows, penalty])
-        scale = 1.0 / np.linalg.norm(stacked, axis=0)
-        factor = np.linalg.qr(stacked * scale, mode="r")
-        half = scipy.linalg.solve_triangular(factor, scale * self.root_b, trans="T")
-        return scale * scipy.linalg.solve_triangular(factor, half)
-
-
-def _orthonormal(dim: int, last: int, cosines: np.ndarray) -> np.ndarray:
-    """sqrt(B(d, k)) P_k, (last + 1, nodes), without the range of B(d, k)."""
-    a = recurrence_coefficients(dim, last + 1)
-    values = np.ones((last + 1, cosines.size))
-    values[1] = cosines / a[0]
-    for k in range(1, last):
-        values[k + 1] = (cosines * values[k] - a[k - 1] * values[k - 1]) / a[k]
-    return values
-
-
-def _sphere_rule(dim: int, panels: int) -> tuple[np.ndarray, np.ndarray]:
-    """Cosines of a composite rule in the angle for a uniform point of S^{d-1}, and weights.
-
-    In high dimension angles are within 1/sqrt(d) of a right one: what lies farther than 1e-22 of
-    the mass allows is left out, with at most 1e-11 of the root mean square of any function.
-    """
-    reach = math.acos(math.exp(-50.0 / (dim - 2))) if dim > 100 else 0.5 * math.pi
-    edges = np.linspace(0.5 * math.pi - reach, 0.5 * math.pi + reach, max(32, panels) + 1)
-    if dim <= 100:
-        inner = edges[1] * 2.0 ** -np.arange(1.0, 6.0)  # kinks near the poles
-        edges = np.unique(np.concatenate([edges, inner, math.pi - inner]))
-    half = 0.5 * np.diff(edges)[:, None]
-    angles = (edges[:-1, None] + half * (1.0 + _NODES)).ravel()
-    logs = np.log((half * _WEIGHTS).ravel()) + (dim - 2) * np.log(np.sin(angles))
-    return np.cos(angles), np.exp(logs - special.logsumexp(logs))

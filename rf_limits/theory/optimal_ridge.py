@@ -6,14 +6,13 @@ from typing import NamedTuple
 import numpy as np
 
 from rf_limits.theory import arguments
-from rf_limits.theory.kernel_regression import KernelRegression
-from rf_limits.theory.random_features_regression import RandomFeaturesRegression
+from rf_limits.theory.learning_curve import LearningCurve
 
 _DECADES = 15
 _PER_DECADE = 8
 _ROUNDS = 8
 _AGREE = 1e-12  # relative difference of risks that says nothing
-Curve = Callable[[np.ndarray], KernelRegression | RandomFeaturesRegression]
+Curve = Callable[[np.ndarray], LearningCurve]
 
 
 class OptimalRidge(NamedTuple):
@@ -31,7 +30,7 @@ class OptimalRidge(NamedTuple):
 
 @arguments.border(scale=arguments.positive)
 def optimal_ridge(curve: Curve, scale: float | int) -> OptimalRidge:
-    """The ridge at which an expected risk is least, for one number of samples and one noise.
+    """Returns the ridge of least expected risk, for one number of samples and one noise.
 
     Args:
       curve: expected risks at an array of ridges, all else held fixed, as

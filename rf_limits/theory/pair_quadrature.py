@@ -7,13 +7,14 @@ kink or a jump at 0 and tau has none, given z1 the mean over z2 is analytic: Gau
 sides of the kink converges exponentially as well.
 """
 
-from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from rf_limits.theory.activations import Elementwise, Units
 from rf_limits.theory.angles import pairwise_angles, unit_vectors
 from rf_limits.theory.stein import Expectation
 
@@ -21,25 +22,44 @@ NODES = 1025
 _REACH = 10.0
 
 
+class _Pair(NamedTuple):
+    """One pair: h = norm_w z1 + bias_w, g = norm_v (cosine z1 + sine z2) + bias_v."""
+
+    norm_w: Float[Array, ""]
+    bias_w: Float[Array, ""]
+    norm_v: Float[Array, ""]
+    bias_v: Float[Array, ""]
+    cosine: Float[Array, ""]
+    sine: Float[Array, ""]
+
+    def h(self, z1: Array) -> Array:
+        """Returns h at the points z1."""
+        return self.norm_w * z1 + self.bias_w
+
+    def g(self, z1: Array, z2: Array) -> Array:
+        """Returns g on the grid of points z1 and z2."""
+        return self.norm_v * (self.cosine * z1[:, None] + self.sine * z2[None, :]) + self.bias_v
+
+
+class _Axis(NamedTuple):
+    """Nodes of a rule for z ~ N(0, 1), and their weights."""
+
+    nodes: Float[Array, "n"]
+    weights: Float[Array, "n"]
+
+    def halved(self) -> "_Axis":
+        """Returns every second node, for a rule of equal steps."""
+        return _Axis(self.nodes[::2], 2 * self.weights[::2])
+
+
 def pair_quadrature(
-    w: Float[Array, "m d"],
-    a: Float[Array, "m"],
-    v: Float[Array, "k d"],
-    b: Float[Array, "k"],
-    sigma: Callable[[Array], Array],
-    tau: Callable[[Array], Array],
-    nodes: int = NODES,
-    kink: bool = False,
+    left: Units, right: Units, nodes: int = NODES, kink: bool = False
 ) -> Expectation:
-    """E sigma(<w_i, x> + a_i) tau(<v_j, x> + b_j), one pair at a time.
+    """Returns E sigma(<w_i, x> + a_i) tau(<v_j, x> + b_j), one pair at a time.
 
     Args:
-      w: (m, d) weights.
-      a: (m,) biases.
-      v: (k, d) weights.
-      b: (k,) biases.
-      sigma: activation of h, elementwise.
-      tau: activation of g, elementwise.
+      left: m neurons w, a with activation sigma.
+      right: k neurons v, b with activation tau.
       nodes: odd number of nodes per axis on [-10, 10]; cost m k nodes^2.
       kink: whether sigma has a kink or a jump at 0; tau is analytic.
 
@@ -49,45 +69,56 @@ def pair_quadrature(
       exp(-2 pi rho/(step max(|w|, |v|))), for others as a power of the step.
     """
     z = np.linspace(-_REACH, _REACH, nodes)
-    step = z[1] - z[0]
-    weights = jnp.asarray(step * np.exp(-0.5 * z**2) / np.sqrt(2.0 * np.pi))
-    z = jnp.asarray(z)
-    (unit_w, norms_w), (unit_v, norms_v) = unit_vectors(w), unit_vectors(v)
+    density = np.exp(-0.5 * z**2) / np.sqrt(2.0 * np.pi)
+    axis = _Axis(jnp.asarray(z), jnp.asarray((z[1] - z[0]) * density))
+    legendre = [np.polynomial.legendre.leggauss(nodes // 2 // part) for part in (1, 2)]
+    (unit_w, norms_w), (unit_v, norms_v) = unit_vectors(left.weights), unit_vectors(right.weights)
     angles = pairwise_angles(unit_w, unit_v)
+    sigma, tau = left.function, right.function
 
-    halves = [np.polynomial.legendre.leggauss(nodes // 2 // part) for part in (1, 2)]
+    def sided(pair: _Pair) -> tuple[Array, Array, Array]:
+        fine, scale = _sided(pair, sigma, tau, legendre[0], axis)
+        coarse, _ = _sided(pair, sigma, tau, legendre[1], axis.halved())
+        return fine, jnp.abs(fine - coarse), scale
 
-    def sided(pair: tuple, part: int) -> tuple[Array, Array]:
-        norm_w, bias_w, norm_v, bias_v, c, s = pair
-        rule, across, inner = halves[part - 1], z[::part], part * weights[::part]
-        edge = jnp.clip(-bias_w / jnp.where(norm_w == 0.0, 1.0, norm_w), -_REACH, _REACH)
-        edge = jnp.where(norm_w == 0.0, 0.0, edge)
-        points, mass = jnp.asarray(rule[0]), jnp.asarray(rule[1])
-        low, high = 0.5 * (edge + _REACH), 0.5 * (_REACH - edge)
-        x = jnp.concatenate([low * points + (edge - low), high * points + (edge + high)])
-        size = jnp.concatenate([low * mass, high * mass])
-        size = size * jnp.exp(-0.5 * x**2) / np.sqrt(2.0 * np.pi)
-        left = sigma(norm_w * x + bias_w)
-        right = tau(norm_v * (c * x[:, None] + s * across[None, :]) + bias_v)
-        square = (size @ left**2) * (size @ (right**2 @ inner))
-        return (size * left) @ (right @ inner), jnp.sqrt(square)
+    def whole(pair: _Pair) -> tuple[Array, Array, Array]:
+        return _trapezoidal(pair, sigma, tau, axis)
 
-    def one(pair: tuple) -> tuple[Array, Array, Array]:
-        if kink:
-            (fine, scale), (coarse, _) = sided(pair, 1), sided(pair, 2)
-            return fine, jnp.abs(fine - coarse), scale
-        norm_w, bias_w, norm_v, bias_v, c, s = pair
-        left = sigma(norm_w * z + bias_w)
-        right = tau(norm_v * (c * z[:, None] + s * z[None, :]) + bias_v)
-        fine = (weights * left) @ (right @ weights)
-        coarse = 4.0 * (weights * left)[::2] @ (right[::2, ::2] @ weights[::2])
-        square = (weights @ left**2) * (weights @ (right**2 @ weights))
-        return fine, jnp.abs(fine - coarse), jnp.sqrt(square)
-
-    columns = jnp.broadcast_arrays(
-        norms_w[:, None], a[:, None], norms_v, b, angles.cosine, angles.sine
-    )
-    shape = columns[0].shape
-    found = jax.lax.map(one, tuple(column.ravel() for column in columns))
-    value, error, scale = (part.reshape(shape) for part in found)
+    lengths = (norms_w[:, None], left.biases[:, None], norms_v, right.biases)
+    columns = jnp.broadcast_arrays(*lengths, angles.cosine, angles.sine)
+    found = jax.lax.map(sided if kink else whole, _Pair(*(c.ravel() for c in columns)))
+    value, error, scale = (part.reshape(columns[0].shape) for part in found)
     return Expectation(value, error + 1e-15 * scale, scale)
+
+
+def _trapezoidal(
+    pair: _Pair, sigma: Elementwise, tau: Elementwise, axis: _Axis
+) -> tuple[Array, Array, Array]:
+    """Returns value, change from every second node on both axes, and scale."""
+    z, weights = axis
+    left, right = sigma(pair.h(z)), tau(pair.g(z, z))
+    fine = (weights * left) @ (right @ weights)
+    coarse = 4.0 * (weights * left)[::2] @ (right[::2, ::2] @ weights[::2])
+    square = (weights @ left**2) * (weights @ (right**2 @ weights))
+    return fine, jnp.abs(fine - coarse), jnp.sqrt(square)
+
+
+def _sided(
+    pair: _Pair,
+    sigma: Elementwise,
+    tau: Elementwise,
+    legendre: tuple[np.ndarray, np.ndarray],
+    across: _Axis,
+) -> tuple[Array, Array]:
+    """Returns value and scale by Gauss' rule in z1 on both sides of the kink of sigma."""
+    flat = pair.norm_w == 0.0
+    edge = jnp.clip(-pair.bias_w / jnp.where(flat, 1.0, pair.norm_w), -_REACH, _REACH)
+    edge = jnp.where(flat, 0.0, edge)
+    points, mass = (jnp.asarray(part) for part in legendre)
+    low, high = 0.5 * (edge + _REACH), 0.5 * (_REACH - edge)
+    x = jnp.concatenate([low * points + (edge - low), high * points + (edge + high)])
+    size = jnp.concatenate([low * mass, high * mass])
+    size = size * jnp.exp(-0.5 * x**2) / np.sqrt(2.0 * np.pi)
+    left, right = sigma(pair.h(x)), tau(pair.g(x, across.nodes))
+    square = (size @ left**2) * (size @ (right**2 @ across.weights))
+    return (size * left) @ (right @ across.weights), jnp.sqrt(square)

@@ -28,12 +28,12 @@ def _parts(f: Sum) -> tuple[ReluSum, ...]:
 
 
 def expected_square(f: Sum) -> Float[Array, ""]:
-    """Exact E f(x)^2 for x ~ N(0, I_d)."""
+    """Returns the exact E f(x)^2 for x ~ N(0, I_d)."""
     return relu_sum_square(_parts(f))
 
 
 def population_risk(f: Sum, target: _Target, target_second_moment: Scalar) -> Float[Array, ""]:
-    """Exact E (f(x) - f*(x))^2.
+    """Returns the exact E (f(x) - f*(x))^2.
 
     Args:
       f: the predictor, m gates in dimension d, of any real type; converted to float64.
@@ -53,6 +53,6 @@ def population_risk(f: Sum, target: _Target, target_second_moment: Scalar) -> Fl
 
 
 def mean_square_difference(f: Sum, g: Sum) -> Float[Array, ""]:
-    """Exact E (f(x) - g(x))^2 for x ~ N(0, I_d); clipped below at zero."""
+    """Returns the exact E (f(x) - g(x))^2 for x ~ N(0, I_d); clipped below at zero."""
     difference = (*_parts(f), *(part.negative() for part in _parts(g)))
     return jnp.maximum(expected_square(difference), 0.0)

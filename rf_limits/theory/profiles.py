@@ -17,13 +17,37 @@ import numpy as np
 from jaxtyping import Float
 
 from rf_limits.theory import arguments
-from rf_limits.theory.coefficients import coefficients_by_degree
-from rf_limits.theory.harmonics import gegenbauer, log_multiplicity
+from rf_limits.theory.coefficients import by_direction, coefficients_by_degree
 from rf_limits.theory.radial_law import RadialLaw, radial_law
 from rf_limits.theory.zonal import ByDegree, Radii
 
 _REFINEMENT = 8
-_MOST_HARMONICS = 600.0  # logarithm, as in rf_limits.theory.coefficients
+
+
+class Profiles(NamedTuple):
+    """Coefficients of a target at each length of x.
+
+    Attributes:
+      values: (K + 1, m, R) F_k(g), m numbers for each degree, at the nodes of ``law``.
+      law: the rule for g.
+    """
+
+    values: Float[np.ndarray, "K m R"]
+    law: RadialLaw
+
+    @property
+    def homogeneous(self) -> Float[np.ndarray, "K m"]:
+        """E g F_k(g), of the target's part that is homogeneous of degree one."""
+        return self.values @ (self.law.weights * self.law.nodes)
+
+    @property
+    def energies(self) -> Float[np.ndarray, "K m"]:
+        """E g F_k(g)^2."""
+        return self.values**2 @ (self.law.weights * self.law.nodes)
+
+    def mean(self, weights: Float[np.ndarray, "*S R"]) -> Float[np.ndarray, "*S K m"]:
+        """Returns the expectation of F_k(g) times ``weights`` at the nodes."""
+        return np.einsum("kmr,...r->...km", self.values, weights * self.law.weights)
 
 
 class DegreeProfiles(NamedTuple):
@@ -34,17 +58,15 @@ class DegreeProfiles(NamedTuple):
       weights: (K + 1,) |E g F_k(g)|^2, of the target's part that is homogeneous of degree one.
       total: E f*^2.
       beyond: E of the squares of degrees above K.
-      profiles: (K + 1, m, R) coefficients of F_k(g) at the nodes of ``law``; None for a target
-        that is homogeneous of degree one, where they do not depend on g.
-      law: the rule for g.
+      profiles: coefficients F_k(g); None for a target that is homogeneous of degree one, where
+        they do not depend on g.
     """
 
     dim: int
     weights: Float[np.ndarray, "K"]
     total: float | int
     beyond: float
-    profiles: Float[np.ndarray, "K m R"] | None = None
-    law: RadialLaw | None = None
+    profiles: Profiles | None = None
 
     @property
     def max_degree(self) -> int:
@@ -54,7 +76,7 @@ class DegreeProfiles(NamedTuple):
 
 @arguments.border(max_degree=arguments.whole, total=arguments.at_least_zero)
 def profiles_by_degree(target: ByDegree, max_degree: int, total: float | int) -> DegreeProfiles:
-    """Profiles of any target known by degree, under N(0, I_d).
+    """Returns profiles of any target known by degree, under N(0, I_d).
 
     Args:
       target: f*, of m directions and without slopes.
@@ -80,18 +102,15 @@ def profiles_by_degree(target: ByDegree, max_degree: int, total: float | int) ->
 def _profiles(
     target: ByDegree, max_degree: int, total: float | int, law: RadialLaw
 ) -> DegreeProfiles:
-    dim, degrees = target.dim, np.arange(max_degree + 1)
-    last = int(degrees[log_multiplicity(dim, degrees) <= _MOST_HARMONICS][-1])
-    zonal = target.zonal_sum(last, Radii(np.sqrt(dim * law.nodes), law.weights))
-    values = np.moveaxis(np.asarray(zonal.values), 0, 1) / np.sqrt(law.nodes)
-    units = np.asarray(zonal.directions)
-    cosines = np.clip(units @ units.T, -1.0, 1.0)
-    between = gegenbauer(dim, last, cosines.ravel()).reshape(-1, *cosines.shape)
-    size, vectors = np.linalg.eigh(between)
+    dim = target.dim
+    radii = Radii(np.sqrt(dim * law.nodes), law.weights)
+    directions = by_direction(target, max_degree, radii)
+    values = np.moveaxis(directions.values, 0, 1) / np.sqrt(law.nodes)
+    size, vectors = np.linalg.eigh(directions.between)
     roots = np.sqrt(np.maximum(size, 0.0))[:, None, :] * vectors
-    profiles = np.zeros((max_degree + 1, *values.shape[1:]))
-    profiles[: last + 1] = np.einsum("kij,kir->kjr", roots, values)
-    homogeneous = profiles @ (law.weights * law.nodes)
-    held = float(np.sum(profiles**2 @ (law.weights * law.nodes)))
-    weights = np.sum(homogeneous**2, axis=-1)
-    return DegreeProfiles(dim, weights, total, max(float(total) - held, 0.0), profiles, law)
+    found = np.zeros((max_degree + 1, *values.shape[1:]))
+    found[: len(values)] = np.einsum("kij,kir->kjr", roots, values)
+    profiles = Profiles(found, law)
+    weights = np.sum(profiles.homogeneous**2, axis=-1)
+    beyond = max(float(total) - float(np.sum(profiles.energies)), 0.0)
+    return DegreeProfiles(dim, weights, total, beyond, profiles)

@@ -17,7 +17,6 @@ from rf_limits.errors import check_choice
 from rf_limits.theory import arguments
 from rf_limits.theory.zonal import INPUTS
 
-Array = np.ndarray | np.generic
 _NEWTON = 100
 _SMALLEST = 69.0  # -log of the smallest rho/z (1e-30) whose expectations the rule still resolves
 _WIDTH = 78.0  # -log of the relative mass that the ends leave out, twice over
@@ -40,18 +39,19 @@ class RadialLaw(NamedTuple):
         return self.nodes.size == 1
 
     def mean(self, values: Float[np.ndarray, "*S R"]) -> Float[np.ndarray, "*S"]:
-        """Expectation of ``values`` given at the nodes."""
+        """Returns the expectation of ``values`` at the nodes."""
         return np.asarray(values @ self.weights)
 
-    def balance(self, rho: Array, z: Array) -> Array:
-        """E g/(rho + z g), which is 1/(rho + z) where g is fixed."""
+    def balance(
+        self, rho: Float[np.ndarray, "*S"], z: Float[np.ndarray, "*S"]
+    ) -> Float[np.ndarray, "*S"]:
+        """Returns E g/(rho + z g), which is 1/(rho + z) where g is fixed."""
         if self.is_fixed:
             return 1.0 / (rho + z)
-        rho, z = np.asarray(rho)[..., None], np.asarray(z)[..., None]
-        return self.mean(self.nodes / (rho + z * self.nodes))
+        return self.mean(self.nodes / (rho[..., None] + z[..., None] * self.nodes))
 
-    def log_ratio(self, log_odds: Array) -> Array:
-        """The log tau at which E tau/(tau + g) is to E g/(tau + g) as exp(``log_odds``) is to 1.
+    def log_ratio(self, log_odds: Float[np.ndarray, "*S"]) -> Float[np.ndarray, "*S"]:
+        """Returns log tau, E tau/(tau + g) being exp(``log_odds``) times E g/(tau + g).
 
         By Newton's method: the logarithm of the odds grows with log tau, with a slope between
         min(1, d/2) and 1.
@@ -74,7 +74,7 @@ class RadialLaw(NamedTuple):
 
 @arguments.border(dim=arguments.size, refinement=arguments.size)
 def radial_law(kind: str, dim: int, refinement: int = 1) -> RadialLaw:
-    """The law of |x|^2/d.
+    """Returns the law of |x|^2/d.
 
     Args:
       kind: ``"gaussian"``, x ~ N(0, I_d), or ``"sphere"``, |x|^2 = d.

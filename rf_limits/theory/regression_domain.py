@@ -19,7 +19,6 @@ import math
 import numpy as np
 
 from rf_limits.errors import check
-from rf_limits.theory._modes import Array
 from rf_limits.theory.spectrum import ZonalSpectrum
 
 _SMALL_RIDGE = 1e-3  # of E K(x, x): smaller ones were not measured and count as none
@@ -37,7 +36,7 @@ _FEATURES = {
 
 
 def kink_order(kernel: ZonalSpectrum) -> float:
-    """The p of h(theta) = smooth part + c |theta|^p, at theta = 0, from the last eigenvalues held.
+    """Returns p of h(theta) = smooth + c |theta|^p at theta = 0, from the last eigenvalues.
 
     Args:
       kernel: spectrum of h; with 20 degrees p is found to 0.2, with 400 to 0.01 (d <= 3).
@@ -58,7 +57,11 @@ def kink_order(kernel: ZonalSpectrum) -> float:
 
 
 def domain_remark(
-    kernel: ZonalSpectrum, inputs: str, ridge: Array, fitted: Array, features: bool = False
+    kernel: ZonalSpectrum,
+    inputs: str,
+    ridge: np.ndarray,
+    fitted: np.ndarray,
+    features: bool = False,
 ) -> str:
     """Refuses settings whose mean risk is infinite, and says where curves are known to be off.
 
@@ -77,7 +80,7 @@ def domain_remark(
       RequirementError: without ridge, ``fitted`` in dimension 2 under Gaussian inputs and for
         smooth kernels in dimensions 2 and 3, and any random features in dimension 2.
     """
-    dim, ridge = kernel.dim, np.asarray(ridge)
+    dim = kernel.dim
     none, reason = ridge == 0.0, _infinite(kernel, inputs) if np.any(fitted) else ""
     why = f"be positive in dimension {dim}: without ridge"
     draws = "random features have risks whose mean no number of draws settles"
@@ -98,7 +101,7 @@ def domain_remark(
 
 
 def _infinite(kernel: ZonalSpectrum, inputs: str) -> str:
-    """Why interpolation of noise has an infinite mean risk; empty where it has not."""
+    """Returns why interpolation of noise has an infinite mean risk; empty where it has not."""
     if kernel.dim == 2 and inputs == "gaussian":
         return "as E |x|^-2 is"
     if kernel.dim <= 3 and 2.0 * min(kink_order(kernel), 2.0) >= kernel.dim + 0.5:

@@ -23,18 +23,18 @@ from jaxtyping import Array, Float
 from rf_limits.theory import homogeneous
 from rf_limits.theory.angles import unit_vectors
 from rf_limits.theory.harmonics import Reals, log_gamma_ratio, log_multiplicity
-from rf_limits.theory.zonal import Radii, ZonalSum, polynomials
+from rf_limits.theory.zonal import Radii, Tangents, ZonalSum, polynomials
 
 
 def signed_coefficients(dim: int, max_degree: int) -> np.ndarray:
-    """sqrt(B(d, k)) E relu(t) P_k(t) for k = 0 ... K, (K + 1,), with its sign."""
+    """Returns sqrt(B(d, k)) E relu(t) P_k(t) for k = 0 ... K, (K + 1,), with its sign."""
     k = np.arange(max_degree + 1)
     sign = np.where((k >= 2) & (k % 4 == 0), -1.0, 1.0)
     return sign * np.exp(0.5 * (homogeneous.log_weights(1, dim, k) - math.log(dim)))
 
 
 def _upper_share(dim: int, t: Array, square: Array) -> Array:
-    """P(first coordinate > t) for a uniform point of S^{d-1}, ``square`` being 1 - t^2.
+    """Returns P(first coordinate > t) for a uniform point of S^{d-1}, ``square`` being 1 - t^2.
 
     F_{d+2}(t) = F_d(t) - C_d/(d - 1) t (1 - t^2)^{(d-1)/2}, from d = 2 or 3 upwards; absolute
     error of a few 1e-16.
@@ -49,10 +49,10 @@ def _upper_share(dim: int, t: Array, square: Array) -> Array:
     return base - t * square ** (0.5 * (start - 1)) * series
 
 
-def _log_density_constant(dim: Reals | int) -> Reals:
-    """Log C_d of the density C_d (1 - t^2)^{(d-3)/2}."""
+def _log_density_constant(dim: Reals) -> np.ndarray:
+    """Returns log C_d of the density C_d (1 - t^2)^{(d-3)/2}."""
     half = 0.5 * (np.asarray(dim, np.float64) - 1.0)
-    return log_gamma_ratio(half, 0.5) - 0.5 * math.log(math.pi)
+    return np.asarray(log_gamma_ratio(half, 0.5) - 0.5 * math.log(math.pi))
 
 
 def neuron_coefficients(
@@ -62,7 +62,7 @@ def neuron_coefficients(
     max_degree: int,
     radii: Radii,
 ) -> Float[Array, "m K R"]:
-    """sqrt(B(d, k)) E relu(|w| r t + b) P_k(t), the ``values`` of a :class:`ZonalSum`.
+    """Returns sqrt(B(d, k)) E relu(|w| r t + b) P_k(t), the ``values`` of a :class:`ZonalSum`.
 
     Args:
       norms: (m,) lengths |w|.
@@ -107,7 +107,7 @@ def relu_zonal_sum(
     max_degree: int,
     radii: Radii,
 ) -> ZonalSum:
-    """Neurons and gradient features by degree; arguments as in :class:`ReluSum`.
+    """Returns neurons and gradient features by degree; arguments as in :class:`ReluSum`.
 
     The feature 1[h > 0] (<s, x> + o) is the derivative of the neuron along (s, o) in its
     weights and bias: by the chain rule, of its coefficients along (<s, w^>, o), plus that of
@@ -115,16 +115,13 @@ def relu_zonal_sum(
     """
     dim = weights.shape[1]
     units, norms = unit_vectors(weights)
-    if biases is None and offsets is None:
-        fixed = signed_coefficients(dim, max_degree)[:, None] * radii.nodes
+    homogeneous_of_degree_1 = biases is None and offsets is None
 
-        def coefficients(norms: Array, _: Array) -> Array:
+    def coefficients(norms: Array, biases: Array) -> Array:
+        if homogeneous_of_degree_1:
+            fixed = signed_coefficients(dim, max_degree)[:, None] * radii.nodes
             return norms[:, None, None] * jnp.asarray(fixed)
-
-    else:
-
-        def coefficients(norms: Array, biases: Array) -> Array:
-            return neuron_coefficients(norms, biases, dim, max_degree, radii)
+        return neuron_coefficients(norms, biases, dim, max_degree, radii)
 
     biases = jnp.zeros_like(amplitudes) if biases is None else biases
     scale = amplitudes[:, None, None]
@@ -136,4 +133,4 @@ def relu_zonal_sum(
     values, change = jax.jvp(coefficients, (norms, biases), (along, offsets))
     length = jnp.where(norms == 0.0, 1.0, norms)
     tangents = (slopes - along[:, None] * units) / length[:, None]
-    return ZonalSum(units, scale * values + change, values, tangents)
+    return ZonalSum(units, scale * values + change, Tangents(values, tangents))

@@ -8,7 +8,7 @@ several (m, k) matrices back.
 """
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeGuard
 
 import jax
 import jax.numpy as jnp
@@ -32,7 +32,7 @@ class Neurons(NamedTuple):
 
 
 def relu_form(f: Neurons, g: Neurons) -> Float[Array, ""]:
-    """E f(x) g(x), differentiable like ``relu_gram``; cheaper where f is g, the same object.
+    """Returns E f(x) g(x), differentiable like ``relu_gram``; cheaper where f is g.
 
     Args:
       f: m neurons.
@@ -69,27 +69,23 @@ def _field(own: Neurons, other: Neurons) -> _Field:
     return _Field(gram @ other.amplitudes, gradient, opened)
 
 
-def _is_zero(tangent: Any) -> bool:
-    return tangent is None or isinstance(tangent, jax.custom_derivatives.SymbolicZero)
+def _moves(tangent: object) -> TypeGuard[Array]:
+    return not (tangent is None or isinstance(tangent, jax.custom_derivatives.SymbolicZero))
 
 
 def _change(own: Neurons, other: Neurons, tangent: Neurons) -> list[Array]:
-    """Parts of the form's change as the neurons of one side move."""
-    found = []
-    if all(_is_zero(part) for part in tangent):
+    """Returns parts of the form's change as the neurons of one side move."""
+    found: list[Array] = []
+    if not any(_moves(part) for part in tangent):
         return found
     field = _field(own, other)
-    if not _is_zero(tangent.amplitudes):
+    if _moves(tangent.amplitudes):
         found.append(tangent.amplitudes @ field.value)
-    if not _is_zero(tangent.weights):
+    if _moves(tangent.weights):
         found.append(own.amplitudes @ jnp.sum(field.gradient * tangent.weights, axis=1))
-    if not _is_zero(tangent.biases):
+    if _moves(tangent.biases) and field.opened is not None:
         found.append((own.amplitudes * field.opened) @ tangent.biases)
     return found
-
-
-def _total(parts: list[Array], like: Array) -> Array:
-    return sum(parts) if parts else jnp.zeros_like(like)
 
 
 @jax.custom_jvp
@@ -107,11 +103,11 @@ def _form_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     (f, g), (df, dg) = primals, tangents
     value = _form(f, g)
     parts = _change(f, g, df) + _change(g, f, dg)
-    return value, _total(parts, value)
+    return value, sum(parts, jnp.zeros_like(value))
 
 
 @partial(_square.defjvp, symbolic_zeros=True)
 def _square_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     (f,), (df,) = primals, tangents
     value = _square(f)
-    return value, 2.0 * _total(_change(f, f, df), value)
+    return value, 2.0 * sum(_change(f, f, df), jnp.zeros_like(value))

@@ -18,17 +18,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from rf_limits.theory.arguments import Numbers
 from rf_limits.theory.float_arrays import neuron_pairs
 from rf_limits.theory.gates import Edge, Form, GatePairs, gate_pairs
 
 
-def relu_gram(
-    w: Float[Array, "m d"],
-    a: Float[Array, "m"] | None,
-    v: Float[Array, "k d"],
-    b: Float[Array, "k"] | None,
-) -> Float[Array, "m k"]:
-    r"""K_ij = E relu(<w_i, x> + a_i) relu(<v_j, x> + b_j) for x ~ N(0, I_d).
+def relu_gram(w: Numbers, a: Numbers | None, v: Numbers, b: Numbers | None) -> Float[Array, "m k"]:
+    r"""Returns K_ij = E relu(<w_i, x> + a_i) relu(<v_j, x> + b_j) for x ~ N(0, I_d).
 
     Twice differentiable in JAX, forward and reverse, with respect to every argument: also
     where neurons coincide, are opposite or vanish. Vanishing neurons have relu'(0) = 0. Inside
@@ -90,7 +86,7 @@ class Slopes(NamedTuple):
 
 
 def _opened(pairs: GatePairs, edge: Edge, other: Edge) -> Array:
-    """E 1[h>0] relu(g) = b P + <v, E 1[h>0] 1[g>0] x>."""
+    """Returns E 1[h>0] relu(g) = b P + <v, E 1[h>0] 1[g>0] x>."""
     first = edge.density * edge.opened
     second = other.density * other.opened
     moment = pairs.angles.cosine * first + second
@@ -109,7 +105,7 @@ def _side(pairs: GatePairs, edge: Edge, other: Edge, bias: Array | None) -> Side
 
 @jax.custom_jvp
 def relu_gram_slopes(w: Array, a: Array | None, v: Array, b: Array | None) -> Slopes:
-    """P, and what multiplies the weights in the gradients: arguments of :func:`relu_gram`."""
+    """Returns P, and what multiplies the weights in the gradients of :func:`relu_gram`."""
     return _gradients(gate_pairs(w, a, v, b), a, b)
 
 
@@ -121,7 +117,7 @@ def _gradients(pairs: GatePairs, a: Array | None, b: Array | None) -> Slopes:
 
 @jax.custom_jvp
 def gram_and_slopes(w: Array, a: Array | None, v: Array, b: Array | None) -> tuple[Array, Slopes]:
-    """:func:`relu_gram` and :func:`relu_gram_slopes` from one set of angles."""
+    """Returns :func:`relu_gram` and :func:`relu_gram_slopes` from one set of angles."""
     pairs = jax.lax.optimization_barrier(gate_pairs(w, a, v, b))  # or each result has its own
     return _value(pairs, biased=not (a is None and b is None)), _gradients(pairs, a, b)
 
@@ -129,9 +125,9 @@ def gram_and_slopes(w: Array, a: Array | None, v: Array, b: Array | None) -> tup
 def _contract(
     probability: Array, side: Side, cross: Array, own: Array, bias: Array | None
 ) -> Array:
-    """<grad K, change> for one side, from <change, v>, <change, w> and the bias's change."""
+    """Returns <grad K, change> for one side, from <change, v>, <change, w> and the bias."""
     product = probability * (cross - side.ratio * own) + side.along * own
-    return product if bias is None else product + side.opened * bias
+    return product if bias is None or side.opened is None else product + side.opened * bias
 
 
 @_gram.defjvp
@@ -148,7 +144,7 @@ def _gram_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
 
 
 def _opened_change(pairs: GatePairs, edge: Edge, other: Edge, own: Form, others: Form) -> Array:
-    """Change of E 1[h>0] relu(g) as h moves along ``own`` and g along ``others``."""
+    """Returns the change of E 1[h>0] relu(g) as h moves along ``own`` and g along ``others``."""
     tilted = edge.other_norm * edge.density * edge.opened * edge.tilt(own)
     moved = edge.inverse_norm * (edge.height(own) * edge.mean_relu() + tilted)
     mean = edge.density * edge.opened * others.first + other.density * other.opened * others.second
@@ -156,13 +152,13 @@ def _opened_change(pairs: GatePairs, edge: Edge, other: Edge, own: Form, others:
 
 
 def _ratio_change(edge: Edge, own: Form, others: Form) -> Array:
-    """Change of gamma."""
+    """Returns the change of gamma."""
     crossed = edge.other_norm * edge.inverse_norm * own.second + others.first
     return edge.inverse_norm * (crossed - 2.0 * _ratio(edge) * own.first)
 
 
 def _along_change(pairs: GatePairs, edge: Edge, other: Edge, own: Form, others: Form) -> Array:
-    """Change of Q; the slopes on the edges, which have no limit, have cancelled."""
+    """Returns the change of Q; the slopes on the edges, which have no limit, have cancelled."""
     c, s = edge.angles.cosine, edge.angles.sine
     scale = edge.other_norm * edge.inverse_norm
     angle = scale * edge.tilt(own) + others.first  # |v| times the change of c, + c others.second
@@ -176,12 +172,12 @@ def _along_change(pairs: GatePairs, edge: Edge, other: Edge, own: Form, others: 
 
 
 def _level_change(edge: Edge, form: Form) -> Array:
-    """The part of E delta(h) 1[g>0] l that comes from l's mean on the edge."""
+    """Returns the part of E delta(h) 1[g>0] l that comes from l's mean on the edge."""
     return edge.inverse_norm * edge.density * edge.opened * edge.height(form)
 
 
 def _tilt_change(edge: Edge, form: Form) -> Array:
-    """The part of E delta(h) 1[g>0] l that comes from l's slope on the edge."""
+    """Returns the part of E delta(h) 1[g>0] l that comes from l's slope on the edge."""
     return edge.inverse_norm * edge.joint * edge.slope(form)
 
 
@@ -191,11 +187,9 @@ def _relu_gram_slopes_jvp(primals: tuple, tangents: tuple) -> tuple[Slopes, Slop
     dw, da, dv, db = tangents
     pairs = gate_pairs(w, a, v, b)
     own_w, own_v = pairs.form_w(dw, da), pairs.form_v(dv, db)
-    probability = sum(
-        change(edge, form)
-        for edge, form in ((pairs.edge_w, own_w), (pairs.edge_v, own_v.flipped()))
-        for change in (_level_change, _tilt_change)
-    )
+    edges = ((pairs.edge_w, own_w), (pairs.edge_v, own_v.flipped()))
+    parts = [change(*pair) for pair in edges for change in (_level_change, _tilt_change)]
+    probability = sum(parts[1:], parts[0])
 
     def side(edge: Edge, other: Edge, own: Form, others: Form, bias: Array | None) -> Side:
         return Side(

@@ -37,7 +37,7 @@ class ReluKernels(NamedTuple):
 
 
 def relu_kernels(w: Float[Array, "m d"], v: Float[Array, "k d"]) -> ReluKernels:
-    """Both expectations of all pairs of rows, angles right to rounding.
+    """Returns both expectations of all pairs of rows, angles right to rounding.
 
     For derivatives with respect to the rows, and for biases outside of them, see
     :func:`rf_limits.theory.relu_gram.relu_gram`.
@@ -60,7 +60,7 @@ def relu_kernels(w: Float[Array, "m d"], v: Float[Array, "k d"]) -> ReluKernels:
 def _gates(
     unit_w: Array, unit_v: Array, cosine: Array, gap: Array, near: Array
 ) -> Float[Array, "m k"]:
-    """Gate probabilities, the gaps of near pairs from differences of unit vectors."""
+    """Returns gate probabilities, the gaps of near pairs from differences of unit vectors."""
     columns = jnp.arange(unit_v.shape[0])
     # Sums of numbers, which are cheaper than sums of flags and than the place of a minimum.
     marked = jnp.where(near, 1.0 + columns * _PLACE, 0.0)

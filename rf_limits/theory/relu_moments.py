@@ -67,7 +67,7 @@ class ReluSum(_Fields):
     __slots__ = ()
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "ReluSum":
-        """From the fields in this order or by name, of any real type; lists become arrays."""
+        """Makes a sum from its fields in this order or by name; lists become arrays."""
         made = super().__new__(cls, *args, **kwargs)
         fields = {
             name: np.asarray(value) if isinstance(value, list | tuple) else value
@@ -83,14 +83,14 @@ class ReluSum(_Fields):
                 continue
             wanted = shape if name == "slopes" else shape[:-1]
             check(value.shape == wanted, name, f"have the shape {wanted}", value.shape)
-        return super().__new__(cls, **fields)
+        return cls._make(fields.values())
 
     def in_float64(self) -> "ReluSum":
-        """The same in float64."""
+        """Returns the same in float64."""
         return jax.tree.map(lambda x: jnp.asarray(x, jnp.float64), self)
 
     def __call__(self, x: Float[Array, "n d"]) -> Float[Array, "n"]:
-        """Values at the rows of ``x``."""
+        """Returns values at the rows of ``x``."""
         h = x @ self.weights.T
         if self.biases is not None:
             h = h + self.biases
@@ -118,12 +118,12 @@ class ReluSum(_Fields):
         return not self.is_homogeneous
 
     def negative(self) -> "ReluSum":
-        """-f."""
+        """Returns -f."""
         parts = (self.amplitudes, self.slopes, self.offsets)
         return ReluSum(self.weights, self.biases, *(None if x is None else -x for x in parts))
 
     def zonal_sum(self, max_degree: int, radii: Radii) -> ZonalSum:
-        """The function by degree (:mod:`rf_limits.theory.zonal`)."""
+        """Returns the function by degree (:mod:`rf_limits.theory.zonal`)."""
         return relu_zonal_sum(*self, max_degree, radii)
 
 
@@ -137,7 +137,7 @@ jax.tree_util.register_pytree_with_keys(
 
 
 def _affine_parts(f: ReluSum) -> tuple[Array, Array | None]:
-    """Coefficients (p, q) of f(x) = sum_i 1[h_i > 0] (<p_i, x> + q_i)."""
+    """Returns the coefficients (p, q) of f(x) = sum_i 1[h_i > 0] (<p_i, x> + q_i)."""
     p = f.amplitudes[:, None] * f.weights
     if f.slopes is not None:
         p = p + f.slopes
@@ -154,12 +154,12 @@ def _neurons(f: ReluSum) -> Neurons:
 
 
 def _plain_product(f: ReluSum, g: ReluSum) -> Array:
-    """E f(x) g(x) for neurons alone, by their Gram matrix."""
+    """Returns E f(x) g(x) for neurons alone, by their Gram matrix."""
     return f.amplitudes @ relu_gram(f.weights, f.biases, g.weights, g.biases) @ g.amplitudes
 
 
 def _gated_product(f: ReluSum, g: ReluSum) -> Array:
-    """E f(x) g(x) through the truncated moments: one (m, k) matrix, summed."""
+    """Returns E f(x) g(x) through the truncated moments: one (m, k) matrix, summed."""
     (p, q), (r, s) = _affine_parts(f), _affine_parts(g)
     return jnp.sum(gated_gram(f.weights, f.biases, p, q, g.weights, g.biases, r, s))
 
@@ -167,7 +167,7 @@ def _gated_product(f: ReluSum, g: ReluSum) -> Array:
 def relu_sum_product(
     f: ReluSum, g: ReluSum, *, block_entries: int | None = None
 ) -> Float[Array, ""]:
-    """E f(x) g(x) for two sums of neurons and gradient features, x ~ N(0, I_d).
+    """Returns E f(x) g(x) for two sums of neurons and gradient features, x ~ N(0, I_d).
 
     Args:
       f: first function, m gates in dimension d.
@@ -194,7 +194,7 @@ def relu_sum_product(
 def relu_sum_square(
     parts: tuple[ReluSum, ...], *, block_entries: int | None = None
 ) -> Float[Array, ""]:
-    """E f(x)^2 for f the sum of several sums of neurons and gradient features, x ~ N(0, I_d).
+    """Returns E f(x)^2 for f the sum of several sums of neurons and gradient features.
 
     Args:
       parts: sums in the same dimension.
@@ -217,7 +217,7 @@ def _check_dims(parts: tuple[ReluSum, ...]) -> None:
 
 
 def _joined(parts: tuple[ReluSum, ...]) -> ReluSum:
-    """One sum with the gates of all parts."""
+    """Returns one sum with the gates of all parts."""
     if len(parts) == 1:
         return parts[0]
 
@@ -234,7 +234,7 @@ def _joined(parts: tuple[ReluSum, ...]) -> ReluSum:
 
 
 def _pairs(f: ReluSum, g: ReluSum) -> Callable[[ReluSum, ReluSum], Array]:
-    """How the product of two sums is summed over their pairs."""
+    """Returns how the product of two sums is summed over their pairs."""
     plain = all(part is None for part in (f.slopes, f.offsets, g.slopes, g.offsets))
     return _plain_product if plain else _gated_product
 
@@ -252,16 +252,16 @@ def _product(f: ReluSum, g: ReluSum, block_entries: int | None) -> Array:
 
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _square(parts: tuple[ReluSum, ...], block_entries: int | None) -> Array:
-    """E f(x)^2 from the pairs of one triangle."""
+    """Returns E f(x)^2 from the pairs of one triangle."""
     f = _joined(parts)
     return symmetric_sum(_pairs(f, f), f, block_entries=block_entries)
 
 
 @partial(_square.defjvp, symbolic_zeros=True)
 def _square_jvp(block_entries: int | None, primals: tuple, tangents: tuple) -> tuple[Array, Array]:
-    """That of all pairs, from which the value comes along; what stands still is a constant."""
+    """Returns value and change from all pairs; what stands still is a constant."""
     leaves, tree = jax.tree.flatten(primals[0])
-    changes = tree.flatten_up_to(tangents[0])
+    changes = jax.tree.leaves(tangents[0])
     still = [isinstance(t, jax.custom_derivatives.SymbolicZero) for t in changes]
     moving = [i for i, fixed in enumerate(still) if not fixed]
 
@@ -270,8 +270,9 @@ def _square_jvp(block_entries: int | None, primals: tuple, tangents: tuple) -> t
         for i, leaf in zip(moving, moved, strict=True):
             whole[i] = leaf
         parts = jax.tree.unflatten(tree, whole)
-        own = sum(_product(part, part, block_entries) for part in parts)
+        none = jnp.zeros(())
+        own = sum((_product(part, part, block_entries) for part in parts), none)
         pairs = itertools.combinations(parts, 2)
-        return own + 2.0 * sum(_product(f, g, block_entries) for f, g in pairs)
+        return own + 2.0 * sum((_product(f, g, block_entries) for f, g in pairs), none)
 
     return jax.jvp(of, [leaves[i] for i in moving], [changes[i] for i in moving])

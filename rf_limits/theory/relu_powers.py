@@ -53,7 +53,7 @@ class _Moments:
     def _step(
         self, p: int, q: int, edge: Edge, other: Edge, moment: Callable[[int, int], Array]
     ) -> Array:
-        """The recursion, up or down in p; ``moment`` takes the power of this edge first."""
+        """Returns the recursion, up or down in p; ``moment`` takes the power of this edge first."""
         cosine = edge.angles.cosine
         if p > 0:
             norm = other.other_norm
@@ -65,14 +65,14 @@ class _Moments:
         return value if p == -2 else value + (p + 2) * scale**2 * moment(p + 2, q)
 
     def _corner(self) -> Array:
-        """E delta(h) delta(g), the density at h = g = 0; 0 for parallel gates, as in slopes."""
+        """Returns E delta(h) delta(g), the density at h = g = 0; 0 for parallel gates."""
         edge_w, edge_v = self._pairs.edge_w, self._pairs.edge_v
         parallel = edge_w.angles.sine < PARALLEL
         joint = edge_w.joint / jnp.where(parallel, 1.0, edge_w.angles.sine)
         return jnp.where(parallel, 0.0, edge_w.inverse_norm * edge_v.inverse_norm * joint)
 
     def _on_edge(self, edge: Edge, q: int) -> Array:
-        """E delta(h) r_q(g): on the edge g is normal."""
+        """Returns E delta(h) r_q(g): on the edge g is normal."""
         if q == 0:
             return edge.inverse_norm * edge.density * edge.opened
         if q == 1:
@@ -104,7 +104,7 @@ def relu_power_gram(
     b: Float[Array, "k"],
     powers: tuple[int, int],
 ) -> Float[Array, "m k"]:
-    """E relu(<w_i, x> + a_i)^p relu(<v_j, x> + b_j)^q, p and q from 0 to 2; 0 for the step.
+    """Returns E relu(<w_i, x> + a_i)^p relu(<v_j, x> + b_j)^q, p and q from 0 to 2; 0 for the step.
 
     Twice differentiable, also where weights vanish (with derivatives of relu of 0 at 0) and where
     they are parallel, but for p = q = 0, and p + q = 1, which have one derivative there.

@@ -108,7 +108,7 @@ class SgdRequirements(NamedTuple):
 def bounded_features(
     features: str, dim: int, max_degree: int, *, bias: bool = False
 ) -> BoundedFeatures:
-    """Features of inputs on the sphere of radius sqrt(d) whose suprema are known.
+    """Returns features of inputs on the sphere of radius sqrt(d) whose suprema are known.
 
     Args:
       features: ``"output"``: neurons psi = relu(<w, x>/sqrt(d)) with **unit-length** w: R^2 = 1
@@ -137,7 +137,7 @@ def bounded_features(
 
 @arguments.border(dim=arguments.dimension, max_degree=arguments.whole)
 def mean_features(features: str, dim: int, max_degree: int, *, bias: bool = False) -> MeanFeatures:
-    """The same by their means, for w ~ N(0, I) and, with biases, b ~ N(0, 1).
+    """Returns the same by their means, for w ~ N(0, I) and, with biases, b ~ N(0, 1).
 
     Args:
       features: ``"output"`` or ``"hidden"``.
@@ -161,13 +161,37 @@ def sgd_guarantee(
     width: Number = math.inf,
     noise: Number = 0.0,
 ) -> float:
-    """Upper bound on the mean over steps of E (f_t - f*)^2 of one-pass SGD on random features.
+    """Returns an upper bound on the mean over steps of E (f_t - f*)^2 of one-pass SGD.
 
     The expectation is over features, samples and label noise. It is proved (module docstring) for
     the linear model on features drawn beforehand, not for a network whose features move.
+    Arguments and errors are those of :func:`sgd_estimate`.
+
+    Raises:
+      RequirementError: features without suprema.
+    """
+    bounded = isinstance(features, BoundedFeatures)
+    check(bounded, "features", "be BoundedFeatures: a guarantee rests on suprema", features)
+    sizes = {"learning_rate": learning_rate, "steps": steps, "width": width, "noise": noise}
+    return sgd_estimate(features, target, **sizes)
+
+
+def sgd_estimate(
+    features: BoundedFeatures | MeanFeatures,
+    target: Numbers,
+    *,
+    learning_rate: Number,
+    steps: Number,
+    width: Number = math.inf,
+    noise: Number = 0.0,
+) -> float:
+    """Returns the expression of the bound, with means for suprema where these are not known.
+
+    With means it is an estimate of the argument, and no bound. It says nothing about stability: a
+    run can diverge where it is finite.
 
     Args:
-      features: with their suprema.
+      features: by their means, or with their suprema.
       target: (K,) E f*_k^2 over the same inputs; what the kernel does not have, with an
         eigenvalue of 0.
       learning_rate: eta, for the mean of half squared errors.
@@ -176,60 +200,15 @@ def sgd_guarantee(
       noise: standard deviation of label noise independent of the inputs.
 
     Returns:
-      The bound, infinite where eta R^2 >= 1.
-
-    Raises:
-      RequirementError: features without suprema; a size that is not positive, negative
-        eigenvalues, suprema, shares or noise, arrays of different lengths.
-    """
-    bounded = isinstance(features, BoundedFeatures)
-    check(bounded, "features", "be BoundedFeatures: a guarantee rests on suprema", features)
-    return _regret(features, target, learning_rate, steps, width, noise)
-
-
-def sgd_estimate(
-    features: MeanFeatures,
-    target: Numbers,
-    *,
-    learning_rate: Number,
-    steps: Number,
-    width: Number = math.inf,
-    noise: Number = 0.0,
-) -> float:
-    """The same expression with means for suprema: an estimate of the argument, and no bound.
-
-    Args:
-      features: by their means.
-      target: (K,) E f*_k^2.
-      learning_rate: eta.
-      steps: T.
-      width: N.
-      noise: standard deviation of the label noise.
-
-    Returns:
-      The estimate, infinite where eta E |psi|^2 >= 1. It says nothing about stability: a run can
-      diverge where it is finite.
+      The estimate, infinite where eta R^2 >= 1.
 
     Raises:
       RequirementError: a size that is not positive, negative eigenvalues, means, shares or
         noise, arrays of different lengths.
     """
-    return _regret(features, target, learning_rate, steps, width, noise)
-
-
-def _regret(
-    features: BoundedFeatures | MeanFeatures,
-    target: Numbers,
-    learning_rate: Number,
-    steps: Number,
-    width: Number,
-    noise: Number,
-) -> float:
     found, target = _border(features, target)
-    rate, noise = (
-        arguments.positive(learning_rate, "learning_rate"),
-        arguments.at_least_zero(noise, "noise"),
-    )
+    rate = arguments.positive(learning_rate, "learning_rate")
+    noise = arguments.at_least_zero(noise, "noise")
     steps, width = arguments.real(steps, "steps"), arguments.real(width, "width")
     for name, value in (("steps", steps), ("width", width)):
         check(value > 0.0, name, "be positive", value)
@@ -244,7 +223,7 @@ def _regret(
 def _border(
     features: BoundedFeatures | MeanFeatures, target: Numbers
 ) -> tuple[BoundedFeatures, np.ndarray]:
-    """Features with what stands for their suprema, and shares, checked against each other."""
+    """Returns features with their suprema or means, and shares, checked against each other."""
     target = arguments.array(target, "target", 1)
     values = arguments.array(features.eigenvalues, "features.eigenvalues", 1)
     same = values.shape == target.shape
@@ -259,7 +238,7 @@ def _border(
 
 
 def _unlearned(eigenvalues: np.ndarray, target: np.ndarray, ridge: float) -> float:
-    """Least E (f_a - f*)^2 + ridge E |a|^2; without a ridge, what the kernel does not have."""
+    """Returns the least E (f_a - f*)^2 + ridge E |a|^2."""
     size = eigenvalues + ridge
     share = np.where(size > 0.0, ridge / np.where(size > 0.0, size, 1.0), 1.0)
     return float(np.sum(target * share))
@@ -268,7 +247,7 @@ def _unlearned(eigenvalues: np.ndarray, target: np.ndarray, ridge: float) -> flo
 def sgd_requirements(
     features: BoundedFeatures | MeanFeatures, target: Numbers, accuracy: Number
 ) -> SgdRequirements:
-    """Step size, steps and width at which guarantee or estimate is ``accuracy``, without noise.
+    """Returns the sizes at which guarantee or estimate is ``accuracy``, without noise.
 
     The step size is 1/(2 R^2), half of ``accuracy`` is left for the degrees, and steps and width
     share rho evenly. For a target of one degree k, rho is about l_k accuracy/2, so all three are

@@ -76,7 +76,7 @@ class ZonalSpectrum:
         return np.exp(self.log_eigenvalues + self.log_multiplicities)
 
     def multiplicity(self, degree: int) -> int:
-        """B(d, k) exactly."""
+        """Returns B(d, k) exactly."""
         return multiplicity(self.dim, degree)
 
 
@@ -96,7 +96,7 @@ def zonal_spectrum(
     norm: float | int = 1.0,
     tail_accuracy: float = 1e-10,
 ) -> ZonalSpectrum:
-    """Spectrum of the neurons f_w(x) = sigma(<w, x> + b), |w| = ``norm``, x ~ N(0, I_d).
+    """Returns the spectrum of f_w(x) = sigma(<w, x> + b), |w| = ``norm``, x ~ N(0, I_d).
 
     Args:
       dim: dimension d >= 2.
@@ -139,7 +139,7 @@ def zonal_spectrum(
 
 
 def _scaled(spectrum: ZonalSpectrum, size: float) -> ZonalSpectrum:
-    """All eigenvalues times ``size``."""
+    """Returns all eigenvalues times ``size``."""
     if size == 1.0:
         return spectrum
     tail = spectrum.asymptotic
@@ -158,7 +158,7 @@ def _scaled(spectrum: ZonalSpectrum, size: float) -> ZonalSpectrum:
 def _kinked_spectrum(
     order: int, dim: int, beta: float, max_degree: int, accuracy: float
 ) -> ZonalSpectrum:
-    """ReLU or step with a bias: more degrees until the tail is known relatively."""
+    """Returns ReLU or step with a bias: more degrees until the tail is known relatively."""
     total = second_moment(order, beta)
     last = max(256, max_degree)
     best = asymptotic = None
@@ -193,7 +193,7 @@ def _series_spectrum(
     bias: float | int,
     norm: float | int,
 ) -> ZonalSpectrum:
-    """Any activation by its Hermite series, as long as it takes or 2048 terms."""
+    """Returns any activation by its Hermite series, as long as it takes or 2048 terms."""
     last = max(64, max_degree + 64)
     while True:
         series = hermite_series(activation, last, scale=norm, bias=bias)
@@ -229,7 +229,7 @@ def _series_spectrum(
 
 
 def log_moments(dim: int, degree: int, powers: np.ndarray) -> np.ndarray:
-    """Log E t^j P_k(t), t the first coordinate of a uniform point of S^{d-1}.
+    """Returns the log E t^j P_k(t), t the first coordinate of a uniform point of S^{d-1}.
 
     Args:
       dim: dimension d >= 2.

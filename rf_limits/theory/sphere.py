@@ -11,7 +11,7 @@ _TOLERANCE = 1e-13
 
 
 def coordinate_nodes(num: int, dim: int) -> tuple[np.ndarray, np.ndarray]:
-    """Gauss-Gegenbauer rule for the first coordinate of a uniform point of S^{d-1}.
+    """Returns the Gauss-Gegenbauer rule for the first coordinate of a uniform point of S^{d-1}.
 
     Args:
       num: number of nodes; polynomials up to degree 2 num - 1 are integrated exactly.
@@ -26,7 +26,7 @@ def coordinate_nodes(num: int, dim: int) -> tuple[np.ndarray, np.ndarray]:
 
 @arguments.border(mean=arguments.finite, scale=arguments.at_least_zero, dim=arguments.dimension)
 def expected_relu(mean: float, scale: float, dim: int) -> float:
-    """E relu(mean + scale t), t the first coordinate of a uniform point of S^{d-1}.
+    """Returns E relu(mean + scale t), t the first coordinate of a uniform point of S^{d-1}.
 
     Closed form through the regularized incomplete beta function; d >= 2, scale >= 0.
     """
@@ -59,7 +59,7 @@ def _expected_relu(mean: float, scale: float, dim: int) -> float:
 def expected_relu_product(
     norm_w: float, bias_w: float, norm_v: float, bias_v: float, cosine: float, dim: int
 ) -> float:
-    """E relu(<w, x> + a) relu(<v, x> + b) for x uniform on the sphere of radius sqrt(d).
+    """Returns E relu(<w, x> + a) relu(<v, x> + b) for x uniform on the sphere of radius sqrt(d).
 
     The inner integral is :func:`expected_relu` on the sphere of one dimension less; the
     outer one is adaptive quadrature, split at the kink, to 1e-12 of the neurons' largest values.

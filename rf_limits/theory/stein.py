@@ -13,7 +13,7 @@ formula in lengths and angles has none.
 
 import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -34,7 +34,8 @@ class Expectation(NamedTuple):
     scale: Float[Array, "m k"]
 
 
-Gram = Callable[[int, int, Array, Array, Array, Array], Array | Expectation]
+Found = TypeVar("Found", Array, Expectation)
+Gram = Callable[[int, int, Array, Array, Array, Array], Found]
 """F_ij from i, j, w (m, d), a (m,), v (k, d) and b (k,)."""
 
 
@@ -42,8 +43,8 @@ def _value(found: Array | Expectation) -> Array:
     return found.value if isinstance(found, Expectation) else found
 
 
-def with_stein_derivatives(gram: Gram) -> Gram:
-    """The same expectations with the derivatives of the module docstring, of every order.
+def with_stein_derivatives(gram: Gram[Found]) -> Gram[Found]:
+    """Returns the same expectations with the derivatives of the module docstring, of every order.
 
     Args:
       gram: F_ij for all i, j >= 0 that derivatives meet. Of an :class:`Expectation` the value
@@ -51,7 +52,7 @@ def with_stein_derivatives(gram: Gram) -> Gram:
     """
 
     @functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
-    def found(i: int, j: int, w: Array, a: Array, v: Array, b: Array) -> Array | Expectation:
+    def found(i: int, j: int, w: Array, a: Array, v: Array, b: Array) -> Found:
         return gram(i, j, w, a, v, b)
 
     @found.defjvp

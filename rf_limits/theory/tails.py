@@ -6,30 +6,33 @@ last of them and summed by the Hurwitz zeta function.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from scipy import special
 
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
+legendre = lru_cache(np.polynomial.legendre.leggauss)
+"""Nodes and weights of Gauss and Legendre's rule on [-1, 1]; not to be written to."""
 
 
-def panels(edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Composite Gauss-Legendre rule.
+def panels(edges: np.ndarray, order: int = 20) -> tuple[np.ndarray, np.ndarray]:
+    """Returns a composite Gauss-Legendre rule.
 
     Args:
       edges: (n + 1,) increasing ends of the panels.
+      order: number of nodes of a panel.
 
     Returns:
-      (20 n,) nodes and (20 n,) weights.
+      (order n,) nodes and (order n,) weights.
     """
-    half, middle = 0.5 * np.diff(edges), 0.5 * (edges[1:] + edges[:-1])
-    nodes = middle[:, None] + half[:, None] * _NODES
-    return nodes.ravel(), (half[:, None] * _WEIGHTS).ravel()
+    nodes, weights = legendre(order)
+    half, middle = 0.5 * np.diff(edges)[:, None], 0.5 * (edges[1:] + edges[:-1])[:, None]
+    return (middle + half * nodes).ravel(), (half * weights).ravel()
 
 
-def abel_plana(log_term: Callable, start: float) -> float:
-    r"""Log of sum_{n >= 0} f(start + n) for f falling like an inverse power.
+def abel_plana(log_term: Callable[[np.ndarray], np.ndarray], start: float) -> float:
+    r"""Returns the log of sum_{n >= 0} f(start + n) for f falling like an inverse power.
 
     .. math:: \sum_{n\ge 0} f(N+n) = \int_N^\infty f + \tfrac12 f(N)
         - 2\int_0^\infty \frac{\mathrm{Im} f(N+iy)}{e^{2\pi y}-1}\,dy .
@@ -73,13 +76,13 @@ class PowerTail(NamedTuple):
     first: int
 
     def weight(self, degree: float | int) -> float:
-        """The weight of one degree."""
+        """Returns the weight of one degree."""
         ratio = (self.scale / (degree + self.shift)) ** 2
         series = np.polynomial.polynomial.polyval(ratio, self.coefficients)
         return float(series) * (degree + self.shift) ** -float(self.power)
 
     def beyond(self, degree: float | int) -> float:
-        """Sum of the weights of all degrees k > ``degree``."""
+        """Returns the sum of the weights of all degrees k > ``degree``."""
         start = degree + 1.0 + self.shift
         total = 0.0
         for j, coefficient in enumerate(self.coefficients):
@@ -95,7 +98,7 @@ class PowerTail(NamedTuple):
 
 
 def _scaled_zeta(power: int, start: float) -> float:
-    """start^power zeta(power, start), by Euler-Maclaurin where ``start`` is large."""
+    """Returns start^power zeta(power, start), by Euler-Maclaurin where ``start`` is large."""
     if start < 1e3:
         return float(special.zeta(power, start)) * start**power
     s, q = float(power), start

@@ -19,15 +19,16 @@ package's choice in that regime: they put the flat ends 6 d standard deviations 
 import math
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from rf_limits.errors import check
 from rf_limits.theory import arguments
-from rf_limits.theory.relu_moments import ReluSum
+from rf_limits.theory.tails import panels
 
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(24)
+ORDER = 24
+"""Nodes of a panel."""
+
 _FAR = 39.0  # standard deviations beyond which a Gaussian density underflows
 
 
@@ -43,14 +44,14 @@ class TriangleWave(NamedTuple):
     half_width: int
 
     def __call__(self, t: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-        """psi(t) by folding, t = <w, x> of any shape."""
+        """Returns psi(t) by folding, t = <w, x> of any shape."""
         inside = np.clip(t, -self.half_width, self.half_width)
         return 1.0 - np.abs(np.mod(inside + 1.0, 4.0) - 2.0)
 
 
 @arguments.border(norm=arguments.positive, half_width=arguments.whole)
 def make_wave(norm: float, half_width: int) -> TriangleWave:
-    """A :class:`TriangleWave`.
+    """Returns A :class:`TriangleWave`.
 
     Raises:
       RequirementError: |w| not positive, or a half width that is not a positive odd integer.
@@ -61,37 +62,14 @@ def make_wave(norm: float, half_width: int) -> TriangleWave:
 
 @arguments.border(dim=arguments.size)
 def paper_wave(dim: int) -> TriangleWave:
-    """The wave with |w| = d^2 and a = 6 d^3 + 1: 6 d^3 + 4 neurons, biases up to 6 d^3 + 1."""
+    """Returns the wave with |w| = d^2 and a = 6 d^3 + 1: 6 d^3 + 4 neurons."""
     return make_wave(float(dim**2), 6 * dim**3 + 1)
 
 
-def wave_relu_sum(wave: TriangleWave, direction: Float[Array | np.ndarray, "d"]) -> ReluSum:
-    """psi(<w, x>) as its a + 3 neurons relu(+-<w, x> + b_i), -a <= b_i <= 0.
-
-    Args:
-      wave: the wave.
-      direction: (d,) direction of w, of any positive length.
-
-    Returns:
-      Weights +-w (a + 3, d), biases and amplitudes (+-1, +-2). A sum of these neurons loses
-      digits as a grows: rounding is about 1e-16 a^2 where E psi^2 is about 1/3, and
-      correlations below that need :mod:`rf_limits.theory.wave_correlation`.
-    """
-    a = wave.half_width
-    kinks = np.concatenate([[0.0], np.arange(1.0, a, 2.0), [float(a)]])
-    signs = (-1.0) ** np.arange(kinks.size)
-    side = signs * np.concatenate([[1.0], np.full(kinks.size - 2, 2.0), [1.0]])
-    w = jnp.asarray(direction) * (wave.norm / jnp.linalg.norm(direction))
-    weights = jnp.concatenate([jnp.tile(w, (kinks.size, 1)), jnp.tile(-w, (kinks.size, 1))])
-    return ReluSum(
-        weights, jnp.asarray(np.tile(-kinks, 2)), jnp.asarray(np.concatenate([side, -side]))
-    )
-
-
-def panels(
+def wave_panels(
     start: float, stop: float, width: float, breaks: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Gauss-Legendre rule on [start, stop], 24 nodes a panel, no kink of psi (odd integers) inside.
+    """Returns a Gauss-Legendre rule on [start, stop] with no kink of psi inside a panel.
 
     Args:
       start: lower end, at least 0.
@@ -109,17 +87,16 @@ def panels(
     pieces = max(1, math.ceil(min(2.0, stop - start) / width))
     parts = np.arange(pieces) / pieces
     edges = np.append((coarse[:-1, None] + np.diff(coarse)[:, None] * parts).ravel(), stop)
-    half = 0.5 * np.diff(edges)[:, None]
-    return (edges[:-1, None] + half * (1.0 + _NODES)).ravel(), (half * _WEIGHTS).ravel()
+    return panels(edges, ORDER)
 
 
 def wave_second_moment(wave: TriangleWave) -> float:
-    """E psi(<w, x>)^2 for x ~ N(0, I_d), to rounding: a sum of positive terms.
+    """Returns E psi(<w, x>)^2 for x ~ N(0, I_d), to rounding: a sum of positive terms.
 
     Tends to 1/3 for |w| large and a >> |w|, to |w|^2 for |w| small.
     """
     reach = min(float(wave.half_width), _FAR * wave.norm)
-    nodes, weights = panels(0.0, reach, min(2.0, wave.norm))
+    nodes, weights = wave_panels(0.0, reach, min(2.0, wave.norm))
     z = nodes / wave.norm
     density = np.exp(-0.5 * z**2) / (math.sqrt(2.0 * math.pi) * wave.norm)
     flat = math.erfc(wave.half_width / (wave.norm * math.sqrt(2.0)))

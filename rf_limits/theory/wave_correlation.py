@@ -26,18 +26,18 @@ from scipy import special
 
 from rf_limits.errors import check
 from rf_limits.theory import arguments
-from rf_limits.theory.triangle_wave import TriangleWave, panels
+from rf_limits.theory.tails import legendre, panels
+from rf_limits.theory.triangle_wave import ORDER, TriangleWave, wave_panels
 
 _HARMONICS = 20_000
 _SERIES_FROM = 8.0
 _SERIES_TERMS = 22
 _NEGLIGIBLE = 45.0  # exponents this far below the leading one are dropped
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(24)
 _LOG_ROOT_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
 def _kink_factor(zeta: np.ndarray) -> np.ndarray:
-    """1 + i sqrt(pi) zeta w(zeta) in the upper half plane, without its cancellation."""
+    """Returns 1 + i sqrt(pi) zeta w(zeta) in the upper half plane, without its cancellation."""
     value = 1.0 + 1j * math.sqrt(math.pi) * zeta * special.wofz(zeta)
     far = np.abs(zeta) >= _SERIES_FROM
     inverse = 1.0 / (2.0 * zeta[far] ** 2)
@@ -49,12 +49,12 @@ def _kink_factor(zeta: np.ndarray) -> np.ndarray:
 
 
 def _signed_log(value: float, exponent: float) -> tuple[float, float]:
-    """(sign, log|.|) of value e^exponent."""
+    """Returns (sign, log|.|) of value e^exponent."""
     return float(np.sign(value)), (math.log(abs(value)) + exponent if value else -math.inf)
 
 
 def _kink_part(s: float, cosine: float, sine: float, beta: float) -> tuple[float, float]:
-    """The part that a flat feature has too: e^{-k^2 s^2 sine^2/2}, (sign, log)."""
+    """Returns the part that a flat feature has too: e^{-k^2 s^2 sine^2/2}, (sign, log)."""
     if beta == 0.0:
         return 0.0, -math.inf
     y = s * sine
@@ -71,7 +71,7 @@ def _kink_part(s: float, cosine: float, sine: float, beta: float) -> tuple[float
 
 
 def _linear_part(s: float, cosine: float, beta: float) -> tuple[float, float]:
-    """The feature's linear half, e^{-k^2 s^2/2} whatever the angle, (sign, log)."""
+    """Returns the feature's linear half, e^{-k^2 s^2/2} whatever the angle, (sign, log)."""
     share = 1.0 if beta > 0.0 else (0.5 if beta == 0.0 else 0.0)
     cut = math.sqrt(2.0 * _NEGLIGIBLE) / (math.pi * s) + 2.0
     m = np.arange(int(min(_HARMONICS, cut)))
@@ -82,14 +82,14 @@ def _linear_part(s: float, cosine: float, beta: float) -> tuple[float, float]:
 
 
 def _end_part(wave: TriangleWave, cosine: float, sine: float, beta: float) -> tuple[float, float]:
-    """E (psi - T) relu(z_2 + beta), (sign, log)."""
+    """Returns E (psi - T) relu(z_2 + beta), (sign, log)."""
     s, a = wave.norm, float(wave.half_width)
     stop = math.sqrt(a**2 + 2.0 * _NEGLIGIBLE * s**2)
     # The conditional mean bends at z = |beta|/c over a width of sine/c.
     steep, spread = abs(cosine) + 1e-300, np.array([0.0, 1.0, 3.0, 6.0, 12.0])
     spread = np.concatenate([-spread, spread]) * sine
     breaks = s * np.minimum((abs(beta) + spread) / steep, 1e300)
-    nodes, weights = panels(a, stop, min(2.0, s, 8.0 * s**2 / a), breaks)
+    nodes, weights = wave_panels(a, stop, min(2.0, s, 8.0 * s**2 / a), breaks)
     missing = 2.0 - np.abs(np.mod(nodes - a, 4.0) - 2.0)  # 1 - |psi - (psi - T)| beyond a
     reach = cosine * nodes / s
     delta = reach / max(sine, 1e-300)
@@ -98,8 +98,9 @@ def _end_part(wave: TriangleWave, cosine: float, sine: float, beta: float) -> tu
     rise = _smoothed(above, sine) - _smoothed(below, sine)
     close = np.abs(delta) <= 1.0
     if np.any(close):
-        points = (beta + reach[close, None] * _NODES) / max(sine, 1e-300)
-        rise[close] = reach[close] * (special.ndtr(points) @ _WEIGHTS)
+        nodes_1, weights_1 = legendre(ORDER)
+        points = (beta + reach[close, None] * nodes_1) / max(sine, 1e-300)
+        rise[close] = reach[close] * (special.ndtr(points) @ weights_1)
     density = np.exp(-0.5 * (nodes - a) * (nodes + a) / s**2) / s
     total = float(np.sum(missing * rise * density * weights))
     sign = (-1.0) ** ((wave.half_width - 1) // 2)
@@ -107,7 +108,7 @@ def _end_part(wave: TriangleWave, cosine: float, sine: float, beta: float) -> tu
 
 
 def _smoothed(mean: np.ndarray, sine: float) -> np.ndarray:
-    """E relu(mean + sine z)."""
+    """Returns E relu(mean + sine z)."""
     if sine == 0.0:
         return np.maximum(mean, 0.0)
     x = mean / sine
@@ -117,7 +118,7 @@ def _smoothed(mean: np.ndarray, sine: float) -> np.ndarray:
 def _log_correlation(
     wave: TriangleWave, cosine: float, sine: float, beta: float
 ) -> tuple[float, float]:
-    """(sign, log|.|) of E psi relu(z_2 + beta)."""
+    """Returns (sign, log|.|) of E psi relu(z_2 + beta)."""
     parts = [
         _kink_part(wave.norm, cosine, sine, beta),
         _linear_part(wave.norm, cosine, beta),
@@ -133,7 +134,7 @@ def _log_correlation(
 def log_wave_correlation(
     wave: TriangleWave, cosine: Float[np.ndarray, "n"], norm: float = 1.0, bias: float = 0.0
 ) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n"]]:
-    """Sign and logarithm of E psi(<w, x>) relu(<v, x> + b) for x ~ N(0, I_d).
+    """Returns the sign and logarithm of E psi(<w, x>) relu(<v, x> + b) for x ~ N(0, I_d).
 
     Args:
       wave: psi and |w|.
@@ -165,7 +166,7 @@ def log_wave_correlation(
 def log_rms_wave_correlation(
     wave: TriangleWave, dim: int, norm: float = 1.0, bias: float = 0.0
 ) -> float:
-    """Natural logarithm of the root mean square of E psi(<w, x>) relu(<v, x> + b) over w or v.
+    """Returns the log of the root mean square of E psi(<w, x>) relu(<v, x> + b) over w or v.
 
     The direction of w (or of v) is uniform on the sphere: an integral over their angle with
     density proportional to sin(angle)^{d-2}, by Gauss-Legendre panels that shrink towards
@@ -188,9 +189,8 @@ def log_rms_wave_correlation(
     smallest = min(1e-3 / wave.norm, 0.1)
     count = math.ceil(2.0 * math.log2(0.5 * math.pi / smallest))
     edges = np.append(0.0, 0.5 * math.pi * 2.0 ** (-0.5 * np.arange(count, -1, -1)))
-    half = 0.5 * np.diff(edges)[:, None]
-    angles = (edges[:-1, None] + half * (1.0 + _NODES)).ravel()
-    log_weights = np.log((half * _WEIGHTS).ravel()) + (dim - 2) * np.log(np.sin(angles))
+    angles, weights = panels(edges, ORDER)
+    log_weights = np.log(weights) + (dim - 2) * np.log(np.sin(angles))
     beta = bias / norm
     logs = np.array(
         [_log_correlation(wave, math.cos(t), math.sin(t), beta)[1] for t in angles.tolist()]

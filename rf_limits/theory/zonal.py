@@ -15,7 +15,7 @@ carry a derivative of P_k(<u, x^>) along a tangent s of the sphere at u.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
@@ -48,28 +48,39 @@ class Radii(NamedTuple):
     weights: np.ndarray
 
 
+class Tangents(NamedTuple):
+    """Derivatives along tangents of the sphere: slopes_ik(r) P_k'(<u_i, x^>) <s_i, x^>.
+
+    Attributes:
+      slopes: (m, K + 1, R) coefficients.
+      vectors: (m, d) vectors s_i orthogonal to u_i.
+    """
+
+    slopes: Float[Array, "m K R"]
+    vectors: Float[Array, "m d"]
+
+
 class ZonalSum(NamedTuple):
     """A function by degree, as in the module docstring, at the radii of a rule.
 
-    f_k(x) = sqrt(B(d, k)) sum_i values_ik(r) P_k(<u_i, x^>) + slopes_ik(r) P_k'(<u_i, x^>)
-    <s_i, x^>.
+    f_k(x) = sqrt(B(d, k)) sum_i values_ik(r) P_k(<u_i, x^>), and a derivative of each.
 
     Attributes:
       directions: (m, d) unit vectors u_i.
       values: (m, K + 1, R) coefficients e_ik(r).
-      slopes: (m, K + 1, R) coefficients of the derivative along ``tangents``, or None.
-      tangents: (m, d) vectors s_i orthogonal to u_i, or None.
+      tangents: the derivatives, or None.
     """
 
     directions: Float[Array, "m d"]
     values: Float[Array, "m K R"]
-    slopes: Float[Array, "m K R"] | None = None
-    tangents: Float[Array, "m d"] | None = None
+    tangents: Tangents | None = None
 
     def negative(self) -> "ZonalSum":
-        """The function with the opposite sign."""
-        slopes = None if self.slopes is None else -self.slopes
-        return self._replace(values=-self.values, slopes=slopes)
+        """Returns the function with the opposite sign."""
+        tangents = self.tangents
+        if tangents is not None:
+            tangents = tangents._replace(slopes=-tangents.slopes)
+        return self._replace(values=-self.values, tangents=tangents)
 
 
 @runtime_checkable
@@ -89,12 +100,12 @@ class ByDegree(Protocol):
         """Whether odd degrees k >= 3 may be present."""
 
     def zonal_sum(self, max_degree: int, radii: Radii) -> ZonalSum:
-        """The function up to degree ``max_degree`` at ``radii``."""
+        """Returns the function up to degree ``max_degree`` at ``radii``."""
 
 
 @arguments.border(dim=arguments.dimension)
 def radial_rule(dim: int, homogeneous: bool, inputs: str = "gaussian") -> Radii:
-    """A rule for E g(|x|), x ~ N(0, I_d) or on the sphere of radius sqrt(d).
+    """Returns a rule for E g(|x|), x ~ N(0, I_d) or on the sphere of radius sqrt(d).
 
     Args:
       dim: dimension d >= 2.
@@ -123,13 +134,13 @@ def radial_rule(dim: int, homogeneous: bool, inputs: str = "gaussian") -> Radii:
 
 
 def log_radius_density(dim: int, r: np.ndarray) -> np.ndarray:
-    """Log density of |x|, x ~ N(0, I_d), at the radii ``r`` > 0."""
+    """Returns the log density of |x|, x ~ N(0, I_d), at the radii ``r`` > 0."""
     constant = (1.0 - 0.5 * dim) * math.log(2.0) - math.lgamma(0.5 * dim)
     return constant + (dim - 1.0) * np.log(r) - 0.5 * r * r
 
 
 def polynomials(dim: int, max_degree: int, t: Array) -> Iterator[Array]:
-    """P_0(t), ..., P_K(t) with P_k(1) = 1, one after the other, elementwise on ``t``."""
+    """Returns P_0(t), ..., P_K(t) with P_k(1) = 1, one after the other, elementwise on ``t``."""
     now, before = jnp.ones_like(t), jnp.zeros_like(t)
     for k in range(max_degree + 1):
         yield now
@@ -137,7 +148,7 @@ def polynomials(dim: int, max_degree: int, t: Array) -> Iterator[Array]:
 
 
 def _derivatives(dim: int, max_degree: int, order: int, t: Array) -> list[Array]:
-    """The ``order``-th derivatives of P_0 ... P_K, elementwise on ``t``.
+    """Returns the ``order``-th derivatives of P_0 ... P_K, elementwise on ``t``.
 
     P_k' = k (k + d - 2)/(d - 1) times the polynomial of degree k - 1 in dimension d + 2.
     """
@@ -148,24 +159,24 @@ def _derivatives(dim: int, max_degree: int, order: int, t: Array) -> list[Array]
 
 
 def joined(sums: Sequence[ZonalSum]) -> ZonalSum:
-    """The sum of several functions: their rows, one below the other."""
+    """Returns the sum of several functions: their rows, one below the other."""
     if len(sums) == 1:
         return sums[0]
     directions = jnp.concatenate([part.directions for part in sums])
     values = jnp.concatenate([part.values for part in sums])
-    if all(part.slopes is None for part in sums):
+    if all(part.tangents is None for part in sums):
         return ZonalSum(directions, values)
-
-    def filled(x: Array | None, like: Array) -> Array:
-        return jnp.zeros_like(like) if x is None else x
-
-    slopes = jnp.concatenate([filled(part.slopes, part.values) for part in sums])
-    tangents = jnp.concatenate([filled(part.tangents, part.directions) for part in sums])
-    return ZonalSum(directions, values, slopes, tangents)
+    tangents = [
+        part.tangents or Tangents(jnp.zeros_like(part.values), jnp.zeros_like(part.directions))
+        for part in sums
+    ]
+    slopes = jnp.concatenate([part.slopes for part in tangents])
+    vectors = jnp.concatenate([part.vectors for part in tangents])
+    return ZonalSum(directions, values, Tangents(slopes, vectors))
 
 
 def _low_degrees(f: ZonalSum, max_degree: int, radius: Scalar | Int[Array, ""]) -> list[Array]:
-    """The harmonics of degree 0, 1 and 2 at one radius: a number, a vector, a matrix.
+    """Returns the harmonics of degree 0, 1 and 2 at one radius: a number, a vector, a matrix.
 
     The dot product of two of them is sum_ij e_ik e_jk P_k(<u_i, u_j>), and its derivatives.
     """
@@ -177,9 +188,9 @@ def _low_degrees(f: ZonalSum, max_degree: int, radius: Scalar | Int[Array, ""]) 
     if max_degree >= 2:  # P_2(c) = (d c^2 - 1)/(d - 1)
         second = (u * values[:, 2, None]).T @ u - jnp.sum(values[:, 2]) / dim * jnp.eye(dim)
         found.append(math.sqrt(dim / (dim - 1.0)) * second)
-    if f.slopes is None or max_degree == 0:
+    if f.tangents is None or max_degree == 0:
         return found
-    s, slopes = f.tangents, f.slopes[:, :, radius]
+    s, slopes = f.tangents.vectors, f.tangents.slopes[:, :, radius]
     found[1] += slopes[:, 1] @ s
     if max_degree >= 2:
         mixed = math.sqrt(dim / (dim - 1.0)) * (u * slopes[:, 2, None]).T @ s
@@ -188,7 +199,7 @@ def _low_degrees(f: ZonalSum, max_degree: int, radius: Scalar | Int[Array, ""]) 
 
 
 def _low_products(f: ZonalSum, g: ZonalSum, radii: Radii, max_degree: int) -> Array:
-    """E f_k g_k for degrees 0 ... max_degree <= 2; no pairs are formed."""
+    """Returns E f_k g_k for degrees 0 ... max_degree <= 2; no pairs are formed."""
 
     def one(radius: Scalar | Int[Array, ""]) -> Array:
         left = _low_degrees(f, max_degree, radius)
@@ -208,32 +219,38 @@ def _low_products(f: ZonalSum, g: ZonalSum, radii: Radii, max_degree: int) -> Ar
 def _pair_products(
     f: ZonalSum, g: ZonalSum, radii: Radii, degrees: Sequence[int], block_entries: int | None
 ) -> Array:
-    """E f_k g_k for the ``degrees`` listed, by sums over all pairs of rows."""
+    """Returns E f_k g_k for the ``degrees`` listed, by sums over all pairs of rows."""
     dim = f.directions.shape[1]
     weights = jnp.asarray(radii.weights)
 
     def block(f: ZonalSum, g: ZonalSum) -> Array:
         t = f.directions @ g.directions.T
-        order = (f.slopes is not None) + (g.slopes is not None)
+        order = (f.tangents is not None) + (g.tangents is not None)
         p = [_derivatives(dim, degrees[-1], j, t) for j in range(order + 1)]
-        left = None if f.slopes is None else f.tangents @ g.directions.T
-        right = None if g.slopes is None else f.directions @ g.tangents.T
-        both = None if left is None or right is None else f.tangents @ g.tangents.T
-        found = []
-        for k in degrees:
+        terms: list[tuple[Array, Callable[[int], Array], Array]]
+        terms = [(f.values, lambda k: p[0][k], g.values)]
+        if f.tangents is not None:
+            left = f.tangents.vectors @ g.directions.T
+            terms.append((f.tangents.slopes, lambda k: p[1][k] * left, g.values))
+        if g.tangents is not None:
+            right = f.directions @ g.tangents.vectors.T
+            terms.append((f.values, lambda k: p[1][k] * right, g.tangents.slopes))
+        if f.tangents is not None and g.tangents is not None:
+            both = f.tangents.vectors @ g.tangents.vectors.T
+            terms.append(
+                (
+                    f.tangents.slopes,
+                    lambda k: p[2][k] * (left * right) + p[1][k] * both,
+                    g.tangents.slopes,
+                )
+            )
+
+        def product(k: int) -> Array:
             # (pairs) times (radii of g): pairs are never stored for every radius
-            value, own = f.values[:, k] * weights, g.values[:, k]
-            total = jnp.sum(value * (p[0][k] @ own))
-            if left is not None:
-                slope = f.slopes[:, k] * weights
-                total += jnp.sum(slope * ((p[1][k] * left) @ own))
-            if right is not None:
-                total += jnp.sum(value * ((p[1][k] * right) @ g.slopes[:, k]))
-            if left is not None and right is not None:
-                second = p[2][k] * (left * right) + p[1][k] * both
-                total += jnp.sum(slope * (second @ g.slopes[:, k]))
-            found.append(total)
-        return jnp.stack(found)
+            parts = [jnp.sum(a[:, k] * weights * (of(k) @ b[:, k])) for a, of, b in terms]
+            return sum(parts[1:], parts[0])
+
+        return jnp.stack([product(k) for k in degrees])
 
     return sum_over_blocks(block, f, g, block_entries=block_entries)
 
@@ -246,7 +263,7 @@ def zonal_products(
     odd_degrees: bool = True,
     block_entries: int | None = None,
 ) -> Float[Array, "K"]:
-    """E f_k g_k for every degree held.
+    """Returns E f_k g_k for every degree held.
 
     Args:
       f: m rows.

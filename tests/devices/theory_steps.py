@@ -14,6 +14,7 @@ from rf_limits.learning.regression import feature_regression
 from rf_limits.measure.alignment import alignment
 from rf_limits.models import (
     ScaledOutput,
+    change_of,
     gradient_flow_ensemble,
     infinite_width_kernels,
     init_params,
@@ -32,12 +33,12 @@ from rf_limits.theory import (
     population_risk,
     relu_gram,
 )
+from rf_limits.theory.activations import Units
 from rf_limits.theory.best_features import tangent_correlations, tangent_gram
 from rf_limits.theory.expectations import FUNCTIONS, series_gram
 from rf_limits.theory.kernel_predictors import KernelPredictor, kernel_moments
 from rf_limits.theory.pair_quadrature import pair_quadrature
 from rf_limits.theory.population_risk import mean_square_difference
-from rf_limits.theory.triangle_wave import make_wave, wave_relu_sum
 from tests.devices.steps import (
     BIASED,
     DEGREE,
@@ -101,7 +102,11 @@ _add(
     partial(series_gram, activation="tanh", other="step"),
     *pair(WIDTH, 2),
 )
-_add("pair_quadrature", partial(pair_quadrature, sigma=jnp.tanh, tau=jax.nn.relu), *pair(WIDTH, 2))
+_add(
+    "pair_quadrature",
+    lambda w, a, v, b: pair_quadrature(Units(w, a, "tanh"), Units(v, b, jax.nn.relu)),
+    *pair(WIDTH, 2),
+)
 _add("tangent_gram", tangent_gram, floats(WIDTH, DIM))
 _add("tangent_correlations", tangent_correlations, floats(WIDTH, DIM), floats(DIM))
 
@@ -153,11 +158,6 @@ _add(
     floats(MANY, DIM),
 )
 _add(
-    "wave_relu_sum",
-    lambda v: wave_relu_sum(make_wave(1.0, 3), v)(v[None]),
-    floats(DIM),
-)
-_add(
     "alignment",
     lambda p, q, v: alignment(BIASED, p, q, jnp.ones(()), v, centred=True),
     params(BIASED),
@@ -171,9 +171,12 @@ _add(
 def _outputs(network, p, q, alpha, x):
     """What ScaledOutput and its linearization give, and a gradient."""
     f = ScaledOutput(network, True)
-    return jax.value_and_grad(lambda p: jnp.sum(f(p, q, alpha, x) + f.linearized(p, q, alpha, x)))(
-        p
-    )
+
+    def both(p):
+        change = change_of(p, q)
+        return jnp.sum(f.after(change, q, alpha, x) + f.linearized_after(change, q, alpha, x))
+
+    return jax.value_and_grad(both)(p)
 
 
 for _name in ACTIVATIONS:

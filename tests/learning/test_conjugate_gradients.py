@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from rf_limits.errors import RequirementError
-from rf_limits.learning.streamed.certificate import certify, certify_features, certify_kernel
+from rf_limits.learning.streamed.certificate import (
+    Solved,
+    certify,
+    certify_features,
+    certify_kernel,
+)
 from rf_limits.learning.streamed.conjugate_gradients import State, ritz_values, solve
 from tests.rounding import rounding
 
@@ -124,12 +129,12 @@ def test_certificates_hold():
     norm = np.linalg.norm(a @ theta) / np.linalg.norm(theta)
     # features are standard normal: E phi phi^T = I
     options = {"num": 80, "ridge": ridge, "square": 12.0}
-    found = certify_features(r, b, theta, norm, **options)
+    found = certify_features(Solved(r, b, theta, norm), **options)
     excess = (objective(theta) - objective(exact)) / 80
     distance = np.linalg.norm(theta - exact)
     assert distance <= found.distance
     least = np.linalg.eigvalsh(a)[0]
-    sharper = certify_features(r, b, theta, norm, **options, least=least)
+    sharper = certify_features(Solved(r, b, theta, norm), **options, least=least)
     assert distance <= sharper.distance < found.distance
     risk = np.sum(theta**2)  # of f* = 0
     assert abs(risk - np.sum(exact**2)) <= found.risk_bound(risk)
@@ -137,7 +142,7 @@ def test_certificates_hold():
     assert np.mean((phi @ (theta - exact)) ** 2) <= found.excess_bound
     least = np.linalg.norm(r) / (np.linalg.norm(a, 2) * np.linalg.norm(theta) + np.linalg.norm(b))
     assert least <= found.backward_error <= found.relative_residual
-    without = certify_features(r, b, theta, norm, num=80, ridge=0.0, square=12.0)
+    without = certify_features(Solved(r, b, theta, norm), num=80, ridge=0.0, square=12.0)
     assert without.excess_bound == without.distance == np.inf
 
     k = phi @ phi.T
@@ -147,7 +152,7 @@ def test_certificates_hold():
     def by_kernel(c):
         return np.sum((k @ c - y) ** 2) + ridge * c @ k @ c
 
-    found = certify_kernel(y - system @ moved, y, moved, 1.0, ridge=ridge, square=12.0)
+    found = certify_kernel(Solved(y - system @ moved, y, moved, 1.0), ridge=ridge, square=12.0)
     assert np.linalg.norm(phi.T @ (moved - c)) <= found.distance  # k = <x, x'>, x standard normal
     assert 0.0 < (by_kernel(moved) - by_kernel(c)) / 80 <= found.excess_bound
     assert np.mean((k @ (moved - c)) ** 2) <= found.excess_bound
@@ -155,5 +160,5 @@ def test_certificates_hold():
 
 def test_certificate_of_nothing():
     zero = np.zeros(3)
-    assert certify(zero, zero, zero, 1.0)[:2] == (0.0, 0.0)
-    assert certify(np.ones(3), zero, zero, 1.0).relative_residual == np.inf
+    assert certify(Solved(zero, zero, zero, 1.0))[:2] == (0.0, 0.0)
+    assert certify(Solved(np.ones(3), zero, zero, 1.0)).relative_residual == np.inf

@@ -14,7 +14,7 @@ from rf_limits.learning.ensemble import CACHE_BYTES, DEVICE_SHARE, LIVE, network
 from rf_limits.learning.linearized import linearized_change, spectrum
 from rf_limits.learning.optimizers import parse_optimizer
 from rf_limits.learning.training import Cell, Trainer, log_points
-from rf_limits.models import ScaledOutput, make_network, moved, tangent_kernel
+from rf_limits.models import ScaledOutput, change_of, make_network, moved, tangent_kernel
 from tests.models.drawn import drawn_params
 from tests.rounding import rounding
 from tests.variants import kept
@@ -79,7 +79,10 @@ def test_full_batch_equals_plain_optax_loop(key, text):
             updates, memory = optimizer.update(jax.grad(loss)(params), memory, params)
             return optax.apply_updates(params, updates), memory
 
-        functions = (output, output.linearized)
+        def linearized(params, init, alpha, x):
+            return output.linearized_after(change_of(params, init), init, alpha, x)
+
+        functions = (output, linearized)
         return [after(f, *one) for f, one in zip(functions, both, strict=True)]
 
     both = 2 * [(cell.init, jax.tree.map(np.asarray, optimizer.init(cell.init)))]

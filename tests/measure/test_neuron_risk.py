@@ -49,7 +49,8 @@ def test_against_simulation(activation, use_bias, centred):
     @jax.jit
     def risks(init, moved, other, u, x):
         y = target(x)
-        f, g = output(moved, init, ALPHA, x), output.linearized(other, init, ALPHA, x)
+        f = output(moved, init, ALPHA, x)
+        g = output.linearized_after(change_of(other, init), init, ALPHA, x)
         by, change = change_of(moved, init), change_of(other, init)
         slope = jax.jvp(lambda p: output.network.apply(p, x), (init,), (change,))[1]
         refitted = {"params": {**init["params"], "output_kernel": u}}

@@ -152,7 +152,7 @@ _KERNELS = {
     "theory/kernel_spectrum.py",
 }
 _PARAMETERIZATIONS = {
-    "experiments/defaults.py",
+    "experiments/config.py",
     "experiments/dynamics/chizat.py",
     "experiments/dynamics/lazy_width.py",
     "experiments/power/coupling.py",

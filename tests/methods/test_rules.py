@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from rf_limits import train
+from rf_limits.config import frozen
 from rf_limits.experiments.setting import make_setting
 from rf_limits.experiments.width import WidthRun
 from rf_limits.methods import METHODS, NETWORK, KernelProblem, Kind
@@ -23,7 +24,7 @@ def configured(**fields):
     """The small config with some fields changed."""
     config = small_config()
     config.update({k.replace("__", "."): v for k, v in fields.items()})
-    return config
+    return frozen(config)
 
 
 def count(method, **fields):

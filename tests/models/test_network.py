@@ -9,6 +9,7 @@ from rf_limits.errors import RequirementError
 from rf_limits.models import (
     ScaledOutput,
     as_relu_sum,
+    change_of,
     infinite_width_kernels,
     init_params,
     linearized_relu_sum,
@@ -144,7 +145,9 @@ def test_output_composes_with_vmap_and_matches_neural_tangents_linearization():
         def theirs(param, init):
             return nt.linearize(lambda p, z: output(p, init, alpha, z), init)(param, x)
 
-        many = jax.vmap(lambda p, i: output.linearized(p, i, alpha, x))(params, inits)
+        many = jax.vmap(lambda p, i: output.linearized_after(change_of(p, i), i, alpha, x))(
+            params, inits
+        )
         return many, jax.lax.map(lambda pair: theirs(*pair), (params, inits))
 
     found, expected = both(params, inits, 3.0, x)

@@ -53,7 +53,7 @@ def test_half_angles_and_conditional():
 
     @jax.jit
     def all_of(theta):
-        angles = Angles.from_angle(theta)
+        angles = Angles.of(2.0 * jnp.sin(0.5 * theta) ** 2, 2.0 * jnp.cos(0.5 * theta) ** 2)
         halves = angles.half_tangent, angles.half_cotangent
         return angles.theta, *halves, angles.conditional(*(jnp.full_like(theta, x) for x in (h, k)))
 

@@ -11,6 +11,7 @@ import pytest
 from scipy import special
 
 from rf_limits.errors import RequirementError
+from rf_limits.theory.activations import Units
 from rf_limits.theory.expectations import FUNCTIONS, gaussian_gram, series_gram
 from rf_limits.theory.pair_quadrature import pair_quadrature
 from tests.rounding import LIBRARY, rounding
@@ -278,11 +279,9 @@ def test_accuracy_out_of_reach_is_refused():
 
 
 def test_pair_quadrature_states_its_error():
-    relu = FUNCTIONS["relu"]
-
     @jax.jit
     def both(w, a, v, b):
-        found = pair_quadrature(w, a, v, b, relu, relu, nodes=257)
+        found = pair_quadrature(Units(w, a, "relu"), Units(v, b, "relu"), nodes=257)
         return found, gaussian_gram(w, a, v, b)
 
     cases = [(1.7, 0.0, 0.6, 0.0, 1.1), (0.4, 0.0, 2.5, 0.0, 2.6)]

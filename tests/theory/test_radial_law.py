@@ -69,7 +69,9 @@ def test_the_ratio_is_inverted(kind):
         assert law.log_ratio(np.array(-np.inf)) == -np.inf
         rho = np.exp(2.0)
         expected = law.mean(law.nodes / (rho + law.nodes))
-        np.testing.assert_allclose(law.balance(rho, np.float64(1.0)), expected, rtol=PROMISED)
+        np.testing.assert_allclose(
+            law.balance(np.array([rho]), np.ones(1)), expected, rtol=PROMISED
+        )
 
 
 def test_refusals():

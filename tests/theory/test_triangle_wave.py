@@ -18,7 +18,6 @@ from rf_limits.theory.triangle_wave import (
     TriangleWave,
     make_wave,
     paper_wave,
-    wave_relu_sum,
     wave_second_moment,
 )
 from rf_limits.theory.wave_correlation import log_rms_wave_correlation, log_wave_correlation
@@ -35,6 +34,17 @@ PAIR = 200
 POSITIVE = 80
 """Roundings of a mean of thousands of positive terms, added in pairs, each an exponential."""
 MOST_NEURONS, MOST_COSINES = 16, 300  # one shape, one compiled program
+
+
+def wave_relu_sum(wave, direction):
+    """psi(<w, x>) as its a + 3 neurons relu(+-<w, x> + b_i), -a <= b_i <= 0, w along direction."""
+    a = wave.half_width
+    kinks = np.concatenate([[0.0], np.arange(1.0, a, 2.0), [float(a)]])
+    signs = (-1.0) ** np.arange(kinks.size)
+    side = signs * np.concatenate([[1.0], np.full(kinks.size - 2, 2.0), [1.0]])
+    w = direction * (wave.norm / jnp.linalg.norm(direction))
+    weights = jnp.concatenate([jnp.tile(w, (kinks.size, 1)), jnp.tile(-w, (kinks.size, 1))])
+    return ReluSum(weights, jnp.tile(-kinks, 2), jnp.concatenate([side, -side]))
 
 
 def neurons_of(wave):

@@ -16,8 +16,7 @@ from rf_limits.problem.target import Target
 from rf_limits.theory import (
     DegreeCoefficients,
     DegreeProfiles,
-    KernelRegression,
-    RandomFeaturesRegression,
+    LearningCurve,
     coefficients_by_degree,
     kernel_regression_risk,
     profiles_by_degree,
@@ -28,7 +27,7 @@ THEORY = "theory"
 """Suffix of the methods of theory rows, as in "nngp_theory"."""
 DEGREES = 400
 _BETWEEN = 20  # numbers of samples at which theory is drawn, between the smallest and largest
-Curve = KernelRegression | RandomFeaturesRegression
+Curve = LearningCurve
 
 
 def known_target(

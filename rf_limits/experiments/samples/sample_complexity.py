@@ -50,8 +50,7 @@ from rf_limits.methods import (
 from rf_limits.models.network import OneHiddenLayer
 from rf_limits.models.zonal_kernels import has_zonal_kernels, zonal_kernels
 from rf_limits.theory import (
-    KernelRegression,
-    RandomFeaturesRegression,
+    LearningCurve,
     ZonalSpectrum,
     kernel_regression_risk,
     random_features_risk,
@@ -107,7 +106,7 @@ def _theory(one: Member, prepared: Training) -> pd.DataFrame:
     kernels = zonal_kernels(network, dim, DEGREES, config.model.trainable)
     for key in keys_of(KERNELS):
 
-        def of_kernel(kernel: ZonalSpectrum = kernels[key]) -> KernelRegression:
+        def of_kernel(kernel: ZonalSpectrum = kernels[key]) -> LearningCurve:
             return kernel_regression_risk(kernel, target, counts, ridge=ridge, **options)
 
         tables.append(_rows(key, None, counts, *curve_or_refusal(of_kernel)))
@@ -117,7 +116,7 @@ def _theory(one: Member, prepared: Training) -> pd.DataFrame:
 
         def of_features(
             network: OneHiddenLayer = width, distinct: int = distinct, nums: np.ndarray = nums
-        ) -> RandomFeaturesRegression:
+        ) -> LearningCurve:
             # features have the NNGP kernel over the output weights' variance
             kernel = zonal_kernels(network, dim, DEGREES)[NNGP.key]
             own = ridge * network.output_std**2

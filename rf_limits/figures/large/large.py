@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from rf_limits.experiments.large.configs import STREAMED
 from rf_limits.experiments.large.large import final_fits
 from rf_limits.experiments.large.theory import THEORY
 from rf_limits.figures.curves import as_floats, limit_heights, log_axes, spread_line

@@ -51,7 +51,7 @@ class Certificate(NamedTuple):
     distance: float
 
     def risk_bound(self, risk: Scalar) -> float:
-        """How far ``risk``, E (f - f*)^2 of the solution, is from the exact minimizer's, at most.
+        """Returns at most how far ``risk``, E (f - f*)^2, is from the exact minimizer's.
 
         By the triangle inequality between f, the minimizer and f*.
         """
@@ -59,97 +59,81 @@ class Certificate(NamedTuple):
         return self.distance * (root + self.distance)
 
 
-def _ratio(above: float, below: float) -> float:
-    """0/0 = 0."""
-    if above == 0.0:
-        return 0.0
-    return above / below if below else np.inf
+class Solved(NamedTuple):
+    """A system A theta = b, and what was solved of it.
 
-
-def _with_rounding(
-    residual: np.ndarray, rhs: np.ndarray, solution: np.ndarray, norm: Scalar
-) -> float:
-    """|r| and what computing it in float64 leaves open."""
-    sizes = float(norm) * np.linalg.norm(solution) + np.linalg.norm(rhs)
-    return float(np.linalg.norm(residual) + _EPS * sizes)
-
-
-def certify(
-    residual: Float[np.ndarray, "p"],
-    rhs: Float[np.ndarray, "p"],
-    solution: Float[np.ndarray, "p"],
-    norm: Scalar,
-) -> Certificate:
-    """The certificate of any system, without statements on an objective.
-
-    Args:
+    Attributes:
       residual: (p,) b - A theta.
       rhs: (p,) b.
       solution: (p,) theta.
       norm: a lower bound on |A|.
     """
-    left, size = float(np.linalg.norm(residual)), float(np.linalg.norm(rhs))
-    scale = float(norm) * float(np.linalg.norm(solution)) + size
-    return Certificate(_ratio(left, size), _ratio(left, scale), np.nan, np.nan)
+
+    residual: Float[np.ndarray, "p"]
+    rhs: Float[np.ndarray, "p"]
+    solution: Float[np.ndarray, "p"]
+    norm: Scalar
+
+    @property
+    def size(self) -> float:
+        """A |theta| + |b|."""
+        length = float(np.linalg.norm(self.solution))
+        return float(self.norm) * length + float(np.linalg.norm(self.rhs))
+
+    @property
+    def with_rounding(self) -> float:
+        """|r| and what computing it in float64 leaves open."""
+        return float(np.linalg.norm(self.residual) + _EPS * self.size)
+
+
+def _ratio(above: float, below: float) -> float:
+    """Returns the ratio, with 0/0 = 0."""
+    if above == 0.0:
+        return 0.0
+    return above / below if below else np.inf
+
+
+def certify(solved: Solved) -> Certificate:
+    """Returns the certificate of any system, without statements on an objective."""
+    left = float(np.linalg.norm(solved.residual))
+    size = float(np.linalg.norm(solved.rhs))
+    return Certificate(_ratio(left, size), _ratio(left, solved.size), np.nan, np.nan)
 
 
 def certify_features(
-    residual: Float[np.ndarray, "N"],
-    rhs: Float[np.ndarray, "N"],
-    solution: Float[np.ndarray, "N"],
-    norm: Scalar,
-    *,
-    num: int,
-    ridge: Scalar,
-    square: Scalar,
-    least: Scalar = 0.0,
+    solved: Solved, *, num: int, ridge: Scalar, square: Scalar, least: Scalar = 0.0
 ) -> Certificate:
-    """For features: A = Phi^T Phi + ridge I, b = Phi^T y.
+    """Returns the certificate for features: A = Phi^T Phi + ridge I, b = Phi^T y.
 
     Args:
-      residual: (N,) b - A theta.
-      rhs: (N,) b.
-      solution: (N,) theta.
-      norm: a lower bound on |A|.
+      solved: the system of N features, and its solution.
       num: n.
       ridge: penalty; without one there is no bound (it is infinite).
       square: E |phi|^2.
       least: at most the least eigenvalue of A, where more is known than the ridge.
     """
-    found = certify(residual, rhs, solution, norm)
-    bound = _ratio(float(residual @ residual), float(ridge)) / num
+    count, size = len(solved.rhs), solved.with_rounding
+    bound = _ratio(float(solved.residual @ solved.residual), float(ridge)) / num
     least = max(float(ridge), float(least))
-    size = _with_rounding(residual, rhs, solution, norm)
     distance = _ratio(float(square) ** 0.5 * size, least)
-    if num >= 2 * len(rhs):
-        seen = 0.5 * (1.0 - (len(rhs) / num) ** 0.5)
+    if num >= 2 * count:
+        seen = 0.5 * (1.0 - (count / num) ** 0.5)
         distance = min(distance, _ratio(size, (least * num) ** 0.5) / seen)
-    return found._replace(excess_bound=bound, distance=distance)
+    return certify(solved)._replace(excess_bound=bound, distance=distance)
 
 
 def certify_kernel(
-    residual: Float[np.ndarray, "n"],
-    labels: Float[np.ndarray, "n"],
-    coefficients: Float[np.ndarray, "n"],
-    norm: Scalar,
-    *,
-    ridge: Scalar,
-    square: Scalar,
-    least: Scalar = 0.0,
+    solved: Solved, *, ridge: Scalar, square: Scalar, least: Scalar = 0.0
 ) -> Certificate:
-    """For kernels: A = K + ridge I, b = y.
+    """Returns the certificate for kernels: A = K + ridge I, b = y.
 
     Args:
-      residual: (n,) y - A c.
-      labels: (n,) y.
-      coefficients: (n,) c.
-      norm: a lower bound on |A|.
+      solved: the system of n samples, and its solution.
       ridge: added to the diagonal.
       square: E k(x, x).
       least: at most the least eigenvalue of A, where more is known than the ridge.
     """
-    found = certify(residual, labels, coefficients, norm)
-    size = _with_rounding(residual, labels, coefficients, norm)
-    distance = _ratio(float(square) ** 0.5 * size, max(4.0 * float(ridge), float(least)) ** 0.5)
-    excess = float(residual @ residual) / len(labels)
-    return found._replace(excess_bound=excess, distance=distance)
+    root = max(4.0 * float(ridge), float(least)) ** 0.5
+    distance = _ratio(float(square) ** 0.5 * solved.with_rounding, root)
+    excess = float(solved.residual @ solved.residual) / len(solved.rhs)
+    return certify(solved)._replace(excess_bound=excess, distance=distance)

@@ -30,7 +30,7 @@ def mirror(matrix: Float[np.ndarray, "n n"]) -> None:
 
 
 def one_norm(matrix: Float[np.ndarray, "n n"]) -> float:
-    """Largest row sum of absolute values of a symmetric matrix: a bound on its spectral norm."""
+    """Returns the largest row sum of absolute values, a bound on the spectral norm."""
     starts = range(0, len(matrix), _ROWS)
     return float(np.max([np.abs(matrix[i : i + _ROWS]).sum(axis=1).max() for i in starts]))
 
@@ -62,7 +62,7 @@ class InPlaceCholesky:
           RequirementError: a matrix that is not positive definite in float64.
         """
         self._matrix = matrix
-        self.norm = one_norm(matrix)
+        self.norm: float = one_norm(matrix)
         self._diagonal = np.diagonal(matrix).copy()
         if not np.isfinite(self.norm):
             raise _refuse(len(matrix), 0)
@@ -75,15 +75,15 @@ class InPlaceCholesky:
             for block in self._blocks():
                 self._factor(block)
         reciprocal, _ = lapack.dpocon(matrix.T, self.norm)  # its upper triangle is L^T
-        self.condition_number = 1.0 / max(reciprocal, np.finfo(float).tiny)
-        self.least_eigenvalue = self.norm / (_FACTOR * self.condition_number)
+        self.condition_number: float = 1.0 / max(reciprocal, np.finfo(float).tiny)
+        self.least_eigenvalue: float = self.norm / (_FACTOR * self.condition_number)
 
     def _blocks(self) -> list[slice]:
         size = len(self._matrix)
         return [slice(i, min(i + _BLOCK, size)) for i in range(0, size, _BLOCK)]
 
     def _factor(self, block: slice) -> None:
-        """The columns ``block`` of L from those before."""
+        """Computes the columns ``block`` of L from those before."""
         matrix, first = self._matrix, block.start
         panel = matrix[first:, :first] @ matrix[block, :first].T
         np.subtract(matrix[first:, block], panel, out=panel)
@@ -100,7 +100,7 @@ class InPlaceCholesky:
             matrix[block.stop :, block] = below.T
 
     def __call__(self, vector: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
-        """A^{-1} v."""
+        """Returns A^{-1} v."""
         matrix, x = self._matrix, np.array(vector)
 
         def corner(block: slice, transposed: int) -> np.ndarray:
@@ -118,7 +118,7 @@ class InPlaceCholesky:
         return x
 
     def product(self, vector: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
-        """A v, by the triangle that is left of A."""
+        """Returns A v, by the triangle that is left of A."""
         matrix, found = self._matrix, self._diagonal * vector
         for block in self._blocks():
             corner, beside = np.triu(matrix[block, block], 1), matrix[block, block.stop :]
@@ -128,6 +128,6 @@ class InPlaceCholesky:
         return found
 
     def refined(self, rhs: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
-        """A^{-1} b with one step of iterative refinement."""
+        """Returns A^{-1} b with one step of iterative refinement."""
         solution = self(rhs)
         return solution + self(rhs - self.product(solution))

@@ -55,15 +55,15 @@ class State(NamedTuple):
     verified: float
 
     def as_arrays(self) -> dict[str, np.ndarray]:
-        """All fields as numpy arrays, to be saved."""
+        """Returns all fields as numpy arrays, to be saved."""
         return {name: np.asarray(value) for name, value in self._asdict().items()}
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "State":
-        """The state that was saved."""
-        found = {name: np.asarray(arrays[name]) for name in cls._fields}
-        numbers = {name: float(found[name]) for name in ("energy", "norm", "verified")}
-        return cls(**found | numbers)
+        """Returns the state that was saved."""
+        found = cls._make(np.asarray(arrays[name]) for name in cls._fields)
+        energy, norm, verified = (float(x) for x in (found.energy, found.norm, found.verified))
+        return found._replace(energy=energy, norm=norm, verified=verified)
 
 
 class Solution(NamedTuple):
@@ -91,7 +91,7 @@ class Solution(NamedTuple):
 
 
 def first_state(rhs: Vector, precondition: Map) -> State:
-    """The state before the first step, from x = 0."""
+    """Returns the state before the first step, from x = 0."""
     direction = precondition(rhs)
     none = np.zeros(0)
     energy = float(rhs @ direction)
@@ -101,7 +101,7 @@ def first_state(rhs: Vector, precondition: Map) -> State:
 
 
 def advance(state: State, operator: Map, precondition: Map, size: float) -> State:
-    """One iteration.
+    """Takes one iteration.
 
     Args:
       state: where it stands.
@@ -137,7 +137,7 @@ def advance(state: State, operator: Map, precondition: Map, size: float) -> Stat
 
 
 def _restarted(state: State, residual: Vector, relative: float, precondition: Map) -> State:
-    """The state with the true residual in place of the recurrence's."""
+    """Returns the state with the true residual in place of the recurrence's."""
     direction = precondition(residual)
     ratios = state.ratios.copy()
     ratios[-1:] = 0.0
@@ -153,7 +153,7 @@ def _restarted(state: State, residual: Vector, relative: float, precondition: Ma
 def ritz_values(
     steps: Float[np.ndarray, "k"], ratios: Float[np.ndarray, "k"]
 ) -> Float[np.ndarray, "k"]:
-    """Eigenvalues of the Lanczos matrix of M^{-1} A that the iteration has built, ascending."""
+    """Returns eigenvalues of the Lanczos matrix of M^{-1} A so far, ascending."""
     if not len(steps):
         return np.zeros(0)
     diagonal = 1.0 / steps
@@ -196,29 +196,33 @@ def solve(
     if size == 0.0:
         zero = np.zeros_like(rhs)
         return Solution(zero, zero, 0, np.zeros(1), 1.0, 1.0, 0.0, True)
-    if true_residual is None:
-        true_residual = lambda x: rhs - operator(x)  # noqa: E731
+    anew = true_residual or (lambda x: rhs - operator(x))
     state = first_state(rhs, precondition) if state is None else state
     while True:
         exhausted = len(state.steps) >= max_iterations
         if exhausted or np.linalg.norm(state.residual) <= tolerance * size:
-            residual = true_residual(state.solution)
+            residual = anew(state.solution)
             relative = float(np.linalg.norm(residual)) / size
             stuck = relative > _STAGNATION * state.verified
             if relative <= tolerance or exhausted or stuck:
-                break
+                return _solution(state, residual, relative <= tolerance)
             state = _restarted(state, residual, relative, precondition)
         state = advance(state, operator, precondition, size)
         if after_chunk is not None:
             after_chunk(state)
+
+
+def _solution(state: State, residual: Vector, converged: bool) -> Solution:
     ritz = ritz_values(state.steps, state.ratios)
+    least, largest = (float(ritz[0]), float(ritz[-1])) if len(ritz) else (1.0, 1.0)
+    iterations = len(state.steps)
     return Solution(
         state.solution,
         residual,
-        len(state.steps),
+        iterations,
         state.history,
-        float(ritz[0]) if len(ritz) else 1.0,
-        float(ritz[-1]) if len(ritz) else 1.0,
+        least,
+        largest,
         state.norm,
-        relative <= tolerance,
+        converged,
     )

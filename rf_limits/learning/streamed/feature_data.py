@@ -35,7 +35,7 @@ class FeatureData(NamedTuple):
         return self.network.width
 
     def placed(self) -> "FeatureData":
-        """The same with hidden weights where the mesh wants them.
+        """Returns the same with hidden weights where the mesh wants them.
 
         Raises:
           RequirementError: features or rows of a block that the mesh does not divide.

@@ -16,7 +16,7 @@ from rf_limits.learning.streamed.feature_sums import (
     gram_sums,
     residual_sums,
 )
-from rf_limits.learning.streamed.fits import StreamedFit, is_regular, rayleigh
+from rf_limits.learning.streamed.fits import StreamedFit, solved_directly, solved_iteratively
 from rf_limits.learning.streamed.kernel_fits import fit_gram
 from rf_limits.models.features import random_features
 
@@ -25,7 +25,7 @@ FEW = 64
 
 
 def mean_square(data: FeatureData) -> float:
-    """E |phi|^2, the mean over the first training inputs."""
+    """Returns E |phi|^2, the mean over the first training inputs."""
     few = dataclasses.replace(data.stream, num=min(data.stream.num, FEW))
     phi = random_features(data.network, data.params, jnp.asarray(few.collect(data.key)[0]))
     return float(np.sum(np.asarray(phi) ** 2)) / few.num
@@ -38,7 +38,7 @@ def fit_features_directly(
     start: tuple[GramSums, int] | None = None,
     after_chunk: Callable[[GramSums, int], None] | None = None,
 ) -> StreamedFit:
-    """Normal equations of streamed features by Cholesky, with one step of refinement.
+    """Solves the normal equations of streamed features by Cholesky, with one step of refinement.
 
     Args:
       data: features and training set.
@@ -61,27 +61,20 @@ def fit_features_directly(
     gram[diagonal, diagonal] += float(ridge)
     factor = InPlaceCholesky(gram)
     theta = factor.refined(rhs)
-    image = factor.product(theta)
-    residual = rhs - image
-    num = data.stream.num
+    image, num = factor.product(theta), data.stream.num
     certificate = certify_features(
-        residual,
-        rhs,
-        theta,
-        rayleigh(image, theta),
+        solved_directly(image, rhs, theta),
         num=num,
         ridge=ridge,
         square=mean_square(data),
         least=factor.least_eigenvalue,
     )
     loss = (square - 2.0 * (rhs @ theta) + theta @ (image - float(ridge) * theta)) / num
-    regular = is_regular(factor.condition_number)
-    none = np.zeros(0)
-    return StreamedFit(theta, float(loss), certificate, 0, none, factor.condition_number, regular)
+    return StreamedFit.direct(theta, float(loss), certificate, factor.condition_number)
 
 
 def fit_features_by_samples(data: FeatureData, ridge: float | int) -> StreamedFit:
-    """The same minimizer for n < N from n numbers: theta = Phi^T c, (Phi Phi^T + ridge I) c = y.
+    """Solves the same for n < N from n numbers: theta = Phi^T c, (Phi Phi^T + ridge I) c = y.
 
     The normal equations of N features have N - n eigenvalues equal to the ridge, those of n
     samples none but by chance: what is as good as singular there may be well-conditioned here.
@@ -118,7 +111,7 @@ def fit_features_iteratively(
     after_chunk: Callable[[State], None] | None = None,
     within_pass: Callable[[int], None] | None = None,
 ) -> StreamedFit:
-    """The same by conjugate gradients: a pass over the data per iteration, nothing stored.
+    """Returns the same by conjugate gradients: a pass over the data per iteration, nothing stored.
 
     Args:
       data: features and training set.
@@ -134,52 +127,47 @@ def fit_features_iteratively(
       RequirementError: a matrix that is not positive definite in float64.
     """
     data = data.placed()
-    listen = None if within_pass is None else lambda _, blocks: within_pass(blocks)
-    delta = float(ridge)
-
-    def sums(theta: np.ndarray, labels: float) -> tuple[np.ndarray, float]:
-        found = residual_sums(data, theta, labels, after_chunk=listen)
-        return np.array(found.slope), float(found.square)
-
-    rhs, _ = sums(np.zeros(data.width), 1.0)
-    squares = []
-
-    def operator(theta: np.ndarray) -> np.ndarray:
-        return delta * theta - sums(theta, 0.0)[0]
-
-    def true_residual(theta: np.ndarray) -> np.ndarray:
-        slope, square = sums(theta, 1.0)
-        squares.append(square)
-        return slope - delta * theta
-
+    passes = _Passes(data, float(ridge), within_pass)
+    rhs = passes.sums(np.zeros(data.width), 1.0)[0]
     found = solve(
-        operator,
+        passes.operator,
         rhs,
         precondition,
         tolerance=tolerance,
         max_iterations=max_iterations,
-        true_residual=true_residual,
+        true_residual=passes.true_residual,
         state=state,
         after_chunk=after_chunk,
     )
     num = data.stream.num
     certificate = certify_features(
-        found.residual,
-        rhs,
-        found.solution,
-        max(found.norm, rayleigh(rhs - found.residual, found.solution)),
-        num=num,
-        ridge=ridge,
-        square=mean_square(data),
+        solved_iteratively(found, rhs), num=num, ridge=ridge, square=mean_square(data)
     )
-    loss = squares[-1] / num if squares else 0.0
-    spread = found.largest_ritz / found.least_ritz
-    return StreamedFit(
-        found.solution,
-        loss,
-        certificate,
-        found.iterations,
-        found.history,
-        spread,
-        found.converged,
-    )
+    return StreamedFit.iterative(found, passes.square / num, certificate)
+
+
+class _Passes:
+    """Products with A = Phi^T Phi + ridge I, each a pass over the data.
+
+    Attributes:
+      square: |y - Phi theta|^2 at the last true residual; 0 before.
+    """
+
+    def __init__(self, data: FeatureData, ridge: float, within_pass: Callable[[int], None] | None):
+        self._data, self._ridge = data, ridge
+        self._after_chunk = None if within_pass is None else lambda _, blocks: within_pass(blocks)
+        self.square = 0.0
+
+    def sums(self, theta: np.ndarray, labels: float) -> tuple[np.ndarray, float]:
+        """Returns Phi^T z and |z|^2 of z = labels y - Phi theta."""
+        found = residual_sums(self._data, theta, labels, after_chunk=self._after_chunk)
+        return np.array(found.slope), float(found.square)
+
+    def operator(self, theta: np.ndarray) -> np.ndarray:
+        """Returns A theta."""
+        return self._ridge * theta - self.sums(theta, 0.0)[0]
+
+    def true_residual(self, theta: np.ndarray) -> np.ndarray:
+        """Returns Phi^T y - A theta."""
+        slope, self.square = self.sums(theta, 1.0)
+        return slope - self._ridge * theta

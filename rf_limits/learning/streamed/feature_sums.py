@@ -70,12 +70,12 @@ def _constrain(mesh: Mesh | None, value: Array, *axes: str | None) -> Array:
 
 
 def tiles_of(width: int, along: int = 1) -> int:
-    """Most tiles of equal size, at most :data:`GRAM_TILES`, each a multiple of ``along``."""
+    """Returns the largest number of equal tiles, each a multiple of ``along``."""
     return max(t for t in range(1, GRAM_TILES + 1) if width % (t * along) == 0 or t == 1)
 
 
 def _rows_of(rows: int, width: int, along: int) -> int:
-    """Rows of features held at a time: a divisor of the block, a multiple of ``along``."""
+    """Returns rows of features held at a time: a divisor of the block, a multiple of ``along``."""
     most = max(TILE_ENTRIES // width, along)
     good = [r for r in range(1, rows + 1) if rows % r == 0 and r % along == 0 and r <= most]
     return good[-1] if good else rows
@@ -146,7 +146,7 @@ def _add_residual(
 
 
 def _zeros(mesh: Mesh | None, shape: tuple[int, ...], *axes: str | None) -> Array:
-    """Zeros that are made where they belong."""
+    """Returns zeros that are made where they belong."""
     return jnp.zeros(shape, jnp.float64, device=spread(mesh, *axes))
 
 
@@ -156,7 +156,7 @@ def gram_sums(
     start: tuple[GramSums, int] | None = None,
     after_chunk: Callable[[GramSums, int], None] | None = None,
 ) -> GramSums:
-    """Phi^T Phi, Phi^T y and |y|^2 in one pass over the data.
+    """Returns Phi^T Phi, Phi^T y and |y|^2 in one pass over the data.
 
     Args:
       data: features and training set.
@@ -197,7 +197,7 @@ def residual_sums(
     *,
     after_chunk: Callable[[ResidualSums, int], None] | None = None,
 ) -> ResidualSums:
-    """Phi^T z and |z|^2 of z = labels y - Phi theta, in one pass over the data.
+    """Returns Phi^T z and |z|^2 of z = labels y - Phi theta, in one pass over the data.
 
     Args:
       data: features and training set, :meth:`FeatureData.placed`.

@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Float
 
 from rf_limits.learning.regression import MOST_RELATIVE_ERROR
-from rf_limits.learning.streamed.certificate import Certificate
+from rf_limits.learning.streamed.certificate import Certificate, Solved
+from rf_limits.learning.streamed.conjugate_gradients import Solution
 
 _EPS = float(np.finfo(float).eps)
 
@@ -39,9 +40,37 @@ class StreamedFit(NamedTuple):
     condition_number: float
     is_solved: bool
 
+    @classmethod
+    def direct(
+        cls,
+        solution: Float[np.ndarray, "p"],
+        train_loss: float,
+        certificate: Certificate,
+        condition_number: float,
+    ) -> "StreamedFit":
+        """Returns the fit of a direct solve."""
+        regular = is_regular(condition_number)
+        none = np.zeros(0)
+        return cls(solution, train_loss, certificate, 0, none, condition_number, regular)
+
+    @classmethod
+    def iterative(
+        cls, found: Solution, train_loss: float, certificate: Certificate
+    ) -> "StreamedFit":
+        """Returns the fit of a solve by conjugate gradients."""
+        return cls(
+            found.solution,
+            train_loss,
+            certificate,
+            found.iterations,
+            found.history,
+            found.largest_ritz / found.least_ritz,
+            found.converged,
+        )
+
 
 def is_regular(condition_number: float, matrix_error: float = 0.0) -> bool:
-    """The refusal of :attr:`rf_limits.learning.regression.Fit.is_solved`.
+    """Returns the refusal of :attr:`rf_limits.learning.regression.Fit.is_solved`.
 
     Args:
       condition_number: of the matrix.
@@ -50,7 +79,18 @@ def is_regular(condition_number: float, matrix_error: float = 0.0) -> bool:
     return bool(max(_EPS, matrix_error) * condition_number <= MOST_RELATIVE_ERROR)
 
 
-def rayleigh(image: np.ndarray, solution: np.ndarray) -> float:
-    """|A theta|/|theta|, a lower bound on |A|."""
+def solved_directly(image: np.ndarray, rhs: np.ndarray, solution: np.ndarray) -> Solved:
+    """Returns a system with solution theta and A theta = ``image``."""
+    return Solved(rhs - image, rhs, solution, _rayleigh(image, solution))
+
+
+def solved_iteratively(found: Solution, rhs: np.ndarray) -> Solved:
+    """Returns a system that conjugate gradients solved."""
+    norm = max(found.norm, _rayleigh(rhs - found.residual, found.solution))
+    return Solved(found.residual, rhs, found.solution, norm)
+
+
+def _rayleigh(image: np.ndarray, solution: np.ndarray) -> float:
+    """Returns |A theta|/|theta|, a lower bound on |A|."""
     length = float(np.linalg.norm(solution))
     return float(np.linalg.norm(image)) / length if length else 0.0

@@ -5,32 +5,27 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float
 
-from rf_limits.learning.streamed.certificate import Certificate, certify_kernel
+from rf_limits.learning.streamed.certificate import Solved, certify_kernel
 from rf_limits.learning.streamed.cholesky import InPlaceCholesky
 from rf_limits.learning.streamed.conjugate_gradients import Map, State, solve
-from rf_limits.learning.streamed.fits import StreamedFit, is_regular, rayleigh
+from rf_limits.learning.streamed.fits import (
+    StreamedFit,
+    is_regular,
+    solved_directly,
+    solved_iteratively,
+)
 from rf_limits.learning.streamed.kernel_tiles import KernelData
 
 
-def _kernel_fit(
-    square: float,
-    solution: np.ndarray,
-    residual: np.ndarray,
-    labels: np.ndarray,
-    norm: float,
-    ridge: float | int,
-    least: float = 0.0,
-) -> tuple[float, Certificate]:
-    """Training loss, y - K c being residual + ridge c, and certificate."""
-    misfit = residual + float(ridge) * solution
-    known = {"ridge": ridge, "square": square, "least": least}
-    return float(np.mean(misfit**2)), certify_kernel(residual, labels, solution, norm, **known)
+def _misfit(solved: Solved, ridge: float) -> float:
+    """Returns the training loss, y - K c being the residual + ridge c."""
+    return float(np.mean((solved.residual + ridge * solved.solution) ** 2))
 
 
 def fit_kernel_directly(
     data: KernelData, labels: Float[np.ndarray, "n"], ridge: float | int
 ) -> StreamedFit:
-    """Kernel regression by Cholesky in the place of the kernel matrix: n^2 numbers.
+    """Solves kernel regression by Cholesky in the place of the kernel matrix: n^2 numbers.
 
     Args:
       data: kernel and training inputs.
@@ -52,7 +47,7 @@ def fit_gram(
     ridge: float | int,
     square: float,
 ) -> StreamedFit:
-    """Kernel regression with a kernel matrix that is overwritten by its Cholesky factor.
+    """Solves kernel regression with a matrix that is overwritten by its Cholesky factor.
 
     Args:
       gram: (n, n) K, C-ordered.
@@ -67,12 +62,10 @@ def fit_gram(
     gram[diagonal, diagonal] += float(ridge)
     factor = InPlaceCholesky(gram)
     c = factor.refined(labels)
-    image = factor.product(c)
-    known = (labels - image, labels, rayleigh(image, c), ridge, factor.least_eigenvalue)
-    loss, certificate = _kernel_fit(square, c, *known)
-    regular = is_regular(factor.condition_number)
-    none = np.zeros(0)
-    return StreamedFit(c, loss, certificate, 0, none, factor.condition_number, regular)
+    solved, least = solved_directly(factor.product(c), labels, c), factor.least_eigenvalue
+    certificate = certify_kernel(solved, ridge=ridge, square=square, least=least)
+    loss = _misfit(solved, float(ridge))
+    return StreamedFit.direct(c, loss, certificate, factor.condition_number)
 
 
 def fit_kernel_iteratively(
@@ -86,7 +79,7 @@ def fit_kernel_iteratively(
     state: State | None = None,
     after_chunk: Callable[[State], None] | None = None,
 ) -> StreamedFit:
-    """The same by conjugate gradients: the kernel is computed again in every iteration.
+    """Returns the same by conjugate gradients: the kernel is computed again in every iteration.
 
     Args:
       data: kernel and training inputs.
@@ -111,19 +104,9 @@ def fit_kernel_iteratively(
         state=state,
         after_chunk=after_chunk,
     )
-    norm = max(found.norm, rayleigh(labels - found.residual, found.solution))
-    square = float(np.mean(data.diagonal()))
-    certified = (found.residual, labels, norm, ridge)
-    loss, certificate = _kernel_fit(square, found.solution, *certified)
-    spread = found.largest_ritz / found.least_ritz
+    solved, square = solved_iteratively(found, labels), float(np.mean(data.diagonal()))
+    certificate = certify_kernel(solved, ridge=ridge, square=square)
+    fit = StreamedFit.iterative(found, _misfit(solved, delta), certificate)
     unknown = data.error * square * data.num
     known = unknown == 0.0 or (delta > 0.0 and is_regular(1.0 / delta, unknown))
-    return StreamedFit(
-        found.solution,
-        loss,
-        certificate,
-        found.iterations,
-        found.history,
-        spread,
-        found.converged and known,
-    )
+    return fit._replace(is_solved=fit.is_solved and known)

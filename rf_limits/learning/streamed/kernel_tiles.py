@@ -24,14 +24,14 @@ TILE_ENTRIES = 2**22
 
 
 def _rows(mesh: Mesh | None, left: int, right: int) -> int:
-    """Rows of a tile, a multiple of the devices along "data"."""
+    """Returns rows of a tile, a multiple of the devices along "data"."""
     along = 1 if mesh is None else mesh.shape["data"]
     most = max(min(TILE_ENTRIES // right, left), 1)
     return -(-most // along) * along
 
 
 def _spread(mesh: Mesh | None, tree: Any) -> Any:
-    """Rows of every leaf along the axis "data" of the mesh."""
+    """Returns rows of every leaf along the axis "data" of the mesh."""
     if mesh is None:
         return tree
 
@@ -128,14 +128,14 @@ class KernelData:
         return self._prepared(self.x)
 
     def _padded(self, left: np.ndarray, rows: int) -> Points:
-        """Rows up to a multiple of the tile, the first point again and again."""
+        """Returns rows up to a multiple of the tile, the first point again and again."""
         missing = -len(left) % rows
         return self._prepared(np.concatenate([left, np.repeat(left[:1], missing, axis=0)]))
 
     def block(
         self, left: Float[np.ndarray, "m d"], right: Float[np.ndarray, "k d"]
     ) -> Float[np.ndarray, "m k"]:
-        """k(left_i, right_j), tile by tile into one C-ordered array."""
+        """Returns k(left_i, right_j), tile by tile into one C-ordered array."""
         rows = _rows(self.mesh, len(left), len(right))
         padded, others = self._padded(left, rows), self._prepared(right)
         found = np.empty((len(left), len(right)))
@@ -145,7 +145,7 @@ class KernelData:
         return found
 
     def diagonal(self) -> Float[np.ndarray, "n"]:
-        """k(x_i, x_i)."""
+        """Returns k(x_i, x_i)."""
         rows = min(256, math.isqrt(TILE_ENTRIES), self.num)
         padded, which = self._padded(self.x, rows), self._which._replace(mesh=None)
         parts = []
@@ -161,7 +161,7 @@ class KernelData:
         *,
         after_chunk: Callable[[Array, int], None] | None = None,
     ) -> Float[np.ndarray, "m"]:
-        """sum_j k(points_i, x_j) vector_j, nothing stored but a tile.
+        """Returns sum_j k(points_i, x_j) vector_j, nothing stored but a tile.
 
         Args:
           vector: (n,) coefficients.

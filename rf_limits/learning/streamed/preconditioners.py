@@ -38,7 +38,7 @@ _EPS = float(np.finfo(float).eps)
 
 
 def has_population_gram(network: OneHiddenLayer, inputs: str) -> bool:
-    """Whether E phi phi^T is known in closed form.
+    """Returns whether E phi phi^T is known in closed form.
 
     On the sphere of radius sqrt(d) it is for relu without biases, whose features are homogeneous.
     """
@@ -53,7 +53,7 @@ def _gram_rows(activation: str, w: Array, a: Array | None, v: Array, b: Array | 
 
 
 def population_gram(data: FeatureData) -> Float[np.ndarray, "N N"]:
-    """E phi phi^T, exact, some rows at a time into one (N, N) array, C-ordered float64.
+    """Returns E phi phi^T, exact, some rows at a time into one (N, N) array, C-ordered float64.
 
     Raises:
       RequirementError: features of which it is not known (:func:`has_population_gram`).
@@ -73,7 +73,7 @@ def population_gram(data: FeatureData) -> Float[np.ndarray, "N N"]:
 
 
 def _factor(gram: np.ndarray, ridge: float) -> InPlaceCholesky:
-    """The factor of gram + ridge I, and as much more on the diagonal as rounding asks for."""
+    """Returns the factor of gram + ridge I, and of as much more as rounding asks for."""
     shift = ridge + len(gram) * _EPS * one_norm(gram)
     diagonal = np.arange(len(gram))
     gram[diagonal, diagonal] += shift
@@ -82,7 +82,7 @@ def _factor(gram: np.ndarray, ridge: float) -> InPlaceCholesky:
 
 
 def population_preconditioner(data: FeatureData, ridge: float | int) -> InPlaceCholesky:
-    """M = n E phi phi^T + ridge I, factored in place: N^2 numbers.
+    """Returns M = n E phi phi^T + ridge I, factored in place: N^2 numbers.
 
     Rounding makes a nearly singular Gram matrix indefinite: N eps |M| is added to the diagonal.
 
@@ -95,7 +95,7 @@ def population_preconditioner(data: FeatureData, ridge: float | int) -> InPlaceC
 
 
 def sample_preconditioner(data: FeatureData, ridge: float | int, points: int) -> InPlaceCholesky:
-    """M = (n/m) sum of phi phi^T over the first m samples + ridge I, factored in place.
+    """Returns M = (n/m) sum of phi phi^T over the first m samples + ridge I, factored in place.
 
     Args:
       data: features and training set.
@@ -114,7 +114,7 @@ def sample_preconditioner(data: FeatureData, ridge: float | int, points: int) ->
 
 
 def _shifted_factor(matrix: np.ndarray, shift: float) -> tuple[np.ndarray, float]:
-    """The lower factor of matrix + shift I, and the shift: ten times more until there is one.
+    """Returns the lower factor of matrix + shift I, ten times more until there is one.
 
     Kernels of inputs that are multiples of each other (d = 1) have rank two, and entries with
     errors that make them indefinite by more than sums of rounding.
@@ -132,7 +132,7 @@ def _shifted_factor(matrix: np.ndarray, shift: float) -> tuple[np.ndarray, float
 def nystrom_preconditioner(
     data: KernelData, ridge: float | int, points: int, seed: int = 0
 ) -> Callable[[Float[np.ndarray, "n"]], Float[np.ndarray, "n"]]:
-    """The map v -> M^{-1} v for a kernel: n m numbers, and O(n m^2) work to set up.
+    """Returns the map v -> M^{-1} v for a kernel: n m numbers, and O(n m^2) work to set up.
 
     Args:
       data: kernel and points.

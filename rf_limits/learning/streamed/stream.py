@@ -49,7 +49,7 @@ class SampleStream:
     num: int
     rows: int
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check(self.num >= 1, "num", "be at least 1", self.num)
         check(self.rows >= 1, "rows", "be at least 1", self.rows)
 
@@ -59,7 +59,7 @@ class SampleStream:
         return -(-self.num // self.rows)
 
     def block(self, key: Key[Array, ""], index: Int[Array, ""] | int) -> Block:
-        """Block ``index`` of the training set of ``key``; may be traced."""
+        """Returns block ``index`` of the training set of ``key``; may be traced."""
         x_key, noise_key = jax.random.split(jax.random.fold_in(key, index))
         x = sample_inputs(x_key, self.inputs, self.rows, self.target.dim)
         y = noisy_labels(noise_key, self.target, x, self.noise)
@@ -69,7 +69,7 @@ class SampleStream:
     def collect(
         self, key: Key[Array, ""]
     ) -> tuple[Float[np.ndarray, "n d"], Float[np.ndarray, "n"]]:
-        """All inputs and labels at once, where n d numbers fit in memory."""
+        """Returns all inputs and labels at once, where n d numbers fit in memory."""
         draw = jax.jit(self.block)
         x, y = np.empty((self.num, self.target.dim)), np.empty(self.num)
         for i in range(self.blocks):
