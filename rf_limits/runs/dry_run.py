@@ -1,7 +1,6 @@
-"""What a run would do: its resolved config, sizes, memory and time. Nothing is written."""
+"""A dry run: prints the resolved config, sizes, memory and time of a run. Nothing is written."""
 
 import json
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from rich.console import Console
 from rf_limits.config import Builder, Config, flat
 from rf_limits.experiments.forecast import estimated_time, forecast
 from rf_limits.experiments.trial import Estimate
-from rf_limits.runs.console import say
+from rf_limits.runs.console import Log
 from rf_limits.runs.directory import in_use
 from rf_limits.runs.progress import counted, short_time
 from rf_limits.runs.run import Run
@@ -38,7 +37,7 @@ def dry_run(
       overwrite: whether another config's results may be replaced.
       platform: see :func:`~rf_limits.runs.session.select_platform`.
       console: where to print.
-      timed: whether to find out how long the run would take.
+      timed: whether to measure how long the run would take.
 
     Returns:
       Exit code 0.
@@ -47,40 +46,37 @@ def dry_run(
       RequirementError: the run would be refused.
     """
     select_platform(platform, keep=False)
-    console = console or Console()
+    log = Log(console or Console())
     run = Run(config, workdir, overwrite)
     state = _state(run)
-
-    print_line = partial(say, console)
-
     for line in config_lines(run.resolved):
-        print_line(line)
-    print_line("")
-    found = forecast(run.experiment, run.config)
-    for name, value in found.sizes.items():
-        print_line(f"{name}: {value}".rstrip(" "))
-    print_line(memory_line(found.bytes))
-    print_line(f"workdir: {state}")
+        log.say(line)
+    log.say("")
+    cost = forecast(run.experiment, run.config)
+    for name, value in cost.sizes.items():
+        log.say(f"{name}: {value}".rstrip(" "))
+    log.say(memory_line(cost.bytes))
+    log.say(f"workdir: {state}")
     if timed:
-        print_line(time_line(estimated_time(run.experiment, run.config, found.trainings)))
+        log.say(time_line(estimated_time(run.experiment, run.config, cost.trainings)))
     return 0
 
 
 def config_lines(resolved: dict[str, Any]) -> list[str]:
-    """Every field, in YAML: dotted name, as --config takes it, and value."""
+    """Returns every field in YAML: its dotted name, as --config takes it, and its value."""
     return [f"{name}: {json.dumps(value)}" for name, value in flat(resolved).items()]
 
 
 def memory_line(needed: float | None) -> str:
-    """Memory that is needed, of what there is."""
-    there = psutil.virtual_memory().total / 2**30
+    """Says how much memory is needed, and how much the machine has."""
+    available = psutil.virtual_memory().total / 2**30
     if needed is None:
-        return f"memory: not estimated for this experiment, of {there:.1f} GiB"
-    return f"memory: about {needed / 2**30:.2g} GiB at most, of {there:.1f} GiB"
+        return f"memory: not estimated for this experiment, of {available:.1f} GiB"
+    return f"memory: about {needed / 2**30:.2g} GiB at most, of {available:.1f} GiB"
 
 
 def time_line(estimate: Estimate | None) -> str:
-    """Seconds that are expected, and how they were found."""
+    """Says how long a run is expected to take, and from what that follows."""
     if estimate is None:
         return "time: not estimated for this experiment"
     compiling = ""
@@ -90,7 +86,7 @@ def time_line(estimate: Estimate | None) -> str:
 
 
 def _state(run: Run) -> str:
-    """What the run would find in its directory.
+    """Says what is in the directory of the run.
 
     Raises:
       RequirementError: it holds something else, or is in use.

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and errors of disks in one line."""
+"""Files written whole or not at all, and errors of disks in one line."""
 
 import os
 import tempfile
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 TEMPORARY = ".tmp-rf_limits-"
-"""Begins the name of a file that is being written."""
+"""Start of the names of files that are being written."""
 
 
 class StorageError(RuntimeError):
@@ -16,8 +16,8 @@ class StorageError(RuntimeError):
 def write_whole(path: Path, write: Callable[[Path], object], *, replace: bool = True) -> None:
     """Calls ``write(temporary)``, then moves the temporary file to ``path`` in one step.
 
-    A reader sees the old file or the new one, never a part, and so does who comes after a crash;
-    the temporary name keeps the suffix, which figure writers go by.
+    A reader sees the old file or the new one, never a part, also after a crash. The temporary
+    name keeps the suffix, from which figure writers take the format.
 
     Args:
       path: the file.

@@ -1,4 +1,4 @@
-"""Progress of a run: a bar on a terminal, lines elsewhere, events for programs that listen."""
+"""Progress of a run: a bar on a terminal, lines elsewhere, events for programs."""
 
 import contextlib
 import time
@@ -14,19 +14,19 @@ from rf_limits.runs.events import Tell, no_events
 
 EVERY = 30.0
 """Seconds between lines on the same stage."""
-_EVENTS_EVERY = 1.0  # the same of events
-_MEMORY = 30.0  # seconds; or half of what has passed, if that is longer
-_SURE = 0.5  # seconds before which nothing is said about those that are left
+_EVENTS_EVERY = 1.0  # seconds between events on the same stage
+_MEMORY = 30.0  # seconds over which speed is measured; half of the run, if that is longer
+_SURE = 0.5  # seconds of a run before which nothing is predicted
 _EARLY = 300.0  # seconds in which a halt is taken for compiling, not for the speed of what is left
 _HALT = 0.1  # of the speed so far
 
 
 class SecondsLeft:
-    """Seconds until the fraction is 1, at the speed of late.
+    """Predicts the seconds until the fraction is 1, from the recent speed.
 
-    What was done before, and is counted all at once when a run goes on, is forgotten as the run
-    does: the speed is that of the last half of the time, and of at least half a minute. While a
-    young run stands still, because it compiles, nothing is said.
+    Recent is the last half of the time, and at least half a minute: work that a resumed run counts
+    all at once is forgotten as it goes on. While a young run stands still, because it compiles,
+    nothing is predicted.
 
     Args:
       clock: seconds, ascending.
@@ -38,7 +38,7 @@ class SecondsLeft:
         self._started = self._seen[0][0]
 
     def __call__(self, fraction: float) -> float | None:
-        """Seconds left where ``fraction`` is done; None while that cannot be said."""
+        """Returns the seconds left where ``fraction`` is done; None while they are unknown."""
         now = self._clock()
         if now > self._seen[-1][0]:
             self._seen.append((now, fraction))
@@ -55,7 +55,7 @@ class SecondsLeft:
 
 
 def short_time(seconds: float) -> str:
-    """``"8 s"``, ``"3 min"``, ``"2 h 5 min"``, ``"3 d 4 h"``."""
+    """Returns a duration as ``"8 s"``, ``"3 min"``, ``"2 h 5 min"`` or ``"3 d 4 h"``."""
     if seconds < 1.0:
         return "1 s"
     if seconds < 99.5:
@@ -70,7 +70,7 @@ def short_time(seconds: float) -> str:
 
 
 def counted(number: int, thing: str) -> str:
-    """``"1 part"``, ``"3 parts"``."""
+    """Returns a number with its noun, as ``"1 part"`` or ``"3 parts"``."""
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
@@ -108,7 +108,7 @@ class Lines:
 
     Args:
       console: where to print.
-      tell: what is told.
+      tell: called with events.
       clock: seconds, ascending.
     """
 
@@ -122,7 +122,7 @@ class Lines:
         self._left, self._started = SecondsLeft(clock), clock()
         self._stage: str | None = None
         self._done = False
-        self._printed = self._told = -float("inf")
+        self._printed = self._last_event = -float("inf")
 
     def __call__(self, stage: str, fraction: float) -> None:
         """Reports that ``fraction`` is done, and that ``stage`` is under way."""
@@ -130,8 +130,8 @@ class Lines:
         name = stage.partition(" iteration ")[0]
         new, self._stage = name != self._stage, name
         done, self._done = fraction >= 1.0 and not self._done, fraction >= 1.0
-        if new or done or now - self._told >= _EVENTS_EVERY:
-            self._told = now
+        if new or done or now - self._last_event >= _EVENTS_EVERY:
+            self._last_event = now
             rounded = None if left is None else round(left, 1)
             about = {"stage": stage, "fraction": round(fraction, 4)}
             self._tell("progress", **about, elapsed=round(now - self._started, 3), left=rounded)

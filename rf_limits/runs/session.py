@@ -100,7 +100,7 @@ def run_in_workdir(
 
 
 class _Session:
-    """One run, and what is said of it."""
+    """Carries out one run, and says how it goes on."""
 
     def __init__(self, run: Run, console: Console, save_every: float):
         self.run, self.log, self.save_every = run, Log(console, run.tell), save_every
@@ -116,7 +116,7 @@ class _Session:
         return code
 
     def carry_out(self) -> int:
-        """Runs it, unless it is finished; the exit code."""
+        """Carries out the run, unless it is finished; returns the exit code."""
         run = self.run
         if run.is_finished():
             path = run.store.path
@@ -140,7 +140,7 @@ class _Session:
         return self._end(int(result.diverged), "diverged" if result.diverged else "complete")
 
     def _stopped(self, stop: Stop) -> int:
-        """Says how the run goes on; the exit code."""
+        """Says how the run can go on; returns the exit code."""
         store = self.run.store
         kept = store.has_progress()
         again = "goes on from what is saved" if kept else "starts again"
@@ -162,7 +162,7 @@ class _Session:
 
 
 def resume_command(argv: list[str], *, kept: bool = True) -> str:
-    """The command line that goes on with a run.
+    """Returns the command line that goes on with a run.
 
     Args:
       argv: with which it was started.
@@ -173,7 +173,7 @@ def resume_command(argv: list[str], *, kept: bool = True) -> str:
 
 
 def _figures_of(run: Run) -> list[Path]:
-    """Pictures of a finished run, the one to look at first; not others' in the same folder."""
+    """Returns the figures of a finished run, the main one first; no others in their folder."""
     named = (run.store.read_json("run.json") or {}).get("figures", [])
     paths = (run.store.path / "figures" / f"{name}.png" for name in named)
     return [path for path in paths if path.is_file()]
@@ -186,7 +186,7 @@ def _print_figures(log: Log, paths: list[Path]) -> None:
 
 
 def _width_of(table: Table, console: Console) -> int:
-    """Columns that a table takes where none of its cells is cut short."""
+    """Returns the width at which no entry of a table is cut short."""
     return Measurement.get(console, console.options.update(max_width=_WIDEST), table).maximum
 
 

@@ -1,4 +1,4 @@
-"""Signals: a run asked to stop saves its state at the next safe point, and ends there."""
+"""Signals: a run saves its state at the next safe point, and ends there."""
 
 import contextlib
 import os
@@ -14,14 +14,14 @@ from rf_limits.devices.processes import is_alone, largest
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 """Ctrl-C, and what schedulers send before they take a machine away."""
 
-_LATER = 0.02  # seconds
+_LATER = 0.2  # seconds: a busy machine may take a while to leave the hook that Python ignores
 
 
 class Stop:
-    """Whether the run was asked to stop, and by which signal.
+    """The request to stop, and its signal.
 
     Args:
-      saves_only: signals at which the run saves and goes on, because who sent them ends the
+      saves_only: signals at which the run saves and goes on, because their sender ends the
         process itself if it is to end.
     """
 
@@ -30,10 +30,10 @@ class Stop:
         self.signal: int | None = None
         self._save = False
         self._at_once = False
-        self._agreed = 0  # another process may have had it
+        self._agreed = 0  # the signal of any process
 
     def note(self, number: int) -> None:
-        """Takes note of a signal."""
+        """Records that a signal arrived."""
         if number in self.saves_only:
             self._save = True
         else:
@@ -41,7 +41,7 @@ class Stop:
 
     @contextlib.contextmanager
     def at_once(self) -> Iterator[None]:
-        """Inside there is nothing to save: asked to stop, the run is interrupted where it is."""
+        """Lets signals interrupt the run where it is: inside there is nothing to save."""
         self._at_once = True
         try:
             yield
@@ -49,16 +49,16 @@ class Stop:
             self._at_once = False
 
     def ends_at_once(self, number: int) -> bool:
-        """Whether a signal ends the run where it is, and not at the next safe point."""
+        """Returns whether a signal ends the run where it is, not at the next safe point."""
         return self._at_once and is_alone() and number not in self.saves_only
 
     def save_requested(self) -> bool:
-        """Whether a state should be saved at once; asking answers the request."""
-        found, self._save = self._save, False
-        return largest(int(found)) > 0
+        """Returns whether a state should be saved at once; the request is answered by that."""
+        save, self._save = self._save, False
+        return largest(int(save)) > 0
 
     def requested(self) -> bool:
-        """Whether any process of the run was asked to; the same answer in all of them."""
+        """Returns whether any process of the run was asked to stop; the same in all of them."""
         self._agreed = largest(int(self.signal or 0))
         return self._agreed > 0
 
@@ -115,7 +115,7 @@ def _handling(numbers: Collection[int], handle: _Handler) -> Iterator[None]:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Lets Ctrl-C and SIGTERM raise :class:`Interrupted` inside, wherever nothing else listens."""
+    """Lets Ctrl-C and SIGTERM raise :class:`Interrupted` inside, unless something else listens."""
 
     def handle(number: int, frame: FrameType | None) -> None:
         del frame

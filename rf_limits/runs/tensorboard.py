@@ -1,4 +1,4 @@
-"""TensorBoard event files, without TensorFlow: curves over training steps, while they are measured.
+"""TensorBoard event files, without TensorFlow: curves over training steps during training.
 
 One folder per method, width and lazy scale under ``workdir/tensorboard``, which TensorBoard shows
 as runs; one scalar per column of the table, the mean over seeds. Where a seed diverged the mean
@@ -52,7 +52,7 @@ class TensorBoard:
         self._broken, self._has_earlier = False, self.path.exists()
 
     def __call__(self, event: str, **fields: Any) -> None:
-        """Takes one event; a disk that takes no more files ends the writing, not the run."""
+        """Takes an event; a disk that takes no more files ends the writing, not the run."""
         if self._broken or event not in ("measurement", "end"):
             return
         try:
@@ -66,7 +66,7 @@ class TensorBoard:
             self._broken = True
 
     def _measured(self, part: str, rows: list[Row]) -> None:
-        """Writes rows by step; what has no step is drawn from the first to the last."""
+        """Writes rows by step; rows without a step make lines from the first step to the last."""
         prefix, touched = part.rpartition(".")[0], set()
         for values in sorted(by_cell(rows), key=lambda values: values[0].get("step") or 0):
             first = values[0]
@@ -101,12 +101,13 @@ class TensorBoard:
             for made in set(place.iterdir()) - earlier:
                 self._written.made(made)
         for tag, value in scalars(rows).items():
-            found = self._event(wall_time=time.time(), step=step, summary=self._scalar(tag, value))
-            self._writers[name].write_event(found)
+            summary = self._scalar(tag, value)
+            event = self._event(wall_time=time.time(), step=step, summary=summary)
+            self._writers[name].write_event(event)
 
 
 def by_cell(rows: Iterable[Row]) -> list[list[Row]]:
-    """Rows that differ in their seed alone; of infinite width those at convergence together."""
+    """Groups rows that differ in their seed alone; of infinite width those at convergence."""
 
     def key(row: Row) -> tuple[str, ...]:
         moment = row.get("time") if row.get("step") is None else None
@@ -116,21 +117,21 @@ def by_cell(rows: Iterable[Row]) -> list[list[Row]]:
 
 
 def folder(prefix: str, row: Row) -> str:
-    """Name of the curves of a row's method, width and lazy scale."""
-    found = [prefix] if prefix else []
-    found.append(row["method"])
+    """Returns the name of the curves of a row's method, width and lazy scale."""
+    words = [prefix] if prefix else []
+    words.append(row["method"])
     if row.get("width") is not None:
-        found.append(f"N={row['width']}")
+        words.append(f"N={row['width']}")
     if row.get("lazy_scale") is not None:
-        found.append(f"scale={row['lazy_scale']:g}")
-    return ",".join(found)
+        words.append(f"scale={row['lazy_scale']:g}")
+    return ",".join(words)
 
 
 def scalars(rows: list[Row]) -> dict[str, float]:
-    """Means over seeds by column; NaN where a seed has none; and how many have no finite risk."""
+    """Returns means over seeds by column (NaN where a seed has none) and the diverged seeds."""
     names = [name for name in rows[0] if name not in (*KEYS, "parameters")]
-    found = {name: sum(float(row[name]) for row in rows) / len(rows) for name in names}
+    means = {name: sum(float(row[name]) for row in rows) / len(rows) for name in names}
     missing = sum(not math.isfinite(row["risk"]) for row in rows)
     trained = rows[0]["method"] in keys_of(METHODS.of(Kind.TRAINED))
-    found["diverged" if trained else "refused"] = float(missing)
-    return found
+    means["diverged" if trained else "refused"] = float(missing)
+    return means

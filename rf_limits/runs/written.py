@@ -1,4 +1,4 @@
-"""The list of files that a run has written into its directory: those are its own, no others."""
+"""The list of files that a run has written into its directory, and may remove."""
 
 import contextlib
 import os
@@ -9,20 +9,23 @@ from rf_limits.errors import RequirementError
 from rf_limits.runs.files import StorageError, write_whole
 
 LIST = "written.txt"
-"""A path below the directory in every line, there from a run's beginning until it is complete."""
-_LONG = 256  # lines; from there on those of files that are gone are left out
+"""A path below the directory in every line; kept until the run is complete."""
+_LONG = 256  # lines; a longer list leaves out files that are gone
 
 
 class Written:
-    """What a run wrote into its directory, by its own list; only that is ever removed.
+    """The files that a run wrote into its directory, from its list; only those are ever removed.
 
-    A file is listed before it is written, so that a process that is killed leaves none that is
-    not listed. What somebody else has put where a file is to be written is kept under its name
-    with a tilde behind it.
+    A file is listed before it is written, so that a process that is killed leaves no file that is
+    not listed. Other files in the place of a new one are kept under their name with a tilde
+    behind it.
 
     Args:
       path: the directory.
-      before: the names that a run listed elsewhere, where there is no list.
+      before: returns the names that a run listed elsewhere, where there is no list.
+
+    Attributes:
+      moved: old and new paths of other files that were in the way.
     """
 
     def __init__(self, path: Path, before: Callable[[], Iterable[str]] = tuple):
@@ -30,7 +33,7 @@ class Written:
         self.moved: list[tuple[Path, Path]] = []
 
     def names(self) -> list[str]:
-        """Paths of the run's files below the directory, in the order they were first written.
+        """Returns paths of the run's files below the directory, in the order they were written.
 
         Raises:
           RequirementError: the list is there and cannot be read.
@@ -46,12 +49,12 @@ class Written:
         return self._name(path) in self.names()
 
     def within(self, folder: str, suffix: str = "") -> list[Path]:
-        """The run's files in a folder that are there, by name."""
-        found = (self.path / name for name in self.names() if name.startswith(f"{folder}/"))
-        return sorted(path for path in found if path.name.endswith(suffix) and path.is_file())
+        """Returns the run's files in a folder that exist, by name."""
+        paths = (self.path / name for name in self.names() if name.startswith(f"{folder}/"))
+        return sorted(path for path in paths if path.name.endswith(suffix) and path.is_file())
 
     def add(self, path: Path) -> Path:
-        """Lists a file that is about to be written, and moves another's out of its way.
+        """Lists a file that is about to be written, and moves another file out of its way.
 
         Returns:
           The path.
@@ -80,7 +83,7 @@ class Written:
         return path
 
     def made(self, path: Path) -> None:
-        """Lists a file that a library has made, under a name that it chose."""
+        """Lists a file that a library has written under a name of its choice."""
         self.write([*self.names(), self._name(path)])
 
     def write(self, names: Iterable[str]) -> None:
@@ -89,7 +92,7 @@ class Written:
         write_whole(self.path / LIST, lambda temporary: temporary.write_text(text))
 
     def remove(self, folder: str = "") -> None:
-        """Removes the run's files, or those in one folder, and folders that are empty then."""
+        """Removes the run's files, or those in one folder, and folders that this leaves empty."""
         for name in self.names():
             if folder and not name.startswith(f"{folder}/"):
                 continue
@@ -101,7 +104,7 @@ class Written:
                     path.parent.rmdir()
 
     def _ends_whole(self) -> bool:
-        """Whether the list is there, and a crash has not cut its last line."""
+        """Returns whether the list exists, and no crash has cut its last line."""
         path = self.path / LIST
         return path.is_file() and path.read_bytes()[-1:] in (b"", b"\n")
 
@@ -109,7 +112,7 @@ class Written:
         return path.relative_to(self.path).as_posix()
 
     def put_aside(self, path: Path) -> None:
-        """Gives what is at ``path``, if anything is, another name."""
+        """Renames a file or folder at ``path``, if there is one."""
         if not os.path.lexists(path):
             return
         new, number = path.with_name(f"{path.name}~"), 1

@@ -1,15 +1,14 @@
-"""What a sweep would do: its fields, cells and groups, memory and time. Nothing is written."""
+"""A dry run of a sweep: prints its fields, cells, groups, memory and time. Nothing is written."""
 
 import json
 from collections.abc import Sequence
-from functools import partial
-from typing import Any
 
 from rich.console import Console
 
 from rf_limits.config import Builder, Config, flat
+from rf_limits.experiments.config import TrainingConfig
 from rf_limits.experiments.forecast import estimated_time, forecast
-from rf_limits.runs.console import say
+from rf_limits.runs.console import Log
 from rf_limits.runs.directory import plain
 from rf_limits.runs.dry_run import config_lines, memory_line, time_line
 from rf_limits.runs.progress import counted
@@ -36,7 +35,7 @@ def dry_sweep(
       store: directory of the sweep.
       console: where to print.
       extend: whether cells may be added to another sweep in the directory.
-      timed: whether to find out how long the cells would take.
+      timed: whether to measure how long the cells would take.
 
     Returns:
       Exit code 0.
@@ -48,46 +47,46 @@ def dry_sweep(
     runs = check_cells(store, cells)
     every = store.joined(cells, extend=extend)
     todo = missing(statuses(store, every), retry_failed=False)
-
-    print_line = partial(say, console)
-
+    log = Log(console)
     for line in _field_lines(cells):
-        print_line(line)
-    print_line("")
+        log.say(line)
+    log.say("")
     groups = counted(len(groups_of(todo)), "group")
-    print_line(f"cells: {len(every)}, of which {len(todo)} to run in {groups}")
-    found = [forecast(run.experiment, run.config) for run in runs]
-    needed = [one.bytes for one in found if one.bytes is not None]
-    print_line(f"{memory_line(max(needed, default=None))}, of one cell")
-    keys = {cell.config for cell in todo}
-    wanted = [
-        (run, one.trainings)
-        for run, one, cell in zip(runs, found, cells, strict=True)
-        if cell.config in keys
-    ]
+    log.say(f"cells: {len(every)}, of which {len(todo)} to run in {groups}")
+    costs = [forecast(run.experiment, run.config) for run in runs]
+    needed = [cost.bytes for cost in costs if cost.bytes is not None]
+    log.say(f"{memory_line(max(needed, default=None))}, of one cell")
     if timed:
-        print_line(f"{_time(wanted)}; one cell after the other")
+        keys = {cell.config for cell in todo}
+        wanted = [
+            (run, cost.trainings)
+            for run, cost, cell in zip(runs, costs, cells, strict=True)
+            if cell.config in keys
+        ]
+        log.say(f"{_time(wanted)}; one cell after the other")
     return 0
 
 
 def _field_lines(cells: Sequence[SweepCell]) -> list[str]:
-    """Fields that all cells share, then those that are swept with the values of every cell."""
-    swept: dict[str, list[Any]] = {name: [] for name in cells[0].fields}
-    for cell in cells:
-        values = flat(cell.config.to_json())
-        for name in swept:
-            swept[name].append(values.get(name, plain(cell.fields[name])))
-    shared = [
-        line for line in config_lines(cells[0].config.to_json()) if line.split(": ")[0] not in swept
-    ]
-    return [*shared, *(f"{name}: {json.dumps(values)}  # swept" for name, values in swept.items())]
+    """Returns lines for fields that all cells share, then for swept ones with all values."""
+    configs = [cell.config.to_json() for cell in cells]
+    swept = cells[0].fields
+    lines = [line for line in config_lines(configs[0]) if line.split(": ")[0] not in swept]
+    fields = [flat(config) for config in configs]
+    for name in swept:
+        values = [
+            known.get(name, plain(cell.fields[name]))
+            for known, cell in zip(fields, cells, strict=True)
+        ]
+        lines.append(f"{name}: {json.dumps(values)}  # swept")
+    return lines
 
 
-def _time(wanted: Sequence[tuple[Run, list[Config]]]) -> str:
-    """Of all cells that are to run: their training runs taken together, as of one study."""
+def _time(wanted: Sequence[tuple[Run, list[TrainingConfig]]]) -> str:
+    """Says how long all cells that are to run take: their training runs as those of one study."""
     if not wanted:
         return "time: nothing is to run"
-    trainings = [one for _, several in wanted for one in several]
+    trainings = [training for _, several in wanted for training in several]
     if not trainings:
         return time_line(None)
     first = wanted[0][0]

@@ -1,4 +1,4 @@
-"""Which cells of a sweep run together: networks that share their shapes share a compiled call."""
+"""Groups of cells that run together: networks of the same shapes share a compiled call."""
 
 import json
 from collections.abc import Sequence
@@ -26,13 +26,13 @@ NUMBERS_ALONE = (
     "measure",
     "seeds",
 )
-"""Fields that change the numbers that networks on a fixed training set are given, and what is
-measured of them, but neither shapes nor steps."""
+"""Fields that change the data and the measurements of networks on a fixed training set, but neither
+shapes nor steps."""
 _SHARE = 0.5  # of memory, for one group
 
 
 def shape_key(cell: SweepCell) -> str:
-    """What cells have in common that can train together; its own name for any other cell."""
+    """Returns what cells that can train together have in common; the name of any other cell."""
     config = cell.config
     if config.experiment != "training" or config.data.kind != "fixed":
         return cell.name
@@ -49,11 +49,11 @@ def shape_key(cell: SweepCell) -> str:
 
 
 def groups_of(cells: Sequence[SweepCell], at_least: int = 1) -> list[list[SweepCell]]:
-    """Cells that train together, in the order of their first.
+    """Groups cells that train together, in the order of their first.
 
     Args:
       cells: to run.
-      at_least: how many groups there should be, for as many devices, if there are so many cells.
+      at_least: number of groups for as many devices, if there are so many cells.
 
     Returns:
       Groups that fit in half of memory together, by the estimate of each alone.
@@ -63,16 +63,16 @@ def groups_of(cells: Sequence[SweepCell], at_least: int = 1) -> list[list[SweepC
         by_shape.setdefault(shape_key(cell), []).append(cell)
     most = max(1, -(-len(cells) // max(at_least, 1)))
     room = _SHARE * psutil.virtual_memory().total
-    found: list[list[SweepCell]] = []
+    groups: list[list[SweepCell]] = []
     for alike in by_shape.values():
         held = 0.0
         for i, cell in enumerate(alike):
             size = 0.0
             if cell.config.experiment == "training":
                 size = float(sum(estimate_bytes(cell.config).values()))
-            if i == 0 or len(found[-1]) >= most or held + size > room:
-                found.append([])
+            if i == 0 or len(groups[-1]) >= most or held + size > room:
+                groups.append([])
                 held = 0.0
-            found[-1].append(cell)
+            groups[-1].append(cell)
             held += size
-    return found
+    return groups

@@ -1,4 +1,4 @@
-"""What a sweep says while it goes on: lines for people, events for programs (docs/live.md)."""
+"""Progress of a sweep: lines for people, events for programs (docs/live.md)."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +21,7 @@ from rf_limits.sweeps.tally import Tally
 
 
 class SweepLog(Log):
-    """What is said of a sweep.
+    """Prints and tells how a sweep goes on.
 
     Args:
       console: where to print; None for standard output.
@@ -43,11 +43,11 @@ class SweepLog(Log):
         return round(self._clock() - self._began, 3)
 
     def expect(self, cells: int) -> None:
-        """So many cells will be run: time counts from here."""
+        """Starts to count the time of a number of cells."""
         self._tally, self._began = Tally(cells, self._clock), self._clock()
 
     def started(self, cells: Sequence[SweepCell], text: str) -> None:
-        """These cells are under way."""
+        """Says that cells are under way."""
         self.say(text)
         for cell in cells:
             self.tell("cell", name=cell.name, state="running", detail="")
@@ -60,21 +60,22 @@ class SweepLog(Log):
         *,
         stopped: bool = False,
     ) -> None:
-        """These cells were carried out, or were to be; how they stand is on disk.
+        """Says how cells ended, from what is on disk.
 
         Args:
           sweep: the directory.
-          cells: which.
-          failed: why those failed that did, by name, where that may not be on disk.
+          cells: those that ended.
+          failed: the error by name of cells that failed, where it may not be on disk.
           stopped: whether the sweep was asked to stop: no pace is said then.
         """
         found = with_failures(statuses(sweep, cells), failed)
-        for one in found:
-            self.tell("cell", name=one.cell.name, state=one.state, detail=one.detail)
+        for status in found:
+            about = {"state": status.state, "detail": status.detail}
+            self.tell("cell", name=status.cell.name, **about)
         if stopped:
             return
         states = counts(found)
-        others = states["running"]  # of this command's own, none is any more
+        others = states["running"]  # no cell of this command still runs
         bad = states["failed"] + states["misplaced"]
         self.say(self._tally.ended(len(cells) - others, others, bad))
         left = self._tally.left()
@@ -87,17 +88,17 @@ class SweepLog(Log):
         )
 
     def stands(self, found: Sequence[CellStatus], left: float | None) -> None:
-        """The lines of ``scripts/launch.py status``."""
+        """Prints the lines of ``scripts/launch.py status``."""
         for line in status_lines(found, left):
             self.remark(line)
-        unrecorded = sum(one.detail.endswith(NOT_RECORDED) for one in found)
-        if sum(one.state == "failed" for one in found) > unrecorded:
+        unrecorded = sum(status.detail.endswith(NOT_RECORDED) for status in found)
+        if sum(status.state == "failed" for status in found) > unrecorded:
             self.note("Failed cells stay as they are until --retry_failed runs them again.")
         if unrecorded:
             self.note("Cells whose failure is not recorded are run again by the same command.")
 
     def end(self, found: Sequence[CellStatus], code: int, paths: Sequence[str]) -> int:
-        """Tells programs how the sweep stands when its command ends; the exit code."""
+        """Tells programs the state of the sweep when its command ends; returns the exit code."""
         states = counts(found)
         status = {0: "submitted", 1: "cells_failed"}.get(code, "interrupted")
         if code == 0 and states["done"] == len(found):

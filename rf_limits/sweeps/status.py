@@ -1,7 +1,7 @@
-"""How every cell of a sweep stands, from what is on disk."""
+"""The state of every cell of a sweep, from what is on disk."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rf_limits.remarks import Remark
 from rf_limits.runs.progress import counted, short_time
@@ -14,25 +14,28 @@ STATES = (
     *("done", "running", "queued", "unknown", "failed", "misplaced"),
     *("interrupted", "damaged", "pending"),
 )
-"""Of cells: an interrupted one goes on from what it saved when it is run again, a damaged one, done
-but without all its files, or with records that cannot be read, from nothing; of an unknown one
-Slurm had a job, and does not answer; in the directory of a misplaced one is another run, which is
-never touched."""
+"""States of cells.
+
+When it is run again, an interrupted cell goes on from what it saved, and a damaged one (done but
+without all its files, or with records that cannot be read) from nothing. Of an unknown cell Slurm
+had a job, and does not answer. In the directory of a misplaced cell is another run, which is never
+touched.
+"""
 BUSY = ("running", "queued", "unknown")
-"""Cells that are, or may be, under way."""
+"""States of cells that are, or may be, under way."""
 ALARMING = ("failed", "misplaced", "damaged")
-"""Cells of which there is a line of their own."""
+"""States of cells that the status names in lines of their own."""
 NOT_RECORDED = "(not recorded)"
-"""Ends the detail of a failed cell of which nothing on disk says so."""
+"""Ends the detail of a failed cell whose failure is not on disk."""
 UNDONE = ("pending", "interrupted", "damaged")
-"""Cells that the same command runs again."""
+"""States of cells that the same command runs again."""
 
 
 class CellStatus(NamedTuple):
-    """How one cell stands.
+    """The state of one cell.
 
     Attributes:
-      cell: which.
+      cell: the cell.
       state: one of :data:`STATES`.
       detail: the last line of the error of a failed cell; what a damaged one lacks; what is in the
         directory of a misplaced one; "diverged" for a done one that did.
@@ -44,10 +47,10 @@ class CellStatus(NamedTuple):
 
 
 def state_of(store: RunStore) -> tuple[str, str]:
-    """State and detail of one work directory.
+    """Returns state and detail of one work directory.
 
     Raises:
-      RequirementError: what it says of itself cannot be read.
+      RequirementError: its records cannot be read.
     """
     facts = store.read_json("run.json") or {}
     status = facts.get("status")
@@ -65,7 +68,7 @@ def state_of(store: RunStore) -> tuple[str, str]:
 
 
 def cell_state(sweep: SweepStore, cell: SweepCell) -> tuple[str, str]:
-    """State and detail of a cell, by what is in its directory."""
+    """Returns state and detail of a cell, from what is in its directory."""
     store = sweep.run(cell.name)
     damaged = store.damaged_records()
     if damaged:
@@ -82,13 +85,13 @@ def cell_state(sweep: SweepStore, cell: SweepCell) -> tuple[str, str]:
 def statuses(
     sweep: SweepStore, cells: Sequence[SweepCell], jobs: Mapping[str, tuple[str, str]] | None = None
 ) -> list[CellStatus]:
-    """The state of every cell.
+    """Returns the state of every cell.
 
     Args:
       sweep: the directory.
       cells: of it.
-      jobs: what a cluster says of cells that were submitted to it, by name: "queued", "running",
-        "unknown" or "failed", with a detail. It counts where on disk nothing is going on.
+      jobs: state ("queued", "running", "unknown" or "failed") and detail that a cluster reports of
+        cells that were submitted to it, by name. They count where on disk nothing is going on.
     """
     found, jobs = [], jobs or {}
     for cell in cells:
@@ -100,41 +103,44 @@ def statuses(
 
 
 def with_failures(found: Sequence[CellStatus], failed: Mapping[str, str]) -> list[CellStatus]:
-    """The same where cells that failed could not record it, by their names and errors."""
+    """Returns the states with failures that could not be recorded, by name of the cells."""
     return [
-        one._replace(state="failed", detail=f"{failed[one.cell.name]} {NOT_RECORDED}")
-        if one.cell.name in failed and one.state in UNDONE
-        else one
-        for one in found
+        status._replace(state="failed", detail=f"{failed[status.cell.name]} {NOT_RECORDED}")
+        if status.cell.name in failed and status.state in UNDONE
+        else status
+        for status in found
     ]
 
 
 def missing(found: Sequence[CellStatus], *, retry_failed: bool) -> list[SweepCell]:
-    """The cells that are to be run: not done whole, not under way, not failed unless asked."""
-    wanted = {*UNDONE} | ({"failed"} if retry_failed else set())
-    return [one.cell for one in found if one.state in wanted]
+    """Returns the cells that are to run: undone ones, and failed ones with ``retry_failed``."""
+    wanted = (*UNDONE, "failed") if retry_failed else UNDONE
+    return [status.cell for status in found if status.state in wanted]
 
 
 def time_left(sweep: SweepStore, found: Sequence[CellStatus]) -> float | None:
-    """Seconds until every cell is done, about, at the pace of those that are; None if unknown.
+    """Returns about the seconds until every cell is done, at the pace of those that are.
 
-    As many processes are at it as now; one, if none is.
+    It takes the number of processes to stay as it is, and to be one where none runs. None where
+    nothing is left, or no cell is done.
     """
-    done = [sweep.run(one.cell.name).read_json("run.json") for one in found if one.state == "done"]
-    running = [sweep.run(one.cell.name) for one in found if one.state == "running"]
-    facts = [store.read_json("run.json") or {} for store in running]
-    processes = {(one.get("host"), one.get("process")) for one in facts}
-    left = sum(one.state not in ("done", "failed", "misplaced") for one in found)
-    return seconds_left([one or {} for one in done], left, len(processes)) if left else None
+
+    def facts(state: str) -> list[dict[str, Any]]:
+        names = [status.cell.name for status in found if status.state == state]
+        return [sweep.run(name).read_json("run.json") or {} for name in names]
+
+    processes = {(run.get("host"), run.get("process")) for run in facts("running")}
+    left = sum(status.state not in ("done", "failed", "misplaced") for status in found)
+    return seconds_left(facts("done"), left, len(processes)) if left else None
 
 
 def counts(found: Sequence[CellStatus]) -> dict[str, int]:
-    """How many cells are in which state."""
-    return {state: sum(one.state == state for one in found) for state in STATES}
+    """Returns the number of cells in every state."""
+    return {state: sum(status.state == state for status in found) for state in STATES}
 
 
 def status_lines(found: Sequence[CellStatus], left: float | None = None) -> list[Remark]:
-    """The count of every state, and a line for every failure.
+    """Returns a line with the count of every state, and a line for every failure.
 
     Args:
       found: of every cell.
@@ -148,7 +154,7 @@ def status_lines(found: Sequence[CellStatus], left: float | None = None) -> list
     if left is not None:
         about = f"About {short_time(left)} left, at the pace of those that are done."
         lines.append(Remark(about))
-    unknown = [one for one in found if one.state == "unknown"]
+    unknown = [status for status in found if status.state == "unknown"]
     if unknown:
         text = (
             f"{counted(len(unknown), 'cell')}, which may be under way, and will not be "
@@ -156,12 +162,12 @@ def status_lines(found: Sequence[CellStatus], left: float | None = None) -> list
             f"jobs are gone for good). {unknown[0].detail}."
         )
         lines.append(Remark(text, "UNKNOWN"))
-    diverged = [one.cell.name for one in found if one.detail == "diverged"]
+    diverged = [status.cell.name for status in found if status.detail == "diverged"]
     if diverged:
         lines.append(Remark(f"{len(diverged)} of the done ({', '.join(diverged)}).", "DIVERGED"))
     lines += [
-        Remark(f"{one.state} {one.cell.name}: {one.detail}", level="warning")
-        for one in found
-        if one.state in ALARMING
+        Remark(f"{status.state} {status.cell.name}: {status.detail}", level="warning")
+        for status in found
+        if status.state in ALARMING
     ]
     return lines

@@ -1,4 +1,4 @@
-"""How far a sweep is: cells that ended, cells that are left, and the time those will take."""
+"""Counts of cells that ended and are left, and the time that those left will take."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -11,7 +11,7 @@ class Tally:
     """Counts cells as they end.
 
     Args:
-      cells: how many there are to run.
+      cells: number of cells to run.
       clock: seconds, ascending.
     """
 
@@ -21,25 +21,25 @@ class Tally:
         self._others = self._failed = 0
 
     def fraction(self) -> float:
-        """Share of the cells that ended."""
+        """Returns the share of the cells that ended."""
         return self._ended / self._cells if self._cells else 1.0
 
     def left(self) -> float | None:
-        """Seconds that the cells that are left take at the pace of those that ended.
+        """Returns the seconds that the cells that are left take at the pace of those that ended.
 
-        Sizes that differ are not told apart. None while no cell has ended.
+        Cells of all sizes count alike. None while no cell has ended.
         """
         if not self._ended:
             return None
         return (self._clock() - self._started) * (self._cells - self._ended) / self._ended
 
     def ended(self, count: int, others: int = 0, failed: int = 0) -> str:
-        """The line that is printed when more cells have ended.
+        """Counts more cells that ended; returns the line that is printed then.
 
         Args:
-          count: how many ended.
-          others: how many more turned out to be another process's: they are counted no longer.
-          failed: how many of those that ended failed.
+          count: number of cells that ended.
+          others: number of further cells that another process runs: they count no longer.
+          failed: number of cells that failed, of those that ended.
         """
         self._ended, self._cells = self._ended + count, self._cells - others
         self._others, self._failed = self._others + others, self._failed + failed
@@ -53,13 +53,13 @@ class Tally:
 
 
 def seconds_left(done: Iterable[Mapping[str, Any]], left: int, at_once: int) -> float | None:
-    """Seconds until ``left`` cells are done, from run.json of those that are; None if none is.
+    """Returns the seconds until ``left`` cells are done; None if none is done yet.
 
     Args:
-      done: contents of run.json: ``wall_time_s`` is that of all cells that trained together,
-        of which there were ``together``.
-      left: how many cells are not done.
-      at_once: by how many processes.
+      done: run.json of cells that are done: ``wall_time_s`` is that of all cells that trained
+        together, of which there were ``together``.
+      left: number of cells that are not done.
+      at_once: number of processes that run them.
     """
     each = [
         facts["wall_time_s"] / facts.get("together", 1) for facts in done if "wall_time_s" in facts

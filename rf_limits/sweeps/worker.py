@@ -89,6 +89,15 @@ def _ready(sweep: SweepStore, cell: SweepCell, log: Log, report: Report, tell: T
     return run
 
 
+def _unprepared(sweep: SweepStore, cell: SweepCell, error: Exception, log: Log) -> str:
+    """Records and prints the error of a cell that could not be prepared; returns its last line."""
+    log.say(f"{cell.name}: {error}")
+    unrecorded = try_fail(sweep, cell, f"{type(error).__name__}: {error}")
+    if unrecorded:
+        log.say(f"{cell.name}: not recorded: {unrecorded}")
+    return line_of(error)
+
+
 def _put_aside(store: RunStore, log: Log) -> None:
     """Renames records that cannot be read."""
     with store.locked():
@@ -138,11 +147,7 @@ def run_cells(
                 try:
                     run = _ready(sweep, cell, log, report, to_all(*listeners[cell.name]))
                 except Exception as error:  # the cell fails alone
-                    log.say(f"{cell.name}: {error}")
-                    failed[cell.name] = line_of(error)
-                    unrecorded = try_fail(sweep, cell, f"{type(error).__name__}: {error}")
-                    if unrecorded:
-                        log.say(f"{cell.name}: not recorded: {unrecorded}")
+                    failed[cell.name] = _unprepared(sweep, cell, error, log)
                 else:
                     ready |= {} if run is None else {cell.name: run}
         try:

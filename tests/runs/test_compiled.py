@@ -37,7 +37,7 @@ def unset(monkeypatch):
         jax.config.update(name, value)
 
 
-def test_kept_in_the_users_cache(unset, monkeypatch, tmp_path):
+def test_compiled_programs_go_to_the_users_cache(unset, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     keep_compiled()
     assert jax.config.jax_compilation_cache_dir == str(cache_directory())
@@ -45,13 +45,13 @@ def test_kept_in_the_users_cache(unset, monkeypatch, tmp_path):
     assert jax.config.jax_persistent_cache_min_compile_time_secs == 0.0
 
 
-def test_where_the_user_says(unset, monkeypatch, tmp_path):
+def test_compiled_programs_go_to_the_folder_of_the_variable(unset, monkeypatch, tmp_path):
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path))
     keep_compiled()
     assert jax.config.jax_compilation_cache_dir is None  # JAX read it itself when it started
 
 
-def test_nowhere_to_keep_it(unset, monkeypatch, tmp_path):
+def test_without_a_writable_cache_nothing_is_cached(unset, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     keep_compiled()

@@ -164,7 +164,7 @@ def test_records_of_another_version_are_not_done(tmp_path, facts, state):
 
 
 @pytest.mark.parametrize("text", ["[]", "3", '{"status": ', "", "\xff\xfe"])
-def test_records_that_are_none_are_named(tmp_path, text):
+def test_records_that_are_no_json_are_named(tmp_path, text):
     (tmp_path / "run.json").write_bytes(text.encode("latin-1"))
     with pytest.raises(RequirementError, match=r"run\.json must"):
         state_of(RunStore(tmp_path))

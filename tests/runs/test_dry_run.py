@@ -37,7 +37,7 @@ def quick(monkeypatch):
     monkeypatch.setattr("rf_limits.experiments.forecast._tried", lambda *arguments: found)
 
 
-def test_everything_is_said_and_nothing_made(tmp_path, quick):
+def test_a_dry_run_prints_everything_and_writes_nothing(tmp_path, quick):
     config = tiny_config()
     code, lines = printed(config, tmp_path / "run")
     assert code == 0
@@ -144,7 +144,7 @@ def test_the_parts_of_an_estimate(monkeypatch):
     assert "N = 10 and N = 1000" in found.tried
 
 
-def test_beyond_what_is_tried(monkeypatch):
+def test_estimates_beyond_the_sizes_of_pilot_runs(monkeypatch):
     config = tiny_config()
     config.model.widths, config.data.num_train = (2048,), 2048
     config.training.steps, config.training.log_points = 10, 2

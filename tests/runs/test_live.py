@@ -191,7 +191,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("case", kept([("part", 0), ("part", 2), ("state", 1)], [("state", 1)]))
-def test_a_run_that_goes_on_tells_all_its_rows(tmp_path, case):
+def test_a_resumed_run_tells_all_its_rows(tmp_path, case):
     """Interrupted after the given part or state; those it kept are marked."""
     config, seen, (what, where) = tiny_config(), [], case
     config.training.log_points = 4

@@ -26,7 +26,7 @@ def test_seconds_left_at_constant_speed():
         assert left(second / 1000.0) == pytest.approx(1000.0 - second)
 
 
-def test_what_was_done_before_is_forgotten():
+def test_work_before_a_resume_does_not_count_as_speed():
     """A run goes on at 60%: after a while only the speed of this process counts."""
     clock = Clock()
     left = SecondsLeft(clock)
@@ -38,7 +38,7 @@ def test_what_was_done_before_is_forgotten():
     assert found[100] == pytest.approx(300.0)
 
 
-def test_nothing_is_said_without_progress():
+def test_no_time_is_predicted_without_progress():
     clock = Clock()
     left = SecondsLeft(clock)
     assert left(0.0) is None
@@ -98,7 +98,7 @@ def test_a_terminal_has_a_bar():
     assert "left" in text.getvalue()
 
 
-def test_nothing_is_said_while_a_young_run_stands_still():
+def test_no_time_is_predicted_while_a_young_run_compiles():
     """A quarter in 30 s, then a minute of compiling; an old run that is slow is another matter."""
     clock = Clock()
     left = SecondsLeft(clock)

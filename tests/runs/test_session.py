@@ -133,7 +133,7 @@ def test_unknown_experiment():
 @pytest.mark.parametrize(
     "case", kept([(KeyboardInterrupt, "interrupted"), (OSError, "failed")], [(OSError, "failed")])
 )
-def test_a_run_that_stops_says_how(tmp_path, monkeypatch, case):
+def test_run_json_says_how_a_run_ended(tmp_path, monkeypatch, case):
     error, status = case
 
     def stop(self, report, keep):
@@ -216,7 +216,7 @@ def test_divergence_is_a_status_and_an_exit_code(tmp_path):
     assert isinstance(RunStore(tmp_path / "run").read_metrics(), pd.DataFrame)
 
 
-def test_own_files_beside_a_run(tmp_path):
+def test_files_of_the_user_beside_a_run_stay(tmp_path):
     """With --overwrite twice: kept, named where they are in the way, and none of the run's."""
     config, path = tiny_config(), tmp_path / "run"
     config.predictors.methods = ("random_features",)

@@ -13,7 +13,7 @@ from rf_limits.runs.stopping import Stop, listening
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_what_has_nothing_to_save_ends_at_once(number):
+def test_a_run_with_nothing_to_save_ends_at_once(number):
     stop, said = Stop(), []
     with listening(stop, said.append):
         with pytest.raises(KeyboardInterrupt), stop.at_once():
@@ -23,7 +23,7 @@ def test_what_has_nothing_to_save_ends_at_once(number):
         assert stop.exit_code == 128 + number
 
 
-def test_what_has_something_to_save_waits_once():
+def test_a_run_with_something_to_save_ends_at_the_second_signal():
     stop, said = Stop(), []
     with listening(stop, said.append):
         with stop.at_once():
@@ -35,7 +35,7 @@ def test_what_has_something_to_save_waits_once():
             signal.raise_signal(signal.SIGINT)
 
 
-def test_who_only_saves_goes_on_while_there_is_nothing_to_save():
+def test_a_signal_that_only_saves_does_not_end_a_run_with_nothing_to_save():
     stop, said = Stop(saves_only=(signal.SIGTERM,)), []
     with listening(stop, said.append), stop.at_once():
         signal.raise_signal(signal.SIGTERM)
@@ -78,7 +78,7 @@ _IGNORING = (_in_a_weak_reference, _in_the_garbage_collector, _in_a_destructor)
 
 
 @pytest.mark.parametrize("where", _IGNORING)
-def test_an_interruption_that_python_ignores_comes_again(where):
+def test_a_signal_that_python_ignores_is_sent_again(where):
     """What is raised in there is printed, and the run went on."""
 
     def work():

@@ -25,7 +25,7 @@ def test_plain_json():
     assert plain(value) == expected
 
 
-def test_write_is_whole_or_not_at_all(tmp_path):
+def test_a_failed_write_leaves_the_earlier_file(tmp_path):
     path = tmp_path / "deep" / "file.txt"
     write_whole(path, lambda t: t.write_text("first"))
 
@@ -56,7 +56,7 @@ def with_results(store):
     store.write_json("summary.json", {})
 
 
-def test_opening(tmp_path):
+def test_what_a_directory_holds_decides_whether_a_run_may_begin(tmp_path):
     store = begun(tmp_path)
     assert store.open(CONFIG, overwrite=False) == "finished"
     assert store.open(CONFIG, overwrite=True) == "new"

@@ -56,7 +56,7 @@ def test_help_to_a_reader_that_leaves():
     assert process.wait() == 0
 
 
-def test_a_stream_without_the_letters():
+def test_characters_that_an_encoding_lacks_become_question_marks():
     held = io.BytesIO()
     stream = Lasting(io.TextIOWrapper(held, encoding="ascii"))
     print("0.5\N{PLUS-MINUS SIGN}0.1", file=stream)
@@ -66,7 +66,7 @@ def test_a_stream_without_the_letters():
     stream.flush()
 
 
-def test_what_is_held_goes_nowhere_when_the_reader_is_gone():
+def test_buffered_text_is_lost_when_the_reader_is_gone():
     """The interpreter's own last flush finds nothing to complain of."""
     reading, writing = os.pipe()
     os.close(reading)

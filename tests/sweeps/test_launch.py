@@ -110,7 +110,7 @@ def test_every_cell_has_a_directory_of_its_own(inline):
         assert (store.path / "figures").is_dir()
 
 
-def test_again_runs_nothing(config, inline):
+def test_launching_a_finished_sweep_again_runs_nothing(config, inline):
     before = {p: p.stat().st_mtime_ns for p in inline.rglob("*") if p.is_file()}
     code, text = launched(f"--config={config}", f"--workdir={inline}", "--executor=inline")
     assert code == 0

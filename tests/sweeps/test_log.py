@@ -42,7 +42,7 @@ def followed(tmp_path_factory):
     return store, parsed(stream.getvalue())
 
 
-def test_every_cell_is_followed(followed):
+def test_events_tell_when_each_cell_starts_and_ends(followed):
     store, events = followed
     names = [cell.name for cell in store.cells()]
     first, last = events[0], events[-1]
@@ -57,7 +57,7 @@ def test_every_cell_is_followed(followed):
     assert (progress["stage"], progress["fraction"], progress["left"]) == ("cells", 1.0, 0.0)
 
 
-def test_runs_tell_whose_they_are(followed):
+def test_events_of_a_run_name_its_cell(followed):
     store, events = followed
     for name in (cell.name for cell in store.cells()):
         own = [event for event in of(events, "measurement") if event["cell"] == name]
@@ -76,7 +76,7 @@ def test_every_cell_has_event_files(followed):
         assert len(found) == 2  # lazy scales
 
 
-def test_again_says_that_all_is_done(followed):
+def test_launching_a_finished_sweep_again_tells_that_it_is_complete(followed):
     store, _ = followed
     stream = io.StringIO()
     log = SweepLog(Console(quiet=True), JsonLines(stream))

@@ -62,7 +62,7 @@ def files(path):
 
 
 @pytest.mark.parametrize("status", ["complete", "failed", "interrupted", None])
-def test_a_copy_of_another_cell_is_no_cell(store, tmp_path, status):
+def test_a_copy_of_another_cell_is_misplaced(store, tmp_path, status):
     """It counted as done, and compare had one run less without a word."""
     first, second, _ = store.cells()
     place = store.run(second.name).path

@@ -81,7 +81,7 @@ class Launched(types.SimpleNamespace):
         assert found == ["pending", "pending"]  # the same command runs them
 
 
-def test_in_this_process(full, tmp_path):
+def test_unrecorded_failures_of_inline_cells(full, tmp_path):
     """It ended with "2 of 2 cells ended" and exit code 0."""
     Launched.by(tmp_path / "sweep", inline.InlineExecutor).check()
 
@@ -96,7 +96,7 @@ def test_cells_that_cannot_be_prepared(full, tmp_path, monkeypatch):
     Launched.by(tmp_path / "sweep", inline.InlineExecutor).check()
 
 
-def test_before_there_are_runs(full, tmp_path, monkeypatch):
+def test_unrecorded_failures_before_there_are_runs(full, tmp_path, monkeypatch):
     def board(path):
         raise StorageError(f"{path} {FULL}")
 
@@ -106,7 +106,7 @@ def test_before_there_are_runs(full, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("code", [0, 1, 74])
-def test_by_a_worker_whatever_it_ends_with(full, tmp_path, monkeypatch, code):
+def test_unrecorded_failures_of_workers(full, tmp_path, monkeypatch, code):
     """Its log is on the same disk: what failed comes through a file in memory."""
     line = f"StorageError: /cells/x {FULL}"
     start = "import json, os, sys; told = int(sys.argv[-1].split('=')[1]); "

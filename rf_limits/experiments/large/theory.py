@@ -27,7 +27,6 @@ THEORY = "theory"
 """Suffix of the methods of theory rows, as in "nngp_theory"."""
 DEGREES = 400
 _BETWEEN = 20  # numbers of samples at which theory is drawn, between the smallest and largest
-Curve = LearningCurve
 
 
 def known_target(
@@ -45,7 +44,9 @@ def known_target(
     return coefficients_by_degree(target, DEGREES, second_moment, inputs)
 
 
-def curve_or_refusal(expected: Callable[[], Curve]) -> tuple[Curve | None, str | None]:
+def curve_or_refusal(
+    expected: Callable[[], LearningCurve],
+) -> tuple[LearningCurve | None, str | None]:
     """A learning curve, or None, and what is to be said of it.
 
     Args:
@@ -129,7 +130,7 @@ def theory_rows(
 
             def expected(
                 method: str = method, width: int | None = width, counts: np.ndarray = counts
-            ) -> Curve:
+            ) -> LearningCurve:
                 if width is None:
                     return kernel_regression_risk(kernels[method], known, counts, **options)
                 return random_features_risk(kernels[NNGP.key], known, counts, width, **options)
@@ -139,7 +140,11 @@ def theory_rows(
 
 
 def _rows(
-    method: str, width: int | None, nums: np.ndarray, found: Curve | None, remark: str | None
+    method: str,
+    width: int | None,
+    nums: np.ndarray,
+    found: LearningCurve | None,
+    remark: str | None,
 ) -> list[dict[str, Any]]:
     common = {"method": f"{method}_{THEORY}", "width": width, "theory_remark": remark}
     if found is None:

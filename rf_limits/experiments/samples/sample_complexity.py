@@ -17,7 +17,6 @@ from rf_limits.config import accepts_builder
 from rf_limits.experiments.large.theory import (
     DEGREES,
     THEORY,
-    Curve,
     around_peak,
     curve_or_refusal,
     known_target,
@@ -132,7 +131,11 @@ def _theory(one: Member, prepared: Training) -> pd.DataFrame:
 
 
 def _rows(
-    method: str, width: int | None, counts: np.ndarray, found: Curve | None, remark: str | None
+    method: str,
+    width: int | None,
+    counts: np.ndarray,
+    found: LearningCurve | None,
+    remark: str | None,
 ) -> pd.DataFrame:
     """Rows of a learning curve; without one a single row that says why."""
     columns = {"risk": [np.nan]}

@@ -25,9 +25,9 @@ from rf_limits.errors import RequirementError
 from rf_limits.experiments.keep import Stopped
 from rf_limits.runs.compiled import keep_compiled
 from rf_limits.runs.console import Log
+from rf_limits.runs.directory import WorkDirectory
 from rf_limits.runs.files import StorageError, write_whole
 from rf_limits.runs.stopping import Stop, listening
-from rf_limits.runs.store import RunStore
 from rf_limits.sweeps.grid import SweepCell
 from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
@@ -132,7 +132,7 @@ class SlurmExecutor:
           RequirementError: there is no Slurm here, or it refuses the jobs.
         """
         del stop
-        with RunStore(self.sweep.path).locked(_PATIENCE):
+        with self.sweep.locked(_PATIENCE):
             # of two that submit at once, the second leaves to the first what that has submitted
             jobs, left = slurm_states(self.sweep), []
             for group in groups:
@@ -175,8 +175,8 @@ class SlurmExecutor:
         known = _known(self.sweep)
         for job, group in zip(submitted, groups, strict=True):
             known |= {cell.name: job.job_id for cell in group}
-        held = json.dumps({"directory": _place(self.sweep), "jobs": known}, indent=1)
-        write_whole(folder / _JOBS, lambda path: path.write_text(held))
+        text = json.dumps({"directory": _place(self.sweep), "jobs": known}, indent=1)
+        write_whole(folder / _JOBS, lambda path: path.write_text(text))
         ids = ", ".join(job.job_id for job in submitted)
         self.log.note(f"Submitted {len(submitted)} jobs: {ids}.")
 
@@ -191,31 +191,31 @@ def _forget_submission(folder: Path, earlier: set[Path]) -> None:
 
 
 def _place(sweep: SweepStore) -> dict[str, Any]:
-    """What tells a sweep's directory from a copy: its path, and its number on its file system."""
+    """Returns what tells a sweep's directory from a copy: its path and its inode."""
     path = sweep.path.resolve()
     return {"path": str(path), "inode": path.stat().st_ino}
 
 
 def _known(sweep: SweepStore) -> dict[str, str]:
-    """Jobs by name of the cell, none in a copy: those of the original work in the original.
+    """Returns jobs by name of the cell; none in a copy, whose jobs work in the original.
 
-    A directory that nodes see under other paths has the same number everywhere, one that was
+    A directory that nodes see under other paths has the same inode everywhere, one that was
     restored has the same path.
     """
-    found = RunStore(sweep.path / FOLDER).read_json(_JOBS) or {}
-    place = found.get("directory")
+    record = WorkDirectory(sweep.path / FOLDER).read_json(_JOBS) or {}
+    place = record.get("directory")
     if not isinstance(place, dict):  # written by a version that kept the jobs alone
-        return found
+        return record
     here = _place(sweep)
     same = any(place.get(name) == value for name, value in here.items())
-    return found.get("jobs", {}) if same else {}
+    return record.get("jobs", {}) if same else {}
 
 
 def _states(array: str) -> dict[str, str] | str:
-    """Slurm's word for every element of an array; where no Slurm answers, why, in a line.
+    """Returns Slurm's state of every element of an array, or a line why Slurm does not answer.
 
-    squeue knows jobs for some minutes after their end, with or without accounting. Elements it
-    does not know are over.
+    squeue knows jobs for some minutes after their end, with or without accounting. Elements that
+    it does not know are over.
     """
     command = ["squeue", "--states=all", "--array", "--noheader", "--format=%i|%T"]
     try:
@@ -231,33 +231,32 @@ def _states(array: str) -> dict[str, str] | str:
 
 
 def slurm_states(sweep: SweepStore) -> dict[str, tuple[str, str]]:
-    """What Slurm says of the cells submitted to it: by name, state and detail.
+    """Returns state and detail of the cells submitted to Slurm, by name.
 
     States are "queued", "running", "failed" and, where Slurm does not answer, "unknown"; cells
-    whose job ended well, or which Slurm says it does not know, are left out: what is on disk is
-    all there is to say of them.
+    whose job ended well, or is unknown to Slurm, are left out: their state is that on disk.
     """
-    known, found = _known(sweep), {}
+    known, states = _known(sweep), dict[str, tuple[str, str]]()
     answers = {array: _states(array) for array in {job.split("_")[0] for job in known.values()}}
     for name, job in known.items():
         answer = answers[job.split("_")[0]]
         if isinstance(answer, str):
-            found[name] = ("unknown", f"Slurm does not answer about job {job}: {answer}")
+            states[name] = ("unknown", f"Slurm does not answer about job {job}: {answer}")
             continue
         state = answer.get(job)
         if state is None or state == "COMPLETED":
             continue
         if state in _RUNNING:
-            found[name] = ("running", "")
+            states[name] = ("running", "")
         elif state in ENDED:
-            found[name] = ("failed", f"Slurm ended job {job}: {state}{_log_line(sweep, job)}")
+            states[name] = ("failed", f"Slurm ended job {job}: {state}{_log_line(sweep, job)}")
         else:
-            found[name] = ("queued", state.lower())
-    return found
+            states[name] = ("queued", state.lower())
+    return states
 
 
 def _log_line(sweep: SweepStore, job: str) -> str:
-    """The last line of a job's error log, after a colon."""
+    """Returns the last line of a job's error log, after a colon."""
     path = sweep.path / FOLDER / f"{job}_0_log.err"
     if not path.is_file():
         return ""
