@@ -12,11 +12,11 @@ from benchmarks.rows import Row
 from rf_limits.experiments.approximation import random_features_gram
 from rf_limits.models import as_relu_sum, init_params, make_network
 from rf_limits.problem import SingleNeuron
-from rf_limits.theory.best_features import best_risks
-from rf_limits.theory.blocks import symmetric_matrix
-from rf_limits.theory.population_risk import population_risk
-from rf_limits.theory.relu_gram import relu_gram
-from rf_limits.theory.relu_moments import relu_sum_product
+from rf_limits.theory.bounds.best_features import best_risks
+from rf_limits.theory.expectations.relu_gram import relu_gram
+from rf_limits.theory.numerics.blocks import symmetric_matrix
+from rf_limits.theory.risks.population_risk import population_risk
+from rf_limits.theory.risks.relu_moments import relu_sum_product
 
 
 def random_features(bench: Bench) -> Iterator[Row]:

@@ -14,10 +14,10 @@ from benchmarks.jobs.measurements import CHUNK, DEFAULT, EVERYTHING, measured
 from benchmarks.jobs.training import STEPS, flax_loop, products, torch_loop
 from benchmarks.rows import Row
 from benchmarks.timing import Work
-from rf_limits.learning.ensemble import networks_at_once
-from rf_limits.learning.optimizers import parse_optimizer
-from rf_limits.learning.training import Cell, Trainer
 from rf_limits.models import ScaledOutput, init_params, make_network
+from rf_limits.training.ensemble import networks_at_once
+from rf_limits.training.optimizers import parse_optimizer
+from rf_limits.training.trainer import Cell, Trainer
 
 GIB = 2**30
 _PASSES = 5  # over the (n, N) arrays of a step in which no product is fused with what follows

@@ -10,9 +10,6 @@ from sklearn.kernel_ridge import KernelRidge
 
 from benchmarks.rows import Row, hand_over
 from benchmarks.timing import in_turn
-from rf_limits.learning.infinite_width import flow_means
-from rf_limits.learning.regression import kernel_regression
-from rf_limits.learning.streamed.kernel_tiles import KernelData
 from rf_limits.models import (
     InfiniteNetwork,
     gradient_flow_ensemble,
@@ -22,6 +19,9 @@ from rf_limits.models import (
     tangent_kernel,
 )
 from rf_limits.models._neural_tangents import nt, stax
+from rf_limits.regression.dense import kernel_regression
+from rf_limits.regression.infinite_width import flow_means
+from rf_limits.regression.streamed.kernel_tiles import KernelData
 
 DIM, RIDGE = 20, 0.1
 

@@ -30,16 +30,16 @@ from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.seeds import over_seeds, words_of_seeds
 from rf_limits.experiments.tables import short_number
 from rf_limits.methods import LAZY_LIMIT, RANDOM_FEATURES, TANGENT_FEATURES, entry_of, keys_of
-from rf_limits.theory.best_features import (
+from rf_limits.theory.bounds.best_features import (
     BestRisk,
     best_risks,
     tangent_correlations,
     tangent_gram,
 )
-from rf_limits.theory.blocks import symmetric_matrix
-from rf_limits.theory.expectations import gaussian_gram
-from rf_limits.theory.fourier_moments import fourier_gram, fourier_relu_correlations
-from rf_limits.theory.lazy_limit import lazy_limit
+from rf_limits.theory.bounds.lazy_limit import lazy_limit
+from rf_limits.theory.expectations.fourier_moments import fourier_gram, fourier_relu_correlations
+from rf_limits.theory.expectations.gaussian_gram import gaussian_gram
+from rf_limits.theory.numerics.blocks import symmetric_matrix
 
 METHODS = keys_of((RANDOM_FEATURES, TANGENT_FEATURES, LAZY_LIMIT))
 FEATURES = ("relu", "erf", "fourier")

@@ -25,7 +25,7 @@ from rf_limits.experiments.seeds import over_seeds
 from rf_limits.measure.bounded_mean import holm, mean_p_value, runs_needed, runs_planned
 from rf_limits.methods import NETWORK
 from rf_limits.remarks import Remark
-from rf_limits.theory.lazy_limit import lazy_limit
+from rf_limits.theory.bounds.lazy_limit import lazy_limit
 
 LEVEL = 1e-3
 """Of all certificates of one table together."""

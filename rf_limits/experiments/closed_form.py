@@ -13,12 +13,12 @@ from rf_limits.devices.compiling import jit_quickly
 from rf_limits.devices.layout import lead, place
 from rf_limits.experiments.config import TrainingConfig
 from rf_limits.experiments.seed_data import of_seed
-from rf_limits.learning.ensemble import over_cells
-from rf_limits.learning.linearized import Spectrum, linearized_change, spectrum
-from rf_limits.learning.optimizers import parse_optimizer
-from rf_limits.learning.training import Cell
 from rf_limits.models import OneHiddenLayer, Params, ScaledOutput, tangent_kernel
 from rf_limits.problem import Dataset
+from rf_limits.training.ensemble import over_cells
+from rf_limits.training.linearized import Spectrum, linearized_change, spectrum
+from rf_limits.training.optimizers import parse_optimizer
+from rf_limits.training.trainer import Cell
 from rf_limits.types import Scalar
 
 # Beyond this many training points an eigendecomposition costs more than training alongside.

@@ -24,15 +24,15 @@ from rf_limits.config.kinds import (
     Words,
     among,
 )
-from rf_limits.learning.ensemble import ENSEMBLES
-from rf_limits.learning.optimizers import parse_optimizer
-from rf_limits.learning.step_size import AUTOMATIC
 from rf_limits.models.increments import ACTIVATIONS
 from rf_limits.models.infinite_width import SUPPLIERS
 from rf_limits.models.network import CENTRINGS, OUTPUT_INITS, PARAMETERIZATIONS, TRAINABLE
 from rf_limits.problem import INPUTS
 from rf_limits.problem.polynomial_kinds import POLYNOMIALS
 from rf_limits.problem.targets import TARGETS
+from rf_limits.training.ensemble import ENSEMBLES
+from rf_limits.training.optimizers import parse_optimizer
+from rf_limits.training.step_size import AUTOMATIC
 
 MaxDegree = Annotated[int, annotated_types.Interval(ge=-1, le=MOST_DEGREES)]
 

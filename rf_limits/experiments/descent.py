@@ -22,8 +22,8 @@ from rf_limits.experiments.keep import Keep, State, Stopped
 from rf_limits.experiments.progress import Progress
 from rf_limits.experiments.result import Report
 from rf_limits.experiments.width import Row, WidthRun
-from rf_limits.learning.training import Cell, Trainer, TrainState, log_points
 from rf_limits.methods import NETWORK, Changes
+from rf_limits.training.trainer import Cell, Trainer, TrainState, log_points
 
 _FLOW_PIECES = 50
 """Gradient flow starts its integrator again with every chunk: chunks of it have fixed ends."""

@@ -11,13 +11,13 @@ from rf_limits.devices.layout import place
 from rf_limits.devices.processes import on_host
 from rf_limits.experiments.config import TrainingConfig
 from rf_limits.experiments.setting import Setting, streams
-from rf_limits.learning.ensemble import networks_at_once
-from rf_limits.learning.optimizers import parse_optimizer
-from rf_limits.learning.training import Cell, Trainer
 from rf_limits.measure.risk import ExactRisks
 from rf_limits.models import Params, ScaledOutput
 from rf_limits.problem import sample_inputs
 from rf_limits.problem.data import noisy_labels
+from rf_limits.training.ensemble import networks_at_once
+from rf_limits.training.optimizers import parse_optimizer
+from rf_limits.training.trainer import Cell, Trainer
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

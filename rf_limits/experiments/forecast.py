@@ -18,8 +18,8 @@ from rf_limits.experiments.memory import PROGRAM, gram_bytes
 from rf_limits.experiments.training import relative_cost
 from rf_limits.experiments.trial import Estimate, estimate_seconds
 from rf_limits.experiments.validation import estimate_bytes
-from rf_limits.learning.training import log_points
 from rf_limits.methods import TANGENT_FEATURES
+from rf_limits.training.trainer import log_points
 
 _SIDE = 1500  # of the matrices whose product is timed
 

@@ -45,16 +45,16 @@ from rf_limits.experiments.neuron_bias import TARGET_BIASES, biases_and_limits
 from rf_limits.experiments.neuron_descent import train_neurons
 from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.methods import LATTICE_FEATURES, LAZY_LIMIT, NETWORK, RANDOM_FEATURES, keys_of
-from rf_limits.theory.best_features import BestRisk
-from rf_limits.theory.hermite import second_moment
-from rf_limits.theory.lazy_limit import features_for_risk
-from rf_limits.theory.magnitude_limit import (
+from rf_limits.theory.bounds.best_features import BestRisk
+from rf_limits.theory.bounds.lazy_limit import features_for_risk
+from rf_limits.theory.bounds.magnitude_limit import (
     UnresolvedRiskError,
     log_magnitude_limit,
     log_rms_magnitude_limit,
 )
-from rf_limits.theory.triangle_wave import paper_wave, wave_second_moment
-from rf_limits.theory.wave_correlation import log_rms_wave_correlation, log_wave_correlation
+from rf_limits.theory.bounds.triangle_wave import paper_wave, wave_second_moment
+from rf_limits.theory.bounds.wave_correlation import log_rms_wave_correlation, log_wave_correlation
+from rf_limits.theory.spectra.hermite import second_moment
 
 __all__ = ["prepare", "printed_table", "remarks", "summary", "validate"]
 

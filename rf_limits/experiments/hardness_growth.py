@@ -8,7 +8,7 @@ import pandas as pd
 
 from rf_limits.experiments.seeds import over_seeds
 from rf_limits.methods import LATTICE_FEATURES, LAZY_LIMIT, NETWORK, RANDOM_FEATURES
-from rf_limits.theory.growth_law import GrowthLaw, growth_law
+from rf_limits.theory.bounds.growth_law import GrowthLaw, growth_law
 
 _GROWING = {
     LAZY_LIMIT.key: "features needed",

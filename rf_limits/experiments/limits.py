@@ -14,7 +14,7 @@ import pandas as pd
 
 from rf_limits.experiments.config import TrainingConfig
 from rf_limits.methods import METHODS, Kind
-from rf_limits.theory.lazy_limit import lazy_limit
+from rf_limits.theory.bounds.lazy_limit import lazy_limit
 
 UNKNOWN = (
     "No lazy limit R* bounds these means: none is known for this target and these inputs, or all "

@@ -11,10 +11,10 @@ from jaxtyping import Array, Float
 
 from rf_limits.methods import RANDOM_FEATURES
 from rf_limits.problem.seeds import key_of
-from rf_limits.theory.best_features import BestRisk, least_features
-from rf_limits.theory.blocks import symmetric_matrix
-from rf_limits.theory.frontier import least_bound
-from rf_limits.theory.relu_gram import relu_gram
+from rf_limits.theory.bounds.best_features import BestRisk, least_features
+from rf_limits.theory.bounds.frontier import least_bound
+from rf_limits.theory.expectations.relu_gram import relu_gram
+from rf_limits.theory.numerics.blocks import symmetric_matrix
 
 _START = 4
 _GAP = 1e-6  # certified gap of the frontier's risks, relative to the risk sought

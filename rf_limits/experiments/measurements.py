@@ -14,11 +14,6 @@ from rf_limits.devices.compiling import jit_quickly
 from rf_limits.devices.layout import everywhere, lead
 from rf_limits.experiments.config import TrainingConfig
 from rf_limits.experiments.seed_data import SeedData, of_seed
-from rf_limits.learning.ensemble import over_cells
-from rf_limits.learning.infinite_width import InfiniteWidth, predicted_change
-from rf_limits.learning.optimizers import parse_optimizer
-from rf_limits.learning.rounding import to_float64
-from rf_limits.learning.training import Cell
 from rf_limits.measure.alignment import alignment
 from rf_limits.measure.extra import EXTRA, Measurement, Seen
 from rf_limits.measure.kernel import (
@@ -41,6 +36,11 @@ from rf_limits.models import (
     moved,
 )
 from rf_limits.problem import Dataset, Target
+from rf_limits.regression.infinite_width import InfiniteWidth, predicted_change
+from rf_limits.training.ensemble import over_cells
+from rf_limits.training.optimizers import parse_optimizer
+from rf_limits.training.rounding import to_float64
+from rf_limits.training.trainer import Cell
 
 Columns = dict[str, Array]
 

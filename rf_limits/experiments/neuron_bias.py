@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterator
 
 from rf_limits.errors import RequirementError
-from rf_limits.theory.lazy_limit import features_for_risk, hardest_bias
-from rf_limits.theory.triangle_wave import paper_wave
+from rf_limits.theory.bounds.lazy_limit import features_for_risk, hardest_bias
+from rf_limits.theory.bounds.triangle_wave import paper_wave
 
 TARGET_BIASES = ("zero", "paper", "hardest", "d_cubed")
 _ROUNDS = 2  # of the search for the hardest bias

@@ -18,7 +18,6 @@ from rf_limits.errors import check, check_choice
 from rf_limits.experiments.keep import Keep
 from rf_limits.experiments.training import Training
 from rf_limits.experiments.width import WidthRun
-from rf_limits.learning.rounding import to_float64
 from rf_limits.methods import (
     METHODS,
     Changes,
@@ -30,6 +29,7 @@ from rf_limits.methods import (
 )
 from rf_limits.models import Params, moved
 from rf_limits.problem import Dataset
+from rf_limits.training.rounding import to_float64
 
 Inputs = Float[Array, "m d"] | Float[np.ndarray, "m d"]
 Predictor = Callable[[Inputs], Float[Array, "m"]]

@@ -11,9 +11,9 @@ from rf_limits.devices.compiling import jit_quickly
 from rf_limits.devices.layout import place
 from rf_limits.experiments.config import TrainingConfig
 from rf_limits.experiments.setting import Setting
-from rf_limits.learning.infinite_width import InfiniteWidth, infinite_width
 from rf_limits.models import InfiniteNetwork
 from rf_limits.problem import Dataset, Target
+from rf_limits.regression.infinite_width import InfiniteWidth, infinite_width
 
 
 class SeedData(NamedTuple):

@@ -9,18 +9,18 @@ from rf_limits.devices.processes import on_host
 from rf_limits.errors import check
 from rf_limits.experiments.config import TrainingConfig
 from rf_limits.experiments.setting import Setting
-from rf_limits.learning.linearized import Spectrum
-from rf_limits.learning.optimizers import parse_optimizer
-from rf_limits.learning.step_size import (
+from rf_limits.measure.risk import ExactRisks
+from rf_limits.models import InfiniteNetwork, OneHiddenLayer, Params, tangent_kernel
+from rf_limits.models.zonal_kernels import has_zonal_kernels, zonal_kernels
+from rf_limits.training.linearized import Spectrum
+from rf_limits.training.optimizers import parse_optimizer
+from rf_limits.training.step_size import (
     growth_factor,
     population_sharpness,
     rates_by_scale,
     resolve_learning_rate,
     sharpness,
 )
-from rf_limits.measure.risk import ExactRisks
-from rf_limits.models import InfiniteNetwork, OneHiddenLayer, Params, tangent_kernel
-from rf_limits.models.zonal_kernels import has_zonal_kernels, zonal_kernels
 
 
 def step_sizes(

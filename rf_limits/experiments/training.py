@@ -41,13 +41,13 @@ from rf_limits.experiments.tables import (
 )
 from rf_limits.experiments.validation import validate
 from rf_limits.experiments.width import Row, WidthRun
-from rf_limits.learning.training import log_points
 from rf_limits.measure.kernel_risk import ExactKernelRisk, exact_kernel_risk
 from rf_limits.measure.risk import ExactRisks, degree_columns
 from rf_limits.methods import METHODS, NETWORK, KernelProblem, Kind
 from rf_limits.problem import moment_words, second_moment_error
 from rf_limits.remarks import Remark
-from rf_limits.theory.degree_risks import degree_products
+from rf_limits.theory.risks.degree_risks import degree_products
+from rf_limits.training.trainer import log_points
 
 INFINITE_WIDTH = "infinite-width"
 """Name of the part that holds the rows of NNGP and NTK."""

@@ -19,8 +19,8 @@ from rf_limits.config import accepts_builder
 from rf_limits.experiments.config import MeshFields, TrainingConfig
 from rf_limits.experiments.keep import NO_KEEP, Keep
 from rf_limits.experiments.training import INFINITE_WIDTH, prepare
-from rf_limits.learning.training import log_points
 from rf_limits.methods import METHODS, Kind, keys_of
+from rf_limits.training.trainer import log_points
 
 MOST_WIDTH = 1024
 """Networks wider than this are not tried."""

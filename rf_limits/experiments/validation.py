@@ -11,8 +11,6 @@ from rf_limits.errors import RequirementError, check
 from rf_limits.experiments.config import TrainingConfig
 from rf_limits.experiments.memory import PROGRAM
 from rf_limits.experiments.tables import KEYS, MEASUREMENTS
-from rf_limits.learning.optimizers import parse_optimizer
-from rf_limits.learning.step_size import check_auto, rates_by_scale
 from rf_limits.measure.extra import EXTRA
 from rf_limits.measure.neuron_risk import CLOSED
 from rf_limits.methods import METHODS
@@ -20,6 +18,8 @@ from rf_limits.models.exact_kernels import numbers_per_point
 from rf_limits.models.infinite_width import InfiniteNetwork, resolve_supplier
 from rf_limits.models.network import OneHiddenLayer, make_network
 from rf_limits.problem.polynomial_kinds import check_polynomial
+from rf_limits.training.optimizers import parse_optimizer
+from rf_limits.training.step_size import check_auto, rates_by_scale
 
 PRECISIONS = ("float32", "float64")
 _RANGES = {name: (float(np.finfo(name).tiny), float(np.finfo(name).max)) for name in PRECISIONS}

@@ -19,13 +19,13 @@ from rf_limits.experiments.seed_data import SeedData, seed_data
 from rf_limits.experiments.setting import Setting
 from rf_limits.experiments.step_sizes import curvatures_at_start, step_sizes
 from rf_limits.experiments.validation import infinite_network, needs_kernels, network_from_config
-from rf_limits.learning.flow import Tolerances
-from rf_limits.learning.optimizers import parse_optimizer
-from rf_limits.learning.training import Cell, Trainer
 from rf_limits.measure.movement import count_parameters
 from rf_limits.methods import LINEARIZED, METHODS, FeatureProblem, FittedMethod, Kind, Regression
 from rf_limits.models import OneHiddenLayer, Params, ScaledOutput
 from rf_limits.problem import Dataset
+from rf_limits.training.flow import Tolerances
+from rf_limits.training.optimizers import parse_optimizer
+from rf_limits.training.trainer import Cell, Trainer
 
 Row = dict[str, Any]
 

@@ -9,7 +9,7 @@ from rf_limits.experiments.seeds import over_seeds
 from rf_limits.figures.legends import shared_legend
 from rf_limits.figures.style import new_figure, style
 from rf_limits.methods import LAZY_LIMIT, RANDOM_FEATURES, TANGENT_FEATURES
-from rf_limits.theory.harmonics import multiplicity
+from rf_limits.theory.spectra.harmonics import multiplicity
 
 _LOOKS = {RANDOM_FEATURES: ("o", "full"), TANGENT_FEATURES: ("^", "none")}
 """Markers, and how they are filled."""

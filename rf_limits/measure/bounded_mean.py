@@ -22,7 +22,7 @@ from jaxtyping import Float
 from scipy import special, stats
 
 from rf_limits.errors import check
-from rf_limits.theory.levels import least
+from rf_limits.theory.spectra.levels import least
 
 BETS = 64
 """Number of equally spaced bets."""

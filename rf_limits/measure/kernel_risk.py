@@ -13,15 +13,15 @@ from rf_limits.models.network import OneHiddenLayer
 from rf_limits.models.zonal_kernels import has_zonal_kernels, zonal_kernels
 from rf_limits.problem.sampled import SampledTarget
 from rf_limits.problem.target import Target
-from rf_limits.theory.coefficients import sphere_tails
-from rf_limits.theory.degree_risks import degree_risks
-from rf_limits.theory.kernel_predictors import (
+from rf_limits.theory.risks.degree_risks import degree_risks
+from rf_limits.theory.risks.kernel_predictors import (
     MAX_DEGREE,
     KernelPredictor,
     KernelSeries,
     kernel_moments,
     kernel_series,
 )
+from rf_limits.theory.spectra.coefficients import sphere_tails
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -17,8 +17,8 @@ from rf_limits.models.network import Params, hidden_weights
 from rf_limits.models.scaled_output import ScaledOutput, moved
 from rf_limits.problem.neurons import Teacher
 from rf_limits.problem.target import Target
-from rf_limits.theory.blocks import sum_over_blocks
-from rf_limits.theory.expectations import gaussian_gram
+from rf_limits.theory.expectations.gaussian_gram import gaussian_gram
+from rf_limits.theory.numerics.blocks import sum_over_blocks
 
 CLOSED = ("erf", "gelu", "linear", "quadratic", "abs", "relu_squared")
 """Activations, besides relu, whose products with themselves and with relu are closed forms."""

@@ -18,8 +18,8 @@ from rf_limits.models.network import (
 from rf_limits.models.scaled_output import ScaledOutput, moved
 from rf_limits.problem.sampled import SampledTarget
 from rf_limits.problem.target import Target
-from rf_limits.theory.degree_risks import degree_risks
-from rf_limits.theory.population_risk import (
+from rf_limits.theory.risks.degree_risks import degree_risks
+from rf_limits.theory.risks.population_risk import (
     Sum,
     expected_square,
     mean_square_difference,
@@ -76,7 +76,7 @@ def risk_is_exact(network: OneHiddenLayer, target: Target, inputs: str) -> bool:
 
     It is for relu under Gaussian inputs, and under inputs on the sphere of radius sqrt(d)
     if the target is a sum of neurons and neither side has biases
-    (:mod:`rf_limits.theory.population_risk`).
+    (:mod:`rf_limits.theory.risks.population_risk`).
     """
     if network.activation != "relu" or isinstance(target, SampledTarget):
         return False

@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rf_limits.devices.pace import in_chunks
-from rf_limits.theory.angles import unit_vectors
-from rf_limits.theory.kernel_predictors import TILE_ROWS, KernelSeries, zonal_series
+from rf_limits.theory.expectations.angles import unit_vectors
+from rf_limits.theory.risks.kernel_predictors import TILE_ROWS, KernelSeries, zonal_series
 
 
 @partial(jax.jit, static_argnums=(1,))
@@ -37,7 +37,7 @@ def tiled_kernel_risk(
     """Returns E (sum_i c_i k(x, x_i) - f*(x))^2, with no n x n matrix.
 
     Args:
-      series: from :func:`~rf_limits.theory.kernel_predictors.kernel_series`.
+      series: from :func:`~rf_limits.theory.risks.kernel_predictors.kernel_series`.
       points: (n, d) the x_i.
       coefficients: (n,) the c_i.
       second_moment: E f*^2.

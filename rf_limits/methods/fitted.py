@@ -22,7 +22,7 @@ class FeatureProblem(NamedTuple):
       network: the module g.
       init: parameters that fix the features.
       data: training and test set.
-      ridge: penalty (:mod:`rf_limits.learning.regression`).
+      ridge: penalty (:mod:`rf_limits.regression.dense`).
       exact: how to compute the exact risk, or None to use the test set.
     """
 

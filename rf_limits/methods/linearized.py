@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 from jaxtyping import Array
 
-from rf_limits.learning.cells import TrainState
 from rf_limits.measure.risk import Risk, Risks
 from rf_limits.methods.trained import TrainedMethod
 from rf_limits.models import Params, ScaledOutput
+from rf_limits.training.cells import TrainState
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

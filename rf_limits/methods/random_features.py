@@ -7,12 +7,12 @@ from functools import partial
 from jaxtyping import Array
 
 from rf_limits.devices.compiling import jit_quickly
-from rf_limits.learning.regression import feature_regression
 from rf_limits.measure.risk import ExactRisks, sampled_risk
 from rf_limits.methods.fitted import FeatureProblem, FittedMethod
 from rf_limits.methods.regression import Regression, mean_square, regression
 from rf_limits.models import OneHiddenLayer, Params, random_features
 from rf_limits.problem import Dataset
+from rf_limits.regression.dense import feature_regression
 from rf_limits.types import Scalar
 
 

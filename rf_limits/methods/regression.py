@@ -1,6 +1,6 @@
 """What is reported of a predictor that was fitted in one solve.
 
-A fit that is too ill-conditioned to be trusted (:class:`rf_limits.learning.regression.Fit`) is
+A fit that is too ill-conditioned to be trusted (:class:`rf_limits.regression.dense.Fit`) is
 refused: its risk is NaN, its training loss and condition number stay.
 """
 
@@ -13,9 +13,9 @@ from jaxtyping import Array, Float
 from rf_limits.devices.compiling import jit_quickly
 from rf_limits.devices.processes import on_host
 from rf_limits.errors import RequirementError
-from rf_limits.learning.regression import Fit, kernel_regression
 from rf_limits.measure.risk import Risk
 from rf_limits.models import Params
+from rf_limits.regression.dense import Fit, kernel_regression
 
 
 class Regression(NamedTuple):

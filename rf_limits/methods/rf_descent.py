@@ -3,8 +3,8 @@
 import dataclasses
 
 from rf_limits.experiments.config import TrainingConfig
-from rf_limits.learning.training import Trainer
 from rf_limits.methods.trained import TrainedMethod
+from rf_limits.training.trainer import Trainer
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -9,13 +9,13 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array
 
 from rf_limits.devices.compiling import jit_quickly
-from rf_limits.learning.linearized import pull_back
-from rf_limits.learning.regression import Fit, feature_regression
 from rf_limits.measure.risk import ExactRisks, sampled_risk
 from rf_limits.methods.fitted import FeatureProblem, FittedMethod
 from rf_limits.methods.regression import Regression, mean_square, regression, solve_kernel
 from rf_limits.models import OneHiddenLayer, Params, tangent_features, tangent_kernel
 from rf_limits.problem import Dataset
+from rf_limits.regression.dense import Fit, feature_regression
+from rf_limits.training.linearized import pull_back
 from rf_limits.types import Scalar
 
 _gram = jit_quickly(tangent_kernel, static_argnums=0)

@@ -2,8 +2,8 @@
 
 The preactivations of an infinitely wide hidden layer are <w, z> with w ~ N(0, I) and rows
 z = x/sqrt(d), or (x/sqrt(d), 1) where there are random biases. ReLU has closed forms
-(:mod:`~rf_limits.theory.relu_kernels`), all others are series
-(:mod:`~rf_limits.theory.activation_kernels`).
+(:mod:`~rf_limits.theory.expectations.relu_kernels`), all others are series
+(:mod:`~rf_limits.theory.expectations.activation_kernels`).
 """
 
 import functools
@@ -14,15 +14,15 @@ from jaxtyping import Array, Float
 
 from rf_limits.models.increments import ACTIVATIONS
 from rf_limits.models.network import OneHiddenLayer
-from rf_limits.theory.activation_kernels import (
+from rf_limits.theory.expectations.activation_kernels import (
     DEGREE,
     Rows,
     activation_gram,
     activation_rows,
     jumps_at_zero,
 )
-from rf_limits.theory.activations import derivative
-from rf_limits.theory.relu_kernels import relu_kernels
+from rf_limits.theory.expectations.activations import derivative
+from rf_limits.theory.expectations.relu_kernels import relu_kernels
 
 
 class Series(NamedTuple):

@@ -17,7 +17,7 @@ from numpy.polynomial.hermite import herm2poly
 from numpy.polynomial.legendre import leggauss
 
 from rf_limits.named import Named
-from rf_limits.theory.activations import FUNCTIONS, Elementwise, slope
+from rf_limits.theory.expectations.activations import FUNCTIONS, Elementwise, slope
 
 Increment = Callable[[Array, Array], Array]
 

@@ -23,7 +23,7 @@ from rf_limits.models.exact_kernels import (
     hidden_rows,
 )
 from rf_limits.models.network import TRAINABLE, OneHiddenLayer
-from rf_limits.theory.relu_kernels import relu_kernels
+from rf_limits.theory.expectations.relu_kernels import relu_kernels
 from rf_limits.types import Scalar
 
 _CLOSED = {

@@ -30,7 +30,7 @@ from jaxtyping import Array, Float, Key
 from rf_limits.errors import check, check_choice
 from rf_limits.models.increments import ACTIVATIONS, increment, moved_sum
 from rf_limits.models.relu_output import relu_output, relu_output_change
-from rf_limits.theory.relu_moments import ReluSum
+from rf_limits.theory.risks.relu_moments import ReluSum
 from rf_limits.types import Scalar
 
 Params = Mapping[str, Any]

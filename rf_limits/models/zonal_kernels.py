@@ -7,8 +7,8 @@ import numpy as np
 
 from rf_limits.errors import check, check_choice
 from rf_limits.models.network import TRAINABLE, OneHiddenLayer
-from rf_limits.theory.kernel_spectrum import relu_kernel_spectrum
-from rf_limits.theory.spectrum import ZonalSpectrum
+from rf_limits.theory.spectra.kernel_spectrum import relu_kernel_spectrum
+from rf_limits.theory.spectra.spectrum import ZonalSpectrum
 
 Number = TypeVar("Number", float, np.ndarray)
 

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Key
 
 from rf_limits.problem.inputs import sample_inputs
 from rf_limits.problem.target import Target
-from rf_limits.theory import arguments
+from rf_limits.theory.numerics import arguments
 from rf_limits.types import Scalar
 
 

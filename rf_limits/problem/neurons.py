@@ -10,11 +10,11 @@ from jaxtyping import Array, Float
 
 from rf_limits.errors import check
 from rf_limits.problem.target import as_tree, in_float64
-from rf_limits.theory import arguments
-from rf_limits.theory.relu_moments import ReluSum, relu_sum_product
-from rf_limits.theory.spectrum import zonal_spectrum
-from rf_limits.theory.sphere import expected_relu_product
-from rf_limits.theory.zonal import Radii, ZonalSum
+from rf_limits.theory.numerics import arguments
+from rf_limits.theory.numerics.sphere import expected_relu_product
+from rf_limits.theory.risks.relu_moments import ReluSum, relu_sum_product
+from rf_limits.theory.spectra.spectrum import zonal_spectrum
+from rf_limits.theory.spectra.zonal import Radii, ZonalSum
 
 
 def _check_sizes(values: np.ndarray, name: str, least: float = 0.0) -> None:
@@ -130,7 +130,8 @@ class Teacher:
         """Returns the exact E f*(x)^2 under ``inputs`` (:data:`rf_limits.problem.INPUTS`).
 
         Without biases f* is homogeneous and both input distributions share the value; with
-        biases the sphere takes one-dimensional quadrature (:mod:`rf_limits.theory.sphere`).
+        biases the sphere takes one-dimensional quadrature
+        (:mod:`rf_limits.theory.numerics.sphere`).
 
         Raises:
           RequirementError: biases on the sphere in fewer than three dimensions.

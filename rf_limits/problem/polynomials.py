@@ -21,18 +21,18 @@ from jaxtyping import Array, Float
 
 from rf_limits.errors import check
 from rf_limits.problem.target import as_tree, in_float64
-from rf_limits.theory import arguments
-from rf_limits.theory.bivariate_normal import normal_density
-from rf_limits.theory.harmonics import (
+from rf_limits.theory.expectations.bivariate_normal import normal_density
+from rf_limits.theory.numerics import arguments
+from rf_limits.theory.numerics.sphere import coordinate_nodes
+from rf_limits.theory.risks.relu_moments import ReluSum
+from rf_limits.theory.spectra.harmonics import (
     gegenbauer,
     log_gamma_ratio,
     log_multiplicity,
     multiplicity,
 )
-from rf_limits.theory.hermite import hermite_values
-from rf_limits.theory.relu_moments import ReluSum
-from rf_limits.theory.sphere import coordinate_nodes
-from rf_limits.theory.zonal import Radii, ZonalSum, polynomials, radial_rule, zonal_products
+from rf_limits.theory.spectra.hermite import hermite_values
+from rf_limits.theory.spectra.zonal import Radii, ZonalSum, polynomials, radial_rule, zonal_products
 
 _BEYOND = 38.0  # the normal density is zero in float64 beyond
 

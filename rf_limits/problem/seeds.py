@@ -6,7 +6,7 @@ import jax
 from jaxtyping import Array, Key
 
 from rf_limits.errors import check
-from rf_limits.theory import arguments
+from rf_limits.theory.numerics import arguments
 
 MOST = 2**63 - 1
 """Largest seed: JAX takes 64 bits with a sign, and -1 would be another name of 2^64 - 1."""

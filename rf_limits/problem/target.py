@@ -4,8 +4,8 @@ Every target is a frozen dataclass of arrays, hashed by identity, callable on a 
 and a tree of its arrays (:func:`as_tree`), so that it may be an argument of a compiled function.
 Three kinds of exact knowledge are asked of it: its second moment under either input distribution,
 its product with a sum of ReLU neurons under Gaussian inputs
-(:mod:`rf_limits.theory.population_risk`), and itself degree by degree
-(:mod:`rf_limits.theory.degree_risks`).
+(:mod:`rf_limits.theory.risks.population_risk`), and itself degree by degree
+(:mod:`rf_limits.theory.risks.degree_risks`).
 """
 
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
@@ -15,9 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from rf_limits.theory import arguments
-from rf_limits.theory.relu_moments import ReluSum
-from rf_limits.theory.zonal import Radii, ZonalSum
+from rf_limits.theory.numerics import arguments
+from rf_limits.theory.risks.relu_moments import ReluSum
+from rf_limits.theory.spectra.zonal import Radii, ZonalSum
 
 
 @runtime_checkable
@@ -55,7 +55,7 @@ class Target(Protocol):
         """Whether odd degrees k >= 3 may be present."""
 
     def zonal_sum(self, max_degree: int, radii: Radii) -> ZonalSum:
-        """Returns the target by degree (:mod:`rf_limits.theory.zonal`)."""
+        """Returns the target by degree (:mod:`rf_limits.theory.spectra.zonal`)."""
 
     def degree_tails(self, max_degree: int) -> np.ndarray:
         """Returns (K + 1,) bounds on the root of E (f* - sum of its degrees up to k)^2."""

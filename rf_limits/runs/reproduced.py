@@ -36,7 +36,7 @@ degrees of the quickstart's risk (tests/runs/test_reproduced.py measures two of 
 EXACT = Tolerance(1e-9, 1e-12)
 """Theory and best risks: closed forms and quadrature in float64, which promise 1e-10 and better."""
 OPTIMIZED = Tolerance(0.0, 5e-4)
-"""log10 of a bound that is optimized to 1e-3 (rf_limits/theory/magnitude_limit.py)."""
+"""log10 of a bound that is optimized to 1e-3 (rf_limits/theory/bounds/magnitude_limit.py)."""
 ANY = Tolerance(0.0, np.inf)
 SOLVED = Tolerance(1e8 * 80.0 * _UNIT, 1e-10)
 """Fits: one solve in float64 of some 80 roundings, condition numbers up to 1e8. Theory that starts

@@ -16,7 +16,6 @@ from rf_limits.experiments import (
 from rf_limits.experiments import networks as drawn
 from rf_limits.experiments.measurements import Measurements, Options
 from rf_limits.experiments.seed_data import SeedData
-from rf_limits.learning.regression import kernel_regression
 from rf_limits.methods import (
     LINEARIZED,
     NETWORK,
@@ -31,6 +30,7 @@ from rf_limits.methods import (
 )
 from rf_limits.methods.kernel import Matrices
 from rf_limits.models import InfiniteNetwork
+from rf_limits.regression.dense import kernel_regression
 from tests.devices.steps import (
     BIASED,
     CELLS,

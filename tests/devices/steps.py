@@ -16,9 +16,6 @@ import numpy as np
 from jax.sharding import Mesh
 
 from rf_limits.devices.mesh import AXES
-from rf_limits.learning.infinite_width import InfiniteWidth
-from rf_limits.learning.linearized import Spectrum
-from rf_limits.learning.training import Cell
 from rf_limits.measure.kernel_risk import ExactKernelRisk
 from rf_limits.measure.neuron_risk import exact_risk
 from rf_limits.models import (
@@ -27,11 +24,14 @@ from rf_limits.models import (
     make_network,
 )
 from rf_limits.problem import Dataset, SingleNeuron, Teacher
-from rf_limits.theory.kernel_predictors import KernelSeries
+from rf_limits.regression.infinite_width import InfiniteWidth
+from rf_limits.theory.risks.kernel_predictors import KernelSeries
+from rf_limits.training.linearized import Spectrum
+from rf_limits.training.trainer import Cell
 
 DIM, WIDTH, NUM, TEST, SEEDS, CELLS, PROBE, DEGREE = 3, 4, 6, 5, 2, 4, 4, 4
 MANY = 5000
-"""More than one block or tile of an accelerator (:mod:`rf_limits.theory.blocks`)."""
+"""More than one block or tile of an accelerator (:mod:`rf_limits.theory.numerics.blocks`)."""
 
 
 class Example(NamedTuple):

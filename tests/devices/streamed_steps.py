@@ -5,12 +5,12 @@ from functools import cache
 import jax
 from jax.sharding import Mesh
 
-from rf_limits.learning.streamed import feature_sums, kernel_tiles, preconditioners
-from rf_limits.learning.streamed.feature_sums import GramSums, ResidualSums
-from rf_limits.learning.streamed.stream import SampleStream
 from rf_limits.measure import tiled_kernel_risk
 from rf_limits.models import InfiniteNetwork, random_features
 from rf_limits.models.exact_kernels import Points
+from rf_limits.regression.streamed import feature_sums, kernel_tiles, preconditioners
+from rf_limits.regression.streamed.feature_sums import GramSums, ResidualSums
+from rf_limits.regression.streamed.stream import SampleStream
 from tests.devices.steps import (
     BIASED,
     DIM,

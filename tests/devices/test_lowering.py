@@ -28,8 +28,8 @@ from jax import export
 
 import rf_limits
 from rf_limits.devices.compiling import jit_quickly
-from rf_limits.theory import blocks
-from rf_limits.theory.relu_moments import ReluSum, relu_sum_square
+from rf_limits.theory.numerics import blocks
+from rf_limits.theory.risks.relu_moments import ReluSum, relu_sum_square
 from tests.devices import fitted_steps, streamed_steps, training_steps  # noqa: F401
 from tests.devices.steps import COMPILED, floats
 from tests.devices.theory_steps import THEORY
@@ -165,7 +165,7 @@ def test_every_compiled_function_has_an_example(monkeypatch):
     assert _without_example() == set()
     for compile_ in (jax.jit, jit_quickly):
         monkeypatch.setattr(blocks, "_new", compile_(lambda x: x), raising=False)
-        assert _without_example() == {"rf_limits.theory.blocks._new"}
+        assert _without_example() == {"rf_limits.theory.numerics.blocks._new"}
 
 
 def test_every_place_that_compiles_is_known():

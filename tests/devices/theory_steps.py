@@ -9,8 +9,6 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from rf_limits.learning.optimizers import make_optimizer, parse_optimizer
-from rf_limits.learning.regression import feature_regression
 from rf_limits.measure.alignment import alignment
 from rf_limits.models import (
     ScaledOutput,
@@ -25,6 +23,7 @@ from rf_limits.models import (
 from rf_limits.models.ensemble_loss import ensemble_loss
 from rf_limits.models.network import ACTIVATIONS, PARAMETERIZATIONS
 from rf_limits.problem import Gegenbauer, make_polynomial
+from rf_limits.regression.dense import feature_regression
 from rf_limits.theory import (
     ReluSum,
     degree_products,
@@ -33,12 +32,13 @@ from rf_limits.theory import (
     population_risk,
     relu_gram,
 )
-from rf_limits.theory.activations import Units
-from rf_limits.theory.best_features import tangent_correlations, tangent_gram
-from rf_limits.theory.expectations import FUNCTIONS, series_gram
-from rf_limits.theory.kernel_predictors import KernelPredictor, kernel_moments
-from rf_limits.theory.pair_quadrature import pair_quadrature
-from rf_limits.theory.population_risk import mean_square_difference
+from rf_limits.theory.bounds.best_features import tangent_correlations, tangent_gram
+from rf_limits.theory.expectations.activations import Units
+from rf_limits.theory.expectations.gaussian_gram import FUNCTIONS, series_gram
+from rf_limits.theory.expectations.pair_quadrature import pair_quadrature
+from rf_limits.theory.risks.kernel_predictors import KernelPredictor, kernel_moments
+from rf_limits.theory.risks.population_risk import mean_square_difference
+from rf_limits.training.optimizers import make_optimizer, parse_optimizer
 from tests.devices.steps import (
     BIASED,
     DEGREE,

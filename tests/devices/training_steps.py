@@ -9,19 +9,19 @@ import jax.numpy as jnp
 
 from rf_limits.experiments import networks, seed_data, setting
 from rf_limits.experiments.neuron_descent import _plain_risk
-from rf_limits.learning.descent import descend_until
-from rf_limits.learning.optimizers import parse_optimizer
-from rf_limits.learning.step_size import population_sharpness, sharpness
-from rf_limits.learning.training import Cell, Trainer
 from rf_limits.models import (
     infinite_width_kernels,
     tangent_kernel,
 )
 from rf_limits.problem import SampledTarget, sample_inputs
 from rf_limits.problem.data import noisy_labels
-from rf_limits.theory.degree_risks import degree_products
-from rf_limits.theory.relu_moments import ReluSum, relu_sum_product
-from rf_limits.theory.zonal import radial_rule
+from rf_limits.theory.risks.degree_risks import degree_products
+from rf_limits.theory.risks.relu_moments import ReluSum, relu_sum_product
+from rf_limits.theory.spectra.zonal import radial_rule
+from rf_limits.training.descent import descend_until
+from rf_limits.training.optimizers import parse_optimizer
+from rf_limits.training.step_size import population_sharpness, sharpness
+from rf_limits.training.trainer import Cell, Trainer
 from tests.devices.steps import (
     BIASED,
     DEGREE,

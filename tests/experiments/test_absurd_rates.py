@@ -10,8 +10,8 @@ from rf_limits.experiments.tables import final_rows
 from rf_limits.experiments.training import prepare, printed_table, remarks
 from rf_limits.figures.style import save
 from rf_limits.figures.training import draw
-from rf_limits.learning import flow
 from rf_limits.remarks import Remark
+from rf_limits.training import flow
 from tests.experiments.conftest import small_config
 
 

@@ -22,7 +22,7 @@ from rf_limits.experiments.limits import (
 )
 from rf_limits.experiments.tables import final_rows, summary_rows
 from rf_limits.experiments.training import limit_lines, prepare, remarks
-from rf_limits.theory.lazy_limit import lazy_limit
+from rf_limits.theory.bounds.lazy_limit import lazy_limit
 from tests.chance import standard_errors
 from tests.experiments.conftest import small_config
 from tests.variants import kept

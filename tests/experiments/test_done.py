@@ -3,8 +3,8 @@
 import pytest
 
 from rf_limits.experiments.done import Done
-from rf_limits.learning.training import log_points
 from rf_limits.runs.progress import SecondsLeft
+from rf_limits.training.trainer import log_points
 
 
 class Clock:

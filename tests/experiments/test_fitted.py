@@ -7,9 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rf_limits.learning.infinite_width import flow_means
-from rf_limits.learning.linearized import flow_coefficients, pull_back, spectrum
-from rf_limits.learning.regression import kernel_regression
 from rf_limits.measure.kernel_risk import exact_kernel_risk
 from rf_limits.measure.risk import ExactRisk
 from rf_limits.methods import (
@@ -31,6 +28,9 @@ from rf_limits.models import (
     tangent_kernel,
 )
 from rf_limits.problem import make_dataset, make_target
+from rf_limits.regression.dense import kernel_regression
+from rf_limits.regression.infinite_width import flow_means
+from rf_limits.training.linearized import flow_coefficients, pull_back, spectrum
 from tests.rounding import rounding
 from tests.variants import kept
 

@@ -22,9 +22,9 @@ from rf_limits.experiments.neuron_descent import train_neurons
 from rf_limits.experiments.result import Result
 from rf_limits.figures.hardness import draw
 from rf_limits.runs.store import RunStore, plain
-from rf_limits.theory.best_features import best_risks
-from rf_limits.theory.lazy_limit import features_for_risk, lazy_limit
-from rf_limits.theory.relu_gram import relu_gram
+from rf_limits.theory.bounds.best_features import best_risks
+from rf_limits.theory.bounds.lazy_limit import features_for_risk, lazy_limit
+from rf_limits.theory.expectations.relu_gram import relu_gram
 from tests.experiments.conftest import changed
 from tests.rounding import LIBRARY, rounding
 

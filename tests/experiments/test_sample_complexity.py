@@ -14,7 +14,7 @@ from rf_limits.figures.samples.sample_complexity import draw
 from rf_limits.figures.samples.theory_line import LARGEST_RISK
 from rf_limits.methods import RANDOM_FEATURES
 from rf_limits.runs.store import plain
-from rf_limits.theory.lazy_limit import lazy_limit
+from rf_limits.theory.bounds.lazy_limit import lazy_limit
 from tests.chance import standard_errors
 
 THEORIES = {"nngp_theory", "ntk_theory", "random_features_theory"}

@@ -12,7 +12,7 @@ from rf_limits.figures import headline as figures
 from rf_limits.figures.headline import headline
 from rf_limits.runs.run import config_from_json
 from rf_limits.runs.store import RunStore
-from rf_limits.theory.lazy_limit import lazy_limit
+from rf_limits.theory.bounds.lazy_limit import lazy_limit
 from tests.rounding import rounding
 
 QUICKSTART = pathlib.Path(__file__).parents[2] / "results" / "reference" / "quickstart"

@@ -7,8 +7,8 @@ import mpmath
 import numpy as np
 import pytest
 
-from rf_limits.learning.backward_errors import feature_backward_error
-from rf_limits.learning.regression import (
+from rf_limits.regression.backward_errors import feature_backward_error
+from rf_limits.regression.dense import (
     MOST_BACKWARD_ERROR,
     MOST_RELATIVE_ERROR,
     feature_regression,

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from rf_limits.errors import RequirementError
-from rf_limits.learning.streamed.certificate import (
+from rf_limits.regression.streamed.conjugate_gradients import State, ritz_values, solve
+from rf_limits.regression.streamed.residual_bound import (
     Solved,
     certify,
     certify_features,
     certify_kernel,
 )
-from rf_limits.learning.streamed.conjugate_gradients import State, ritz_values, solve
 from tests.rounding import rounding
 
 

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from rf_limits.errors import RequirementError
-from rf_limits.learning.streamed.cholesky import InPlaceCholesky, mirror, one_norm
+from rf_limits.regression.streamed.cholesky import InPlaceCholesky, mirror, one_norm
 from tests.rounding import rounding
 
 CONDITION = 1e3
@@ -19,7 +19,7 @@ CONDITION = 1e3
 def way(request, monkeypatch):
     """Every test factors by LAPACK, and as matrices with too many rows for it."""
     if request.param == "blocks":
-        monkeypatch.setattr("rf_limits.learning.streamed.cholesky.LAPACK_ROWS", 0)
+        monkeypatch.setattr("rf_limits.regression.streamed.cholesky.LAPACK_ROWS", 0)
     return request.param
 
 
@@ -110,7 +110,7 @@ import sys
 
 import numpy as np
 
-from rf_limits.learning.streamed.cholesky import InPlaceCholesky
+from rf_limits.regression.streamed.cholesky import InPlaceCholesky
 
 size = 20_000
 rows = np.random.default_rng(0).normal(size=(size, 4))

@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rf_limits.learning.infinite_width import infinite_width, predicted_change
 from rf_limits.models import (
     InfiniteNetwork,
     ScaledOutput,
@@ -12,6 +11,7 @@ from rf_limits.models import (
     init_params,
     make_network,
 )
+from rf_limits.regression.infinite_width import infinite_width, predicted_change
 from tests.rounding import rounding
 
 DIM = 4

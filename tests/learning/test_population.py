@@ -7,14 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rf_limits.learning.flow import Tolerances, gradient_flow
-from rf_limits.learning.linearized import linearized_change, spectrum
-from rf_limits.learning.optimizers import parse_optimizer
-from rf_limits.learning.step_size import population_sharpness
-from rf_limits.learning.training import Cell, Trainer
 from rf_limits.measure.risk import ExactRisk
 from rf_limits.models import ScaledOutput, make_network, tangent_features, tangent_kernel
 from rf_limits.problem import make_target
+from rf_limits.training.flow import Tolerances, gradient_flow
+from rf_limits.training.linearized import linearized_change, spectrum
+from rf_limits.training.optimizers import parse_optimizer
+from rf_limits.training.step_size import population_sharpness
+from rf_limits.training.trainer import Cell, Trainer
 from tests.models.drawn import drawn_params
 from tests.variants import kept
 

@@ -4,13 +4,13 @@ import jax
 import numpy as np
 import pytest
 
-from rf_limits.learning.regression import (
+from rf_limits.models import infinite_width_kernels, make_network
+from rf_limits.regression.dense import (
     decomposed_kernel_regression,
     factored_kernel_regression,
     feature_regression,
     kernel_regression,
 )
-from rf_limits.models import infinite_width_kernels, make_network
 from tests.rounding import rounding
 
 by_features = jax.jit(feature_regression)
@@ -90,7 +90,7 @@ def test_factoring_agrees_with_decomposing():
 
 
 def test_a_large_singular_kernel_is_decomposed(monkeypatch):
-    monkeypatch.setattr("rf_limits.learning.regression.DECOMPOSED", 5)
+    monkeypatch.setattr("rf_limits.regression.dense.DECOMPOSED", 5)
     features, _ = drawn(20, 4)
     labels = features @ np.arange(4.0)
     gram = features @ features.T

@@ -20,9 +20,9 @@ from rf_limits.experiments.tables import (
     rounding_remarks,
 )
 from rf_limits.experiments.training import prepare, remarks
-from rf_limits.learning.optimizers import parse_optimizer
-from rf_limits.learning.training import Cell, Trainer
 from rf_limits.models import ScaledOutput, make_network
+from rf_limits.training.optimizers import parse_optimizer
+from rf_limits.training.trainer import Cell, Trainer
 from tests.experiments.conftest import small_config
 from tests.models.drawn import drawn_params
 from tests.variants import kept

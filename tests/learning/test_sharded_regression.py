@@ -16,10 +16,10 @@ PIECES = """
 import jax, numpy as np
 import rf_limits
 from rf_limits.devices.mesh import make_mesh
-from rf_limits.learning.streamed.feature_data import FeatureData
-from rf_limits.learning.streamed.feature_sums import gram_sums, residual_sums
-from rf_limits.learning.streamed.kernel_tiles import KernelData
-from rf_limits.learning.streamed.stream import SampleStream
+from rf_limits.regression.streamed.feature_data import FeatureData
+from rf_limits.regression.streamed.feature_sums import gram_sums, residual_sums
+from rf_limits.regression.streamed.kernel_tiles import KernelData
+from rf_limits.regression.streamed.stream import SampleStream
 from rf_limits.models import InfiniteNetwork
 from rf_limits.models.network import init_params, make_network
 from rf_limits.problem.targets import make_target

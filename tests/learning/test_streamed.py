@@ -10,30 +10,30 @@ import pytest
 
 from rf_limits.devices.pace import in_chunks
 from rf_limits.errors import RequirementError
-from rf_limits.learning.regression import feature_regression, kernel_regression
-from rf_limits.learning.streamed.feature_data import FeatureData
-from rf_limits.learning.streamed.feature_fits import (
-    fit_features_by_samples,
-    fit_features_directly,
-    fit_features_iteratively,
-)
-from rf_limits.learning.streamed.feature_sums import gram_sums, residual_sums, tiles_of
-from rf_limits.learning.streamed.kernel_fits import fit_kernel_directly, fit_kernel_iteratively
-from rf_limits.learning.streamed.kernel_tiles import KernelData
-from rf_limits.learning.streamed.preconditioners import (
-    nystrom_preconditioner,
-    population_gram,
-    population_preconditioner,
-    sample_preconditioner,
-)
-from rf_limits.learning.streamed.stream import SampleStream
 from rf_limits.measure.kernel_risk import exact_kernel_risk
 from rf_limits.measure.tiled_kernel_risk import tiled_kernel_risk
 from rf_limits.models import InfiniteNetwork, infinite_width_kernels
 from rf_limits.models.features import random_features
 from rf_limits.models.network import make_network
 from rf_limits.problem.targets import make_target
-from rf_limits.theory.kernel_predictors import kernel_moments
+from rf_limits.regression.dense import feature_regression, kernel_regression
+from rf_limits.regression.streamed.feature_data import FeatureData
+from rf_limits.regression.streamed.feature_fits import (
+    fit_features_by_samples,
+    fit_features_directly,
+    fit_features_iteratively,
+)
+from rf_limits.regression.streamed.feature_sums import gram_sums, residual_sums, tiles_of
+from rf_limits.regression.streamed.kernel_fits import fit_kernel_directly, fit_kernel_iteratively
+from rf_limits.regression.streamed.kernel_tiles import KernelData
+from rf_limits.regression.streamed.preconditioners import (
+    nystrom_preconditioner,
+    population_gram,
+    population_preconditioner,
+    sample_preconditioner,
+)
+from rf_limits.regression.streamed.stream import SampleStream
+from rf_limits.theory.risks.kernel_predictors import kernel_moments
 from tests.models.drawn import drawn_params
 from tests.rounding import LIBRARY, rounding
 from tests.variants import kept

@@ -148,8 +148,8 @@ _KERNELS = {
     "models/ensemble_loss.py",
     "models/infinite_width.py",
     "models/zonal_kernels.py",
-    "theory/feature_kernels.py",
-    "theory/kernel_spectrum.py",
+    "theory/spectra/feature_kernels.py",
+    "theory/spectra/kernel_spectrum.py",
 }
 _PARAMETERIZATIONS = {
     "experiments/config.py",

@@ -9,7 +9,6 @@ import pytest
 from scipy.linalg import expm
 
 from rf_limits.errors import RequirementError
-from rf_limits.learning.regression import kernel_regression
 from rf_limits.models import (
     gradient_flow_ensemble,
     infinite_width_kernels,
@@ -18,8 +17,9 @@ from rf_limits.models import (
     tangent_kernel,
 )
 from rf_limits.models.network import PARAMETERIZATIONS
+from rf_limits.regression.dense import kernel_regression
 from rf_limits.theory import relu_gram
-from rf_limits.theory.activation_kernels import DEGREE
+from rf_limits.theory.expectations.activation_kernels import DEGREE
 from tests.rounding import LIBRARY, rounding
 from tests.variants import kept
 

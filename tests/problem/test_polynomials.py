@@ -16,8 +16,8 @@ from rf_limits.problem.polynomial_kinds import (
     polynomial_axes,
 )
 from rf_limits.problem.polynomials import Gegenbauer
-from rf_limits.theory.relu_moments import ReluSum
-from rf_limits.theory.zonal import radial_rule, zonal_products
+from rf_limits.theory.risks.relu_moments import ReluSum
+from rf_limits.theory.spectra.zonal import radial_rule, zonal_products
 from tests.rounding import LIBRARY, rounding
 from tests.variants import kept
 

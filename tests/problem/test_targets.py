@@ -10,7 +10,7 @@ import pytest
 
 from rf_limits.errors import RequirementError
 from rf_limits.problem import SingleNeuron, Teacher, make_target
-from rf_limits.theory.relu_moments import ReluSum
+from rf_limits.theory.risks.relu_moments import ReluSum
 from tests.rounding import LIBRARY, rounding
 from tests.variants import kept
 

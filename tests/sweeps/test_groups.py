@@ -8,7 +8,6 @@ from rich.console import Console
 
 from rf_limits.experiments import training
 from rf_limits.experiments.keep import Stopped
-from rf_limits.learning.training import Trainer
 from rf_limits.sweeps.executors.slurm import SlurmExecutor
 from rf_limits.sweeps.grid import cells_of, sweep
 from rf_limits.sweeps.groups import groups_of
@@ -16,6 +15,7 @@ from rf_limits.sweeps.launch import launch
 from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.worker import CellOptions
+from rf_limits.training.trainer import Trainer
 from tests.experiments.test_resume import configured
 from tests.keeping import MemoryKeep
 from tests.variants import kept

@@ -6,14 +6,14 @@ import mpmath
 import numpy as np
 import pytest
 
-from rf_limits.theory.activation_kernels import (
+from rf_limits.theory.expectations.activation_kernels import (
     Jumps,
     activation_gram,
     activation_rows,
     jumps_at_zero,
 )
-from rf_limits.theory.expectations import FUNCTIONS, gaussian_gram
-from rf_limits.theory.relu_kernels import relu_kernels
+from rf_limits.theory.expectations.gaussian_gram import FUNCTIONS, gaussian_gram
+from rf_limits.theory.expectations.relu_kernels import relu_kernels
 from tests.rounding import rounding
 
 KNOWN = ("relu", "step", "erf", "gelu", "sin", "linear", "quadratic")

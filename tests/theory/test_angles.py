@@ -6,7 +6,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from rf_limits.theory.angles import Angles, pairwise_angles, unit_vectors
+from rf_limits.theory.expectations.angles import Angles, pairwise_angles, unit_vectors
 from tests.rounding import LIBRARY, rounding
 from tests.variants import kept
 

@@ -6,7 +6,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from rf_limits.theory.arc_cosine import acute_angle, gate_kernel, relu_kernel
+from rf_limits.theory.expectations.arc_cosine import acute_angle, gate_kernel, relu_kernel
 from tests.rounding import rounding
 
 GAPS = np.concatenate([np.logspace(-32, 0, 97), np.linspace(0.0, 1.0, 401)])

@@ -12,7 +12,6 @@ import pytest
 from rf_limits import theory
 from rf_limits.errors import RequirementError
 from rf_limits.theory import (
-    arguments,
     features_for_risk,
     hardest_bias,
     kernel_alignment_risk,
@@ -24,9 +23,10 @@ from rf_limits.theory import (
     relu_kernel_spectrum,
     zonal_spectrum,
 )
-from rf_limits.theory.growth_law import growth_law
-from rf_limits.theory.hermite import hermite_series
-from rf_limits.theory.sgd_regret import mean_features, sgd_estimate
+from rf_limits.theory.bounds.growth_law import growth_law
+from rf_limits.theory.guarantees.sgd_regret import mean_features, sgd_estimate
+from rf_limits.theory.numerics import arguments
+from rf_limits.theory.spectra.hermite import hermite_series
 from tests.rounding import rounding
 
 KINDS = [np.int8, np.uint16, np.float32, float, jnp.int32, jnp.float32, np.array, Fraction]

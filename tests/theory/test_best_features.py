@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from rf_limits.errors import RequirementError
-from rf_limits.theory.best_features import (
+from rf_limits.theory.bounds.best_features import (
     best_risks,
     tangent_correlations,
     tangent_gram,
 )
-from rf_limits.theory.fourier_moments import fourier_gram, fourier_relu_correlations
-from rf_limits.theory.relu_moments import ReluSum, relu_sum_product
+from rf_limits.theory.expectations.fourier_moments import fourier_gram, fourier_relu_correlations
+from rf_limits.theory.risks.relu_moments import ReluSum, relu_sum_product
 from tests.chance import standard_errors
 from tests.rounding import LIBRARY, rounding
 

@@ -8,8 +8,8 @@ import mpmath
 import numpy as np
 import pytest
 
-from rf_limits.theory.angles import Angles
-from rf_limits.theory.bivariate_normal import orthant_probability, owens_t
+from rf_limits.theory.expectations.angles import Angles
+from rf_limits.theory.expectations.bivariate_normal import orthant_probability, owens_t
 from tests.rounding import LIBRARY, rounding
 from tests.variants import kept
 

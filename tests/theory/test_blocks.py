@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rf_limits.theory.blocks import symmetric_matrix, symmetric_sum
-from rf_limits.theory.relu_gram import relu_gram
+from rf_limits.theory.expectations.relu_gram import relu_gram
+from rf_limits.theory.numerics.blocks import symmetric_matrix, symmetric_sum
 from tests.rounding import LIBRARY, rounding
 
 DIM = 3

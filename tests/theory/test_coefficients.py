@@ -11,8 +11,8 @@ from rf_limits.errors import RequirementError
 from rf_limits.problem.neurons import Teacher
 from rf_limits.problem.polynomial_kinds import make_polynomial
 from rf_limits.theory import coefficients_by_degree, degree_products, zonal_spectrum
-from rf_limits.theory.coefficients import sphere_tails
-from rf_limits.theory.harmonics import gegenbauer, multiplicity
+from rf_limits.theory.spectra.coefficients import sphere_tails
+from rf_limits.theory.spectra.harmonics import gegenbauer, multiplicity
 from tests.rounding import LIBRARY, rounding
 from tests.variants import kept
 

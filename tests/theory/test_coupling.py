@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rf_limits.errors import RequirementError
-from rf_limits.theory.coupling import coupling_estimate
+from rf_limits.theory.guarantees.coupling import coupling_estimate
 from tests.chance import standard_errors
 from tests.rounding import rounding
 

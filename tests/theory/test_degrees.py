@@ -14,11 +14,11 @@ from rf_limits.errors import RequirementError
 from rf_limits.problem.neurons import Teacher
 from rf_limits.problem.polynomial_kinds import make_polynomial
 from rf_limits.theory import ReluSum, degree_products, degree_risks, relu_sum_product
-from rf_limits.theory.harmonics import gegenbauer, multiplicity
-from rf_limits.theory.population_risk import population_risk
-from rf_limits.theory.relu_degrees import neuron_coefficients
-from rf_limits.theory.spectrum import zonal_spectrum
-from rf_limits.theory.zonal import Radii
+from rf_limits.theory.risks.population_risk import population_risk
+from rf_limits.theory.spectra.harmonics import gegenbauer, multiplicity
+from rf_limits.theory.spectra.relu_degrees import neuron_coefficients
+from rf_limits.theory.spectra.spectrum import zonal_spectrum
+from rf_limits.theory.spectra.zonal import Radii
 from tests.rounding import LIBRARY, rounding
 from tests.variants import kept
 

@@ -11,9 +11,9 @@ import pytest
 from scipy import special
 
 from rf_limits.errors import RequirementError
-from rf_limits.theory.activations import Units
-from rf_limits.theory.expectations import FUNCTIONS, gaussian_gram, series_gram
-from rf_limits.theory.pair_quadrature import pair_quadrature
+from rf_limits.theory.expectations.activations import Units
+from rf_limits.theory.expectations.gaussian_gram import FUNCTIONS, gaussian_gram, series_gram
+from rf_limits.theory.expectations.pair_quadrature import pair_quadrature
 from tests.rounding import LIBRARY, rounding
 from tests.theory import plane
 from tests.variants import kept

@@ -8,9 +8,9 @@ import pytest
 
 from rf_limits.errors import RequirementError
 from rf_limits.theory import features_for_risk, lazy_limit
-from rf_limits.theory.harmonics import log_gamma_ratio, multiplicity
-from rf_limits.theory.homogeneous import WEIGHT_ERROR, log_weights, tail
-from rf_limits.theory.tails import abel_plana
+from rf_limits.theory.numerics.tails import abel_plana
+from rf_limits.theory.spectra.harmonics import log_gamma_ratio, multiplicity
+from rf_limits.theory.spectra.homogeneous import WEIGHT_ERROR, log_weights, tail
 from tests.rounding import rounding
 
 

@@ -7,7 +7,7 @@ import pytest
 from rf_limits.errors import RequirementError
 from rf_limits.models import infinite_width_kernels, make_network
 from rf_limits.theory import relu_kernel_spectrum
-from rf_limits.theory.feature_kernels import FEATURES, feature_kernel, feature_spectrum
+from rf_limits.theory.spectra.feature_kernels import FEATURES, feature_kernel, feature_spectrum
 from tests.rounding import LIBRARY, rounding
 
 DIM = 6

@@ -8,8 +8,8 @@ import pytest
 from scipy import linalg, optimize
 
 from rf_limits.errors import RequirementError
-from rf_limits.theory.box_qp import BoxProblem, _least_eigenvalue_bound
-from rf_limits.theory.frontier import least_bound
+from rf_limits.theory.bounds.frontier import least_bound
+from rf_limits.theory.numerics.box_qp import BoxProblem, _least_eigenvalue_bound
 from tests.rounding import rounding
 from tests.variants import kept
 

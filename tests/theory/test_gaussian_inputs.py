@@ -194,7 +194,7 @@ def test_profiles_of_a_homogeneous_target_and_of_a_tiny_bias():
 def test_profiles_do_not_depend_on_their_rule(monkeypatch):
     found = []
     for refinement in (8, 32):
-        monkeypatch.setattr("rf_limits.theory.profiles._REFINEMENT", refinement)
+        monkeypatch.setattr("rf_limits.theory.spectra.profiles._REFINEMENT", refinement)
         one = [
             kernel_regression_risk(spectra(d, 40)[0], biased(d, b, 40), 50, ridge=0.1, noise=0.1)
             for d, b in ((2, -1.0), (5, 0.5))

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from rf_limits.errors import RequirementError
-from rf_limits.theory.growth_law import growth_law
-from rf_limits.theory.lazy_limit import features_for_risk
+from rf_limits.theory.bounds.growth_law import growth_law
+from rf_limits.theory.bounds.lazy_limit import features_for_risk
 
 THE_PAPER = {50: 0.897, 100: 0.901, 200: 0.903, 400: 0.904}
 """By d, log10 p(d + 1) - log10 p(d) - (5/6) log10 d at |w*| = d^2, b* = 0, risk 1/50."""

@@ -14,9 +14,8 @@ from rf_limits.models.network import PARAMETERIZATIONS, TRAINABLE
 from rf_limits.models.zonal_kernels import zonal_kernels
 from rf_limits.problem import make_target, sample_inputs
 from rf_limits.theory import coefficients_by_degree, degree_risks, relu_kernel_spectrum
-from rf_limits.theory.coefficients import sphere_tails
-from rf_limits.theory.harmonics import gegenbauer
-from rf_limits.theory.kernel_predictors import (
+from rf_limits.theory.numerics.sphere import coordinate_nodes
+from rf_limits.theory.risks.kernel_predictors import (
     ACCURACY,
     MAX_DEGREE,
     KernelPredictor,
@@ -25,7 +24,8 @@ from rf_limits.theory.kernel_predictors import (
     zonal_gram,
     zonal_series,
 )
-from rf_limits.theory.sphere import coordinate_nodes
+from rf_limits.theory.spectra.coefficients import sphere_tails
+from rf_limits.theory.spectra.harmonics import gegenbauer
 from tests.rounding import LIBRARY, rounding
 from tests.variants import kept
 

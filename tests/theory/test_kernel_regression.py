@@ -15,8 +15,8 @@ from rf_limits.theory import (
     relu_kernel_spectrum,
     zonal_spectrum,
 )
-from rf_limits.theory.best_features import best_risks
-from rf_limits.theory.relu_gram import relu_gram
+from rf_limits.theory.bounds.best_features import best_risks
+from rf_limits.theory.expectations.relu_gram import relu_gram
 from tests.chance import allowed, share_within, standard_errors
 from tests.rounding import LIBRARY, rounding
 from tests.variants import kept

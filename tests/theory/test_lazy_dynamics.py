@@ -11,8 +11,8 @@ from rf_limits.errors import RequirementError
 from rf_limits.models import infinite_width_kernels, make_network
 from rf_limits.models.zonal_kernels import zonal_kernels
 from rf_limits.theory import zonal_spectrum
-from rf_limits.theory.homogeneous import RELATIVE_ERROR
-from rf_limits.theory.lazy_dynamics import population_dynamics
+from rf_limits.theory.dynamics.lazy_dynamics import population_dynamics
+from rf_limits.theory.spectra.homogeneous import RELATIVE_ERROR
 from tests.rounding import LIBRARY, rounding
 from tests.variants import kept
 

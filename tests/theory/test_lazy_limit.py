@@ -16,8 +16,8 @@ from rf_limits.theory import (
     relu_gram,
     zonal_spectrum,
 )
-from rf_limits.theory.harmonics import multiplicity
-from rf_limits.theory.hermite import hermite_series
+from rf_limits.theory.spectra.harmonics import multiplicity
+from rf_limits.theory.spectra.hermite import hermite_series
 from tests.rounding import LIBRARY, rounding
 from tests.variants import kept
 

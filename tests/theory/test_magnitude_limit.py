@@ -10,16 +10,16 @@ import pytest
 from scipy import integrate, optimize
 
 from rf_limits.errors import RequirementError
-from rf_limits.theory.box_qp import BoxProblem
-from rf_limits.theory.harmonics import multiplicity
-from rf_limits.theory.lazy_limit import features_for_risk
-from rf_limits.theory.magnitude_limit import (
+from rf_limits.theory.bounds.lazy_limit import features_for_risk
+from rf_limits.theory.bounds.magnitude_limit import (
     log_magnitude_limit,
     log_rms_magnitude_limit,
     magnitude_witness,
 )
-from rf_limits.theory.relu_gram import relu_gram
-from rf_limits.theory.spectrum import zonal_spectrum
+from rf_limits.theory.expectations.relu_gram import relu_gram
+from rf_limits.theory.numerics.box_qp import BoxProblem
+from rf_limits.theory.spectra.harmonics import multiplicity
+from rf_limits.theory.spectra.spectrum import zonal_spectrum
 from tests.variants import kept
 
 

@@ -14,8 +14,8 @@ from rf_limits.problem import (
     Teacher,
     make_polynomial,
 )
-from rf_limits.theory.population_risk import mean_square_difference, population_risk
-from rf_limits.theory.relu_moments import ReluSum
+from rf_limits.theory.risks.population_risk import mean_square_difference, population_risk
+from rf_limits.theory.risks.relu_moments import ReluSum
 from tests.rounding import rounding
 
 PAIR = 200

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from rf_limits.models import tangent_kernel
 from rf_limits.models.network import make_network
-from rf_limits.theory.best_features import best_risks, tangent_correlations, tangent_gram
-from rf_limits.theory.degree_risks import degree_risks
-from rf_limits.theory.population_risk import expected_square, population_risk
-from rf_limits.theory.relu_gram import relu_gram
-from rf_limits.theory.relu_moments import ReluSum, relu_sum_product
+from rf_limits.theory.bounds.best_features import best_risks, tangent_correlations, tangent_gram
+from rf_limits.theory.expectations.relu_gram import relu_gram
+from rf_limits.theory.risks.degree_risks import degree_risks
+from rf_limits.theory.risks.population_risk import expected_square, population_risk
+from rf_limits.theory.risks.relu_moments import ReluSum, relu_sum_product
 from tests.rounding import rounding
 
 WIDTH, DIM, DEGREES = 5, 3, 4

@@ -5,7 +5,7 @@ import pytest
 from scipy import special
 
 from rf_limits.errors import RequirementError
-from rf_limits.theory.radial_law import radial_law
+from rf_limits.theory.spectra.radial_law import radial_law
 
 PROMISED = 1e-12
 TAUS = (1e-30, 1e-12, 1e-3, 0.7, 40.0)

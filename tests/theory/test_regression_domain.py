@@ -11,7 +11,7 @@ from rf_limits.theory import (
     relu_kernel_spectrum,
     zonal_spectrum,
 )
-from rf_limits.theory.regression_domain import kink_order
+from rf_limits.theory.regression.regression_domain import kink_order
 from tests.theory.test_gaussian_inputs import biased
 from tests.theory.test_kernel_regression import by_hand, sphere
 

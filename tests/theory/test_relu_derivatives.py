@@ -10,10 +10,11 @@ import pytest
 from scipy import special
 
 from rf_limits.problem import Teacher
-from rf_limits.theory import relu_gram, relu_moments
-from rf_limits.theory.gated_gram import gated_gram
-from rf_limits.theory.population_risk import population_risk
-from rf_limits.theory.relu_moments import ReluSum
+from rf_limits.theory import relu_gram
+from rf_limits.theory.expectations.gated_gram import gated_gram
+from rf_limits.theory.risks import relu_moments
+from rf_limits.theory.risks.population_risk import population_risk
+from rf_limits.theory.risks.relu_moments import ReluSum
 from tests.rounding import LIBRARY, rounding
 from tests.theory import reference
 from tests.variants import kept

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rf_limits.theory.relu_form import Neurons, relu_form
-from rf_limits.theory.relu_gram import relu_gram
-from rf_limits.theory.relu_moments import ReluSum, relu_sum_product, relu_sum_square
+from rf_limits.theory.expectations.relu_form import Neurons, relu_form
+from rf_limits.theory.expectations.relu_gram import relu_gram
+from rf_limits.theory.risks.relu_moments import ReluSum, relu_sum_product, relu_sum_square
 from tests.rounding import rounding
 from tests.variants import kept
 

@@ -10,8 +10,8 @@ import pytest
 from scipy import special
 
 from rf_limits.theory import relu_gram as relu_gram_function
-from rf_limits.theory import relu_moments
-from rf_limits.theory.relu_moments import ReluSum
+from rf_limits.theory.risks import relu_moments
+from rf_limits.theory.risks.relu_moments import ReluSum
 from tests.rounding import rounding
 from tests.variants import kept
 

@@ -9,10 +9,8 @@ import pytest
 from scipy import stats
 
 from rf_limits.errors import RequirementError
-from rf_limits.theory.feature_kernels import feature_spectrum
-from rf_limits.theory.harmonics import multiplicity
-from rf_limits.theory.relu_gram import relu_gram
-from rf_limits.theory.sgd_regret import (
+from rf_limits.theory.expectations.relu_gram import relu_gram
+from rf_limits.theory.guarantees.sgd_regret import (
     BoundedFeatures,
     MeanFeatures,
     bounded_features,
@@ -21,6 +19,8 @@ from rf_limits.theory.sgd_regret import (
     sgd_guarantee,
     sgd_requirements,
 )
+from rf_limits.theory.spectra.feature_kernels import feature_spectrum
+from rf_limits.theory.spectra.harmonics import multiplicity
 from tests.chance import standard_errors
 from tests.rounding import rounding
 

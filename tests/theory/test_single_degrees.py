@@ -7,9 +7,9 @@ import pytest
 from scipy import special
 
 from rf_limits.theory import DegreeCoefficients, kernel_regression, kernel_regression_risk
-from rf_limits.theory.harmonics import multiplicity
-from rf_limits.theory.kernel_spectrum import relu_kernel_spectrum
-from rf_limits.theory.spectrum import zonal_spectrum
+from rf_limits.theory.spectra.harmonics import multiplicity
+from rf_limits.theory.spectra.kernel_spectrum import relu_kernel_spectrum
+from rf_limits.theory.spectra.spectrum import zonal_spectrum
 from tests.chance import standard_errors
 from tests.rounding import LIBRARY, rounding
 from tests.theory.test_kernel_regression import by_hand, sphere

@@ -10,17 +10,17 @@ from scipy import special
 
 from rf_limits.errors import RequirementError
 from rf_limits.theory import kernel_spectrum, relu_kernel_spectrum, zonal_spectrum
-from rf_limits.theory.harmonics import (
+from rf_limits.theory.numerics.tails import abel_plana, fit_power_tail
+from rf_limits.theory.spectra.harmonics import (
     gegenbauer,
     log_gamma_ratio,
     log_mean_squares,
     log_multiplicity,
     multiplicity,
 )
-from rf_limits.theory.hermite import hermite_series, hermite_values, second_moment
-from rf_limits.theory.homogeneous import RELATIVE_ERROR
-from rf_limits.theory.spectrum import log_moments
-from rf_limits.theory.tails import abel_plana, fit_power_tail
+from rf_limits.theory.spectra.hermite import hermite_series, hermite_values, second_moment
+from rf_limits.theory.spectra.homogeneous import RELATIVE_ERROR
+from rf_limits.theory.spectra.spectrum import log_moments
 from tests.rounding import LIBRARY, rounding
 from tests.variants import kept
 

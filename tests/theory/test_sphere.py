@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import integrate
 
-from rf_limits.theory.sphere import coordinate_nodes, expected_relu, expected_relu_product
+from rf_limits.theory.numerics.sphere import coordinate_nodes, expected_relu, expected_relu_product
 from tests.rounding import LIBRARY, rounding
 
 

@@ -12,15 +12,15 @@ from scipy import special
 from rf_limits.errors import RequirementError
 from rf_limits.problem.neurons import Teacher
 from rf_limits.theory import relu_gram as relu_gram_function
-from rf_limits.theory import relu_moments
-from rf_limits.theory.relu_moments import ReluSum
-from rf_limits.theory.triangle_wave import (
+from rf_limits.theory.bounds.triangle_wave import (
     TriangleWave,
     make_wave,
     paper_wave,
     wave_second_moment,
 )
-from rf_limits.theory.wave_correlation import log_rms_wave_correlation, log_wave_correlation
+from rf_limits.theory.bounds.wave_correlation import log_rms_wave_correlation, log_wave_correlation
+from rf_limits.theory.risks import relu_moments
+from rf_limits.theory.risks.relu_moments import ReluSum
 from tests.rounding import rounding
 from tests.variants import kept
 

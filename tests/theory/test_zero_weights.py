@@ -13,7 +13,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from rf_limits.theory.expectations import FUNCTIONS, gaussian_gram
+from rf_limits.theory.expectations.gaussian_gram import FUNCTIONS, gaussian_gram
 from tests.rounding import LIBRARY, rounding
 
 KINKED = ("relu", "relu_squared", "step", "abs", "sign")

@@ -30,12 +30,12 @@ from rf_limits.experiments.tables import (
     with_scale,
 )
 from rf_limits.experiments.training import Training
-from rf_limits.learning.optimizers import parse_optimizer
 from rf_limits.methods import NETWORK, NNGP, NTK, keys_of
 from rf_limits.models.ensemble_loss import ensemble_loss
 from rf_limits.models.zonal_kernels import zonal_kernels
 from rf_limits.theory import zonal_spectrum
-from rf_limits.theory.lazy_dynamics import population_dynamics
+from rf_limits.theory.dynamics.lazy_dynamics import population_dynamics
+from rf_limits.training.optimizers import parse_optimizer
 
 LABELS = ("part",)
 PARTS = (NTK.key, NNGP.key, "population")

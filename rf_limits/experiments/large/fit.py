@@ -22,24 +22,6 @@ from rf_limits.experiments.large.plan import (
 from rf_limits.experiments.large.states import States
 from rf_limits.experiments.result import Report
 from rf_limits.experiments.setting import streams
-from rf_limits.learning.streamed.certificate import Certificate
-from rf_limits.learning.streamed.conjugate_gradients import State
-from rf_limits.learning.streamed.feature_data import FeatureData
-from rf_limits.learning.streamed.feature_fits import (
-    fit_features_by_samples,
-    fit_features_directly,
-    fit_features_iteratively,
-)
-from rf_limits.learning.streamed.feature_sums import GramSums
-from rf_limits.learning.streamed.fits import StreamedFit
-from rf_limits.learning.streamed.kernel_fits import fit_kernel_directly, fit_kernel_iteratively
-from rf_limits.learning.streamed.kernel_tiles import KernelData
-from rf_limits.learning.streamed.preconditioners import (
-    nystrom_preconditioner,
-    population_preconditioner,
-    sample_preconditioner,
-)
-from rf_limits.learning.streamed.stream import SampleStream
 from rf_limits.measure.kernel_risk import exact_kernel_risk
 from rf_limits.measure.neuron_risk import exact_risk
 from rf_limits.measure.risk import sampled_risk
@@ -50,6 +32,24 @@ from rf_limits.models.network import OneHiddenLayer, init_params, make_network
 from rf_limits.models.scaled_output import ScaledOutput
 from rf_limits.problem import Target, make_target, second_moment_error
 from rf_limits.problem.seeds import key_of
+from rf_limits.regression.streamed.conjugate_gradients import State
+from rf_limits.regression.streamed.feature_data import FeatureData
+from rf_limits.regression.streamed.feature_fits import (
+    fit_features_by_samples,
+    fit_features_directly,
+    fit_features_iteratively,
+)
+from rf_limits.regression.streamed.feature_sums import GramSums
+from rf_limits.regression.streamed.fits import StreamedFit
+from rf_limits.regression.streamed.kernel_fits import fit_kernel_directly, fit_kernel_iteratively
+from rf_limits.regression.streamed.kernel_tiles import KernelData
+from rf_limits.regression.streamed.preconditioners import (
+    nystrom_preconditioner,
+    population_preconditioner,
+    sample_preconditioner,
+)
+from rf_limits.regression.streamed.residual_bound import Certificate
+from rf_limits.regression.streamed.stream import SampleStream
 
 _TEST_ROWS = 256
 _CERTIFIED = ("relative_residual", "backward_error", "excess_bound")
@@ -248,7 +248,7 @@ def fit_row(
 
     A fit that is not solved has no risk: NaN, as :mod:`rf_limits.methods.regression` has it. One
     by conjugate gradients is solved where its residual fixes the risk
-    (:meth:`~rf_limits.learning.streamed.certificate.Certificate.risk_bound`) to
+    (:meth:`~rf_limits.regression.streamed.residual_bound.Certificate.risk_bound`) to
     :data:`MOST_RISK_ERROR`.
 
     Args:

@@ -1,7 +1,7 @@
 """Random-features and kernel regression of any size, with certificates, beside their theory.
 
 A fit per method, number of features, number of samples and seed
-(:mod:`rf_limits.learning.streamed`): samples are drawn block by block and never held for
+(:mod:`rf_limits.regression.streamed`): samples are drawn block by block and never held for
 features; the solver is chosen, and a job that cannot fit refused, before anything is computed
 (:mod:`~rf_limits.experiments.large.plan`).
 """

@@ -9,12 +9,12 @@ import psutil
 from rf_limits.errors import RequirementError
 from rf_limits.experiments.large.configs import LargeConfig
 from rf_limits.experiments.memory import PROGRAM
-from rf_limits.learning.streamed import feature_sums, kernel_tiles
-from rf_limits.learning.streamed.preconditioners import has_population_gram
 from rf_limits.methods import METHODS, Kind
 from rf_limits.models.exact_kernels import numbers_per_point
 from rf_limits.models.infinite_width import resolve_supplier
 from rf_limits.models.network import make_network
+from rf_limits.regression.streamed import feature_sums, kernel_tiles
+from rf_limits.regression.streamed.preconditioners import has_population_gram
 
 SAMPLE_FACTOR = 4
 """Samples per feature of the preconditioner ``sample``."""

@@ -8,8 +8,8 @@ import numpy as np
 
 from rf_limits.devices.processes import on_host
 from rf_limits.experiments.keep import Keep
-from rf_limits.learning.streamed.conjugate_gradients import State
-from rf_limits.learning.streamed.feature_sums import GramSums
+from rf_limits.regression.streamed.conjugate_gradients import State
+from rf_limits.regression.streamed.feature_sums import GramSums
 
 _SECONDS = "seconds"
 

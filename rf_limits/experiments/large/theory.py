@@ -101,7 +101,8 @@ def theory_rows(
     """Rows ``<method>_theory``: risk and training loss at the config's n and between them.
 
     For ReLU without biases and dimension at least 2; else none. Sources:
-    :mod:`rf_limits.theory.random_features_regression`, :mod:`rf_limits.theory.kernel_regression`.
+    :mod:`rf_limits.theory.regression.random_features_regression`,
+    :mod:`rf_limits.theory.regression.kernel_regression`.
 
     Args:
       config: large_config.

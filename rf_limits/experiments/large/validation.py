@@ -10,9 +10,9 @@ from rf_limits.experiments.large.fit import make_problem
 from rf_limits.experiments.large.jobs import make_jobs
 from rf_limits.experiments.large.plan import preconditioner_of
 from rf_limits.experiments.memory import check_array_memory
-from rf_limits.learning.streamed.preconditioners import has_population_gram
 from rf_limits.methods import RANDOM_FEATURES
 from rf_limits.models.network import make_network
+from rf_limits.regression.streamed.preconditioners import has_population_gram
 
 SIZES = (1e-60, 1e60)
 """Between which targets, labels and ridges lie: squares of residuals and steps stay in float64."""

@@ -3,7 +3,7 @@
 The coupling in the proof of Yehudai and Shamir (2019, section 3), measured: the network, its
 linearization and SGD on its random features take the same steps on the same stream; how far
 apart do they come, and how far do weights move, beside what the argument of the proof
-gives with means for suprema (:mod:`rf_limits.theory.coupling`).
+gives with means for suprema (:mod:`rf_limits.theory.guarantees.coupling`).
 """
 
 import math
@@ -22,8 +22,8 @@ from rf_limits.experiments.seeds import over_seeds, words_of_seeds
 from rf_limits.experiments.study import Member, Study, member, validate_members
 from rf_limits.experiments.tables import rounding_remarks, short_number, summary_rows, with_scale
 from rf_limits.methods import NETWORK
-from rf_limits.theory.coupling import REGIMES as ESTIMATED
-from rf_limits.theory.coupling import coupling_estimate
+from rf_limits.theory.guarantees.coupling import REGIMES as ESTIMATED
+from rf_limits.theory.guarantees.coupling import coupling_estimate
 
 LABELS = ("regime",)
 SUPREMA = ("coupled_gap", "linearization_gap", "weight_movement", "output_movement")
@@ -76,7 +76,7 @@ def suprema(metrics: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
       Columns regime, width, lazy_scale, seed, time, ``impulse`` (M of
-      :mod:`rf_limits.theory.coupling`, by the trapezoidal rule between log points) and
+      :mod:`rf_limits.theory.guarantees.coupling`, by the trapezoidal rule between log points) and
       :data:`SUPREMA`; NaN where a run diverged.
     """
     rows = []

@@ -5,7 +5,7 @@ layers moving from u = 0, beside SGD on the random features of each regime; rand
 features and kernels are fitted to n samples. The targets are polynomials of one degree and, for
 contrast, a ReLU neuron of the same norm. Beside them stand the step size, steps and width that
 the paper's argument asks for with means in the place of suprema, an estimate
-(:mod:`rf_limits.theory.sgd_regret`): Gaussian inputs have no suprema.
+(:mod:`rf_limits.theory.guarantees.sgd_regret`): Gaussian inputs have no suprema.
 """
 
 import dataclasses
@@ -42,13 +42,13 @@ from rf_limits.problem.polynomial_kinds import (
     check_polynomial,
     largest_coefficient,
 )
-from rf_limits.theory.coefficients import coefficients_by_degree
-from rf_limits.theory.sgd_regret import (
+from rf_limits.theory.guarantees.sgd_regret import (
     MeanFeatures,
     mean_features,
     sgd_estimate,
     sgd_requirements,
 )
+from rf_limits.theory.spectra.coefficients import coefficients_by_degree
 
 LABELS = ("target", "regime", "num_train")
 NEURON = "neuron"

@@ -2,7 +2,7 @@
 
 One training run per dimension and number of samples gives NNGP, NTK, RF, NT and trained
 networks on many training sets; beside them the expectation of kernel regression from its
-spectrum alone (:mod:`rf_limits.theory.kernel_regression`) and the lazy limit R*(n).
+spectrum alone (:mod:`rf_limits.theory.regression.kernel_regression`) and the lazy limit R*(n).
 """
 
 import itertools
@@ -54,7 +54,7 @@ from rf_limits.theory import (
     kernel_regression_risk,
     random_features_risk,
 )
-from rf_limits.theory.lazy_limit import lazy_limit
+from rf_limits.theory.bounds.lazy_limit import lazy_limit
 
 LABELS = ("dim", "num_train")
 KERNELS = (NNGP, NTK)

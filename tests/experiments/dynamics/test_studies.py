@@ -22,10 +22,10 @@ from rf_limits.figures.dynamics import lazy_scale as lazy_scale_figure
 from rf_limits.figures.dynamics import lazy_width as lazy_width_figure
 from rf_limits.figures.dynamics import ntk_curves as ntk_curves_figure
 from rf_limits.figures.dynamics import single_neuron as single_neuron_figure
-from rf_limits.learning.optimizers import parse_optimizer
-from rf_limits.learning.training import Cell, Trainer
 from rf_limits.models import ScaledOutput, init_params, make_network, moved
 from rf_limits.runs.store import plain
+from rf_limits.training.optimizers import parse_optimizer
+from rf_limits.training.trainer import Cell, Trainer
 from tests.experiments.conftest import changed
 from tests.rounding import LIBRARY, rounding
 

@@ -23,12 +23,12 @@ from rf_limits.experiments.large.theory import around_peak
 from rf_limits.experiments.large.validation import SIZES
 from rf_limits.experiments.setting import streams
 from rf_limits.figures.large.large import draw
-from rf_limits.learning.streamed.conjugate_gradients import State
-from rf_limits.learning.streamed.stream import SampleStream
 from rf_limits.models.features import random_features
 from rf_limits.models.network import hidden_weights, init_params, make_network
+from rf_limits.regression.streamed.conjugate_gradients import State
+from rf_limits.regression.streamed.stream import SampleStream
 from rf_limits.runs.store import plain
-from rf_limits.theory.expectations import gaussian_gram
+from rf_limits.theory.expectations.gaussian_gram import gaussian_gram
 from tests.experiments.conftest import changed
 from tests.keeping import MemoryKeep, run_in_pieces
 from tests.rounding import rounding

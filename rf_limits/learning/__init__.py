@@ -1,1 +1,0 @@
-"""How it learns: gradient training, its linearization, regression on fixed features."""

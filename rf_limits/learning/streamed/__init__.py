@@ -1,1 +1,0 @@
-"""Regression on more data than memory holds: sums over streamed blocks, and conjugate gradients."""

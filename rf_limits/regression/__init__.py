@@ -1,0 +1,1 @@
+"""Fitting predictors in one solve: dense, and streamed in blocks."""

@@ -1,0 +1,1 @@
+"""Regression of any size: samples and kernels in blocks that are never all in memory."""

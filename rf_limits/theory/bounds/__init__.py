@@ -1,0 +1,1 @@
+"""What no fixed features can do."""

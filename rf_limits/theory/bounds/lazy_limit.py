@@ -1,0 +1,180 @@
+r"""The lazy limit: the least risk of any p functions fixed before the target is drawn.
+
+.. math:: E_{w^*} \min_u E_x\Bigl(\sum_{i\le p} u_i f_i(x) - f_{w^*}(x)\Bigr)^2
+    \ge R^*(p) = \sum_{j>p}\lambda_{(j)},
+
+the eigenvalues of the target family in decreasing order, counted with multiplicity
+(docs/theory.md has the proof, and which methods it speaks of). Lower bounds by the number of fixed
+functions alone, whatever the weights, are known: Kamath, Montasser and Srebro (2020) and Malach,
+Kamath, Abbe and Srebro (2021) for classes of functions, Hsu, Sanford, Servedio and
+Vlatakis-Gkaragkounis (2021) for random ReLUs, Ghorbani, Mei, Misiakiewicz and Montanari (2020,
+2021) degree by degree as d grows. Here it is evaluated for ReLU neurons, at every d and p.
+"""
+
+import math
+
+import numpy as np
+from scipy import optimize
+
+from rf_limits.errors import RequirementError, check
+from rf_limits.theory.numerics import arguments
+from rf_limits.theory.numerics.arguments import Number, Numbers
+from rf_limits.theory.spectra.levels import Activation, Homogeneous, least, sorted_limit
+
+_MOST_FEATURES = 10**300  # sought by features_for_risk where it has to bisect
+_ORDERS = {"step": 0, "relu": 1}
+
+
+def _border(dim: Number, norm: Number, bias: Number) -> tuple[int, float, float]:
+    """Returns dimension, length and bias as Python numbers."""
+    dim = arguments.dimension(dim, "dim")
+    return dim, arguments.positive(norm, "norm"), arguments.finite(bias, "bias")
+
+
+def _squared(norm: float, order: int) -> float:
+    """Returns |w*|^{2 alpha}, where float64 holds it."""
+    kept = order == 0 or 1e-150 <= norm <= 1e150
+    check(kept, "norm", "be from 1e-150 to 1e150, so that float64 holds its square", norm)
+    return norm ** (2 * order)
+
+
+def _limit(
+    p: int,
+    dim: int,
+    norm: float,
+    bias: float,
+    activation: Activation,
+    negligible: float = 0.0,
+) -> float:
+    order = _ORDERS.get(activation) if isinstance(activation, str) else None
+    if order is None:
+        return sorted_limit(p, dim, activation, bias, norm, negligible)
+    size = _squared(norm, order)
+    if bias == 0.0:
+        return size * Homogeneous(order, dim).limit(p)
+    return size * sorted_limit(p, dim, activation, bias / norm, 1.0, negligible / size)
+
+
+def lazy_limit(
+    num_features: Number | Numbers,
+    dim: Number,
+    *,
+    norm: Number = 1.0,
+    bias: Number = 0.0,
+    activation: Activation = "relu",
+) -> float | np.ndarray:
+    """Returns R*(p) for sigma(<w*, x> + b*), w* uniform of length ``norm``, x ~ N(0, I_d).
+
+    Args:
+      num_features: p >= 0, one number or several; fractions are rounded down. Integers of
+        any size without bias; with a bias up to where float64 resolves the limit.
+      dim: dimension d >= 2.
+      norm: |w*|.
+      bias: b*.
+      activation: as for :func:`rf_limits.theory.spectra.spectrum.zonal_spectrum`.
+
+    Returns:
+      Absolute risk (relative: divide by ``lazy_limit(0, ...)``, which is E f*^2); a float, or
+      an array of the shape of ``num_features``. Relative error 1e-12 for ReLU and step
+      without bias, d <= 1e100, at every p whose limit is above 1e-305 |w*|^2; otherwise 1e-6
+      or better (a limit less certain than that is refused).
+
+    Raises:
+      RequirementError: p < 0, d < 2, norm <= 0, or a limit that cannot be resolved.
+    """
+    dim, norm, bias = _border(dim, norm, bias)
+    counts, shape = arguments.counts(num_features, "num_features")
+    values = [_limit(p, dim, norm, bias, activation) for p in counts]
+    return np.array(values, np.float64).reshape(shape) if shape else values[0]
+
+
+def features_for_risk(
+    risk: Number,
+    dim: Number,
+    *,
+    norm: Number = 1.0,
+    bias: Number = 0.0,
+    activation: Activation = "relu",
+) -> int:
+    """Returns the least p with R*(p) <= ``risk``: as many fixed functions can do, on average.
+
+    Args:
+      risk: absolute risk, positive.
+      dim: dimension d >= 2.
+      norm: |w*|.
+      bias: b*.
+      activation: as for :func:`lazy_limit`.
+
+    Returns:
+      p, the least at which :func:`lazy_limit` is at most ``risk``, as that function computes it;
+      beyond 2^50, one with R*(p) = risk to the relative error stated there (which moves p by
+      d/3 times as much).
+
+    Raises:
+      RequirementError: risk <= 0, an impossible argument, or a risk that cannot be resolved.
+    """
+    dim, norm, bias = _border(dim, norm, bias)
+    risk = arguments.positive(risk, "risk")
+    order = _ORDERS.get(activation) if isinstance(activation, str) else None
+    if order is not None and bias == 0.0:
+        reduced = risk / _squared(norm, order)
+        check(reduced >= 1e-200, "risk", "be at least 1e-200 norm^2", risk)
+        return Homogeneous(order, dim).features(reduced)
+
+    def reached(p: int) -> bool:
+        check(p <= _MOST_FEATURES, "risk", "be reachable with 1e300 features", risk)
+        return _limit(p, dim, norm, bias, activation, negligible=risk) <= risk
+
+    return least(reached)
+
+
+def hardest_bias(
+    num_features: Number,
+    dim: Number,
+    *,
+    norm: Number = 1.0,
+    max_bias: Number | None = None,
+    grid: Number = 25,
+) -> tuple[float, float]:
+    """Returns the bias of a ReLU target that makes the lazy limit largest, in absolute risk.
+
+    Args:
+      num_features: p >= 0.
+      dim: dimension d >= 2.
+      norm: |w*|.
+      max_bias: biases are sought in [-max_bias, max_bias]; 4 ``norm`` if left out. With
+        p = 0 the limit E f*^2 increases up to the upper end.
+      grid: points of the first search, which a bounded minimization refines.
+
+    Returns:
+      (bias, R*): where found, and the limit there. Biases whose limit cannot be resolved are
+      passed over; the maximum is the largest found, no certificate of a global one. Since
+      relu(s) - relu(-s) = s, b and -b share all eigenvalues of degree 2 and more, and with
+      them the limit as soon as degrees 0 and 1 are spent: the positive one is returned.
+
+    Raises:
+      RequirementError: as :func:`lazy_limit`; max_bias not positive.
+    """
+    dim, norm, _ = _border(dim, norm, 0.0)
+    max_bias = 4.0 * norm if max_bias is None else arguments.positive(max_bias, "max_bias")
+    check(max_bias <= 35.0 * norm, "max_bias", "be at most 35 times the norm", max_bias)
+    grid, p = arguments.whole(grid, "grid", 3), arguments.floor(num_features, "num_features")
+
+    def limit(bias: float) -> float:
+        try:
+            return _limit(p, dim, norm, float(bias), "relu")
+        except RequirementError:  # not resolved by float64
+            return -math.inf
+
+    lowest = 0.0 if p > dim else -max_bias  # beyond degrees 0 and 1, b and -b are alike
+    biases = np.unique(np.append(np.linspace(lowest, max_bias, grid), 0.0))
+    values = [limit(b) for b in biases]
+    best = int(np.argmax(values))
+    low, high = biases[max(best - 1, 0)], biases[min(best + 1, biases.size - 1)]
+    found = optimize.minimize_scalar(
+        lambda b: -limit(b), bounds=(low, high), method="bounded", options={"xatol": 1e-5 * norm}
+    )
+    bias = float(found.x) if -found.fun > values[best] else float(biases[best])
+    if bias < 0.0 and limit(-bias) >= limit(bias) * (1.0 - 1e-9):
+        bias = -bias
+    return bias, limit(bias)

@@ -1,0 +1,1 @@
+"""Expectations of products of neurons under Gaussian inputs."""

@@ -1,0 +1,1 @@
+"""What stochastic gradient descent reaches, with premises."""

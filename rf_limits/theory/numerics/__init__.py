@@ -1,0 +1,1 @@
+"""Arguments, sums, quadrature and quadratic programs that all of the theory uses."""

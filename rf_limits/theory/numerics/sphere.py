@@ -1,0 +1,99 @@
+"""One coordinate of a uniform point of the unit sphere, and what integrates against it."""
+
+import math
+
+import numpy as np
+from scipy import integrate, special
+
+from rf_limits.theory.numerics import arguments
+
+_TOLERANCE = 1e-13
+
+
+def coordinate_nodes(num: int, dim: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the Gauss-Gegenbauer rule for the first coordinate of a uniform point of S^{d-1}.
+
+    Args:
+      num: number of nodes; polynomials up to degree 2 num - 1 are integrated exactly.
+      dim: dimension d >= 2.
+
+    Returns:
+      (num,) nodes in (-1, 1) and (num,) weights that sum to one.
+    """
+    nodes, weights = special.roots_jacobi(num, 0.5 * (dim - 3), 0.5 * (dim - 3))
+    return nodes, weights / weights.sum()
+
+
+@arguments.border(mean=arguments.finite, scale=arguments.at_least_zero, dim=arguments.dimension)
+def expected_relu(mean: float, scale: float, dim: int) -> float:
+    """Returns E relu(mean + scale t), t the first coordinate of a uniform point of S^{d-1}.
+
+    Closed form through the regularized incomplete beta function; d >= 2, scale >= 0.
+    """
+    return _expected_relu(mean, scale, dim)
+
+
+def _expected_relu(mean: float, scale: float, dim: int) -> float:
+    if scale == 0.0:
+        return max(mean, 0.0)
+    edge = -mean / scale
+    if edge <= -1.0:
+        return mean
+    if edge >= 1.0:
+        return 0.0
+    half = 0.5 * (dim - 1)
+    above = special.betainc(half, half, 0.5 * (1.0 - edge))
+    log_constant = math.lgamma(0.5 * dim) - 0.5 * math.log(math.pi) - math.lgamma(half)
+    first = math.exp(log_constant + half * math.log1p(-(edge**2))) / (dim - 1)
+    return mean * above + scale * first
+
+
+@arguments.border(
+    norm_w=arguments.at_least_zero,
+    bias_w=arguments.finite,
+    norm_v=arguments.at_least_zero,
+    bias_v=arguments.finite,
+    cosine=arguments.finite,
+    dim=arguments.dimension,
+)
+def expected_relu_product(
+    norm_w: float, bias_w: float, norm_v: float, bias_v: float, cosine: float, dim: int
+) -> float:
+    """Returns E relu(<w, x> + a) relu(<v, x> + b) for x uniform on the sphere of radius sqrt(d).
+
+    The inner integral is :func:`expected_relu` on the sphere of one dimension less; the
+    outer one is adaptive quadrature, split at the kink, to 1e-12 of the neurons' largest values.
+    d >= 3.
+    """
+    radius = math.sqrt(dim)
+    size_w, size_v = max(norm_w * radius, abs(bias_w)), max(norm_v * radius, abs(bias_v))
+    if size_w == 0.0 or size_v == 0.0:
+        return 0.0
+    # relu(s t) = s relu(t): the quadrature's absolute tolerance is one of sizes near 1
+    norm_w, bias_w, norm_v, bias_v = (
+        norm_w / size_w,
+        bias_w / size_w,
+        norm_v / size_v,
+        bias_v / size_v,
+    )
+    sine = math.sqrt(max((1.0 - cosine) * (1.0 + cosine), 0.0))
+    half = 0.5 * (dim - 3)
+    log_constant = math.lgamma(0.5 * dim) - 0.5 * math.log(math.pi) - math.lgamma(0.5 * (dim - 1))
+
+    def integrand(angle: float) -> float:
+        # t = sin(angle): the density's endpoint behaviour becomes a power of a cosine.
+        t, rest = math.sin(angle), math.cos(angle)
+        first = max(norm_w * radius * t + bias_w, 0.0)
+        second = _expected_relu(
+            norm_v * radius * cosine * t + bias_v, norm_v * radius * sine * rest, dim - 1
+        )
+        return first * second * math.exp(log_constant) * rest ** (2.0 * half + 1.0)
+
+    if abs(bias_w) >= norm_w * radius:  # on everywhere, or nowhere
+        kink = math.copysign(0.5 * math.pi, -bias_w)
+    else:
+        kink = math.asin(-bias_w / (norm_w * radius))
+    value, _ = integrate.quad(
+        integrand, kink, 0.5 * math.pi, epsabs=_TOLERANCE, epsrel=_TOLERANCE, limit=500
+    )
+    return size_w * size_v * value

@@ -1,0 +1,1 @@
+"""Population risks of predictors, nothing sampled."""

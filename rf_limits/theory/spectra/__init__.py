@@ -1,0 +1,1 @@
+"""Kernels, neurons and targets degree by degree."""

@@ -1,0 +1,220 @@
+r"""Spherical harmonics on S^{d-1}: how many there are, and their zonal polynomials.
+
+B(d, k) counts the harmonics of degree k; P_k is the Gegenbauer polynomial with P_k(1) = 1.
+Differences of log-gamma functions are taken through Stirling's series, so that nothing is
+lost for degrees up to 1e100.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from rf_limits.errors import check
+from rf_limits.theory.numerics import arguments
+
+Reals = np.ndarray | np.generic | float | int
+"""An array of any shape, or a number."""
+
+_STIRLING = (  # B_2n / (2n (2n - 1))
+    1 / 12,
+    -1 / 360,
+    1 / 1260,
+    -1 / 1680,
+    1 / 1188,
+    -691 / 360360,
+    1 / 156,
+    -3617 / 122400,
+)
+_ASYMPTOTIC = 16.0  # from here on the eight terms above leave less than 1e-19
+
+
+def check_dim(dim: int) -> None:
+    """Refuses dimensions in which directions are not a sphere with a zonal spectrum."""
+    check(dim >= 2, "dim", "be at least 2", dim)
+
+
+def _stirling_rest(z: np.ndarray) -> np.ndarray:
+    """Returns log Gamma(z) minus (z - 1/2) log z - z + log(2 pi)/2, for |z| >= 16, Re z > 0."""
+    inverse = 1.0 / z
+    value = np.zeros_like(inverse)
+    for coefficient in reversed(_STIRLING):
+        value = coefficient + value * inverse * inverse
+    return value * inverse
+
+
+def _log1p(z: np.ndarray) -> np.ndarray:
+    """Returns log(1 + z); NumPy's own for complex numbers loses all digits of small ones."""
+    if not np.iscomplexobj(z):
+        return np.log1p(z)
+    x, y = np.real(z), np.imag(z)
+    return 0.5 * np.log1p(x * (2.0 + x) + y * y) + 1j * np.arctan2(y, 1.0 + x)
+
+
+def log_gamma_ratio(x: Reals, a: Reals) -> np.ndarray:
+    """Returns log Gamma(x + a) - log Gamma(x), without cancellation for large x.
+
+    Args:
+      x: real or complex, positive real part (complex: x and x + a beyond 16 in modulus).
+      a: real, x + a of positive real part.
+
+    Returns:
+      Shape of ``x + a``; absolute error below 4e-15 (1 + |a| log(2 + |x + a|)).
+    """
+    wide = np.broadcast_arrays(np.asarray(x), np.asarray(a, np.float64))
+    start, step = (np.atleast_1d(part) for part in wide)
+    start = start if np.iscomplexobj(start) else start.astype(np.float64)
+    small = (np.abs(start) < _ASYMPTOTIC) | (np.abs(start + step) < _ASYMPTOTIC)
+    far = np.where(small, 2.0 * _ASYMPTOTIC, start)
+    shift = np.where(small, 0.0, step)
+    ratio = (far - 0.5) * _log1p(shift / far) + shift * np.log(far + shift) - shift
+    ratio = ratio + _stirling_rest(far + shift) - _stirling_rest(far)
+    if np.any(small):
+        gamma = special.loggamma if np.iscomplexobj(start) else special.gammaln
+        near, by = np.where(small, start, 1.0), np.where(small, step, 0.0)
+        ratio = np.where(small, gamma(near + by) - gamma(near), ratio)
+    return ratio.reshape(wide[0].shape)
+
+
+@arguments.border(dim=arguments.dimension, degree=arguments.whole)
+def multiplicity(dim: int, degree: int) -> int:
+    """Returns B(d, k), the number of linearly independent spherical harmonics, exactly.
+
+    Raises:
+      RequirementError: d < 2 or k < 0.
+    """
+    if degree == 0:
+        return 1
+    return math.comb(degree + dim - 1, dim - 1) - (
+        math.comb(degree + dim - 3, dim - 1) if degree >= 2 else 0
+    )
+
+
+@arguments.border(dim=arguments.dimension)
+def log_multiplicity(dim: int, degrees: Reals) -> np.ndarray:
+    """Returns log B(d, k), elementwise.
+
+    Args:
+      dim: dimension d >= 2.
+      degrees: degrees k >= 0, real (as floats, up to 1e100) or complex with Re k >= 16.
+
+    Returns:
+      Shape of ``degrees``; relative error below 1e-13.
+    """
+    k = np.asarray(degrees)
+    k = k if np.iscomplexobj(k) else k.astype(np.float64)
+    safe = np.where(k == 0, 1.0, k)
+    # Gamma(k + d - 2) / (Gamma(k + 1) Gamma(d - 1)), expanded from the larger of the two
+    from_degree = log_gamma_ratio(safe + 1.0, dim - 3.0) - math.lgamma(dim - 1.0)
+    if not np.iscomplexobj(k):
+        low = np.minimum(safe, dim)
+        from_dim = log_gamma_ratio(np.full(k.shape, dim - 1.0), low - 1.0)
+        from_dim = from_dim - special.gammaln(low + 1.0)
+        from_degree = np.where(safe < dim, from_dim, from_degree)
+    return np.where(k == 0, 0.0, np.log(2.0 * safe + (dim - 2.0)) + from_degree)
+
+
+def gegenbauer_step(dim: int, degree: Any, t: Any, now: Any, before: Any) -> Any:
+    """Returns P_{k+1}(t) from P_k(t) = ``now`` and P_{k-1}(t) = ``before`` (any numbers for k = 0).
+
+    Elementwise, on NumPy or JAX arrays; the degree k may be traced.
+    """
+    # at k = 0 the factor of t is 1, also where d = 2
+    above = (degree + dim - 2) + (degree == 0) * (dim == 2)
+    return (t * now) * ((degree + above) / above) - before * (degree / above)
+
+
+@arguments.border(dim=arguments.dimension, max_degree=arguments.whole)
+def gegenbauer(dim: int, max_degree: int, t: np.ndarray) -> np.ndarray:
+    """Returns P_k(t) with P_k(1) = 1 for all degrees, by the three-term recurrence.
+
+    Args:
+      dim: dimension d >= 2.
+      max_degree: largest degree.
+      t: (m,) points in [-1, 1].
+
+    Returns:
+      (max_degree + 1, m) values, stable for |t| <= 1; they underflow to 0 where they are
+      below 1e-308 (:class:`ScaledRecurrence` does not).
+    """
+    t = np.asarray(t, np.float64)
+    values = np.ones((max_degree + 1, t.size))
+    if max_degree >= 1:
+        values[1] = t
+    for k in range(1, max_degree):
+        values[k + 1] = gegenbauer_step(dim, k, t, values[k], values[k - 1])
+    return values
+
+
+def recurrence_coefficients(dim: int, max_degree: int) -> np.ndarray:
+    """Returns a_1 ... a_K of t q_k = a_{k+1} q_{k+1} + a_k q_{k-1}, q_k = sqrt(B(d,k)) P_k."""
+    k = np.arange(1, max_degree + 1, dtype=np.float64)
+    square = np.full(k.size, 1.0 / dim)
+    k = k[1:]
+    square[1:] = k * (k + dim - 3) / ((2 * k + dim - 2) * (2 * k + dim - 4))
+    return np.sqrt(square)
+
+
+class ScaledRecurrence:
+    """Steps through q_k(t_i) exp(log_start_i), q_k = sqrt(B(d, k)) P_k, with no overflow.
+
+    Attributes:
+      mantissa: (m,) current values divided by exp(log_scale).
+      log_scale: (m,) logarithms of the scales, renewed every few steps.
+    """
+
+    _RENEW = 16
+
+    def __init__(self, dim: int, max_degree: int, t: np.ndarray, log_start: np.ndarray):
+        self._a = recurrence_coefficients(dim, max_degree + 1)
+        self._t = np.asarray(t, np.float64)
+        self._degree = 0
+        self._before = np.zeros_like(self._t)
+        self.mantissa: np.ndarray = np.ones_like(self._t)
+        self.log_scale: np.ndarray = np.asarray(log_start, np.float64)
+        self.renewed: bool = True
+
+    def step(self) -> None:
+        """Moves to the next degree."""
+        k = self._degree
+        lower = self._a[k - 1] * self._before if k else 0.0
+        self._before, self.mantissa = self.mantissa, (self._t * self.mantissa - lower) / self._a[k]
+        self._degree = k + 1
+        self.renewed = self._degree % self._RENEW == 0
+        if self.renewed:
+            size = np.maximum(np.abs(self.mantissa), np.abs(self._before))
+            size = np.where(size == 0.0, 1.0, size)
+            self.mantissa, self._before = self.mantissa / size, self._before / size
+            self.log_scale = self.log_scale + np.log(size)
+
+
+def log_mean_squares(
+    dim: int, max_degree: int, t: np.ndarray, log_weights: np.ndarray
+) -> np.ndarray:
+    """Returns log sum_i exp(log_weights_i) B(d, k) P_k(t_i)^2 for k = 0 ... max_degree.
+
+    Args:
+      dim: dimension d >= 2 of the polynomials.
+      max_degree: largest degree.
+      t: (m,) points in [-1, 1].
+      log_weights: (m,) logarithms of positive weights, of any size.
+
+    Returns:
+      (max_degree + 1,) logarithms; all terms are positive.
+    """
+    walk = ScaledRecurrence(dim, max_degree, t, 0.5 * log_weights)
+    logs = np.empty(max_degree + 1)
+    top, factor = 0.0, np.zeros_like(t)
+    for k in range(max_degree + 1):
+        if walk.renewed or k == 0:
+            top = float(np.max(walk.log_scale))
+            depth = 2.0 * (walk.log_scale - top)
+            # what cannot count is zero: subnormal numbers would be slow
+            factor = np.where(depth > -300.0, np.exp(np.maximum(depth, -300.0)), 0.0)
+        # not a BLAS product: its threads cost more than they gain at these sizes
+        total = float(np.sum(factor * walk.mantissa * walk.mantissa))
+        logs[k] = math.log(total) + 2.0 * top if total > 0.0 else -math.inf
+        if k < max_degree:
+            walk.step()
+    return logs
