@@ -9,9 +9,11 @@ generator, whatever the environment says.
 The tree is the mathematics: :mod:`~rf_limits.problem` (what is learned),
 :mod:`~rf_limits.models` (who learns), :mod:`~rf_limits.theory` (what is known exactly),
 :mod:`~rf_limits.training` and :mod:`~rf_limits.regression` (how it learns),
-:mod:`~rf_limits.measure` (what we look at), :mod:`~rf_limits.experiments` (config to tables),
-:mod:`~rf_limits.figures` (tables to figures) and :mod:`~rf_limits.runs` (results on disk,
-provenance, command line); :mod:`~rf_limits.devices` spreads one computation over several devices.
+:mod:`~rf_limits.measure` (what we look at),
+:mod:`~rf_limits.methods` (the learners that a run puts side by side),
+:mod:`~rf_limits.experiments` (config to tables), :mod:`~rf_limits.figures` (tables to
+figures) and :mod:`~rf_limits.runs` (results on disk, provenance, command line);
+:mod:`~rf_limits.devices` spreads one computation over several devices.
 :mod:`~rf_limits.api` is the way in from Python; its names can be imported from here, and are
 loaded when they are first asked for.
 """

@@ -170,29 +170,28 @@ class Approximation:
         return Result(table, {"target": "relu(<w*, x>), |w*| = 1", "second_moment": 0.5})
 
     def _measured(self, dim: int, seed: int) -> list[dict[str, Any]]:
-        config = self.config
-        direction = jnp.eye(1, dim)[0]
+        config, direction = self.config, jnp.eye(1, dim)[0]
+        largest = config.max_tangent_features // dim
+        below = sorted({w for w in config.widths if w < largest} | ({largest} - {0}))
+        families = (
+            (RANDOM_FEATURES, config.seeds, sorted(config.widths), 1, self._random),
+            (TANGENT_FEATURES, config.tangent_seeds, below, dim, self._tangent),
+        )
         rows = []
-        if RANDOM_FEATURES.key in config.methods and seed < config.seeds:
-            widths = sorted(config.widths)
-            gram, products = self._random(dim, seed, widths[-1], direction)
-            for width, best in zip(
-                widths, best_risks(gram, products, 0.5, widths, config.ridge), strict=True
-            ):
-                rows.append(_row(RANDOM_FEATURES.key, dim, width, seed, best))
-        if TANGENT_FEATURES.key in config.methods and seed < config.tangent_seeds:
-            largest = config.max_tangent_features // dim
-            widths = sorted({w for w in config.widths if w < largest} | ({largest} - {0}))
-            if widths:
-                weights = self._weights(dim, seed, widths[-1])[0]
-                gram = np.array(_tangent_gram(weights))
-                products = np.array(tangent_correlations(weights, direction))
-                sizes = [w * dim for w in widths]
-                for width, best in zip(
-                    widths, best_risks(gram, products, 0.5, sizes, config.ridge), strict=True
-                ):
-                    rows.append(_row(TANGENT_FEATURES.key, dim, width, seed, best))
+        for method, seeds, widths, per_neuron, moments in families:
+            if method.key not in config.methods or seed >= seeds or not widths:
+                continue
+            sizes = [width * per_neuron for width in widths]
+            found = best_risks(*moments(dim, seed, widths[-1], direction), 0.5, sizes, config.ridge)
+            pairs = zip(widths, found, strict=True)
+            rows += [_row(method.key, dim, width, seed, best) for width, best in pairs]
         return rows
+
+    def _tangent(self, dim: int, seed: int, width: int, direction) -> tuple[np.ndarray, np.ndarray]:
+        """Gram matrix of the tangent features, and their products with the target."""
+        weights = self._weights(dim, seed, width)[0]
+        products = tangent_correlations(weights, direction)
+        return np.array(_tangent_gram(weights)), np.array(products)
 
     def _weights(self, dim: int, seed: int, width: int):
         """Feature weights of length about ``features.scale``, and biases N(0, 1)."""

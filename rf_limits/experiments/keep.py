@@ -76,16 +76,16 @@ class Keep:
     def measured(
         self, name: str, rows: Sequence[Mapping[str, Any]], *, again: bool = False
     ) -> None:
-        """Told of rows of the part ``name`` as soon as they are known, while it is under way.
+        """Called with each new batch of rows of the part ``name``, while it is computed.
 
         Args:
           name: of the part.
           rows: of its table.
-          again: whether they were measured before an interruption, and kept.
+          again: whether the rows were measured and kept before an interruption.
         """
 
     def trained(self, name: str, trained: Any) -> None:
-        """Told of the changes with which the networks of the part ``name`` end."""
+        """Called with the changes of parameters that the networks of the part ``name`` end with."""
 
     def under(self, prefix: str) -> "Keep":
         """The same with ``prefix`` and a dot before every name."""

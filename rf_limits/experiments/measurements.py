@@ -252,24 +252,10 @@ def measurements_of(
       mesh: over which the ensemble is spread, or None.
     """
     measure, training = config.measure, config.training
-    options = Options(
-        measure.num_probe,
-        measure.kernels,
-        measure.eigenvalues,
-        measure.infinite_width,
-        measure.alignment,
-        measure.test_loss,
-        tuple((name, EXTRA[name]) for name in measure.extra),
-    )
+    fields = {name: getattr(measure, name) for name in Options._fields}
+    extra = tuple((name, EXTRA[name]) for name in measure.extra)
+    options = Options(**fields | {"extra": extra})
     weights = tuple(np.asarray(target.directions[0]).tolist()) if options.alignment else ()
-    return Measurements(
-        output,
-        exact,
-        config.model.trainable,
-        options,
-        methods,
-        weights,
-        parse_optimizer(training.optimizer).is_gradient_flow,
-        mesh,
-        training.log_points,
-    )
+    flow, functions = parse_optimizer(training.optimizer).is_gradient_flow, (output, exact)
+    trained = (config.model.trainable, options, methods, weights, flow)
+    return Measurements(*functions, *trained, mesh, training.log_points)

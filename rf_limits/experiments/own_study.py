@@ -11,13 +11,12 @@ from typing import Any
 import pandas as pd
 
 from rf_limits.experiments.config import TrainingConfig
+from rf_limits.experiments.doubts import doubts
 from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.seeds import words_of_seeds
 from rf_limits.experiments.study import Member, Study, validate_members
 from rf_limits.experiments.tables import (
     PRINTED_NAMES,
-    refusal_remarks,
-    rounding_remarks,
     short_number,
     summary_rows,
 )
@@ -75,7 +74,7 @@ class OwnStudy:
     def remarks(self, result: Result) -> list[str]:
         """Lines under the table: whatever needs a warning."""
         held = (result.metrics, self.labels)
-        return rounding_remarks(*held) + refusal_remarks(*held)
+        return doubts(*held)
 
 
 def _cell(value: Any) -> str:

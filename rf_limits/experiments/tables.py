@@ -13,7 +13,6 @@ from rf_limits.experiments.seeds import check_told_apart, over_seeds
 from rf_limits.measure.alignment import Alignment
 from rf_limits.measure.scaling import power_law
 from rf_limits.methods import METHODS, NETWORK, Kind, Method, keys_of
-from rf_limits.remarks import Remark
 
 CELL = "cell"
 """Names the run a row is of, where tables of several are put together."""
@@ -53,7 +52,6 @@ DEGREE_COLUMNS = ("risk", "target")
 ROUNDING_LIMIT = 0.3
 """Share of a training step lost to rounding beyond which a measurement is not fitted."""
 _LEARNED = 1e-10
-_SAME = 1e-12
 PRINTED_NAMES = {
     "width": "N",
     "lazy_scale": "scale",
@@ -263,65 +261,6 @@ def rounded(table: pd.DataFrame) -> pd.Series:
     if "risk" in table:  # else it diverged
         lost &= np.isfinite(table["risk"].astype("float64"))
     return lost & (table.get("train_loss", np.inf) > _LEARNED)
-
-
-def unmoved(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> pd.DataFrame:
-    """Final rows of networks whose training loss is that of their first row, to 12 digits."""
-    networks = NETWORK.rows(metrics)
-    keys = [*labels, "width", "lazy_scale", "seed"]
-    first = networks.sort_values("step").groupby(keys, dropna=False)["train_loss"].first()
-    final = final_rows(networks, labels).set_index(keys)
-    change = (final["train_loss"] - first).abs() <= _SAME * first
-    return final[(change & (final["step"] > 0)).fillna(False).to_numpy(bool)].reset_index()
-
-
-def rounding_remarks(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> list[str]:
-    """Warnings where nothing was trained, or rounding decided how training ended; else nothing."""
-    still = unmoved(metrics, labels)
-    lines = [
-        Remark(
-            f"{len(still)} networks end with the training loss they began with; a larger "
-            "training.learning_rate may move them.",
-            "UNMOVED",
-        )
-    ] * (len(still) > 0)
-    final = final_rows(metrics, labels)
-    keys = [*labels, "method", "width", "lazy_scale", "seed"]
-    moved = ~pd.MultiIndex.from_frame(final[keys]).isin(pd.MultiIndex.from_frame(still[keys]))
-    bad = final[rounded(final) & moved]
-    if not len(bad):
-        return lines
-    scales = ", ".join(f"{scale:g}" for scale in sorted(bad["lazy_scale"].unique()))
-    return [
-        *lines,
-        Remark(
-            f"{len(bad)} networks (lazy scales {scales}) end where more than "
-            f"{ROUNDING_LIMIT:.0%} of a training step is rounded away; exponents leave them out. "
-            "An output that starts at zero (model.centring) is rounded less, and in float64.",
-            "ROUNDING",
-        ),
-    ]
-
-
-def refusal_remarks(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> list[str]:
-    """A line for every fitted predictor that was too ill-conditioned to be solved; else nothing."""
-    if "ridge_needed" not in metrics:
-        return []
-    lines = []
-    bad = metrics[metrics["ridge_needed"].astype("float64") > 0.0]
-    keys = ["method", *labels, "width"]
-    for (method, *values), group in bad.groupby(keys, dropna=False, sort=True):
-        names = (PRINTED_NAMES.get(name, name) for name in keys[1:])
-        pairs = zip(names, values, strict=True)
-        where = ", ".join(f"{name} = {value}" for name, value in pairs if not pd.isna(value))
-        seeds = f"{len(group)} fits" if len(group) > 1 else "1 fit"
-        text = (
-            f"{method}{f' at {where}' if where else ''} ({seeds}): condition number "
-            f"{short_number(group['condition_number'].max())}, too ill-conditioned to be solved; "
-            f"predictors.ridge above {short_number(group['ridge_needed'].max())} makes it solvable."
-        )
-        lines.append(Remark(text, "REFUSED"))
-    return lines
 
 
 def exponent_rows(metrics: pd.DataFrame) -> list[dict[str, Any]]:

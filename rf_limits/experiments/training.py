@@ -2,12 +2,11 @@
 
 For every width: an ensemble over seeds and lazy scales is trained, its linearization beside
 it, and measured at log-spaced steps; RF and NT predictors of the same initializations are
-fitted on the same training sets; once for all widths, NNGP and NTK.
+fitted on the same training sets; kernel methods once for all widths.
 """
 
 import functools
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -15,11 +14,12 @@ import numpy as np
 import pandas as pd
 
 from rf_limits.config import accepts_builder
-from rf_limits.devices.processes import on_host
 from rf_limits.experiments.certificate import certificate_lines, certificates
 from rf_limits.experiments.config import TrainingConfig
 from rf_limits.experiments.descent import descend, part_name
+from rf_limits.experiments.doubts import doubts, solver_doubts
 from rf_limits.experiments.keep import NO_KEEP, Keep
+from rf_limits.experiments.kernel_rows import kernel_rows
 from rf_limits.experiments.limits import LIMITS, SAMPLES, UNKNOWN, add_limits
 from rf_limits.experiments.progress import Progress
 from rf_limits.experiments.result import Report, Result, no_report
@@ -33,26 +33,22 @@ from rf_limits.experiments.tables import (
     optional_columns,
     overview,
     printed_name,
-    refusal_remarks,
-    rounding_remarks,
     rows_of,
     short_number,
     summary_rows,
 )
 from rf_limits.experiments.validation import validate
-from rf_limits.experiments.width import Row, WidthRun
+from rf_limits.experiments.width import WidthRun
 from rf_limits.measure.kernel_risk import ExactKernelRisk, exact_kernel_risk
 from rf_limits.measure.risk import ExactRisks, degree_columns
-from rf_limits.methods import METHODS, NETWORK, KernelProblem, Kind
+from rf_limits.methods import METHODS, NETWORK, Kind
 from rf_limits.problem import moment_words, second_moment_error
 from rf_limits.remarks import Remark
 from rf_limits.theory.risks.degree_risks import degree_products
-from rf_limits.training.trainer import log_points
 
 INFINITE_WIDTH = "infinite-width"
-"""Name of the part that holds the rows of NNGP and NTK."""
-_KERNELS_COST = 300.0  # of NNGP and NTK, relative as that of a width is
-_ROUNDED = 1e-3  # of the target's size: where rounding of outputs is said
+"""Name of the part that holds the rows of kernel methods."""
+_KERNELS_COST = 300.0  # of kernel methods, relative as that of a width is
 _exact_kernel_risk = functools.lru_cache(maxsize=64)(exact_kernel_risk)
 
 
@@ -61,8 +57,7 @@ class Training:
 
     def __init__(self, config: TrainingConfig, report: Report):
         report("preparing", 0.0)
-        self.config = config
-        self.setting = make_setting(config)
+        self.config, self.setting = config, make_setting(config)
         widths = sorted(config.model.widths)
         self.widths = [WidthRun(config, self.setting, width) for width in widths]
         self.exact_kernels = None
@@ -178,11 +173,18 @@ def run_together(
     for one, keep, own in zip(trainings, keeps, tables, strict=True):
         table = _kept(keep, INFINITE_WIDTH)
         if table is None:
-            compute = functools.partial(_infinite_width_table, one, keep)
+            compute = functools.partial(_kernel_table, one, keep)
             table = keep.part(INFINITE_WIDTH, compute)
         own.append(table)
     part("", 1.0)
     return [one.result(own) for one, own in zip(trainings, tables, strict=True)]
+
+
+def _kernel_table(one: Training, keep: Keep) -> pd.DataFrame:
+    """The rows of kernel methods."""
+    rows = kernel_rows(one.widths[-1], one.exact_kernels)
+    keep.measured(INFINITE_WIDTH, rows)
+    return pd.DataFrame(rows)
 
 
 def _kept(keep: Keep, name: str) -> pd.DataFrame | None:
@@ -276,34 +278,11 @@ def remarks(result: Result) -> list[str]:
         f"{result.choices['risk_of_networks']}{of_kernels}."
     ]
     lines += limit_lines(result.metrics)
-    lines += _accuracy(result.choices)
-    lines += rounding_remarks(result.metrics) + refusal_remarks(result.metrics)
+    lines += solver_doubts(result.choices) + doubts(result.metrics)
     bad = diverged_rows(result.metrics)
     if len(bad):
         text = f"{len(bad)} trained networks have no finite risk; their means read nan. "
         lines.append(Remark(f"{text}A smaller training.learning_rate may help.", "DIVERGED"))
-    return lines
-
-
-def _accuracy(choices: Mapping[str, Any]) -> list[str]:
-    """How right outputs are that are integrated, or that do not start at zero."""
-    lines, solver = [], choices.get("solver")
-    if solver:
-        rtol, atol = solver["rtol"], solver["atol"]
-        square = max(choices["target_second_moment"], choices["output_start"] ** 2)
-        floor = max(rtol, 10.0 * atol) ** 2 * square
-        lines.append(
-            f"Gradient flow: steps of the solver are right to rtol = {rtol:g} of the change of "
-            f"weights, and atol = {atol:g} over max(scale, 1); training losses below "
-            f"{short_number(floor)} may be its error."
-        )
-    lost = choices.get("output_rounding", 0.0)
-    if lost > _ROUNDED * math.sqrt(choices["target_second_moment"]):
-        text = (
-            f"outputs that do not start at zero are rounded to about {lost:.0e} at the "
-            "largest lazy scale, those of linearizations too; model.centring takes f_0 off."
-        )
-        lines.append(Remark(text, "ROUNDING"))
     return lines
 
 
@@ -319,36 +298,3 @@ def relative_cost(config: TrainingConfig) -> float:
 def _cost(width: int) -> float:
     """Relative cost of a width, for the progress bar: a constant part, then linear."""
     return 200.0 + width
-
-
-def _infinite_width_table(one: Training, keep: Keep) -> pd.DataFrame:
-    """NNGP and NTK: at the widest network's times, and at convergence (time infinite)."""
-    rows = _infinite_width_rows(one)
-    keep.measured(INFINITE_WIDTH, rows)
-    return pd.DataFrame(rows)
-
-
-def _infinite_width_rows(one: Training) -> list[Row]:
-    config, setting, widest = one.config, one.setting, one.widths[-1]
-    methods = METHODS.named(config.predictors.methods, Kind.KERNEL)
-    rows: list[Row] = []
-    if not methods:
-        return rows
-    ridge = config.predictors.ridge
-    points = np.asarray(log_points(config.training.steps, config.training.log_points))
-    held = on_host(setting.data)
-    for i, seed in enumerate(setting.seeds):
-        data = jax.tree.map(lambda leaf, i=i: leaf[i], held)
-        problem = KernelProblem(data, widest.infinite, one.exact_kernels)
-        for method in methods:
-            row = {"method": method.key, "seed": seed, "time": math.inf}
-            rows.append(row | method.fit(problem, ridge).columns())
-        if not widest.trains:
-            continue
-        times = points * float(np.max(widest.learning_rates[i]))
-        for method in methods:
-            columns = on_host(method.flow(problem, times, ridge)).columns()
-            for j, time in enumerate(times):
-                row = {"method": method.key, "seed": seed, "time": float(time)}
-                rows.append(row | {name: float(column[j]) for name, column in columns.items()})
-    return rows

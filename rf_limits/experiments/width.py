@@ -59,15 +59,8 @@ class WidthRun:
             problem = (self.inits, setting.data, config.model.trainable)
             self.closed_form = ClosedForm(self.output, *problem, flow, self.mesh)
         self.learning_rates = self._learning_rates()
-        self.ensemble = Ensemble(
-            config,
-            setting,
-            self.output,
-            self.inits,
-            self.learning_rates,
-            self.exact,
-            self.mesh,
-        )
+        networks = (self.output, self.inits, self.learning_rates, self.exact)
+        self.ensemble = Ensemble(config, setting, *networks, self.mesh)
         self.at_once = self.ensemble.at_once()
 
     def _learning_rates(self) -> np.ndarray:

@@ -38,16 +38,8 @@ class InfiniteWidthKernel(KernelMethod):
 
 
 NNGP = InfiniteWidthKernel(
-    key="nngp",
-    label="NNGP, infinite width",
-    short="NNGP",
-    colour="#CC79A7",
-    marker="D",
+    key="nngp", label="NNGP, infinite width", short="NNGP", colour="#CC79A7", marker="D"
 )
 NTK = InfiniteWidthKernel(
-    key="ntk",
-    label="NTK, infinite width",
-    short="NTK",
-    colour="#009E73",
-    marker="v",
+    key="ntk", label="NTK, infinite width", short="NTK", colour="#009E73", marker="v"
 )

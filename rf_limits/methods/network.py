@@ -32,10 +32,5 @@ class Network(TrainedMethod):
 
 
 NETWORK = Network(
-    key="network",
-    label="network",
-    short="network",
-    colour="#0072B2",
-    marker="X",
-    line="-",
+    key="network", label="network", short="network", colour="#0072B2", marker="X", line="-"
 )

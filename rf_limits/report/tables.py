@@ -7,11 +7,10 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from rf_limits.experiments.doubts import doubts
 from rf_limits.experiments.tables import (
     KEYS,
     MEASUREMENTS,
-    refusal_remarks,
-    rounding_remarks,
     summary_rows,
 )
 from rf_limits.methods import entry_of
@@ -132,4 +131,4 @@ def _named(key: str) -> Cell:
 
 def warnings(metrics: pd.DataFrame) -> list[str]:
     """Lines about rounding floors and refused fits of training runs."""
-    return rounding_remarks(metrics) + refusal_remarks(metrics)
+    return doubts(metrics)

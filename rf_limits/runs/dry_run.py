@@ -8,8 +8,8 @@ import psutil
 from rich.console import Console
 
 from rf_limits.config import Builder, Config, flat
-from rf_limits.experiments.forecast import estimated_time, forecast
-from rf_limits.experiments.trial import Estimate
+from rf_limits.experiments.cost import cost_of, estimated_time
+from rf_limits.experiments.pilot_runs import Estimate
 from rf_limits.runs.console import Log
 from rf_limits.runs.directory import in_use
 from rf_limits.runs.progress import counted, short_time
@@ -28,8 +28,8 @@ def dry_run(
 ) -> int:
     """Prints what :func:`rf_limits.runs.session.run_in_workdir` would do, and does none of it.
 
-    The time is measured by short runs of the same program (:mod:`rf_limits.experiments.trial`),
-    which take some ten seconds to half a minute, most of them compiling.
+    The time is measured by pilot runs (:mod:`rf_limits.experiments.pilot_runs`), which take some
+    ten seconds to half a minute, most of them compiling.
 
     Args:
       config: an experiment's config.
@@ -52,7 +52,7 @@ def dry_run(
     for line in config_lines(run.resolved):
         log.say(line)
     log.say("")
-    cost = forecast(run.experiment, run.config)
+    cost = cost_of(run.experiment, run.config)
     for name, value in cost.sizes.items():
         log.say(f"{name}: {value}".rstrip(" "))
     log.say(memory_line(cost.bytes))

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from rf_limits.config import Builder, Config, flat
 from rf_limits.experiments.config import TrainingConfig
-from rf_limits.experiments.forecast import estimated_time, forecast
+from rf_limits.experiments.cost import cost_of, estimated_time
 from rf_limits.runs.console import Log
 from rf_limits.runs.directory import plain
 from rf_limits.runs.dry_run import config_lines, memory_line, time_line
@@ -53,7 +53,7 @@ def dry_sweep(
     log.say("")
     groups = counted(len(groups_of(todo)), "group")
     log.say(f"cells: {len(every)}, of which {len(todo)} to run in {groups}")
-    costs = [forecast(run.experiment, run.config) for run in runs]
+    costs = [cost_of(run.experiment, run.config) for run in runs]
     needed = [cost.bytes for cost in costs if cost.bytes is not None]
     log.say(f"{memory_line(max(needed, default=None))}, of one cell")
     if timed:

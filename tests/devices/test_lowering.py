@@ -45,7 +45,7 @@ WITHIN_FUNCTIONS = {
         "step sizes: population",
         "step sizes: tangent kernel",
     ),
-    "experiments/forecast.py": ("speed of a product",),
+    "experiments/cost.py": ("speed of a product",),
     "theory/kernel_predictors.py": ("targets: degrees without biases",),
     "problem/neurons.py": ("targets: second moment",),
     "problem/sampled.py": ("targets: sampled second moment",),

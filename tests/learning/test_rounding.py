@@ -11,13 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from rf_limits.experiments.doubts import doubts
 from rf_limits.experiments.dynamics import chizat
 from rf_limits.experiments.dynamics.configs import chizat_config
 from rf_limits.experiments.tables import (
     ROUNDING_LIMIT,
     exponent_rows,
     final_rows,
-    rounding_remarks,
 )
 from rf_limits.experiments.training import prepare, remarks
 from rf_limits.models import ScaledOutput, make_network
@@ -37,7 +37,7 @@ def tau_of_ten(precision, methods=("network",)):
     config.precision = precision
     result = chizat.prepare(config).run()
     (row,) = final_rows(result.metrics, chizat.LABELS).to_dict("records")
-    return row, rounding_remarks(result.metrics, chizat.LABELS)
+    return row, doubts(result.metrics, chizat.LABELS)
 
 
 @pytest.mark.slow

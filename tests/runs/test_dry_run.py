@@ -8,14 +8,14 @@ from rich.console import Console
 
 from rf_limits.config import flat, frozen
 from rf_limits.errors import RequirementError
-from rf_limits.experiments import trial
+from rf_limits.experiments import pilot_runs
 from rf_limits.experiments.approximation import approximation_config
+from rf_limits.experiments.cost import estimated_time
 from rf_limits.experiments.dynamics.configs import lazy_width_config
-from rf_limits.experiments.forecast import estimated_time
 from rf_limits.experiments.hardness import hardness_config
 from rf_limits.experiments.large.configs import large_config
+from rf_limits.experiments.pilot_runs import Estimate, WidthSeconds, estimate_seconds
 from rf_limits.experiments.training import prepare
-from rf_limits.experiments.trial import Estimate, WidthSeconds, estimate_seconds
 from rf_limits.runs.dry_run import dry_run
 from rf_limits.runs.run import config_class, modules_of
 from tests.runs.test_command_line import SMALL, train
@@ -31,10 +31,10 @@ def printed(config, path, **options):
 
 @pytest.fixture
 def quick(monkeypatch):
-    """No trial: what is tried is tested by itself."""
+    """Without pilot runs, which are tested by themselves."""
     found = Estimate(2.0, 58.0, "from nothing")
-    monkeypatch.setattr("rf_limits.experiments.forecast.estimate_seconds", lambda config: found)
-    monkeypatch.setattr("rf_limits.experiments.forecast._tried", lambda *arguments: found)
+    monkeypatch.setattr("rf_limits.experiments.cost.estimate_seconds", lambda config: found)
+    monkeypatch.setattr("rf_limits.experiments.cost._tried", lambda *arguments: found)
 
 
 def test_a_dry_run_prints_everything_and_writes_nothing(tmp_path, quick):
@@ -113,7 +113,7 @@ def test_experiments_that_train_nothing_are_tried_small(monkeypatch, name):
         return Prepared()
 
     monkeypatch.setattr(module, "prepare", prepare)
-    monkeypatch.setattr("rf_limits.experiments.forecast.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("rf_limits.experiments.cost.time.monotonic", lambda: clock[0])
     found = estimated_time(module, config, [])
     small, times = module.trial(config)
     assert tried == [small, small]
@@ -136,7 +136,7 @@ def test_the_parts_of_an_estimate(monkeypatch):
         10: WidthSeconds(1.0, 0.1, 0.01, 0.2, 0.5),
         1000: WidthSeconds(4.0, 10.0, 1.0, 20.0, 0.0),
     }
-    monkeypatch.setattr(trial, "_try_width", lambda small: parts[small.model.widths[0]])
+    monkeypatch.setattr(pilot_runs, "_try_width", lambda small: parts[small.model.widths[0]])
     found = estimate_seconds(config)
     assert found.compiling == pytest.approx(1.0 + 2.0 + 4.0)
     each = [0.1 + 200 * 0.01 + 2 * 0.2, 1.0 + 200 * 0.1 + 2 * 2.0, 10.0 + 200 + 2 * 20.0]
@@ -156,7 +156,7 @@ def test_estimates_beyond_the_sizes_of_pilot_runs(monkeypatch):
         wider = small.model.widths[0] / 1024
         return WidthSeconds(1.0, wider**1.5, wider**0.1, wider**3, 1.0)
 
-    monkeypatch.setattr(trial, "_try_width", try_width)
+    monkeypatch.setattr(pilot_runs, "_try_width", try_width)
     found = estimate_seconds(config)
     assert asked == [((512,), 1024, 1), ((1024,), 1024, 1)]
     # fits as measured; steps and log points within their bounds
@@ -169,9 +169,9 @@ def test_steps_and_log_points_from_when_they_were_measured():
     times = [10.0, 10.0 + 100.0 + 2.0 + 3.0]
     times.append(times[-1] + 9 * 2.0 + 3.0)
     times.append(times[-1] + 90 * 2.0 + 3.0)
-    assert trial._per_step(times, [0, 1, 10, 100]) == pytest.approx((2.0, 3.0))
-    assert trial._per_step(times[1:3], [1, 10]) == pytest.approx((2.1, 2.1))
-    assert trial._per_step([], []) == (0.0, 0.0)
+    assert pilot_runs._per_step(times, [0, 1, 10, 100]) == pytest.approx((2.0, 3.0))
+    assert pilot_runs._per_step(times[1:3], [1, 10]) == pytest.approx((2.1, 2.1))
+    assert pilot_runs._per_step([], []) == (0.0, 0.0)
 
 
 def run_seconds(config):

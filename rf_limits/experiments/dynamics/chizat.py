@@ -17,6 +17,7 @@ import pandas as pd
 
 from rf_limits.config import accepts_builder
 from rf_limits.errors import check
+from rf_limits.experiments.doubts import doubts
 from rf_limits.experiments.dynamics.configs import ChizatConfig
 from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.seeds import over_seeds
@@ -24,7 +25,6 @@ from rf_limits.experiments.study import Member, Study, member, validate_members
 from rf_limits.experiments.tables import (
     final_rows,
     means_over,
-    rounding_remarks,
     short_number,
     summary_rows,
 )
@@ -154,4 +154,4 @@ def remarks(result: Result) -> list[str]:
                 f"{part}: population loss {short_number(low)} at tau = {means.index[0]:.3g}, "
                 f"{short_number(high)} at tau = {means.index[-1]:.3g}."
             )
-    return lines + rounding_remarks(result.metrics, LABELS)
+    return lines + doubts(result.metrics, LABELS)

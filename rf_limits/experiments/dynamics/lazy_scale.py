@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from rf_limits.config import accepts_builder
+from rf_limits.experiments.doubts import doubts
 from rf_limits.experiments.dynamics.configs import LazyScaleConfig
 from rf_limits.experiments.fits import (
     crossing,
@@ -20,7 +21,6 @@ from rf_limits.experiments.seeds import over_seeds, words_of_seeds
 from rf_limits.experiments.study import Member, Study, member, validate_members
 from rf_limits.experiments.tables import (
     final_rows,
-    rounding_remarks,
     short_number,
     summary_rows,
 )
@@ -166,4 +166,4 @@ def remarks(result: Result) -> list[str]:
         if parts:
             where = f"{row['measurement']}, n = {row['num_train']}"
             lines.append(f"{where}: widths differ by {', '.join(parts)}.")
-    return lines + rounding_remarks(result.metrics, LABELS)
+    return lines + doubts(result.metrics, LABELS)

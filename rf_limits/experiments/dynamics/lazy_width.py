@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from rf_limits.config import accepts_builder
+from rf_limits.experiments.doubts import doubts
 from rf_limits.experiments.dynamics.configs import LazyWidthConfig
 from rf_limits.experiments.fits import exponents, short_interval, upper_half
 from rf_limits.experiments.result import Report, Result, no_report
@@ -12,7 +13,6 @@ from rf_limits.experiments.seeds import over_seeds, words_of_seeds
 from rf_limits.experiments.study import Member, Study, member, validate_members
 from rf_limits.experiments.tables import (
     final_rows,
-    rounding_remarks,
     short_number,
     summary_rows,
     with_scale,
@@ -185,4 +185,4 @@ def remarks(result: Result) -> list[str]:
             f"drift {short_number(drift)}, test loss "
             f"{short_number(group['risk'].mean(skipna=False))}."
         )
-    return lines + rounding_remarks(result.metrics, LABELS)
+    return lines + doubts(result.metrics, LABELS)

@@ -15,6 +15,7 @@ import pandas as pd
 
 from rf_limits.config import accepts_builder
 from rf_limits.experiments.config import TrainingConfig
+from rf_limits.experiments.doubts import doubts
 from rf_limits.experiments.dynamics.configs import NtkCurvesConfig
 from rf_limits.experiments.fits import exponents, interval
 from rf_limits.experiments.result import Report, Result, no_report
@@ -23,8 +24,6 @@ from rf_limits.experiments.study import Member, Study, member, validate_members
 from rf_limits.experiments.tables import (
     degree_names,
     final_rows,
-    refusal_remarks,
-    rounding_remarks,
     short_number,
     summary_rows,
     with_scale,
@@ -258,5 +257,4 @@ def remarks(result: Result) -> list[str]:
             f"Population, N = {widest['width']:.0f}: {what} within "
             f"{short_number(widest['mean_distance'])} E f*^2 of the theory at all times{deviation}."
         )
-    networks = NETWORK.rows(result.metrics)
-    return [*lines, *rounding_remarks(networks, LABELS), *refusal_remarks(result.metrics, LABELS)]
+    return lines + doubts(result.metrics[result.metrics["method"] != THEORY], LABELS)

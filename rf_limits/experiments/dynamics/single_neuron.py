@@ -11,6 +11,7 @@ import pandas as pd
 
 from rf_limits.config import accepts_builder
 from rf_limits.errors import check_choice
+from rf_limits.experiments.doubts import doubts
 from rf_limits.experiments.dynamics.configs import SingleNeuronConfig
 from rf_limits.experiments.fits import exponents, interval, steps_to_threshold
 from rf_limits.experiments.result import Report, Result, no_report
@@ -19,7 +20,6 @@ from rf_limits.experiments.study import Member, Study, member, validate_members
 from rf_limits.experiments.tables import (
     final_rows,
     means_over,
-    rounding_remarks,
     short_number,
     summary_rows,
 )
@@ -139,4 +139,4 @@ def remarks(result: Result) -> list[str]:
         if row["measurement"] == "steps" and row["data"] == "population":
             who = _who(row["student"], row["width"], row["lazy_scale"])
             lines.append(f"population, {who}: steps ~ d^{interval(row, 'dim')}.")
-    return lines + rounding_remarks(result.metrics, LABELS)
+    return lines + doubts(result.metrics, LABELS)

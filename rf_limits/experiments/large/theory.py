@@ -45,19 +45,21 @@ def known_target(
 
 
 def curve_or_refusal(
-    expected: Callable[[], LearningCurve],
+    expected: Callable[..., LearningCurve], *arguments: Any, **options: Any
 ) -> tuple[LearningCurve | None, str | None]:
     """A learning curve, or None, and what is to be said of it.
 
     Args:
       expected: computes it.
+      *arguments: of ``expected``.
+      **options: of ``expected``.
 
     Returns:
       The curve and its remark, None where there is none to make; where the mean risk is infinite
       no curve, and why.
     """
     try:
-        found = expected()
+        found = expected(*arguments, **options)
     except RequirementError as refusal:
         return None, f"No theory: {refusal}"
     return found, found.remark or None
@@ -124,19 +126,14 @@ def theory_rows(
     options = {"inputs": problem.inputs, "ridge": config.ridge, "noise": problem.noise}
     rows = []
     for method in config.methods:
-        for width in config.widths if not is_kernel(method) else (None,):
-            counts = nums
-            if width is not None:
-                counts = np.union1d(nums, around_peak(width, int(nums[0]), int(nums[-1])))
-
-            def expected(
-                method: str = method, width: int | None = width, counts: np.ndarray = counts
-            ) -> LearningCurve:
-                if width is None:
-                    return kernel_regression_risk(kernels[method], known, counts, **options)
-                return random_features_risk(kernels[NNGP.key], known, counts, width, **options)
-
-            rows += _rows(method, width, counts, *curve_or_refusal(expected))
+        if is_kernel(method):
+            problem = (kernel_regression_risk, kernels[method], known, nums)
+            rows += _rows(method, None, nums, *curve_or_refusal(*problem, **options))
+            continue
+        for width in config.widths:
+            counts = np.union1d(nums, around_peak(width, int(nums[0]), int(nums[-1])))
+            problem = (random_features_risk, kernels[NNGP.key], known, counts, width)
+            rows += _rows(method, width, counts, *curve_or_refusal(*problem, **options))
     return rows
 
 

@@ -14,13 +14,14 @@ import pandas as pd
 
 from rf_limits.config import accepts_builder
 from rf_limits.errors import check, check_choice
+from rf_limits.experiments.doubts import doubts
 from rf_limits.experiments.fits import exponents, interval, short_interval, upper_half
 from rf_limits.experiments.power.configs import CouplingConfig
 from rf_limits.experiments.power.regimes import COUPLED, REGIMES
 from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.seeds import over_seeds, words_of_seeds
 from rf_limits.experiments.study import Member, Study, member, validate_members
-from rf_limits.experiments.tables import rounding_remarks, short_number, summary_rows, with_scale
+from rf_limits.experiments.tables import short_number, summary_rows, with_scale
 from rf_limits.methods import NETWORK
 from rf_limits.theory.guarantees.coupling import REGIMES as ESTIMATED
 from rf_limits.theory.guarantees.coupling import coupling_estimate
@@ -210,4 +211,4 @@ def remarks(result: Result) -> list[str]:
         if fit is not None:
             parts[-1] += f"; widest half: gap ~ N^{interval(fit, 'width')}"
         lines.append(f"{words_of_run}, N = {width}: {', '.join(parts)}.")
-    return lines + rounding_remarks(metrics, LABELS)
+    return lines + doubts(metrics, LABELS)

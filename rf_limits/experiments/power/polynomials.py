@@ -19,6 +19,7 @@ import pandas as pd
 
 from rf_limits.config import accepts_builder
 from rf_limits.errors import RequirementError, check, check_choice
+from rf_limits.experiments.doubts import doubts
 from rf_limits.experiments.fits import steps_to_threshold
 from rf_limits.experiments.keep import NO_KEEP, Keep
 from rf_limits.experiments.power.configs import PolynomialsConfig
@@ -29,8 +30,6 @@ from rf_limits.experiments.study import Member, Study, member, validate_members
 from rf_limits.experiments.tables import (
     final_rows,
     means_over,
-    refusal_remarks,
-    rounding_remarks,
     short_number,
     summary_rows,
     with_scale,
@@ -352,4 +351,4 @@ def remarks(result: Result) -> list[str]:
                 "measure.exact = True makes those of networks and features exact."
             )
     measured = result.metrics[result.metrics["seed"].notna()]
-    return [*lines, *rounding_remarks(measured, LABELS), *refusal_remarks(measured, LABELS)]
+    return lines + doubts(measured, LABELS)

@@ -14,6 +14,7 @@ import pandas as pd
 from scipy import special
 
 from rf_limits.config import accepts_builder
+from rf_limits.experiments.doubts import doubts
 from rf_limits.experiments.large.theory import (
     DEGREES,
     THEORY,
@@ -29,8 +30,6 @@ from rf_limits.experiments.study import Member, Study, member, validate_members
 from rf_limits.experiments.tables import (
     final_rows,
     means_over,
-    refusal_remarks,
-    rounding_remarks,
     short_number,
     summary_rows,
 )
@@ -46,11 +45,9 @@ from rf_limits.methods import (
     Method,
     keys_of,
 )
-from rf_limits.models.network import OneHiddenLayer
 from rf_limits.models.zonal_kernels import has_zonal_kernels, zonal_kernels
 from rf_limits.theory import (
     LearningCurve,
-    ZonalSpectrum,
     kernel_regression_risk,
     random_features_risk,
 )
@@ -104,24 +101,17 @@ def _theory(one: Member, prepared: Training) -> pd.DataFrame:
     tables = []
     kernels = zonal_kernels(network, dim, DEGREES, config.model.trainable)
     for key in keys_of(KERNELS):
-
-        def of_kernel(kernel: ZonalSpectrum = kernels[key]) -> LearningCurve:
-            return kernel_regression_risk(kernel, target, counts, ridge=ridge, **options)
-
-        tables.append(_rows(key, None, counts, *curve_or_refusal(of_kernel)))
+        curve = (kernel_regression_risk, kernels[key], target, counts)
+        found = curve_or_refusal(*curve, ridge=ridge, **options)
+        tables.append(_rows(key, None, counts, *found))
     for width in (run.network for run in prepared.widths):
         distinct = width.width // 2 if width.antisymmetric else width.width
         nums = np.union1d(counts, around_peak(distinct, n, 2 * n - 1))
-
-        def of_features(
-            network: OneHiddenLayer = width, distinct: int = distinct, nums: np.ndarray = nums
-        ) -> LearningCurve:
-            # features have the NNGP kernel over the output weights' variance
-            kernel = zonal_kernels(network, dim, DEGREES)[NNGP.key]
-            own = ridge * network.output_std**2
-            return random_features_risk(kernel, target, nums, distinct, ridge=own, **options)
-
-        tables.append(_rows(RANDOM_FEATURES.key, width.width, nums, *curve_or_refusal(of_features)))
+        # features have the NNGP kernel over the output weights' variance
+        kernel = zonal_kernels(width, dim, DEGREES)[NNGP.key]
+        curve = (random_features_risk, kernel, target, nums, distinct)
+        found = curve_or_refusal(*curve, ridge=ridge * width.output_std**2, **options)
+        tables.append(_rows(RANDOM_FEATURES.key, width.width, nums, *found))
     if problem.target == "single_neuron" and problem.bias == 0.0:
         limits = [float(lazy_limit(int(p), dim, norm=problem.norm)) for p in counts]
         columns = {"method": LAZY_LIMIT.key, "theory_num_train": counts, "risk": limits}
@@ -264,4 +254,4 @@ def remarks(result: Result) -> list[str]:
         )
     lines += theory_remarks(result.metrics)
     measured = result.metrics[result.metrics["seed"].notna()]
-    return [*lines, *rounding_remarks(measured, LABELS), *refusal_remarks(measured, LABELS)]
+    return lines + doubts(measured, LABELS)

@@ -271,13 +271,14 @@ def test_a_ridge_as_large_as_accepted_leaves_nothing():
 _MEMORY = """
 import pathlib, re, sys
 from rf_limits.config import frozen
-from rf_limits.experiments.forecast import forecast
+from rf_limits.experiments.cost import cost_of
+from rf_limits.experiments.cost import cost_of
 from rf_limits.experiments.large import large
 from rf_limits.experiments.large.configs import large_config
 config = large_config()
 config.methods, config.solver = (sys.argv[1],), sys.argv[2]
 config.widths, config.nums_train, config.seeds = (int(sys.argv[3]),), (int(sys.argv[4]),), 1
-planned = forecast(large, frozen(config)).bytes
+planned = cost_of(large, frozen(config)).bytes
 large.prepare(config).run()
 status = pathlib.Path("/proc/self/status").read_text()  # resource counts the parent's peak
 print(planned, 1024.0 * float(re.search(r"VmHWM:\\s+(\\d+) kB", status)[1]))

@@ -1,4 +1,4 @@
-"""What a config would take, before it is run: sizes, memory, time."""
+"""What running a config costs, found out before it is run: sizes, memory, time."""
 
 import time
 from typing import Any, NamedTuple
@@ -15,22 +15,22 @@ from rf_limits.experiments.large.configs import LargeConfig
 from rf_limits.experiments.large.jobs import make_jobs
 from rf_limits.experiments.large.plan import planned_bytes
 from rf_limits.experiments.memory import PROGRAM, gram_bytes
+from rf_limits.experiments.pilot_runs import Estimate, estimate_seconds
 from rf_limits.experiments.training import relative_cost
-from rf_limits.experiments.trial import Estimate, estimate_seconds
 from rf_limits.experiments.validation import estimate_bytes
 from rf_limits.methods import TANGENT_FEATURES
 from rf_limits.training.trainer import log_points
 
-_SIDE = 1500  # of the matrices whose product is timed
+_SIDE = 1500  # rows of the matrices whose product is timed
 
 
-class Forecast(NamedTuple):
-    """What is known of a run before it begins.
+class Cost(NamedTuple):
+    """Sizes and memory of a run.
 
     Attributes:
       sizes: names and values of what sets its cost.
-      bytes: of memory it takes at most, about; None where that is not known.
-      trainings: training configs it consists of, with that of largest cost first.
+      bytes: memory that it takes at most, about; None where that is not known.
+      trainings: training configs it consists of, the most expensive first.
     """
 
     sizes: dict[str, Any]
@@ -38,7 +38,7 @@ class Forecast(NamedTuple):
     trainings: list[TrainingConfig]
 
 
-def forecast(experiment: Any, config: Config) -> Forecast:
+def cost_of(experiment: Any, config: Config) -> Cost:
     """Sizes and memory of a config that was checked.
 
     Args:
@@ -51,7 +51,7 @@ def forecast(experiment: Any, config: Config) -> Forecast:
     if members is None and config.experiment != "training":
         sides = _gram_sides(config)
         sizes = {"largest Gram matrix": f"{max(sides)} rows", "seeds": config.seeds}
-        return Forecast(sizes, gram_bytes(max(sides)), [])
+        return Cost(sizes, gram_bytes(max(sides)), [])
     trainings = [one.config for one in members(config)] if members else [config]
     trainings = sorted(trainings, key=relative_cost, reverse=True)
     bytes_needed = PROGRAM + max(sum(estimate_bytes(one).values()) for one in trainings)
@@ -59,7 +59,7 @@ def forecast(experiment: Any, config: Config) -> Forecast:
     if members:
         sizes["networks in all"] = sum(_networks(one) for one in trainings)
         sizes["of the largest run"] = ""
-    return Forecast(sizes | _training_sizes(trainings[0]), bytes_needed, trainings)
+    return Cost(sizes | _training_sizes(trainings[0]), bytes_needed, trainings)
 
 
 def _networks(config: TrainingConfig) -> int:
@@ -67,7 +67,7 @@ def _networks(config: TrainingConfig) -> int:
 
 
 def _training_sizes(config: TrainingConfig) -> dict[str, Any]:
-    """Of one training run, in the letters of docs/notation.md."""
+    """Sizes of one training run, in the letters of docs/notation.md."""
     model, dim = config.model, config.problem.dim
     widths = sorted(model.widths)
     parameters = [width * (dim + 1 + int(model.bias)) for width in widths]
@@ -103,7 +103,7 @@ def _gram_sides(config: HardnessConfig | ApproximationConfig) -> list[int]:
     return [*config.widths, *([config.max_tangent_features] if tangent else [])]
 
 
-def _of_large(config: LargeConfig) -> Forecast:
+def _of_large(config: LargeConfig) -> Cost:
     jobs = make_jobs(config)
     needed = [planned_bytes(config, job.plan) for job in jobs]
     sizes = {
@@ -112,25 +112,26 @@ def _of_large(config: LargeConfig) -> Forecast:
         "largest fit": max(jobs, key=lambda job: job.plan.operations).name,
         "operations": f"{sum(job.plan.operations for job in jobs):.1e}",
     }
-    return Forecast(sizes, max(needed), [])
+    return Cost(sizes, max(needed), [])
 
 
 def estimated_time(
     experiment: Any, config: Config, trainings: list[TrainingConfig]
 ) -> Estimate | None:
-    """Seconds of the run, measured on this machine; None where there is no way to know.
+    """Estimates the seconds of a run on this machine; None where there is no way to know.
 
-    Of several training runs the largest is tried, and the others are taken to cost in proportion
-    to :func:`~rf_limits.experiments.training.relative_cost`. A large job is its operations over
-    the measured speed of matrix products. Of another experiment its ``trial(config)`` is run.
+    The largest of several training runs is timed by pilot runs, and the others are taken to cost
+    in proportion to :func:`~rf_limits.experiments.training.relative_cost`. The time of a large job
+    is its operations over the measured speed of matrix products. Another experiment says by its
+    ``trial(config)`` what to time.
 
     Args:
       experiment: the module of ``config.experiment``.
       config: of the run.
-      trainings: of its forecast.
+      trainings: the training configs it consists of.
 
     Raises:
-      RequirementError: what only trying finds out cannot be.
+      RequirementError: a config that only running it shows to be impossible.
     """
     if config.experiment == "large":
         operations = sum(job.plan.operations for job in make_jobs(config))
@@ -148,7 +149,7 @@ def estimated_time(
 
 
 def _tried(experiment: Any, config: Config, small: Config, times: float) -> Estimate:
-    """Of a run that computes ``times`` as long as a small one, which is run twice.
+    """Estimates a run that computes ``times`` as long as a small one, which is run twice.
 
     Every dimension has programs of its own.
     """
@@ -164,7 +165,7 @@ def _tried(experiment: Any, config: Config, small: Config, times: float) -> Esti
 
 
 def matrix_speed() -> float:
-    """Floating-point operations per second in float64 products of matrices."""
+    """Measures floating-point operations per second in float64 products of matrices."""
     product = jax.jit(jnp.matmul)
     a = jnp.ones((_SIDE, _SIDE))
     jax.block_until_ready(product(a, a))

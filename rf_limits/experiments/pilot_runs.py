@@ -1,11 +1,10 @@
-"""How long a training run will take, from short runs of the same program on this machine.
+"""Pilot runs: how long a training run will take, from short runs of the same program.
 
-Of the narrowest and the widest network the same config is run with one seed and few steps, twice:
-the second time nothing is compiled, and a keep that is told of every measurement takes the times.
-In between, in width, every part is interpolated as a power; beyond :data:`MOST_WIDTH` it goes on as
-the power between half that width and it, and beyond :data:`MOST_SAMPLES` by operation counts: there
-trying takes too long itself.
-Nothing is written.
+The config is run for the narrowest and the widest network alone, with one seed and few steps, and
+twice: the second time nothing is compiled, and the time of every measurement is noted. The time of
+each part at widths in between is interpolated as a power of the width. Beyond :data:`MOST_WIDTH` it
+is extrapolated by the power between half that width and it, beyond :data:`MOST_SAMPLES` by counts
+of operations, because pilot runs of that size would take too long. Nothing is written.
 """
 
 import dataclasses
@@ -23,23 +22,23 @@ from rf_limits.methods import METHODS, Kind, keys_of
 from rf_limits.training.trainer import log_points
 
 MOST_WIDTH = 1024
-"""Networks wider than this are not tried."""
+"""Largest width of a pilot run."""
 MOST_SAMPLES = 1024
-"""Training sets larger than this are not tried."""
+"""Largest training set of a pilot run."""
 _OPERATIONS = 2e10
-"""Of the steps that are timed, about: some tenths of a second."""
-_MOST = (0.0, 2.0, 1.0, 2.0, 0.0)  # powers of the width in the operations of every part
+"""Floating-point operations spent on timing steps, which take some tenths of a second."""
+_MOST = (0.0, 2.0, 1.0, 2.0, 0.0)  # powers of the width in the operations of each part
 
 
 class WidthSeconds(NamedTuple):
-    """What the parts of a run take for one width and one seed, in seconds.
+    """Seconds that the parts of a run take for one width and one seed.
 
     Attributes:
-      compiling: programs, once for all seeds.
+      compiling: compiling programs, once for all seeds.
       fits: drawing, decomposing and fitting.
-      step: of all lazy scales.
-      log_point: measuring all lazy scales.
-      kernels: fitting and measuring NNGP and NTK.
+      step: one step of the networks of all lazy scales.
+      log_point: one measurement of the networks of all lazy scales.
+      kernels: fitting and measuring kernel methods.
     """
 
     compiling: float
@@ -54,9 +53,9 @@ class Estimate:
     """Seconds that a run is expected to take.
 
     Attributes:
-      compiling: of it, where no compiled program is kept from earlier runs.
-      computing: of it, all else.
-      tried: what was run to find out, in words.
+      compiling: seconds of compiling, where no compiled program is kept from earlier runs.
+      computing: seconds of all else.
+      tried: which pilot runs were timed, in words.
     """
 
     compiling: float
@@ -65,17 +64,17 @@ class Estimate:
 
     @property
     def seconds(self) -> float:
-        """Of the whole run."""
+        """Seconds of the whole run."""
         return self.compiling + self.computing
 
 
 class _Times(Keep):
-    """Notes when rows are measured.
+    """Notes the time, in seconds, at which rows are measured.
 
     Attributes:
-      fitted: when the predictors of the width were.
-      points: when each log point was.
-      kernels: when infinite width was.
+      fitted: time of the rows of fitted methods.
+      points: times of the log points.
+      kernels: time of the rows of kernel methods.
     """
 
     def __init__(self):
@@ -85,7 +84,7 @@ class _Times(Keep):
     def measured(
         self, name: str, rows: Sequence[Mapping[str, Any]], *, again: bool = False
     ) -> None:
-        """Takes the time."""
+        """Notes the time of new rows."""
         now = time.monotonic()
         if name == INFINITE_WIDTH:
             self.kernels = now
@@ -96,7 +95,7 @@ class _Times(Keep):
 
 
 def _small(config: TrainingConfig, width: int, *, kernels: bool) -> TrainingConfig:
-    """The config with one width, one seed, one device, few steps, samples as far as tried."""
+    """Returns the config of a pilot run: one width, seed and device, few steps and samples."""
     num = min(config.data.num_train, MOST_SAMPLES)
     left_out = () if kernels else keys_of(METHODS.of(Kind.KERNEL))
     batch = config.training.batch_size
@@ -119,7 +118,7 @@ def _small(config: TrainingConfig, width: int, *, kernels: bool) -> TrainingConf
 
 
 def _tried_steps(small: TrainingConfig) -> int:
-    """Steps of about :data:`_OPERATIONS`; at least 8."""
+    """Number of steps that take about :data:`_OPERATIONS`; at least 8."""
     (width,), rows = small.model.widths, small.training.batch_size or small.data.num_train
     rows = max(rows, width) if small.data.kind == "population" else rows
     each = 12.0 * rows * width * small.problem.dim * len(small.model.lazy_scales)
@@ -127,7 +126,7 @@ def _tried_steps(small: TrainingConfig) -> int:
 
 
 def _try_width(config: TrainingConfig) -> WidthSeconds:
-    """Times a config of one width and one seed."""
+    """Times the pilot run of a config with one width and one seed."""
 
     def run(keep: Keep) -> float:
         started = time.monotonic()
@@ -154,9 +153,10 @@ def _try_width(config: TrainingConfig) -> WidthSeconds:
 
 
 def _per_step(times: Sequence[float], steps: Sequence[int]) -> tuple[float, float]:
-    """Seconds of a step and of a log point, from when log points were measured.
+    """Computes the seconds of a step and of a log point from the times of log points.
 
-    The first steps may still be compiled: the last two intervals count, if there are so many.
+    Programs may still be compiled in the first steps: the last two intervals count, if there are
+    as many.
     """
     if len(times) < 2:
         return 0.0, 0.0
@@ -170,7 +170,7 @@ def _per_step(times: Sequence[float], steps: Sequence[int]) -> tuple[float, floa
 def _extrapolated(
     found: WidthSeconds, powers: WidthSeconds, wider: float, samples: float
 ) -> WidthSeconds:
-    """The same for a network ``wider`` times as wide on ``samples`` times the samples."""
+    """Returns the seconds at ``wider`` times the width and ``samples`` times the samples."""
     in_samples = WidthSeconds(0.0, 3.0, 1.0, 1.0, 3.0)
     return WidthSeconds(
         *(
@@ -181,9 +181,9 @@ def _extrapolated(
 
 
 def _powers(half: WidthSeconds, whole: WidthSeconds) -> WidthSeconds:
-    """With which power of the width every part grows, from two of which one is twice the other.
+    """Returns the power of the width by which each part grows, from one width and its double.
 
-    Between that of its operations, which it tends to, and half of that.
+    It lies between the power of its operations, which it tends to, and half of that.
     """
     least = 1e-9
     found = [np.log2(max(b, least) / max(a, least)) for a, b in zip(half, whole, strict=True)]
@@ -191,7 +191,7 @@ def _powers(half: WidthSeconds, whole: WidthSeconds) -> WidthSeconds:
 
 
 def _between(known: dict[int, WidthSeconds], width: int) -> WidthSeconds:
-    """Each part as a power of the width through those that were tried."""
+    """Interpolates each part as a power of the width between pilot runs."""
     widths = sorted(known)
     parts = np.log(np.maximum([known[one] for one in widths], 1e-9))
     at = np.log(width)
@@ -200,7 +200,7 @@ def _between(known: dict[int, WidthSeconds], width: int) -> WidthSeconds:
 
 @accepts_builder
 def estimate_seconds(config: TrainingConfig) -> Estimate:
-    """Tries a training config and says how long it will take.
+    """Estimates by pilot runs how long a training config will take.
 
     Args:
       config: that can be run (:func:`rf_limits.experiments.validation.validate`).
