@@ -52,8 +52,11 @@ def test_a_value_that_the_user_knows_by_another_name():
 )
 def test_a_study_names_its_own_field(field, value, given, line):
     config = default_config()
-    one = member(config, {"n": 1}, {"data.num_train": given}, **{field: value})
-    assert str(refusal(validate_members, [one])).startswith(line)
+
+    def checked():
+        validate_members([member(config, {"n": 1}, {"data.num_train": given}, **{field: value})])
+
+    assert str(refusal(checked)).startswith(line)
 
 
 def test_remarks_say_what_needs_attention():

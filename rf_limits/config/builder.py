@@ -124,8 +124,9 @@ class Builder(Generic[C]):
         first = refusals[0]
         asked, received, _ = first.text.partition(_RECEIVED)
         hint = refusals[-1].text.rpartition(".")[2]  # of the text itself
-        line = f"{asked}{_RECEIVED}{shown(text)}.{hint}" if received else asked
-        raise RequirementError(line, field=first.field)
+        if not received or first.field != inner._kind.dotted(last):  # about a part of the text
+            raise first
+        raise RequirementError(f"{asked}{_RECEIVED}{shown(text)}.{hint}", field=first.field)
 
     @contextlib.contextmanager
     def unlocked(self) -> Iterator["Builder[C]"]:

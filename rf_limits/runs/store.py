@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from rf_limits.config import check_form
 from rf_limits.errors import RequirementError, check
-from rf_limits.figures.style import FORMATS, save
+from rf_limits.figures.style import FORMATS, Figure, save
 from rf_limits.runs.checkpoints import SUFFIX
 from rf_limits.runs.directory import (
     LOCK,

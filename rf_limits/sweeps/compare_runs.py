@@ -6,13 +6,12 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from matplotlib.figure import Figure
 from rich.console import Console
 
 from rf_limits.errors import check
 from rf_limits.experiments.tables import CELL, final_rows
 from rf_limits.figures.compare import FIGURE_NAMES, draw
-from rf_limits.figures.style import FORMATS
+from rf_limits.figures.style import FORMATS, Figure
 from rf_limits.runs.console import Log
 from rf_limits.runs.directory import LOCK, InUseError, check_takes_files, in_use
 from rf_limits.runs.files import TEMPORARY, write_whole

@@ -46,10 +46,10 @@ WITHIN_FUNCTIONS = {
         "step sizes: tangent kernel",
     ),
     "experiments/cost.py": ("speed of a product",),
-    "theory/kernel_predictors.py": ("targets: degrees without biases",),
+    "theory/risks/kernel_predictors.py": ("targets: degrees without biases",),
     "problem/neurons.py": ("targets: second moment",),
     "problem/sampled.py": ("targets: sampled second moment",),
-    "learning/streamed/stream.py": ("stream: a block",),
+    "regression/streamed/stream.py": ("stream: a block",),
 }
 """Files that compile something each time a function is called, and the example of each place."""
 

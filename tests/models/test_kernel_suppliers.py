@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from rf_limits.config import frozen
 from rf_limits.errors import RequirementError
 from rf_limits.experiments.dynamics import ntk_curves
 from rf_limits.experiments.training import prepare
@@ -204,7 +205,7 @@ def test_nothing_else_computes_kernels(monkeypatch):
     assert result.metrics.query("method == 'ntk'")["risk"].notna().all()
     limit = prepared.widths[0].infinite
     monkeypatch.setattr(ntk_curves, "ensemble_loss", partial(_supplied, limit))
-    ntk_curves._ensemble_rows(config, prepared, np.array([0.0, 1.0]), "ntk", 1.0)
+    ntk_curves._ensemble_rows(frozen(config), prepared, np.array([0.0, 1.0]), "ntk", 1.0)
 
 
 def _supplied(limit, network, *arrays, **options):

@@ -69,6 +69,10 @@ probes and kernel points are of the training inputs, log points of the steps, an
 are no teachers or polynomials."""
 
 
+_AS_RATES = {"1,2,3,4,5,6,7": "1.0, 2.0, 3.0"}
+"""Texts that are read as learning rates, which answers show."""
+
+
 class Mistake(NamedTuple):
     """A command line that must be refused.
 
@@ -148,7 +152,8 @@ def _of_numbers(name: str, whole: bool) -> list[str]:
     found = ["-7", "-1000000"] if name not in NEGATIVE else []
     found += ["-1"] if name not in (*NEGATIVE, "measure.max_degree") else []
     found += ["0"] if name not in ZERO else []
-    found += ["abc", "", "(1,)", "[2]", "1,5", "1e", "0x", "None", "True", "--3", "1 2"]
+    found += ["abc", "", "(1,)", "[2]", "1,5", "1e", "0x", "True", "--3", "1 2"]
+    found += ["None"] if name != "data.seed" else []
     if whole:
         found += ["2.5", "1e3", "nan", "inf"]
         section, _, last = name.rpartition(".")
@@ -204,7 +209,9 @@ def wrong_values(config: str) -> list[tuple[str, tuple[str, ...], str, str]]:
         if name in REPLACED.get(config, ()) or name.startswith("sweep"):
             continue
         last, typed = name.rpartition(".")[2], type(value).__name__
-        if isinstance(value, bool):
+        if name == "training.learning_rate":
+            texts = [(one, _AS_RATES.get(one, one)) for one in _of_names(name, value)]
+        elif isinstance(value, bool):
             texts = [(one, one) for one in ("maybe", "2", "", "None", "0.5", "(True,)", "yess")]
         elif isinstance(value, int):
             texts = [(one, one) for one in _of_numbers(name, True)]

@@ -16,7 +16,7 @@ from rf_limits.runs.files import TEMPORARY, write_whole
 from rf_limits.runs.store import RunStore
 from rf_limits.runs.written import LIST
 
-CONFIG = {"a": 1, "b": {"c": (1, 2)}}
+CONFIG = {"form": 2, "a": 1, "b": {"c": (1, 2)}}
 
 
 def test_plain_json():
@@ -60,7 +60,7 @@ def test_what_a_directory_holds_decides_whether_a_run_may_begin(tmp_path):
     store = begun(tmp_path)
     assert store.open(CONFIG, overwrite=False) == "finished"
     assert store.open(CONFIG, overwrite=True) == "new"
-    other = {"a": 1, "b": {"c": (1, 3)}, "d": 2}
+    other = {"form": 2, "a": 1, "b": {"c": (1, 3)}, "d": 2}
     with pytest.raises(
         RequirementError, match=r"differing in b\.c, d\); name another .*--overwrite"
     ):
