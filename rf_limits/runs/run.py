@@ -138,7 +138,7 @@ class Run:
         single = not isinstance(config, Builder) or config.sweep is None
         check(single, "config", requirement, "a sweep")
         config = frozen(config)
-        check_choice(config.experiment, EXPERIMENTS, "experiment")
+        check_choice(getattr(config, "experiment", None), EXPERIMENTS, "experiment")
         kind = config_class(config.experiment)
         requirement = f"be a {kind.__name__} for experiment {config.experiment!r}"
         check(type(config) is kind, "config", requirement, type(config).__name__)
