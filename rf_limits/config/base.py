@@ -240,10 +240,12 @@ def unknown_field(cls: type[Config], name: str) -> UnknownFieldError:
 
 
 def flat(values: Config | Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Values by dotted name of all fields of a config, or of the same as plain dictionaries."""
+    """Returns the values of all fields of a config, or of saved ones, by dotted name."""
     held = vars(values) if isinstance(values, Config) else values
     found: dict[str, Any] = {}
     for name, value in held.items():
+        if name == "form" and not prefix:  # says how the fields are saved, and is none of them
+            continue
         nested = isinstance(value, (Config, Mapping))
         found |= flat(value, f"{prefix}{name}.") if nested else {f"{prefix}{name}": value}
     return found

@@ -13,6 +13,7 @@ from rf_limits.config import flat
 from rf_limits.errors import RequirementError, check
 from rf_limits.experiments.tables import CELL, KEYS
 from rf_limits.runs.directory import plain
+from rf_limits.runs.run import config_from_json
 from rf_limits.runs.store import RunStore
 from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.status import cell_state, state_of
@@ -99,7 +100,18 @@ def _runs_at(path: Path) -> list[Place]:
         ]
     store = RunStore(path)
     config = store.read_json("config.json")
-    return [] if config is None else [Place(path.name, store, config, *state_of(store))]
+    return [] if config is None else [Place(path.name, store, _current(config), *state_of(store))]
+
+
+def _current(config: dict[str, Any]) -> dict[str, Any]:
+    """Returns a saved config in the form of this version.
+
+    One that cannot be read here stays as it is, as with a target of the user's own.
+    """
+    try:
+        return config_from_json(config).to_json()
+    except RequirementError:
+        return config
 
 
 def _read(store: RunStore) -> pd.DataFrame:
