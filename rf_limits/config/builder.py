@@ -1,8 +1,11 @@
 """Configs under construction: fields are assigned one by one, and checked as they are.
 
-config = default_config()
-config.problem.dim = 15
-frozen(config)
+Example:
+  >>> from rf_limits import default_config
+  >>> config = default_config()
+  >>> config.problem.dim = 15
+  >>> frozen(config).problem.dim
+  15
 """
 
 import contextlib

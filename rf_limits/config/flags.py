@@ -17,7 +17,6 @@ from rf_limits.errors import RequirementError
 
 NAME = "config"
 _OVERRIDE = re.compile(r"--?(no)?config\.([^=]*)(?:=(.*))?", re.DOTALL)
-
 _VALUE = re.compile(r"[^-]|-\.?\d")
 
 
@@ -44,7 +43,7 @@ class ConfigFlag:
         """Takes overrides off a command line, and returns what is left of it.
 
         Raises:
-          RequirementError: an override without a value.
+          RequirementError: ``--noconfig.field`` with a value.
         """
         left, waiting = [], list(words)
         while waiting and waiting[0] != "--":

@@ -73,7 +73,7 @@ def _distinct(values: tuple) -> tuple:
 Entry = TypeVar("Entry")
 Whole = Annotated[int, annotated_types.Ge(1)]
 Sized = Annotated[int, annotated_types.Ge(2)]
-NotNegative = Annotated[int, annotated_types.Ge(0)]
+Count = Annotated[int, annotated_types.Ge(0)]
 Seeds = Annotated[int, annotated_types.Interval(ge=1, le=MOST_SEEDS)]
 Seed = Annotated[
     int, annotated_types.Interval(ge=0, le=MOST), Words("be a whole number from 0 to 2^63 - 1")

@@ -13,8 +13,8 @@ import pydantic
 from rf_limits.config import Config, option, section
 from rf_limits.config.kinds import (
     MOST_DEGREES,
+    Count,
     NonNegative,
-    NotNegative,
     Number,
     Positive,
     Seed,
@@ -71,7 +71,7 @@ class ProblemFields(Config):
     norm: Positive = option(1.0, "|w*|; of each teacher neuron; root mean square of a polynomial")
     bias: Number = option(0.0, "b*, of the target's neurons")
     neurons: Whole = option(3, "number of neurons of a teacher")
-    degree: NotNegative = option(2, "degree of a polynomial")
+    degree: Count = option(2, "degree of a polynomial")
     polynomial: Annotated[str, among(POLYNOMIALS)] = option("single_index", "kind of a polynomial")
     inputs: Annotated[str, among(INPUTS)] = option("gaussian", "law of the inputs")
     noise: NonNegative = option(0.0, "standard deviation of the label noise")
@@ -181,7 +181,7 @@ class MeasureFields(Config):
     max_degree: MaxDegree = option(4, "risks by degree of the target, 0 to this; -1: none")
     exact: bool = option(True, "False: all risks on the test set, faster for wide networks")
     kernels: bool = option(False, "spectrum, rotation and distance to infinite width of the NTK")
-    eigenvalues: NotNegative = option(0, "largest NTK eigenvalues to record, with kernels")
+    eigenvalues: Count = option(0, "largest NTK eigenvalues to record, with kernels")
     infinite_width: bool = option(False, "distance from what the infinite-width NTK predicts")
     alignment: bool = option(False, "angles between neurons and w*")
     test_loss: bool = option(False, "mean squared error on the test set beside exact risks")
