@@ -7,12 +7,12 @@ import dataclasses
 import functools
 import typing
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import pydantic
 
 from rf_limits.config.kinds import checked, values_of
-from rf_limits.errors import RequirementError, check, did_you_mean
+from rf_limits.errors import RequirementError, check, did_you_mean, refusal
 
 C = TypeVar("C", bound="Config")
 FORM = 2
@@ -93,6 +93,12 @@ class Config:
 
     path: ClassVar[str] = ""
 
+    if TYPE_CHECKING:
+
+        @property
+        def experiment(self) -> str:
+            """The name of its experiment, a field of every config that is no section."""
+
     def __post_init__(self) -> None:
         """Checks the type and the range of every field."""
         for name in kinds_of(type(self)):
@@ -159,8 +165,7 @@ class Config:
                 raise unknown_field(cls, name)
         for name, kind in kinds.items():
             if name not in values:
-                text = "must be a field, but there is none."
-                raise RequirementError(text, field=cls.dotted(name))
+                raise RequirementError("must be a field, but is missing.", field=cls.dotted(name))
             value = values[name]
             nested = is_section(kind) and isinstance(value, Mapping)
             made[name] = kind.from_json(value) if nested else checked_field(cls, name, value)
@@ -201,10 +206,10 @@ _ADAPTERS: dict[tuple[type, str], pydantic.TypeAdapter] = {}
 
 
 def kinds_of(cls: type[Config]) -> dict[str, Any]:
-    """Types of the fields of a config class, by name, in their order."""
+    """Returns the types of the fields of a config class, by name, in their order."""
     if cls not in _KINDS:
         hints = typing.get_type_hints(cls, include_extras=True)
-        _KINDS[cls] = {one.name: hints[one.name] for one in dataclasses.fields(cls)}
+        _KINDS[cls] = {field.name: hints[field.name] for field in dataclasses.fields(cls)}
     return _KINDS[cls]
 
 
@@ -225,8 +230,7 @@ def checked_field(cls: type[Config], name: str, value: Any) -> Any:
     kind, field = kinds_of(cls)[name], cls.dotted(name)
     if is_section(kind):
         if not isinstance(value, kind):
-            text = f"must be a section of fields, but received {value!r}."
-            raise RequirementError(text, field=field)
+            raise refusal(field, "be a section, whose fields are given one by one", value)
         return value
     return checked(kind, _adapter(cls, name), value, field)
 

@@ -9,13 +9,14 @@ Example:
 """
 
 import contextlib
+import copy
 import functools
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar, overload
 
-from rf_limits.config.base import Config, checked_field, is_section, kinds_of, unknown_field
+from rf_limits.config.base import Config, kinds_of, unknown_field
 from rf_limits.config.kinds import readings, shown
-from rf_limits.errors import RequirementError, check
+from rf_limits.errors import RequirementError
 
 C = TypeVar("C", bound=Config)
 P = ParamSpec("P")
@@ -28,8 +29,8 @@ SWEEP = "sweep"
 class Builder(Generic[C]):
     """A config under construction.
 
-    A section is a builder too. A value is checked where it is assigned; what concerns several
-    fields is checked where the config is used.
+    A section is a builder too, of a part of the same config. A value is checked where it is
+    assigned; what concerns several fields is checked where the config is used.
 
     Args:
       kind: class of the config.
@@ -37,19 +38,25 @@ class Builder(Generic[C]):
     """
 
     def __init__(self, kind: type[C], values: Mapping[str, Any] | None = None):
-        start = kind(**(values or {}))
-        vars(self).update(_kind=kind, _values={}, sweep=None)
-        for name, nested in kinds_of(kind).items():
-            value = getattr(start, name)
-            self._values[name] = builder_of(value) if is_section(nested) else value
+        vars(self).update(_whole=[kind(**(values or {}))], _path=(), sweep=None)
+
+    @property
+    def _config(self) -> C:
+        """The frozen config, or section, with the values so far."""
+        return functools.reduce(getattr, self._path, self._whole[0])
 
     def __getattr__(self, name: str) -> Any:
-        """The value of a field."""
+        """Returns the value of a field."""
         if name.startswith("_"):  # asked for by copy and pickle before there are fields
             raise AttributeError(name)
-        if name not in self._values:
-            raise unknown_field(self._kind, name)
-        return self._values[name]
+        if name not in kinds_of(type(self._config)):
+            raise unknown_field(type(self._config), name)
+        value = getattr(self._config, name)
+        if not isinstance(value, Config):
+            return value
+        section = copy.copy(self)
+        vars(section).update(_path=(*self._path, name), sweep=None)
+        return section
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Assigns a field.
@@ -57,55 +64,41 @@ class Builder(Generic[C]):
         Raises:
           RequirementError: there is no such field, or it cannot have that value.
         """
-        if name == SWEEP and not self._kind.path:
+        if name == SWEEP and not self._path:
             vars(self)[SWEEP] = value
-            return
-        if is_section(kinds_of(self._kind).get(name)):
-            value = frozen(value) if isinstance(value, Builder) else value
-            self._values[name] = builder_of(checked_field(self._kind, name, value))
         else:
-            self._values[name] = checked_field(self._kind, name, value)
+            self.update({name: value})
 
     def __delattr__(self, name: str) -> None:
         """Refuses: a config has all of its fields."""
         text = "must be a field, and cannot be deleted."
-        raise RequirementError(text, field=self._kind.dotted(name))
+        raise RequirementError(text, field=self._config.dotted(name))
 
     def __dir__(self) -> list[str]:
-        """Names of the fields and methods, which editors and notebooks offer."""
-        return [*self._values, "update", "unlocked"]
+        """Returns the names of the fields and methods, which editors and notebooks offer."""
+        return [*kinds_of(type(self._config)), "update", "unlocked"]
 
     def __repr__(self) -> str:
-        """The config as its class shows it."""
-        return repr(frozen(self))
+        """Returns the config as its class shows it."""
+        return repr(self._config)
 
     def __eq__(self, other: object) -> bool:
-        """Whether all fields are the same."""
-        return isinstance(other, Builder) and frozen(self) == frozen(other)
+        """Returns whether all fields are the same."""
+        return isinstance(other, Builder) and self._config == other._config
 
     __hash__ = None  # type: ignore[assignment]
 
-    def _at(self, name: str) -> tuple["Builder", str]:
-        """The section that holds a field, and the field's name there."""
-        first, _, rest = name.partition(".")
-        if not rest:
-            if first not in kinds_of(self._kind):
-                raise unknown_field(self._kind, name)
-            return self, first
-        inner = self._values.get(first)
-        if not isinstance(inner, Builder):
-            raise unknown_field(self._kind, name)
-        return inner._at(rest)
-
     def update(self, values: Mapping[str, Any]) -> None:
-        """Assigns fields by dotted name.
+        """Assigns fields by dotted name: all of them, or none where one is refused.
 
         Raises:
           RequirementError: there is no such field, or it cannot have that value.
         """
-        for name, value in values.items():
-            inner, last = self._at(name)
-            setattr(inner, last, value)
+        changed = {
+            ".".join((*self._path, name)): value._config if isinstance(value, Builder) else value
+            for name, value in values.items()
+        }
+        self._whole[0] = self._whole[0].replace(changed)
 
     def read(self, name: str, text: str) -> None:
         """Assigns a field from the text that a command line holds.
@@ -113,23 +106,20 @@ class Builder(Generic[C]):
         Raises:
           RequirementError: there is no such field, or it cannot have that value.
         """
-        inner, last = self._at(name)
-        if is_section(kinds_of(inner._kind)[last]):
-            check(False, name, "be a section, whose fields are given one by one", text)
         refusals = []
         for value in readings(text):
             try:
-                setattr(inner, last, value)
+                self.update({name: value})
+                return
             except RequirementError as error:
                 refusals.append(error)
-            else:
-                return
         first = refusals[0]
-        asked, received, _ = first.text.partition(_RECEIVED)
+        requirement, received, _ = first.text.partition(_RECEIVED)
         hint = refusals[-1].text.rpartition(".")[2]  # of the text itself
-        if not received or first.field != inner._kind.dotted(last):  # about a part of the text
+        if not received or first.field != self._config.dotted(name):  # about a part of the text
             raise first
-        raise RequirementError(f"{asked}{_RECEIVED}{shown(text)}.{hint}", field=first.field)
+        text = f"{requirement}{_RECEIVED}{shown(text)}.{hint}"
+        raise RequirementError(text, field=first.field)
 
     @contextlib.contextmanager
     def unlocked(self) -> Iterator["Builder[C]"]:
@@ -142,15 +132,17 @@ def builder_of(config: C) -> Builder[C]:
     return Builder(type(config), dict(vars(config)))
 
 
-def frozen(config: C | Builder[C]) -> C:
+@overload
+def frozen(config: Builder[C]) -> C: ...
+
+
+@overload
+def frozen(config: C) -> C: ...
+
+
+def frozen(config: Config | Builder) -> Config:
     """Returns the config of a builder; a frozen one as it is."""
-    if not isinstance(config, Builder):
-        return config
-    values = {
-        name: frozen(value) if isinstance(value, Builder) else value
-        for name, value in config._values.items()
-    }
-    return config._kind(**values)
+    return config._config if isinstance(config, Builder) else config
 
 
 def accepts_builder(function: Callable[P, R]) -> Callable[P, R]:

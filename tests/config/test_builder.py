@@ -58,7 +58,10 @@ MISTAKES = {
         "problem.dimm must be a field of the config, but there is none of that name. Did you mean "
         "problem.dim?",
     ),
-    "problem": ("hard", "problem must be a section of fields, but received 'hard'."),
+    "problem": (
+        "hard",
+        "problem must be a section, whose fields are given one by one, but received 'hard'.",
+    ),
 }
 
 
