@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 from rf_limits.config.base import Config
 from rf_limits.config.builder import Builder, builder_of
-from rf_limits.errors import RequirementError
+from rf_limits.config.kinds import shown
+from rf_limits.errors import RequirementError, check
 
 _MODULE = "config_file"  # name under which a file is loaded
 _WANTED = "be a file whose get_config() returns a config, such as that of default_config()"
-_LONGEST = 60  # characters of a value that fit into a line
 
 
 class ConfigFile(NamedTuple):
@@ -37,11 +37,11 @@ class ConfigFile(NamedTuple):
         return cls(os.path.expanduser(path), (variant,) if colon else (), flag)
 
     def __str__(self) -> str:
-        """The value of the flag."""
+        """Returns the value of the flag."""
         return ":".join((self.path, *self.arguments))
 
     def absolute(self) -> "ConfigFile":
-        """The file as a process with another current folder finds it."""
+        """Returns the file as a process with another current folder finds it."""
         return self._replace(path=os.path.abspath(self.path))
 
     def load(self) -> Builder:
@@ -54,7 +54,8 @@ class ConfigFile(NamedTuple):
         if isinstance(config, Config):
             config = builder_of(config)
         if not isinstance(config, Builder):
-            raise RequirementError(f"{self.flag} must {_WANTED}, but received {_short(config)}.")
+            text = f"must {_WANTED}, but received {shown(config)}."
+            raise RequirementError(text, field=self.flag)
         return config
 
     def run(self) -> Any:
@@ -75,41 +76,26 @@ class ConfigFile(NamedTuple):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 loader.exec_module(module)
-            make = getattr(module, "get_config", None)
-            if make is None:
-                raise RequirementError(
-                    f"{self.flag} must be a file that defines get_config(), but received "
-                    f"{self.path!r}."
-                )
-            return make(*self.arguments)
+            requirement = "be a file that defines get_config()"
+            check(hasattr(module, "get_config"), self.flag, requirement, self.path)
+            return module.get_config(*self.arguments)
         except RequirementError as error:
-            raise RequirementError(f"{error}{self._place(error)}") from error
+            line = self._line(error)
+            place = "" if line is None else f" ({self.path}, line {line})"
+            raise RequirementError(f"{error}{place}") from error
         except Exception as error:
             raise RequirementError(self._mistake(error)) from error
 
     def _line(self, error: BaseException) -> int | None:
-        """The line of the file at which an error was raised, if it was raised from there."""
+        """Returns the line of the file at which an error was raised, if it was raised there."""
         frames = traceback.extract_tb(error.__traceback__)
         return next((f.lineno for f in reversed(frames) if f.filename == self.path), None)
 
-    def _place(self, error: BaseException) -> str:
-        line = self._line(error)
-        return "" if line is None else f" ({self.path}, line {line})"
-
     def _mistake(self, error: Exception) -> str:
         if isinstance(error, OSError) and error.filename == self.path:
-            shown = self.path if len(self.path) <= 200 else f"{self.path[:150]}..."
-            return (
-                f"{self.flag} must be a file that can be read, but received {shown!r} "
-                f"({error.strerror})."
-            )
+            received = f"{shown(self.path)} ({error.strerror})"
+            return f"{self.flag} must be a file that can be read, but received {received}."
         line = self._line(error)
         where = "" if line is None else f", line {line}"
         words = f"{type(error).__name__}: {' '.join(str(error).split())}"
         return f"{self.flag} must {_WANTED}, but {self.path!r}{where} raises {words}"
-
-
-def _short(value: Any) -> str:
-    """The value, or its type where it would not fit into a line."""
-    shown = repr(value)
-    return shown if len(shown) <= _LONGEST and "\n" not in shown else str(type(value))

@@ -63,7 +63,7 @@ class ConfigFlag:
         return left + waiting
 
     def file(self) -> ConfigFile | None:
-        """The file that was given, once flags are read."""
+        """Returns the file that was given, once flags are read."""
         text = flags.FLAGS[NAME].value
         return None if text is None else ConfigFile.parse(text)
 
@@ -84,18 +84,18 @@ class ConfigFlag:
         for name, text in self._overrides:
             try:
                 self.value.read(name, text)
-            except UnknownFieldError as error:
-                text = error.text.replace("Did you mean ", "Did you mean --config.")
-                raise RequirementError(text, field=f"--config.{error.field}") from error
             except RequirementError as error:
-                raise RequirementError(error.text, field=f"--config.{error.field}") from error
+                text = error.text
+                if isinstance(error, UnknownFieldError):
+                    text = text.replace("Did you mean ", "Did you mean --config.")
+                raise RequirementError(text, field=f"--config.{error.field}") from error
 
     def help(self, words: list[str]) -> list[str]:
-        """Lines of ``--help`` on the fields of the config on a command line; none without one."""
+        """Returns the lines of ``--help`` on the fields of the config that ``words`` name."""
         files = [word.partition("=")[2] for word in words if word.lstrip("-").startswith("config=")]
         if not files:
             return []
-        return [_help(one) for one in frozen(ConfigFile.parse(files[-1]).load()).options()]
+        return [_help(field) for field in frozen(ConfigFile.parse(files[-1]).load()).options()]
 
 
 def _help(field: Field) -> str:

@@ -196,8 +196,10 @@ def checked(kind: Any, adapter: pydantic.TypeAdapter, value: Any, field: str) ->
 
 
 def shown(value: Any) -> str:
-    """The value as an error line holds it: as Python writes it, but cut off where it is long."""
+    """Returns the value as an error line holds it: as Python writes it, but cut off if long."""
     text = repr(value)
+    if "\n" in text:
+        return str(type(value))
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 50]}..."
 
 

@@ -14,6 +14,7 @@ import jax
 from absl import flags, logging
 
 from rf_limits.config.flags import ConfigFlag
+from rf_limits.config.kinds import shown
 from rf_limits.errors import USAGE_ERROR, RequirementError, check
 from rf_limits.runs.files import StorageError
 from rf_limits.runs.stopping import Interrupted, interruptible
@@ -58,61 +59,49 @@ def answering(argv: list[str]) -> Iterator[None]:
     """Answers what goes wrong inside in one line on standard error, and exits."""
     try:
         yield
+        return
     except (RequirementError, flags.Error) as error:  # flags.Error: while flags are defined
-        print(f"{Path(argv[0]).name}: {_one_line(str(error))}", file=sys.stderr)
-        sys.exit(USAGE_ERROR)
+        code, text = USAGE_ERROR, _one_line(str(error))
     except StorageError as error:
-        print(
-            f"{Path(argv[0]).name}: {error} What was finished is kept: the same command goes on.",
-            file=sys.stderr,
-        )
-        sys.exit(STORAGE_ERROR)
+        code, text = STORAGE_ERROR, f"{error} What was finished is kept: the same command goes on."
     except Interrupted as error:
-        print(f"{Path(argv[0]).name}: {error}.", file=sys.stderr)
-        sys.exit(128 + error.signal)
+        code, text = 128 + error.signal, f"{error}."
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
-        if not _is_out_of_memory(error):
+        if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):
             raise
-        print(
-            f"{Path(argv[0]).name}: memory must hold the job, but ran out "
-            f"({_one_line(str(error))}). What was finished is kept.",
-            file=sys.stderr,
-        )
-        sys.exit(USAGE_ERROR)
+        reason = _one_line(str(error))
+        text = f"memory must hold the job, but ran out ({reason}). What was finished is kept."
+        code = USAGE_ERROR
+    print(f"{Path(argv[0]).name}: {text}", file=sys.stderr)
+    sys.exit(code)
 
 
 def directories(texts: Sequence[str]) -> list[str]:
-    """Directories of flags that take several, given once each or with commas between.
+    """Returns the directories of flags that take several, given once each or with commas between.
 
     Directories of cells have commas in their names: words are joined to the longest that is one.
 
     Args:
       texts: the flag's values.
     """
-    found = []
+    paths = []
     for text in texts:
         words = text.split(",")
         while words:
-            ends = range(len(words), 0, -1)
-            end = next((n for n in ends if os.path.isdir(",".join(words[:n]).strip())), 1)
-            found.append(",".join(words[:end]).strip())
-            words = words[end:]
-    return [one for one in found if one]
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+            starts = (",".join(words[:n]).strip() for n in range(len(words), 0, -1))
+            path = next(filter(os.path.isdir, starts), words[0].strip())
+            paths.append(path)
+            words = words[path.count(",") + 1 :]
+    return [path for path in paths if path]
 
 
 _HELP = ("help", "h", "helpshort", "helpfull")
 
 
 def _help() -> str:
-    """The flags that this package defines, and the fields of a config if one is given."""
-    modules = flags.FLAGS.flags_by_module_dict()
-    own = {name: found for name, found in modules.items() if not name.startswith("absl")}
-    texts = (flags.FLAGS.module_help(name) for name in own)
-    return "\n".join(text.partition("\n")[2] for text in texts)
+    """Returns the lines on the flags that this package defines."""
+    modules = (name for name in flags.FLAGS.flags_by_module_dict() if not name.startswith("absl"))
+    return "\n".join(flags.FLAGS.module_help(name).partition("\n")[2] for name in modules)
 
 
 def _parse(argv: list[str], config: ConfigFlag | None) -> None:
@@ -148,7 +137,7 @@ def _check_numbers() -> None:
 
 
 def _at_home(word: str) -> str:
-    """An argument with ``~`` as shells expand it, which they do not after ``--workdir=``."""
+    """Expands ``~`` in an argument as shells do, which leave it there after ``--workdir=``."""
     name, equals, value = word.partition("=")
     if name.lstrip("-") not in _PATHS or not name.startswith("-") or not equals:
         return word
@@ -157,7 +146,7 @@ def _at_home(word: str) -> str:
 
 def _check_paths() -> None:
     """Refuses names that no file can have, such as those of hundreds of letters."""
-    for name in (one for one in _PATHS if one[-6:] != "config" and one in flags.FLAGS):
+    for name in (path for path in _PATHS if path[-6:] != "config" and path in flags.FLAGS):
         value = flags.FLAGS[name].value
         for path in [value] if isinstance(value, str) else value or []:
             try:
@@ -166,18 +155,12 @@ def _check_paths() -> None:
                 if getattr(error, "errno", None) in (errno.ENOENT, errno.ENOTDIR, errno.EACCES):
                     continue
                 reason = getattr(error, "strerror", None) or str(error)
-                raise RequirementError(
-                    f"--{name} must be a name that files can have, but received "
-                    f"{_start(path)} ({reason})."
-                ) from error
-
-
-def _start(text: str) -> str:
-    return repr(text if len(text) <= 200 else f"{text[:150]}...")
+                text = f"must be a name that files can have, but received {shown(path)} ({reason})."
+                raise RequirementError(text, field=f"--{name}") from error
 
 
 def _illegal_value(error: flags.IllegalFlagValueError) -> str:
-    """What a flag must be, and the value received."""
+    """Says what a flag must be, and the value received."""
     text = str(error)
     match = re.match(r"flag --([\w.]+)=(.*)", text, re.DOTALL)
     if match is None:
