@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 import psutil
 
+from rf_limits.config import flat
+from rf_limits.experiments.config import TrainingConfig
 from rf_limits.experiments.validation import estimate_bytes
 from rf_limits.sweeps.grid import SweepCell
 
@@ -26,25 +28,20 @@ NUMBERS_ALONE = (
     "measure",
     "seeds",
 )
-"""Fields that change the data and the measurements of networks on a fixed training set, but neither
-shapes nor steps."""
+"""Fields, and sections, that change the data and the measurements of networks on a fixed training
+set, but neither shapes nor steps."""
 _SHARE = 0.5  # of memory, for one group
 
 
 def shape_key(cell: SweepCell) -> str:
     """Returns what cells that can train together have in common; the name of any other cell."""
     config = cell.config
-    if config.experiment != "training" or config.data.kind != "fixed":
+    if type(config) is not TrainingConfig or config.data.kind != "fixed":
         return cell.name
     if max(vars(config.mesh).values()) > 1:
         return cell.name  # already spread over all devices
-    fields = config.to_json()
-    for name in NUMBERS_ALONE:
-        *path, last = name.split(".")
-        at = fields
-        for step in path:
-            at = at[step]
-        del at[last]
+    changing = tuple(f"{name}." for name in NUMBERS_ALONE)
+    fields = {n: v for n, v in flat(config).items() if not f"{n}.".startswith(changing)}
     return json.dumps(fields, sort_keys=True)
 
 
@@ -65,14 +62,18 @@ def groups_of(cells: Sequence[SweepCell], at_least: int = 1) -> list[list[SweepC
     room = _SHARE * psutil.virtual_memory().total
     groups: list[list[SweepCell]] = []
     for alike in by_shape.values():
-        held = 0.0
-        for i, cell in enumerate(alike):
-            size = 0.0
-            if cell.config.experiment == "training":
-                size = float(sum(estimate_bytes(cell.config).values()))
-            if i == 0 or len(groups[-1]) >= most or held + size > room:
-                groups.append([])
+        group, held = list[SweepCell](), 0.0
+        for cell in alike:
+            size = _bytes(cell)
+            if not group or len(group) >= most or held + size > room:
+                groups.append(group := [])
                 held = 0.0
-            groups[-1].append(cell)
+            group.append(cell)
             held += size
     return groups
+
+
+def _bytes(cell: SweepCell) -> float:
+    """Returns about the memory that a cell takes; 0 where it never joins others."""
+    config = cell.config
+    return float(sum(estimate_bytes(config).values())) if type(config) is TrainingConfig else 0
