@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from rf_limits.runs.file_list import FileList
 from rf_limits.runs.files import write_whole
-from rf_limits.runs.written import Written
 
 _FORM = b"rf_limits state 3\n"
 """Form 1 held parameters, where states of training hold their change; form 2 was no archive."""
@@ -78,7 +78,7 @@ class Checkpoints:
       written: the run's list of its files.
     """
 
-    def __init__(self, folder: Path, note: Callable[[str], None], written: Written):
+    def __init__(self, folder: Path, note: Callable[[str], None], written: FileList):
         self.folder, self.note, self.written = folder, note, written
 
     def _files(self, name: str) -> list[tuple[int, Path]]:

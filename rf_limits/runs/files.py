@@ -13,6 +13,11 @@ class StorageError(RuntimeError):
     """A file could not be written; what was on disk before is untouched."""
 
 
+def storage_error(path: Path, error: OSError) -> StorageError:
+    """Returns the error that says why a file could not be written."""
+    return StorageError(f"{path} could not be written: {error.strerror or error}.")
+
+
 def write_whole(path: Path, write: Callable[[Path], object], *, replace: bool = True) -> None:
     """Calls ``write(temporary)``, then moves the temporary file to ``path`` in one step.
 
@@ -49,6 +54,5 @@ def write_whole(path: Path, write: Callable[[Path], object], *, replace: bool = 
         if temporary is not None:
             temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            reason = error.strerror or str(error)
-            raise StorageError(f"{path} could not be written: {reason}.") from error
+            raise storage_error(path, error) from error
         raise

@@ -27,9 +27,9 @@ from rf_limits.runs.directory import (
     directory_exists,
     plain,
 )
+from rf_limits.runs.file_list import LIST, FileList
 from rf_limits.runs.files import TEMPORARY, write_whole
 from rf_limits.runs.tables import read_table, table_damage, write_table
-from rf_limits.runs.written import LIST, Written
 
 RESULTS = ("metrics.parquet", "summary.json")
 FIGURES = "figures"
@@ -45,7 +45,7 @@ class RunStore(WorkDirectory):
 
     def __init__(self, workdir: str | Path):
         super().__init__(workdir)
-        self.written = Written(self.path, self._written_before)
+        self.written = FileList(self.path, self._written_before)
 
     def _written_before(self) -> list[str]:
         """Returns the files of a run that is complete, or of a version that kept no list.

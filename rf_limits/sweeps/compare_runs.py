@@ -14,11 +14,11 @@ from rf_limits.figures.compare import FIGURE_NAMES, draw
 from rf_limits.figures.style import FORMATS, Figure
 from rf_limits.runs.console import Log
 from rf_limits.runs.directory import LOCK, InUseError, check_takes_files, in_use
+from rf_limits.runs.file_list import LIST, FileList
 from rf_limits.runs.files import TEMPORARY, write_whole
 from rf_limits.runs.progress import counted
 from rf_limits.runs.store import FIGURES, RunStore
 from rf_limits.runs.tables import write_table
-from rf_limits.runs.written import LIST, Written
 from rf_limits.sweeps.compare import Compared, gather
 
 TABLE = "compared.parquet"
@@ -100,7 +100,7 @@ def _check_free(path: Path, overwrite: bool) -> None:
     there = path.exists() and not path.is_dir()
     names = [p.name for p in path.iterdir()] if path.is_dir() else []
     others = there or any(n != LOCK and not n.startswith(TEMPORARY) for n in names)
-    mine = (path / TABLE).is_file() or path / TABLE in Written(path)
+    mine = (path / TABLE).is_file() or path / TABLE in FileList(path)
     requirement = "be empty or new" if not mine else "be new, or --overwrite be given"
     check(not others or (mine and overwrite), "--output", requirement, str(path))
 
@@ -125,7 +125,7 @@ def _put(stage: Path, path: Path) -> list[tuple[Path, Path]]:
     Returns:
       Files of others that were in the way, and where they are kept.
     """
-    mine = Written(path, lambda: _EARLIER if (path / TABLE).is_file() else ())
+    mine = FileList(path, lambda: _EARLIER if (path / TABLE).is_file() else ())
     files = (file for file in stage.rglob("*") if file.is_file() and file.name != LIST)
     earlier, new = mine.names(), sorted(file.relative_to(stage).as_posix() for file in files)
     for name in set(new) - set(earlier):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rf_limits.runs.checkpoints import Checkpoints, DamagedError, dump_arrays, load_arrays
-from rf_limits.runs.written import Written
+from rf_limits.runs.file_list import FileList
 
 ARRAYS = {
     "step": np.asarray(7),
@@ -61,7 +61,7 @@ def test_every_cut_is_seen(length):
 
 def checkpoints(tmp_path):
     notes = []
-    return Checkpoints(tmp_path / "states", notes.append, Written(tmp_path)), notes
+    return Checkpoints(tmp_path / "states", notes.append, FileList(tmp_path)), notes
 
 
 def test_the_last_two_states_are_kept(tmp_path):

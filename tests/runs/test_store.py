@@ -12,9 +12,9 @@ from matplotlib import figure
 from rf_limits.errors import RequirementError
 from rf_limits.runs.checkpoints import Checkpoints
 from rf_limits.runs.directory import plain
+from rf_limits.runs.file_list import LIST
 from rf_limits.runs.files import TEMPORARY, write_whole
 from rf_limits.runs.store import RunStore
-from rf_limits.runs.written import LIST
 
 CONFIG = {"form": 2, "a": 1, "b": {"c": (1, 2)}}
 

@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from rf_limits.errors import RequirementError
-from rf_limits.runs.files import StorageError, write_whole
+from rf_limits.runs.files import storage_error, write_whole
 
 LIST = "written.txt"
 """A path below the directory in every line; kept until the run is complete."""
-_LONG = 256  # lines; a longer list leaves out files that are gone
 
 
-class Written:
+class FileList:
     """The files that a run wrote into its directory, from its list; only those are ever removed.
 
     A file is listed before it is written, so that a process that is killed leaves no file that is
@@ -62,29 +61,21 @@ class Written:
         Raises:
           StorageError: the list cannot be written.
         """
-        names = self.names()
-        if self._name(path) in names and not path.is_dir():
+        if path in self and not path.is_dir():
             return path
         try:
-            folder = path.parent
-            if folder != self.path and not folder.is_dir():
-                self.put_aside(folder)
+            if path.parent != self.path and not path.parent.is_dir():
+                self.put_aside(path.parent)
             self.put_aside(path)
-            if len(names) >= _LONG or not self._ends_whole():
-                self.write([*(n for n in names if (self.path / n).exists()), self._name(path)])
-                return path
-            with (self.path / LIST).open("a") as file:
-                file.write(f"{self._name(path)}\n")
-                file.flush()
-                os.fsync(file.fileno())
         except OSError as error:
-            reason = error.strerror or str(error)
-            raise StorageError(f"{self.path / LIST} could not be written: {reason}.") from error
+            raise storage_error(path, error) from error
+        self.made(path)
         return path
 
     def made(self, path: Path) -> None:
-        """Lists a file that a library has written under a name of its choice."""
-        self.write([*self.names(), self._name(path)])
+        """Lists a file, also one that a library has named; leaves out files that are gone."""
+        left = (name for name in self.names() if os.path.exists(self.path / name))
+        self.write([*left, self._name(path)])
 
     def write(self, names: Iterable[str]) -> None:
         """Writes the whole list."""
@@ -102,11 +93,6 @@ class Written:
             if path.parent != self.path:
                 with contextlib.suppress(OSError):  # others' files are in it
                     path.parent.rmdir()
-
-    def _ends_whole(self) -> bool:
-        """Returns whether the list exists, and no crash has cut its last line."""
-        path = self.path / LIST
-        return path.is_file() and path.read_bytes()[-1:] in (b"", b"\n")
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.path).as_posix()
