@@ -10,10 +10,10 @@ first work directory. Unfinished runs with a target or the like of your own need
 
 from absl import flags
 
+from rf_limits.config.files import load_entries
 from rf_limits.report.page import report
 from rf_limits.report.sources import OWN_CONFIG
 from rf_limits.runs.cli import directories, run_script
-from rf_limits.sweeps.own_config import load
 
 _WORKDIR = flags.DEFINE_multi_string("workdir", None, "Directories of runs or sweeps.")
 _OUTPUT = flags.DEFINE_string("output", None, "The page; default: report.html in workdir.")
@@ -22,7 +22,7 @@ _OWN = flags.DEFINE_string("own_config", None, "Config file to load first, for i
 
 
 def _main() -> int:
-    load(_OWN.value, OWN_CONFIG)
+    load_entries(_OWN.value, OWN_CONFIG)
     return report(directories(_WORKDIR.value), _OUTPUT.value, overwrite=_OVERWRITE.value)
 
 

@@ -17,6 +17,24 @@ _MODULE = "config_file"  # name under which a file is loaded
 _WANTED = "be a file whose get_config() returns a config, such as that of default_config()"
 
 
+def load_entries(config_file: str | None, flag: str = "--config") -> None:
+    """Loads a config file for the entries that it makes in tables of the package.
+
+    Targets, activations, measurements and experiments of a user are there once the file is loaded
+    (docs/extending.md): workers, which are processes of their own, load it again, and a report of
+    an unfinished run does so where it is asked to.
+
+    Args:
+      config_file: its path, with what is passed to its ``get_config`` after a colon; None for none.
+      flag: by which the user named it.
+
+    Raises:
+      RequirementError: it cannot be loaded any more.
+    """
+    if config_file is not None:
+        ConfigFile.parse(config_file, flag).run()
+
+
 class ConfigFile(NamedTuple):
     """A config file as a flag names it: ``path.py``, or ``path.py:variant``.
 

@@ -11,6 +11,12 @@ def say(console: Console, text: str) -> None:
     console.print(text, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
+def last_line(text: str, otherwise: str = "") -> str:
+    """Returns the last line of a text that is not blank; ``otherwise`` where there is none."""
+    lines = text.strip().splitlines()
+    return lines[-1] if lines else otherwise
+
+
 class Log:
     """Prints lines for people, and tells programs about them (docs/live.md).
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rf_limits.remarks import Remark
+from rf_limits.runs.console import last_line
 from rf_limits.runs.progress import counted, short_time
 from rf_limits.runs.store import RunStore
 from rf_limits.sweeps.grid import SweepCell
@@ -62,8 +63,7 @@ def state_of(store: RunStore) -> tuple[str, str]:
     if store.is_locked():
         return "running", ""
     if status == "failed":
-        lines = str(facts.get("error", "")).strip().splitlines()
-        return "failed", lines[-1] if lines else "no error was recorded"
+        return "failed", last_line(str(facts.get("error", "")), "no error was recorded")
     return ("pending" if status is None else "interrupted"), ""
 
 

@@ -1,25 +1,26 @@
 """Carries out some cells of a sweep in this process, together where they share shapes.
 
-python -P -m rf_limits.sweeps.worker --workdir=results/sweep < NAMES, a file with a line per name.
+As a program it reads a :class:`Request` in JSON from standard input.
 """
 
 import dataclasses
+import itertools
 import json
 import os
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from absl import flags
 from rich.console import Console
 
+from rf_limits.config.files import load_entries
 from rf_limits.errors import RequirementError
 from rf_limits.experiments.keep import Stopped
 from rf_limits.experiments.result import Report
 from rf_limits.runs.cli import run_script
 from rf_limits.runs.compiled import keep_compiled
-from rf_limits.runs.console import Log
+from rf_limits.runs.console import Log, last_line
 from rf_limits.runs.directory import InUseError
 from rf_limits.runs.events import Tell, no_events, to_all
 from rf_limits.runs.files import StorageError
@@ -30,12 +31,9 @@ from rf_limits.runs.store import RunStore
 from rf_limits.runs.tensorboard import TensorBoard
 from rf_limits.sweeps.grid import SweepCell
 from rf_limits.sweeps.manifest import SweepStore
-from rf_limits.sweeps.own_config import load
 from rf_limits.sweeps.status import cell_state
 
-_COLUMNS = 100
-SEPARATOR = "\n"
-"""Between names of cells on standard input: a command line is too short for a thousand."""
+_COLUMNS = 100  # of lines in logs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +54,22 @@ class CellOptions:
 DEFAULT_OPTIONS = CellOptions()
 
 
+class Request(NamedTuple):
+    """What a worker is to do; a command line is too short for the names of a thousand cells.
+
+    Attributes:
+      workdir: of the sweep.
+      names: of the cells.
+      options: fields of :class:`CellOptions`.
+      failures: open file to which the worker writes errors by name of the cell, as JSON.
+    """
+
+    workdir: str
+    names: list[str]
+    options: dict[str, Any]
+    failures: int
+
+
 def try_fail(sweep: SweepStore, cell: SweepCell, error: str) -> str:
     """Records that a cell failed, where no process did; returns why it cannot, or nothing."""
     try:
@@ -68,8 +82,8 @@ def try_fail(sweep: SweepStore, cell: SweepCell, error: str) -> str:
 
 def line_of(error: BaseException) -> str:
     """Returns an error in a line: its type and the last line of its text."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[-1]}" if lines else type(error).__name__
+    name, line = type(error).__name__, last_line(str(error))
+    return f"{name}: {line}" if line else name
 
 
 def _ready(sweep: SweepStore, cell: SweepCell, log: Log, report: Report, tell: Tell) -> Run | None:
@@ -137,25 +151,22 @@ def run_cells(
     """
     log = Log(console or Console())
     failed, ready = dict[str, str](), dict[str, Run]()
-    listeners = {cell.name: [tell(cell)] for cell in cells}
-    if options.tensorboard:
-        for cell in cells:
-            listeners[cell.name].append(TensorBoard(sweep.run(cell.name).path))
+    boarded = cells if options.tensorboard else ()
+    boards = {cell.name: [TensorBoard(sweep.run(cell.name).path)] for cell in boarded}
     with progress(log.console) as report:
         with stop.at_once():
             for cell in cells:
                 try:
-                    run = _ready(sweep, cell, log, report, to_all(*listeners[cell.name]))
+                    listener = to_all(tell(cell), *boards.get(cell.name, ()))
+                    run = _ready(sweep, cell, log, report, listener)
                 except Exception as error:  # the cell fails alone
                     failed[cell.name] = _unprepared(sweep, cell, error, log)
                 else:
-                    ready |= {} if run is None else {cell.name: run}
+                    ready |= {cell.name: run} if run else {}
         try:
             failed |= _carried_out(ready, log, report, stop, options.save_every)
         finally:
-            for _, *boards in listeners.values():
-                for board in boards:
-                    board("end")
+            to_all(*itertools.chain(*boards.values()))("end")
     return _recorded(sweep, cells) | failed
 
 
@@ -177,7 +188,7 @@ def _carried_out(
         if not isinstance(error, (RequirementError, StorageError)):  # those say it in a line
             log.say(traceback.format_exc())
         lost = {name: run.error_of(error) for name, run in ready.items() if not run.ended}
-        failed = {name: text.strip().splitlines()[-1] for name, text in lost.items()}
+        failed = {name: last_line(text) for name, text in lost.items()}
         for name, text in failed.items():
             log.say(f"{name}: {text}")
         return failed
@@ -190,46 +201,50 @@ def _recorded(sweep: SweepStore, cells: Sequence[SweepCell]) -> dict[str, str]:
     return {name: detail for name, state, detail in states if state == "failed"}
 
 
-def _width() -> int:
-    """Returns the columns of lines in the log; the variable COLUMNS may hold anything."""
-    columns = os.environ.get("COLUMNS", "")
-    return max(int(columns), 1) if columns.isdecimal() else _COLUMNS
+def run_alone(
+    workdir: str, names: Collection[str], stop: Stop, options: CellOptions
+) -> dict[str, str]:
+    """Runs cells in a process of their own, which loads the user's config file first.
+
+    Args:
+      workdir: of the sweep.
+      names: of the cells.
+      stop: is set by signals.
+      options: how the cells are carried out.
+
+    Returns:
+      The last line of the error by name of the cells that failed.
+    """
+    keep_compiled()
+    load_entries(options.own_config)
+    sweep, log = SweepStore(workdir), Log(Console(width=_COLUMNS))
+    cells = [cell for cell in sweep.cells() if cell.name in names]
+    with listening(stop, log.say):
+        return run_cells(sweep, cells, stop, log.console, options)
 
 
 def main() -> int:
-    """Runs the worker's command line."""
-    given, log, stop = flags.FLAGS, Log(Console(width=_width())), Stop()
-    wanted = set(sys.stdin.read().split(SEPARATOR))
+    """Carries out the request on standard input; returns the exit code."""
+    request, stop = Request(**json.load(sys.stdin)), Stop()
     try:
-        keep_compiled()
-        load(given.own_config)
-        sweep = SweepStore(Path(given.workdir))
-        cells = [cell for cell in sweep.cells() if cell.name in wanted]
-        options = CellOptions(given.save_every, given.tensorboard)
-        with listening(stop, log.say):
-            failed = run_cells(sweep, cells, stop, log.console, options)
+        failed = run_alone(request.workdir, request.names, stop, CellOptions(**request.options))
     except Interrupted:
         raise
     except (KeyboardInterrupt, Stopped):
         return stop.exit_code
     except Exception as error:
-        _report_failures(given.failures, dict.fromkeys(wanted, line_of(error)))
+        _report_failures(request.failures, dict.fromkeys(request.names, line_of(error)))
         raise
-    _report_failures(given.failures, failed)
+    _report_failures(request.failures, failed)
     return int(len(failed) > 0)
 
 
-def _report_failures(descriptor: int | None, failed: Mapping[str, str]) -> None:
+def _report_failures(descriptor: int, failed: Mapping[str, str]) -> None:
     """Writes errors for the process that started this one, whatever the disk takes."""
-    if descriptor is not None and failed:
+    if failed:
         with os.fdopen(descriptor, "wb") as file:
             file.write(json.dumps(failed).encode())
 
 
 if __name__ == "__main__":
-    flags.DEFINE_string("workdir", None, "Directory of the sweep.")
-    flags.DEFINE_float("save_every", SAVE_EVERY, "Seconds between saved states.", 0.0)
-    flags.DEFINE_bool("tensorboard", False, "Write event files in the directories of cells.")
-    flags.DEFINE_integer("failures", None, "Open file to which failures are written, as JSON.")
-    flags.DEFINE_string("own_config", None, "Config file to load first, with its variant.")
     run_script(main)

@@ -4,9 +4,9 @@ import shutil
 
 import pytest
 
+from rf_limits.config.files import load_entries
 from rf_limits.problem.targets import TARGETS
 from rf_limits.runs.store import RunStore
-from rf_limits.sweeps.own_config import load
 from tests import in_process
 from tests.report.test_unfinished import interrupted
 from tests.runs.test_session import tiny_config
@@ -31,7 +31,7 @@ def unfinished(tmp_path):
     """A directory of a run with an own target, which this process has forgotten, and the file."""
     file = tmp_path / "mine.py"
     file.write_text(OWN)
-    load(f"{file}:own")
+    load_entries(f"{file}:own")
     config = tiny_config()
     config.problem.target, config.predictors.methods = "own", ("network",)
     interrupted(config, tmp_path / "run")

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 import rf_limits
+from rf_limits.config.files import load_entries
 from rf_limits.experiments.config import TrainingConfig
 from rf_limits.experiments.own_study import OwnStudy
 from rf_limits.problem.targets import TARGETS
@@ -21,7 +22,6 @@ from rf_limits.runs import program
 from rf_limits.runs.program import package_digest
 from rf_limits.runs.run import EXPERIMENTS
 from rf_limits.runs.store import RunStore
-from rf_limits.sweeps.own_config import load
 from tests.runs.test_session import run, tiny_config
 
 OWN = """
@@ -77,7 +77,7 @@ def own(tmp_path, monkeypatch):
         (tmp_path / "own_helper.py").write_text(helper)
         sys.modules.pop("own_helper", None)
         importlib.invalidate_caches()
-        load(str(tmp_path / "own.py"))
+        load_entries(str(tmp_path / "own.py"))
         return program.program({"TARGETS": TARGETS})
 
     yield loaded

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from rf_limits.config.files import ConfigFile
+from rf_limits.config.files import ConfigFile, load_entries
 from rf_limits.errors import RequirementError
 from rf_limits.measure.extra import EXTRA
 from rf_limits.models.network import ACTIVATIONS
@@ -13,7 +13,6 @@ from rf_limits.problem.targets import TARGETS
 from rf_limits.runs.store import RunStore
 from rf_limits.sweeps.executors import local, slurm
 from rf_limits.sweeps.manifest import SweepStore
-from rf_limits.sweeps.own_config import load
 from tests import in_process
 from tests.sweeps.cells import spawned
 
@@ -87,11 +86,11 @@ def test_jobs_of_slurm_load_the_file(tmp_path, config_file):
 
 
 def test_a_file_that_is_gone_is_refused_in_a_line(tmp_path):
-    load(None)
+    load_entries(None)
     with pytest.raises(RequirementError, match=r"--config must be .*No such file"):
-        load(str(tmp_path / "none.py"))
+        load_entries(str(tmp_path / "none.py"))
     with pytest.raises(RequirementError, match=r"--own_config must be .*No such file"):
-        load(str(tmp_path / "none.py"), "--own_config")
+        load_entries(str(tmp_path / "none.py"), "--own_config")
 
 
 def test_files_are_found_from_other_folders(tmp_path, monkeypatch):

@@ -109,9 +109,9 @@ def test_unrecorded_failures_before_there_are_runs(full, tmp_path, monkeypatch):
 def test_unrecorded_failures_of_workers(full, tmp_path, monkeypatch, code):
     """Its log is on the same disk: what failed comes through a file in memory."""
     line = f"StorageError: /cells/x {FULL}"
-    start = "import json, os, sys; told = int(sys.argv[-1].split('=')[1]); "
-    start += f"names = sys.stdin.read().split(chr(10)); line = {line!r}; "
-    start += "os.write(told, json.dumps(dict.fromkeys(names, line)).encode()); "
+    start = f"import json, os, sys; request = json.load(sys.stdin); line = {line!r}; "
+    start += "failures = json.dumps(dict.fromkeys(request['names'], line)); "
+    start += "os.write(request['failures'], failures.encode()); "
     monkeypatch.setattr(local, "_START", f"{start}sys.exit({code})")
     monkeypatch.setattr(local.subprocess, "Popen", spawned)
     monkeypatch.setattr(local, "_output", lambda log: os.fdopen(os.memfd_create("log"), "w+b"))
@@ -131,13 +131,12 @@ def test_a_worker_tells_what_it_could_not_record(full, tmp_path, monkeypatch):
     store = SweepStore(tmp_path / "sweep")
     cells = store.claim(cells_of(two_cells()), extend=False)
     monkeypatch.setattr(worker, "keep_compiled", lambda: None)
-    told = {"save_every": 1.0, "tensorboard": False}
+    names = [cell.name for cell in cells]
     for own, error in ((None, FULL), ("none.py", "RequirementError: --config must be a file")):
         descriptor = os.memfd_create("failures")
-        given = {**told, "workdir": str(store.path), "own_config": own}
-        given["failures"] = os.dup(descriptor)
-        monkeypatch.setattr(worker.flags, "FLAGS", types.SimpleNamespace(**given))
-        monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(cell.name for cell in cells)))
+        options = {"save_every": 1.0, "tensorboard": False, "own_config": own}
+        request = worker.Request(str(store.path), names, options, os.dup(descriptor))
+        monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(request._asdict())))
         if own is None:
             assert worker.main() == 1
         else:
@@ -153,7 +152,7 @@ def test_a_worker_tells_what_it_could_not_record(full, tmp_path, monkeypatch):
 def test_a_job_of_slurm_that_could_not_record_it_fails(full, tmp_path, monkeypatch):
     store = SweepStore(tmp_path / "sweep")
     cells = store.claim(cells_of(two_cells()), extend=False)
-    monkeypatch.setattr(slurm, "keep_compiled", lambda: None)
+    monkeypatch.setattr(worker, "keep_compiled", lambda: None)
     job = slurm.SlurmCells(str(store.path), [cell.name for cell in cells], 1.0)
     with pytest.raises(StorageError, match=r"No space left .* \(not recorded\)"):
         job()

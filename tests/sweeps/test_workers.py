@@ -1,12 +1,12 @@
 """What local workers are told, and how cells stand by what is on disk."""
 
 import concurrent.futures
+import dataclasses
 import io
 import json
 import subprocess
 import sys
 import threading
-import types
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,7 @@ from rf_limits.sweeps.launch import launch
 from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.status import state_of, status_lines, statuses
+from rf_limits.sweeps.worker import CellOptions
 from tests.experiments.test_resume import configured
 from tests.runs.one_figure import one_figure
 from tests.sweeps.cells import spawned
@@ -214,14 +215,6 @@ def test_a_death_that_cannot_be_recorded_is_told(tmp_path, monkeypatch):
     assert "not recorded" in text.getvalue()
 
 
-@pytest.mark.parametrize(
-    ("given", "width"), [("", 100), ("x", 100), ("0", 1), ("80", 80), ("-3", 100)]
-)
-def test_any_number_of_columns(monkeypatch, given, width):
-    monkeypatch.setenv("COLUMNS", given)
-    assert worker._width() == width
-
-
 def test_a_file_in_the_current_folder_is_no_module_of_python(tmp_path, monkeypatch):
     """Own modules are found where the launching process finds them, after Python's."""
     here, own = tmp_path / "here", tmp_path / "own"
@@ -287,7 +280,8 @@ def test_names_of_more_cells_than_a_command_line_takes(tmp_path, monkeypatch):
     store = SweepStore(tmp_path / "sweep")
     names = [f"{i:04d}{'-' * 120}" for i in range(1200)]
     assert len("\n".join(names)) > 2**17  # MAX_ARG_STRLEN of Linux
-    monkeypatch.setattr(local, "_START", "import sys; print(sys.stdin.read())")
+    start = "import json, sys; print(*json.load(sys.stdin)['names'], sep=chr(10))"
+    monkeypatch.setattr(local, "_START", start)
     monkeypatch.setattr(local.subprocess, "Popen", spawned)
     cells = [SweepCell(name, {}, None) for name in names]
     executor = local.LocalExecutor(store, SweepLog(Console(quiet=True)))
@@ -299,7 +293,6 @@ def test_names_of_more_cells_than_a_command_line_takes(tmp_path, monkeypatch):
 def test_a_worker_takes_the_cells_of_its_input(tmp_path, monkeypatch):
     store, taken = SweepStore(tmp_path / "sweep"), []
     cells = store.claim(cells_of(config_with(grid={"problem.dim": (2, 3, 4)})), extend=False)
-    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(cell.name for cell in cells[1:])))
     monkeypatch.setattr(worker, "keep_compiled", lambda: None)
 
     def run_cells(sweep, cells, *how, **more):
@@ -307,9 +300,8 @@ def test_a_worker_takes_the_cells_of_its_input(tmp_path, monkeypatch):
         return {}
 
     monkeypatch.setattr(worker, "run_cells", run_cells)
-    given = types.SimpleNamespace(
-        workdir=str(store.path), save_every=1.0, tensorboard=False, own_config=None, failures=None
-    )
-    monkeypatch.setattr(worker.flags, "FLAGS", given)
+    names, options = [cell.name for cell in cells[1:]], dataclasses.asdict(CellOptions(1.0))
+    request = worker.Request(str(store.path), names, options, failures=-1)
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(request._asdict())))
     assert worker.main() == 0
     assert [cell.name for cell in taken] == [cell.name for cell in cells[1:]]

@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from rf_limits.experiments.keep import Stopped
+from rf_limits.runs.console import last_line
 from rf_limits.runs.stopping import Stop
 from rf_limits.sweeps.grid import SweepCell
 from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.status import UNDONE, cell_state
-from rf_limits.sweeps.worker import DEFAULT_OPTIONS, SEPARATOR, CellOptions, try_fail
+from rf_limits.sweeps.worker import DEFAULT_OPTIONS, CellOptions, Request, try_fail
 
 LOGS = "logs"
 _POLL = 0.2
@@ -160,13 +161,14 @@ class LocalExecutor:
         log = self.sweep.path / LOGS / f"{cells[0].name}.log"
         output, failures = _output(log), os.memfd_create("failures")
         begun = output.tell()
-        names = SEPARATOR.join(cell.name for cell in cells)
-        with os.fdopen(os.memfd_create("names"), "w+b") as names_file:
-            names_file.write(names.encode())
-            names_file.seek(0)
+        names = [cell.name for cell in cells]
+        request = Request(str(self.sweep.path), names, dataclasses.asdict(self.options), failures)
+        with os.fdopen(os.memfd_create("request"), "w+b") as file:
+            file.write(json.dumps(request._asdict()).encode())
+            file.seek(0)
             process = subprocess.Popen(
-                self._command(failures),
-                stdin=names_file,
+                [sys.executable, "-P", "-c", _START, json.dumps(search_path())],
+                stdin=file,
                 stdout=output,
                 stderr=output,
                 env=self._environment(slot),
@@ -176,18 +178,6 @@ class LocalExecutor:
         more = f" and {len(cells) - 1} more together" if len(cells) > 1 else ""
         self.log.started(cells, f"[{number}] started {cells[0].name}{more}")
         return _Worker(process, cells, log, slot, output, begun, failures)
-
-    def _command(self, failures: int) -> list[str]:
-        """Returns the command line of a worker."""
-        options = {
-            "workdir": self.sweep.path,
-            "save_every": self.options.save_every,
-            "tensorboard": self.options.tensorboard,
-            "failures": failures,
-            "own_config": self.options.own_config,
-        }
-        words = [f"--{name}={value}" for name, value in options.items() if value is not None]
-        return [sys.executable, "-P", "-c", _START, json.dumps(search_path()), *words]
 
     def _environment(self, slot: int) -> dict[str, str]:
         """Returns the environment of the worker in a slot."""
@@ -249,5 +239,5 @@ def _death(worker: _Worker) -> str:
     if number in set(signal.Signals):
         return f"its process ended by {signal.Signals(number).name}; see {worker.log}"
     worker.output.seek(worker.begun)
-    lines = worker.output.read().decode(errors="replace").strip().splitlines()
-    return lines[-1] if lines else f"its process ended with exit code {code}; see {worker.log}"
+    text = worker.output.read().decode(errors="replace")
+    return last_line(text, f"its process ended with exit code {code}; see {worker.log}")

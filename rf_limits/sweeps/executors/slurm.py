@@ -19,21 +19,18 @@ from pathlib import Path
 from typing import Any
 
 import submitit
-from rich.console import Console
 
 from rf_limits.errors import RequirementError
 from rf_limits.experiments.keep import Stopped
-from rf_limits.runs.compiled import keep_compiled
-from rf_limits.runs.console import Log
+from rf_limits.runs.console import last_line
 from rf_limits.runs.directory import WorkDirectory
 from rf_limits.runs.files import StorageError, write_whole
-from rf_limits.runs.stopping import Stop, listening
+from rf_limits.runs.stopping import Stop
 from rf_limits.sweeps.grid import SweepCell
 from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
-from rf_limits.sweeps.own_config import load
-from rf_limits.sweeps.status import BUSY, UNDONE, statuses
-from rf_limits.sweeps.worker import CellOptions, run_cells
+from rf_limits.sweeps.status import BUSY, NOT_RECORDED, UNDONE, statuses
+from rf_limits.sweeps.worker import CellOptions, run_alone
 
 FOLDER = "slurm"
 _JOBS = "jobs.json"
@@ -76,25 +73,21 @@ class SlurmCells:
         Raises:
           StorageError: a cell failed and that could not be recorded: to Slurm the job has failed.
         """
-        keep_compiled()
-        load(self.own)
         ask = signal.Signals[f"SIG{submitit.JobEnvironment.USR_SIG}"]
         checkpoint_and_requeue = signal.getsignal(ask)
-        sweep = SweepStore(self.workdir)
-        cells = [cell for cell in sweep.cells() if cell.name in self.names]
-        log, stop = Log(Console(width=100)), Stop(saves_only=(signal.SIGTERM,))
-        options = CellOptions(self.save_every, self.tensorboard)
+        stop = Stop(saves_only=(signal.SIGTERM,))
+        options = CellOptions(self.save_every, self.tensorboard, self.own)
         try:
-            with listening(stop, log.say):
-                failed = run_cells(sweep, cells, stop, log.console, options)
+            failed = run_alone(self.workdir, self.names, stop, options)
         except Stopped:
             if stop.signal == ask and callable(checkpoint_and_requeue):
                 checkpoint_and_requeue(ask, None)  # submitit's: requeues and exits
             raise
-        for status in statuses(sweep, cells):
-            name = status.cell.name
-            if name in failed and status.state in UNDONE:
-                raise StorageError(f"{name}: {failed[name]} (not recorded)")
+        sweep = SweepStore(self.workdir)
+        for status in statuses(sweep, [cell for cell in sweep.cells() if cell.name in failed]):
+            if status.state in UNDONE:
+                name = status.cell.name
+                raise StorageError(f"{name}: {failed[name]} {NOT_RECORDED}")
         return len(failed)
 
     def checkpoint(self) -> submitit.helpers.DelayedSubmission:
@@ -168,10 +161,9 @@ class SlurmExecutor:
                 ]
         except (RuntimeError, submitit.core.utils.FailedJobError) as error:
             _forget_submission(folder, earlier)
-            line = (str(error).strip() or repr(error)).splitlines()[-1]
-            raise RequirementError(
-                f"--executor=slurm must find a Slurm that takes the jobs, but received: {line}"
-            ) from error
+            line = last_line(str(error), repr(error))
+            text = f"must find a Slurm that takes the jobs, but received: {line}"
+            raise RequirementError(text, field="--executor=slurm") from error
         known = _known(self.sweep)
         for job, group in zip(submitted, groups, strict=True):
             known |= {cell.name: job.job_id for cell in group}
@@ -223,10 +215,9 @@ def _states(array: str) -> dict[str, str] | str:
             [*command, f"--jobs={array}"], capture_output=True, text=True, timeout=60
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        return (str(error).splitlines() or [repr(error)])[0]
+        return last_line(str(error), repr(error))
     if done.returncode != 0 and "Invalid job id" not in done.stderr:
-        lines = done.stderr.strip().splitlines()
-        return lines[-1] if lines else f"squeue ended with exit code {done.returncode}"
+        return last_line(done.stderr, f"squeue ended with exit code {done.returncode}")
     return dict(line.split("|") for line in done.stdout.split() if "|" in line)
 
 
@@ -260,5 +251,5 @@ def _log_line(sweep: SweepStore, job: str) -> str:
     path = sweep.path / FOLDER / f"{job}_0_log.err"
     if not path.is_file():
         return ""
-    lines = [line for line in path.read_text(errors="replace").splitlines() if line.strip()]
-    return f": {lines[-1].strip()}" if lines else ""
+    line = last_line(path.read_text(errors="replace")).strip()
+    return f": {line}" if line else ""
