@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from rf_limits.errors import check
+from rf_limits.errors import check, refusal
 from rf_limits.methods import METHODS, Kind, keys_of
 from rf_limits.runs.recipes import FOLDERS, ROOT, chosen
 from rf_limits.runs.store import RunStore
@@ -128,82 +128,72 @@ def differences(found: pd.DataFrame, kept: pd.DataFrame, training: str = "float6
     if len(found) != len(kept):
         return [f"{len(found)} rows, where {len(kept)} are kept"]
     lines = []
-    done, moments = _interpolated(kept) & _interpolated(found), _moments(kept, found)
+    interpolated, moments = _interpolated(kept) & _interpolated(found), _moments(kept, found)
+    rows_of = kept.groupby(["method", interpolated]).indices
+    every = itertools.product(kept["method"].unique(), (False, True))
+    groups = [group for group in every if group in rows_of]
     for column in kept:
         if not pd.api.types.is_numeric_dtype(kept[column]):
             if not found[column].astype("string").equals(kept[column].astype("string")):
                 lines.append(f"{column}: not the same labels")
             continue
-        new, old = (table[column].astype("float64").to_numpy() for table in (found, kept))
-        for method, late in itertools.product(kept["method"].unique(), (False, True)):
-            rows = np.flatnonzero((kept["method"] == method) & (done == late))
-            if not rows.size:
-                continue
+        new, old = _numbers(found, column), _numbers(kept, column)
+        terms = _numbers(kept, DIFFERENCES.get(column, column))
+        size = np.fmax.reduce(np.abs([new, old, terms]))
+        units = moments if column == "risk" else np.ones(len(kept))
+        for method, late in groups:
+            rows = rows_of[method, late]
             allowed = tolerance(method, column, training, interpolated=late)
-            units = moments[rows] if column == "risk" else np.ones(len(rows))
-            terms = DIFFERENCES.get(column, column)
-            least = np.abs(kept[terms].astype("float64").to_numpy()[rows])
-            lines += _worst(
-                f"{method}, {column}", new[rows], old[rows], rows, allowed, units, least
-            )
+            with np.errstate(invalid="ignore"):  # 0 inf
+                bounds = allowed.relative * size[rows] + allowed.absolute * units[rows]
+            worst = _worst(new, old, rows, bounds)
+            if worst:
+                allowance = f"{allowed.relative:g} relative + {allowed.absolute:g}"
+                lines.append(f"{method}, {column}: {worst} of {len(rows)} rows beyond {allowance})")
     return lines
 
 
+def _numbers(table: pd.DataFrame, column: str) -> np.ndarray:
+    return table[column].astype("float64").to_numpy()
+
+
 def _interpolated(table: pd.DataFrame) -> np.ndarray:
-    """Rows in which the training loss or the risk is nothing but rounding."""
-    names = [name for name in ("train_loss", "risk") if name in table]
-    values = table[names].astype("float64").to_numpy()
-    return np.any(values < INTERPOLATED, axis=1)
+    """Returns the rows in which the training loss or the risk is nothing but rounding."""
+    interpolated = np.zeros(len(table), bool)
+    for name in {"train_loss", "risk"} & set(table):
+        interpolated |= _numbers(table, name) < INTERPOLATED
+    return interpolated
 
 
 def _moments(*tables: pd.DataFrame) -> np.ndarray:
-    """E f*^2 of every row, the unit of absolute tolerances of its risk; at least 1."""
-    found = [np.ones(len(tables[0]))]
+    """Returns E f*^2 of every row, the unit of absolute tolerances of its risk; at least 1."""
+    moments = [np.ones(len(tables[0]))]
     for table in tables:
         if "relative_risk" in table:
-            risk, relative = (
-                table[n].astype("float64").to_numpy() for n in ("risk", "relative_risk")
-            )
             with np.errstate(invalid="ignore", divide="ignore"):
-                moments = risk / relative
-            found.append(np.where(np.isfinite(moments), moments, 0.0))
-    return np.max(found, axis=0)
+                ratios = _numbers(table, "risk") / _numbers(table, "relative_risk")
+            moments.append(np.where(np.isfinite(ratios), ratios, 0.0))
+    return np.max(moments, axis=0)
 
 
-def _worst(
-    name: str,
-    new: np.ndarray,
-    old: np.ndarray,
-    rows: np.ndarray,
-    allowed: Tolerance,
-    units: np.ndarray,
-    least: np.ndarray,
-) -> list[str]:
-    """A line about the row that is furthest beyond the tolerance, if any is.
+def _worst(new: np.ndarray, old: np.ndarray, rows: np.ndarray, bounds: np.ndarray) -> str:
+    """Says which row is furthest beyond its bound, and how many are beyond; nothing if none is.
 
     Args:
-      name: of method and column.
-      new: (k,) values of the new table.
-      old: (k,) values of the committed one.
-      rows: (k,) where they stand.
-      allowed: the tolerance.
-      units: (k,) of the absolute tolerance.
-      least: (k,) smallest size that the relative tolerance is of.
+      new: values of the new table.
+      old: values of the committed one.
+      rows: (k,) indices of those that are compared.
+      bounds: (k,) largest differences that are allowed.
     """
+    new, old = new[rows], old[rows]
     same = (new == old) | (np.isnan(new) & np.isnan(old))
     with np.errstate(invalid="ignore"):
-        size = np.maximum(np.maximum(np.abs(new), np.abs(old)), np.nan_to_num(least))
-        bound = allowed.relative * size + allowed.absolute * units
-        excess = np.where(same, 0.0, np.abs(new - old) / np.maximum(bound, np.finfo(float).tiny))
+        excess = np.abs(new - old) / np.maximum(bounds, np.finfo(float).tiny)
     excess = np.where(same, 0.0, np.where(np.isfinite(excess), excess, np.inf))
-    if not np.any(excess > 1.0):
-        return []
-    i = int(np.argmax(excess))
-    return [
-        f"{name}: {new[i]:.9g} in row {rows[i]}, where {old[i]:.9g} is kept "
-        f"({np.sum(excess > 1.0)} of {len(rows)} rows beyond {allowed.relative:g} relative + "
-        f"{allowed.absolute:g})"
-    ]
+    beyond, i = int(np.sum(excess > 1.0)), int(np.argmax(excess))
+    if not beyond:
+        return ""
+    return f"{new[i]:.9g} in row {rows[i]}, where {old[i]:.9g} is kept ({beyond}"
 
 
 def check_results(variant: str, output: str | None, names: Iterable[str] = ()) -> int:
@@ -220,8 +210,9 @@ def check_results(variant: str, output: str | None, names: Iterable[str] = ()) -
     Raises:
       RequirementError: unknown names, or a table that is not there.
     """
-    check(output is not None, "--output", "be given: the tables to check", output)
-    worst = 0
+    if output is None:
+        raise refusal("--output", "be given: the tables to check", output)
+    differing = False
     for one in chosen(variant, tuple(names)):
         kept, found = (RunStore(ROOT / base / one.name) for base in (FOLDERS[variant], output))
         for store in (kept, found):
@@ -232,5 +223,5 @@ def check_results(variant: str, output: str | None, names: Iterable[str] = ()) -
         print(f"{one.name}: {'differs' if lines else 'reproduced'}")
         for line in lines:
             print(f"  {line}")
-        worst |= bool(lines)
-    return int(worst)
+        differing = differing or bool(lines)
+    return int(differing)
