@@ -42,6 +42,22 @@ def failure(error: BaseException) -> dict[str, Any]:
     return {"status": status, "error": f"{type(error).__name__}: {error}", "paths": []}
 
 
+def tell_progress(
+    tell: Tell, stage: str, fraction: float, elapsed: float, left: float | None
+) -> None:
+    """Tells that a share of the work is done.
+
+    Args:
+      tell: called with the event.
+      stage: what is under way.
+      fraction: share of all work that is done.
+      elapsed: seconds so far.
+      left: about the seconds that are left, if known.
+    """
+    seconds = {"elapsed": round(elapsed, 3), "left": None if left is None else round(left, 1)}
+    tell("progress", stage=stage, fraction=round(fraction, 4), **seconds)
+
+
 class JsonLines:
     """Writes every event as a JSON object in a line of its own, at once.
 

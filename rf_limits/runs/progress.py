@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from rf_limits.experiments.result import Report
 from rf_limits.runs.console import say
-from rf_limits.runs.events import Tell, no_events
+from rf_limits.runs.events import Tell, no_events, tell_progress
 
 EVERY = 30.0
 """Seconds between lines on the same stage."""
@@ -127,17 +127,14 @@ class Lines:
     def __call__(self, stage: str, fraction: float) -> None:
         """Reports that ``fraction`` is done, and that ``stage`` is under way."""
         now, left = self._clock(), self._left(fraction)
+        elapsed = now - self._started
         name = stage.partition(" iteration ")[0]
         new, self._stage = name != self._stage, name
         done, self._done = fraction >= 1.0 and not self._done, fraction >= 1.0
         if new or done or now - self._last_event >= _EVENTS_EVERY:
             self._last_event = now
-            rounded = None if left is None else round(left, 1)
-            about = {"stage": stage, "fraction": round(fraction, 4)}
-            self._tell("progress", **about, elapsed=round(now - self._started, 3), left=rounded)
+            tell_progress(self._tell, stage, fraction, elapsed, left)
         if new or now - self._printed >= EVERY:
             self._printed = now
-            more = "" if not left else f", {short_time(left)} left"
-            elapsed = now - self._started
-            line = f"[{elapsed:6.1f} s, {100 * fraction:3.0f}%{more}] {stage}"
-            say(self._console, line)
+            more = f", {short_time(left)} left" if left else ""
+            say(self._console, f"[{elapsed:6.1f} s, {100 * fraction:3.0f}%{more}] {stage}")

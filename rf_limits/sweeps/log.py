@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from rich.console import Console
 
 from rf_limits.runs.console import Log
-from rf_limits.runs.events import Tell, no_events
+from rf_limits.runs.events import Tell, no_events, tell_progress
+from rf_limits.sweeps.countdown import Countdown
 from rf_limits.sweeps.grid import SweepCell
 from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.status import (
@@ -17,7 +18,6 @@ from rf_limits.sweeps.status import (
     statuses,
     with_failures,
 )
-from rf_limits.sweeps.tally import Tally
 
 
 class SweepLog(Log):
@@ -44,7 +44,7 @@ class SweepLog(Log):
 
     def expect(self, cells: int) -> None:
         """Starts to count the time of a number of cells."""
-        self._tally, self._began = Tally(cells, self._clock), self._clock()
+        self._countdown, self._began = Countdown(cells, self._clock), self._clock()
 
     def started(self, cells: Sequence[SweepCell], text: str) -> None:
         """Says that cells are under way."""
@@ -77,15 +77,9 @@ class SweepLog(Log):
         states = counts(found)
         others = states["running"]  # no cell of this command still runs
         bad = states["failed"] + states["misplaced"]
-        self.say(self._tally.ended(len(cells) - others, others, bad))
-        left = self._tally.left()
-        self.tell(
-            "progress",
-            stage="cells",
-            fraction=round(self._tally.fraction(), 4),
-            elapsed=self._elapsed(),
-            left=None if left is None else round(left, 1),
-        )
+        self.say(self._countdown.ended(len(cells) - others, others, bad))
+        fraction, left = self._countdown.fraction(), self._countdown.left()
+        tell_progress(self.tell, "cells", fraction, self._elapsed(), left)
 
     def stands(self, found: Sequence[CellStatus], left: float | None) -> None:
         """Prints the lines of ``scripts/launch.py status``."""

@@ -7,9 +7,9 @@ from rf_limits.remarks import Remark
 from rf_limits.runs.console import last_line
 from rf_limits.runs.progress import counted, short_time
 from rf_limits.runs.store import RunStore
+from rf_limits.sweeps.countdown import seconds_left
 from rf_limits.sweeps.grid import SweepCell
 from rf_limits.sweeps.manifest import SweepStore
-from rf_limits.sweeps.tally import seconds_left
 
 STATES = (
     *("done", "running", "queued", "unknown", "failed", "misplaced"),

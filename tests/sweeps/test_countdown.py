@@ -8,39 +8,39 @@ from rich.console import Console
 from rf_limits.errors import RequirementError
 from rf_limits.experiments.pilot_runs import Estimate
 from rf_limits.runs.stopping import Stop
+from rf_limits.sweeps.countdown import Countdown
 from rf_limits.sweeps.dry_sweep import dry_sweep
 from rf_limits.sweeps.executors.inline import InlineExecutor
 from rf_limits.sweeps.grid import cells_of, sweep
 from rf_limits.sweeps.launch import launch
 from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
-from rf_limits.sweeps.tally import Tally
 from tests.experiments.test_resume import configured
 from tests.runs.one_figure import one_figure
 
 
 def test_cells_ended_and_time_left():
     now = [0.0]
-    tally = Tally(8, lambda: now[0])
+    countdown = Countdown(8, lambda: now[0])
     now[0] = 30.0
-    assert tally.ended(2) == "2 of 8 cells ended, 6 left, about 90 s."
+    assert countdown.ended(2) == "2 of 8 cells ended, 6 left, about 90 s."
     now[0] = 300.0
-    assert tally.ended(5) == "7 of 8 cells ended, 1 left, about 43 s."
-    assert tally.ended(1) == "8 of 8 cells ended."
+    assert countdown.ended(5) == "7 of 8 cells ended, 1 left, about 43 s."
+    assert countdown.ended(1) == "8 of 8 cells ended."
 
 
 def test_cells_of_other_processes_have_not_ended():
     """Of 4 cells that another process was at, "4 of 4 cells ended" was said."""
     now = [0.0]
-    tally = Tally(6, clock=lambda: now[0])
-    assert tally.ended(0, others=2) == "0 of 4 cells ended, 2 left to another process, 4 left."
+    countdown = Countdown(6, clock=lambda: now[0])
+    assert countdown.ended(0, others=2) == "0 of 4 cells ended, 2 left to another process, 4 left."
     now[0] = 60.0
     line = "2 of 4 cells ended (1 failed), 2 left to another process, 2 left, about 60 s."
-    assert tally.ended(2, failed=1) == line
-    assert tally.fraction() == 0.5
+    assert countdown.ended(2, failed=1) == line
+    assert countdown.fraction() == 0.5
     line = "2 of 2 cells ended (1 failed), 4 left to another process."
-    assert tally.ended(0, others=2) == line
-    assert tally.fraction() == 1.0
+    assert countdown.ended(0, others=2) == line
+    assert countdown.fraction() == 1.0
 
 
 def test_ctrl_c_of_a_sweep_says_how_to_go_on(tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ from typing import Any
 from rf_limits.runs.progress import counted, short_time
 
 
-class Tally:
+class Countdown:
     """Counts cells as they end.
 
     Args:
