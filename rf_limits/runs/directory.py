@@ -12,7 +12,7 @@ from typing import Any
 import filelock
 
 from rf_limits.errors import RequirementError, check
-from rf_limits.runs.files import write_whole
+from rf_limits.runs.files import TEMPORARY, write_whole
 
 LOCK = ".lock"
 _WRITABLE = "take files"
@@ -97,7 +97,8 @@ class WorkDirectory:
 
     def has_other_files(self) -> bool:
         """Returns whether there is more than a run that was killed at its start leaves."""
-        return any(path.name != LOCK and path.name[:5] != ".tmp-" for path in self.path.iterdir())
+        names = (path.name for path in self.path.iterdir())
+        return any(name != LOCK and not name.startswith(TEMPORARY) for name in names)
 
     @contextlib.contextmanager
     def locked(self, patience: float = _PATIENCE) -> Iterator[None]:

@@ -9,17 +9,16 @@ from rf_limits.sweeps.manifest import SweepStore
 
 
 def check_cells(store: SweepStore, cells: Sequence[SweepCell]) -> list[Run]:
-    """The runs of all cells; one whose config cannot be refuses the whole sweep.
+    """Returns the runs of all cells; one whose config cannot be refuses the whole sweep.
 
     Raises:
       RequirementError: naming the cell.
     """
-    return [_checked(store, cell) for cell in cells]
-
-
-def _checked(store: SweepStore, cell: SweepCell) -> Run:
-    try:
-        return Run(cell.config, store.run(cell.name).path)
-    except RequirementError as error:
-        where = ", ".join(f"{name} = {value!r}" for name, value in cell.fields.items())
-        raise RequirementError(f"{error} (cell {where})" if where else str(error)) from error
+    runs = []
+    for cell in cells:
+        try:
+            runs.append(Run(cell.config, store.run(cell.name).path))
+        except RequirementError as error:
+            where = ", ".join(f"{name} = {value!r}" for name, value in cell.fields.items())
+            raise RequirementError(f"{error} (cell {where})" if where else str(error)) from error
+    return runs

@@ -41,15 +41,6 @@ class Compared(NamedTuple):
     configs: dict[str, dict[str, Any]]
 
 
-class _Member(NamedTuple):
-    """A finished run of a comparison, under a name that no other run has."""
-
-    name: str
-    store: RunStore
-    config: dict[str, Any]
-    fields: dict[str, Any]
-
-
 class Place(NamedTuple):
     """A run in its directory, or one that is to be there.
 
@@ -134,13 +125,12 @@ def _first(left_out: Sequence[str], workdirs: Sequence[str | Path]) -> str:
     return ", ".join(lines) + (f" and {more} more" if more > 0 else "")
 
 
-def _twice(store: RunStore, first: _Member) -> str:
+def _twice(store: RunStore, first: RunStore) -> str:
     """Says that a run has the config of an earlier one."""
-    same = _read(store).equals(_read(first.store))
-    numbers = (
-        "the same numbers" if same else "OTHER NUMBERS (run.json says of each how it was made)"
-    )
-    return f"done, of the same config as {first.store.path}, with {numbers}"
+    numbers = "the same numbers"
+    if not _read(store).equals(_read(first)):
+        numbers = "OTHER NUMBERS (run.json says of each how it was made)"
+    return f"done, of the same config as {first.path}, with {numbers}"
 
 
 def gather(workdirs: Sequence[str | Path]) -> Compared:
@@ -154,7 +144,7 @@ def gather(workdirs: Sequence[str | Path]) -> Compared:
       RequirementError: no work directory, none with a finished run, or one of another
         experiment, whose tables have labels of their own.
     """
-    members: dict[str, _Member] = {}
+    runs: dict[str, Place] = {}  # each under a name that no other run has
     left_out = []
     for workdir in workdirs:
         for place in runs_in(Path(workdir)):
@@ -164,16 +154,14 @@ def gather(workdirs: Sequence[str | Path]) -> Compared:
                 continue
             _check_whole_training_run(place)
             key = json.dumps(place.config, sort_keys=True)
-            if key not in members:
-                taken = any(member.name == place.name for member in members.values())
-                name = str(place.store.path) if taken else place.name
-                fields = flat(place.config)
-                members[key] = _Member(name, place.store, place.config, fields)
-            elif not os.path.samefile(place.store.path, members[key].store.path):
-                left_out.append(f"{place.store.path}: {_twice(place.store, members[key])}")
+            if key not in runs:
+                taken = any(run.name == place.name for run in runs.values())
+                runs[key] = place._replace(name=str(place.store.path)) if taken else place
+            elif not os.path.samefile(place.store.path, runs[key].store.path):
+                left_out.append(f"{place.store.path}: {_twice(place.store, runs[key].store)}")
     first = _first(left_out, workdirs)
-    check(len(members) > 0, "--workdirs", "hold at least one finished run", first)
-    return _compared(list(members.values()), left_out)
+    check(len(runs) > 0, "--workdirs", "hold at least one finished run", first)
+    return _compared(list(runs.values()), left_out)
 
 
 def _check_whole_training_run(place: Place) -> None:
@@ -185,25 +173,26 @@ def _check_whole_training_run(place: Place) -> None:
     check(kind == "training", "--workdirs", requirement, f"{place.store.path}: {kind}")
 
 
-def _compared(members: Sequence[_Member], left_out: list[str]) -> Compared:
+def _compared(runs: Sequence[Place], left_out: list[str]) -> Compared:
     """Puts the tables of runs below each other, with the fields in which their configs differ."""
+    fields = {run.name: flat(run.config) for run in runs}
     differing = tuple(
         name
-        for name in sorted({name for member in members for name in member.fields})
-        if len({json.dumps(member.fields.get(name)) for member in members}) > 1
+        for name in sorted(set().union(*fields.values()))
+        if len({json.dumps(values.get(name)) for values in fields.values()}) > 1
     )
     tables = []
-    for member in members:
-        table = _read(member.store)
-        table.insert(0, CELL, member.name)
-        values = {name: _column_value(member.fields.get(name)) for name in differing}
+    for run in runs:
+        table = _read(run.store)
+        table.insert(0, CELL, run.name)
+        values = {name: _column_value(fields[run.name].get(name)) for name in differing}
         tables.append(table.assign(**values))
     whole = pd.concat([table.dropna(axis=1, how="all") for table in tables], ignore_index=True)
     for name in _NEEDED:  # kernels alone have no width, no scale and no steps
         if name not in whole:
             whole[name] = pd.Series(np.nan, whole.index, tables[0][name].dtype)
     columns = [CELL, *differing, *(c for c in whole if c not in (CELL, *differing))]
-    configs = {member.name: member.config for member in members}
+    configs = {run.name: run.config for run in runs}
     return Compared(whole[columns], differing, left_out, configs)
 
 

@@ -13,7 +13,7 @@ from rf_limits.experiments.tables import CELL, final_rows
 from rf_limits.figures.compare import FIGURE_NAMES, draw
 from rf_limits.figures.style import FORMATS, Figure
 from rf_limits.runs.console import Log
-from rf_limits.runs.directory import LOCK, InUseError, check_takes_files, in_use
+from rf_limits.runs.directory import InUseError, check_takes_files, in_use
 from rf_limits.runs.file_list import LIST, FileList
 from rf_limits.runs.files import TEMPORARY, write_whole
 from rf_limits.runs.progress import counted
@@ -97,9 +97,7 @@ def _write(
 
 def _check_free(path: Path, overwrite: bool) -> None:
     """Refuses a directory that holds something else, or a comparison that is to be kept."""
-    there = path.exists() and not path.is_dir()
-    names = [p.name for p in path.iterdir()] if path.is_dir() else []
-    others = there or any(n != LOCK and not n.startswith(TEMPORARY) for n in names)
+    others = path.exists() and (not path.is_dir() or RunStore(path).has_other_files())
     mine = (path / TABLE).is_file() or path / TABLE in FileList(path)
     requirement = "be empty or new" if not mine else "be new, or --overwrite be given"
     check(not others or (mine and overwrite), "--output", requirement, str(path))

@@ -1,12 +1,14 @@
 """From a config with a sweep to its cells: every combination of the values asked for."""
 
 import ast
+import contextlib
 import dataclasses
 import hashlib
 import itertools
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rf_limits.config import Builder, Config, flat, frozen, short_names
@@ -57,27 +59,22 @@ class Sweep:
             lengths = {name: len(values) for name, values in axis}
             good = len(set(lengths.values())) == 1
             check(good, "sweep.zipped", "have lists of one length", lengths)
-        names = self.names()
-        twice = sorted({name for name in names if names.count(name) > 1})
+        twice = sorted(name for name, times in Counter(self.names()).items() if times > 1)
         check(not twice, "sweep", "name each field once", twice)
 
     def names(self) -> list[str]:
-        """Dotted names of the fields."""
+        """Returns the dotted names of the fields."""
         return [name for axis in self.axes for name, _ in axis]
 
     def settings(self) -> Iterator[dict[str, Any]]:
         """Yields the values of the fields of every cell."""
-        for parts in itertools.product(*(_rows(dict(axis)) for axis in self.axes)):
-            yield {name: value for part in parts for name, value in part.items()}
-
-
-def _rows(axis: Mapping[str, tuple[Any, ...]]) -> list[dict[str, Any]]:
-    """The settings that an axis runs through."""
-    return [dict(zip(axis, row, strict=True)) for row in zip(*axis.values(), strict=True)]
+        rows = (zip(*(values for _, values in axis), strict=True) for axis in self.axes)
+        for settings in itertools.product(*rows):
+            yield dict(zip(self.names(), itertools.chain(*settings), strict=True))
 
 
 def sweep(grid: Values | None = None, zipped: Sequence[Values] = ()) -> Sweep:
-    """The sweep of a config, for its attribute ``sweep``.
+    """Returns the sweep of a config, for its attribute ``sweep``.
 
     Args:
       grid: values by dotted field name; every combination is a cell.
@@ -97,18 +94,18 @@ def sweep(grid: Values | None = None, zipped: Sequence[Values] = ()) -> Sweep:
       >>> [cell.fields["data.num_train"] for cell in cells_of(config)]
       [64, 128, 64, 128]
     """
-    single = [{name: values} for name, values in (grid or {}).items()]
-    axes = (_axis(fields.items()) for fields in (*single, *zipped))
-    return Sweep(tuple(axes))
-
-
-def _axis(fields: Iterable[tuple[str, Any]]) -> Axis:
-    listed = (list, tuple)
-    return tuple((n, tuple(v) if isinstance(v, listed) else v) for n, v in fields)
+    every: list[Mapping[str, Any]] = [{name: values} for name, values in (grid or {}).items()]
+    every += zipped
+    return Sweep(
+        tuple(
+            tuple((n, tuple(v) if isinstance(v, (list, tuple)) else v) for n, v in fields.items())
+            for fields in every
+        )
+    )
 
 
 def parse_axis(text: str, flag: str) -> Axis:
-    """Fields and values of ``"problem.dim=(5,10)"``; several fields with semicolons between.
+    """Reads fields and values from ``"problem.dim=(5,10)"``; semicolons stand between fields.
 
     Args:
       text: what the user wrote.
@@ -117,21 +114,20 @@ def parse_axis(text: str, flag: str) -> Axis:
     Raises:
       RequirementError: not of this form.
     """
-    found = []
+    fields = []
     for part in text.split(";"):
         name, _, value = part.partition("=")
-        try:
+        values: Any = None
+        with contextlib.suppress(SyntaxError, ValueError):
             values = ast.literal_eval(value)
-        except (SyntaxError, ValueError):
-            values = None
         requirement = 'be like "problem.dim=(5,10)", with a tuple of values'
         check(isinstance(values, (tuple, list)) and len(values) > 0, flag, requirement, part)
-        found.append((name.strip(), tuple(values)))
-    return tuple(found)
+        fields.append((name.strip(), tuple(values)))
+    return tuple(fields)
 
 
 def config_hash(config: Config) -> str:
-    """Eight hexadecimal digits that tell configs apart."""
+    """Returns eight hexadecimal digits that tell configs apart."""
     text = json.dumps(config.to_json(), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
@@ -144,7 +140,7 @@ def _word(value: Any) -> str:
 
 
 def _in_parentheses(config: Config, fields: Mapping[str, Any]) -> str:
-    """A hint where a value that is not a tuple was given for a field of tuples."""
+    """Returns a hint where a value that is not a tuple was given for a field of tuples."""
     values = flat(config)
     for name, value in fields.items():
         if isinstance(values[name], tuple) and not isinstance(value, (tuple, list)):
@@ -153,7 +149,7 @@ def _in_parentheses(config: Config, fields: Mapping[str, Any]) -> str:
 
 
 def cells_of(config: Config | Builder) -> list[SweepCell]:
-    """The cells of a config, in the order of its grid (the last axis varies fastest).
+    """Returns the cells of a config, in the order of its grid (the last axis varies fastest).
 
     Args:
       config: of an experiment; without a sweep it is one cell.
@@ -168,11 +164,10 @@ def cells_of(config: Config | Builder) -> list[SweepCell]:
     axes, base = swept or Sweep(), frozen(config)
     known, names = flat(base), axes.names()
     for name in names:
-        hint = did_you_mean(name, known)
         if name not in known:
-            raise RequirementError(
-                f"sweep must name fields of the config, but received {name!r}.{hint}"
-            )
+            hint = did_you_mean(name, known)
+            text = f"must name fields of the config, but received {name!r}.{hint}"
+            raise RequirementError(text, field="sweep")
     shorts, cells = short_names(names), dict[Config, SweepCell]()
     for fields in axes.settings():
         try:

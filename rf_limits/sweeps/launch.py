@@ -44,6 +44,18 @@ from rf_limits.sweeps.worker import CellOptions
 EXECUTORS = ("inline", "local", "slurm")
 CACHE = "compiled"
 _AT_ONCE = 1000  # elements of a Slurm array
+_SLURM_FLAGS = {
+    "slurm_partition": "partition",
+    "slurm_account": "account",
+    "slurm_gres": "gres",
+    "slurm_constraint": "constraint",
+    "slurm_qos": "qos",
+    "cpus_per_task": "cpus",
+    "mem_gb": "memory",
+    "slurm_signal_delay_s": "signal_before",
+    "slurm_setup": "setup",
+}
+"""By name of a parameter of submitit, the flag that sets it."""
 
 
 def define_flags() -> Any:
@@ -94,11 +106,9 @@ class Executor(Protocol):
     """Carries out groups of cells, or has them carried out.
 
     Attributes:
-      jobs: how many groups it runs at once.
       split: into how many groups cells that could all train together are split.
     """
 
-    jobs: int
     split: int
 
     def run(self, groups: Sequence[Sequence[SweepCell]], stop: Stop) -> Mapping[str, str] | None:
@@ -219,19 +229,8 @@ def _executor(store: SweepStore, log: SweepLog) -> Executor:
 
 def _slurm_parameters() -> dict[str, Any]:
     """Returns the parameters of submitit's executor that the flags give."""
-    given = flags.FLAGS
-    parameters = {
-        "slurm_partition": given.partition,
-        "slurm_account": given.account,
-        "slurm_gres": given.gres,
-        "slurm_constraint": given.constraint,
-        "slurm_qos": given.qos,
-        "cpus_per_task": given.cpus,
-        "mem_gb": given.memory,
-        "slurm_signal_delay_s": given.signal_before,
-        "slurm_setup": list(given.setup) or None,
-    }
-    return {name: value for name, value in parameters.items() if value is not None}
+    values = {name: flags.FLAGS[flag].value for name, flag in _SLURM_FLAGS.items()}
+    return {name: value for name, value in values.items() if value not in (None, [])}
 
 
 def status() -> int:
