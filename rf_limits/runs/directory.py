@@ -33,7 +33,7 @@ def plain(value: Any) -> Any:
 
 
 def differences(old: Any, new: Any, prefix: str = "") -> list[str]:
-    """Returns the dotted names at which two configs differ."""
+    """Returns the dotted names at which two configs differ; whole sections where one lacks them."""
     if isinstance(old, dict) and isinstance(new, dict):
         names = []
         for key in sorted(old.keys() | new.keys()):

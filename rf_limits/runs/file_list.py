@@ -82,10 +82,10 @@ class FileList:
         text = "".join(f"{name}\n" for name in dict.fromkeys(names))
         write_whole(self.path / LIST, lambda temporary: temporary.write_text(text))
 
-    def remove(self, folder: str = "") -> None:
-        """Removes the run's files, or those in one folder, and folders that this leaves empty."""
+    def remove(self, *places: str) -> None:
+        """Removes the run's files of these names or in these folders, and folders left empty."""
         for name in self.names():
-            if folder and not name.startswith(f"{folder}/"):
+            if not f"{name}/".startswith(tuple(f"{place}/" for place in places)):
                 continue
             path = self.path / name
             with contextlib.suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):

@@ -12,10 +12,9 @@ from rf_limits.devices.processes import agree, agree_bytes, is_alone, is_writer
 from rf_limits.experiments.keep import Keep, State, Stopped
 from rf_limits.runs.checkpoints import Checkpoints, dump_arrays, load_arrays
 from rf_limits.runs.events import Tell, no_events
-from rf_limits.runs.files import StorageError
+from rf_limits.runs.files import StorageError, read_table
 from rf_limits.runs.stopping import Stop
 from rf_limits.runs.store import RunStore
-from rf_limits.runs.tables import read_table
 
 Parts = TypeVar("Parts", bound="FinishedParts")
 

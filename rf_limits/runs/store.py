@@ -28,8 +28,7 @@ from rf_limits.runs.directory import (
     plain,
 )
 from rf_limits.runs.file_list import LIST, FileList
-from rf_limits.runs.files import TEMPORARY, write_whole
-from rf_limits.runs.tables import read_table, table_damage, write_table
+from rf_limits.runs.files import TEMPORARY, read_table, table_damage, write_table, write_whole
 
 RESULTS = ("metrics.parquet", "summary.json")
 FIGURES = "figures"
@@ -163,9 +162,7 @@ class RunStore(WorkDirectory):
         if not kept:
             self.forget_progress()
             self.written.remove(TENSORBOARD)
-        self.written.remove(FIGURES)
-        for name in set(RESULTS) & set(self.written.names()):
-            (self.path / name).unlink(missing_ok=True)
+        self.written.remove(FIGURES, *RESULTS)
         self.written.write(name for name in self.written.names() if (self.path / name).exists())
         if before is not None:
             self.write_json("config.json", config)

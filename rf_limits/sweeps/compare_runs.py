@@ -15,10 +15,9 @@ from rf_limits.figures.style import FORMATS, Figure
 from rf_limits.runs.console import Log
 from rf_limits.runs.directory import InUseError, check_takes_files, in_use
 from rf_limits.runs.file_list import LIST, FileList
-from rf_limits.runs.files import TEMPORARY, write_whole
+from rf_limits.runs.files import TEMPORARY, write_table, write_whole
 from rf_limits.runs.progress import counted
 from rf_limits.runs.store import FIGURES, RunStore
-from rf_limits.runs.tables import write_table
 from rf_limits.sweeps.compare import Compared, gather
 
 TABLE = "compared.parquet"

@@ -1,13 +1,14 @@
 """The state of every cell of a sweep, from what is on disk."""
 
-from collections.abc import Mapping, Sequence
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rf_limits.remarks import Remark
 from rf_limits.runs.console import last_line
 from rf_limits.runs.progress import counted, short_time
 from rf_limits.runs.store import RunStore
-from rf_limits.sweeps.countdown import seconds_left
 from rf_limits.sweeps.grid import SweepCell
 from rf_limits.sweeps.manifest import SweepStore
 
@@ -93,32 +94,32 @@ def statuses(
       jobs: state ("queued", "running", "unknown" or "failed") and detail that a cluster reports of
         cells that were submitted to it, by name. They count where on disk nothing is going on.
     """
-    found, jobs = [], jobs or {}
+    states, jobs = [], jobs or {}
     for cell in cells:
         state, detail = cell_state(sweep, cell)
         if state in ("pending", "interrupted"):
             state, detail = jobs.get(cell.name, (state, detail))
-        found.append(CellStatus(cell, state, detail))
-    return found
+        states.append(CellStatus(cell, state, detail))
+    return states
 
 
-def with_failures(found: Sequence[CellStatus], failed: Mapping[str, str]) -> list[CellStatus]:
+def with_failures(cells: Sequence[CellStatus], failed: Mapping[str, str]) -> list[CellStatus]:
     """Returns the states with failures that could not be recorded, by name of the cells."""
     return [
         status._replace(state="failed", detail=f"{failed[status.cell.name]} {NOT_RECORDED}")
         if status.cell.name in failed and status.state in UNDONE
         else status
-        for status in found
+        for status in cells
     ]
 
 
-def missing(found: Sequence[CellStatus], *, retry_failed: bool) -> list[SweepCell]:
+def missing(cells: Sequence[CellStatus], *, retry_failed: bool) -> list[SweepCell]:
     """Returns the cells that are to run: undone ones, and failed ones with ``retry_failed``."""
     wanted = (*UNDONE, "failed") if retry_failed else UNDONE
-    return [status.cell for status in found if status.state in wanted]
+    return [status.cell for status in cells if status.state in wanted]
 
 
-def time_left(sweep: SweepStore, found: Sequence[CellStatus]) -> float | None:
+def time_left(sweep: SweepStore, cells: Sequence[CellStatus]) -> float | None:
     """Returns about the seconds until every cell is done, at the pace of those that are.
 
     It takes the number of processes to stay as it is, and to be one where none runs. None where
@@ -126,35 +127,49 @@ def time_left(sweep: SweepStore, found: Sequence[CellStatus]) -> float | None:
     """
 
     def facts(state: str) -> list[dict[str, Any]]:
-        names = [status.cell.name for status in found if status.state == state]
+        names = [status.cell.name for status in cells if status.state == state]
         return [sweep.run(name).read_json("run.json") or {} for name in names]
 
     processes = {(run.get("host"), run.get("process")) for run in facts("running")}
-    left = sum(status.state not in ("done", "failed", "misplaced") for status in found)
+    left = sum(status.state not in ("done", "failed", "misplaced") for status in cells)
     return seconds_left(facts("done"), left, len(processes)) if left else None
 
 
-def counts(found: Sequence[CellStatus]) -> dict[str, int]:
+def seconds_left(done: Iterable[Mapping[str, Any]], left: int, at_once: int) -> float | None:
+    """Returns the seconds until ``left`` cells are done; None if none is done yet.
+
+    Args:
+      done: run.json of cells that are done: ``wall_time_s`` is that of all cells that trained
+        together, of which there were ``together``.
+      left: number of cells that are not done.
+      at_once: number of processes that run them.
+    """
+    times = [run["wall_time_s"] / run.get("together", 1) for run in done if "wall_time_s" in run]
+    return statistics.mean(times) * left / max(at_once, 1) if times else None
+
+
+def counts(cells: Sequence[CellStatus]) -> dict[str, int]:
     """Returns the number of cells in every state."""
-    return {state: sum(status.state == state for status in found) for state in STATES}
+    number = Counter(status.state for status in cells)
+    return {state: number[state] for state in STATES}
 
 
-def status_lines(found: Sequence[CellStatus], left: float | None = None) -> list[Remark]:
+def status_lines(cells: Sequence[CellStatus], left: float | None = None) -> list[Remark]:
     """Returns a line with the count of every state, and a line for every failure.
 
     Args:
-      found: of every cell.
+      cells: the status of every cell.
       left: seconds until every cell is done, if known.
     """
     shown = {"done", "running", "failed", "pending"}
     words = [
-        f"{count} {state}" for state, count in counts(found).items() if count or state in shown
+        f"{count} {state}" for state, count in counts(cells).items() if count or state in shown
     ]
-    lines = [Remark(f"{counted(len(found), 'cell')}: {', '.join(words)}.")]
+    lines = [Remark(f"{counted(len(cells), 'cell')}: {', '.join(words)}.")]
     if left is not None:
         about = f"About {short_time(left)} left, at the pace of those that are done."
         lines.append(Remark(about))
-    unknown = [status for status in found if status.state == "unknown"]
+    unknown = [status for status in cells if status.state == "unknown"]
     if unknown:
         text = (
             f"{counted(len(unknown), 'cell')}, which may be under way, and will not be "
@@ -162,12 +177,12 @@ def status_lines(found: Sequence[CellStatus], left: float | None = None) -> list
             f"jobs are gone for good). {unknown[0].detail}."
         )
         lines.append(Remark(text, "UNKNOWN"))
-    diverged = [status.cell.name for status in found if status.detail == "diverged"]
+    diverged = [status.cell.name for status in cells if status.detail == "diverged"]
     if diverged:
         lines.append(Remark(f"{len(diverged)} of the done ({', '.join(diverged)}).", "DIVERGED"))
     lines += [
         Remark(f"{status.state} {status.cell.name}: {status.detail}", level="warning")
-        for status in found
+        for status in cells
         if status.state in ALARMING
     ]
     return lines

@@ -13,11 +13,11 @@ import pytest
 from rich.console import Console
 
 from rf_limits.errors import RequirementError
+from rf_limits.runs.files import read_table
 from rf_limits.runs.keep import KeepInStore
 from rf_limits.runs.progress import progress
 from rf_limits.runs.stopping import Stop
 from rf_limits.runs.store import RunStore
-from rf_limits.runs.tables import read_table
 from rf_limits.sweeps.compare import gather
 from rf_limits.sweeps.status import state_of
 

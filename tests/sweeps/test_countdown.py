@@ -8,12 +8,11 @@ from rich.console import Console
 from rf_limits.errors import RequirementError
 from rf_limits.experiments.pilot_runs import Estimate
 from rf_limits.runs.stopping import Stop
-from rf_limits.sweeps.countdown import Countdown
 from rf_limits.sweeps.dry_sweep import dry_sweep
 from rf_limits.sweeps.executors.inline import InlineExecutor
 from rf_limits.sweeps.grid import cells_of, sweep
 from rf_limits.sweeps.launch import launch
-from rf_limits.sweeps.log import SweepLog
+from rf_limits.sweeps.log import Countdown, SweepLog
 from rf_limits.sweeps.manifest import SweepStore
 from tests.experiments.test_resume import configured
 from tests.runs.one_figure import one_figure

@@ -8,13 +8,12 @@ from rich.console import Console
 from rf_limits.errors import RequirementError
 from rf_limits.runs import tensorboard
 from rf_limits.runs.events import JsonLines
-from rf_limits.sweeps.countdown import seconds_left
 from rf_limits.sweeps.executors.inline import InlineExecutor
 from rf_limits.sweeps.grid import cells_of, sweep
 from rf_limits.sweeps.launch import launch
 from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
-from rf_limits.sweeps.status import status_lines, statuses, time_left
+from rf_limits.sweeps.status import seconds_left, status_lines, statuses, time_left
 from rf_limits.sweeps.worker import CellOptions
 from tests.experiments.test_resume import configured
 from tests.runs.one_figure import one_figure
