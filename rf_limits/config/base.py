@@ -45,8 +45,8 @@ def section(kind: type["Config"], /, **values: Any) -> Any:
 
 def with_default(cls: type["Config"], name: str, default: Any) -> Any:
     """Declares a field of a class again, for a class that extends it, with another default."""
-    fields = {one.name: one for one in dataclasses.fields(cls)}
-    return dataclasses.field(default=default, metadata=fields[name].metadata)
+    (field,) = (field for field in dataclasses.fields(cls) if field.name == name)
+    return dataclasses.field(default=default, metadata=field.metadata)
 
 
 class UnknownFieldError(RequirementError, AttributeError):
@@ -106,18 +106,17 @@ class Config:
 
     @classmethod
     def dotted(cls, name: str) -> str:
-        """The name of one of its fields as users write it."""
+        """Returns the name of one of its fields as users write it."""
         return f"{cls.path}.{name}" if cls.path else name
 
     def options(self) -> Iterator[Field]:
         """Yields every field, those of sections in their place."""
-        for one in dataclasses.fields(self):
-            kind, value = kinds_of(type(self))[one.name], getattr(self, one.name)
+        for field in dataclasses.fields(self):
+            kind, value = kinds_of(type(self))[field.name], getattr(self, field.name)
             if isinstance(value, Config):
                 yield from value.options()
             else:
-                meaning, unit = one.metadata["meaning"], one.metadata["unit"]
-                yield Field(self.dotted(one.name), kind, value, meaning, unit)
+                yield Field(self.dotted(field.name), kind, value, **field.metadata)
 
     def replace(self: C, values: Mapping[str, Any]) -> C:
         """Returns the config with other values, by dotted name.
@@ -193,11 +192,11 @@ def check_form(values: Mapping[str, Any], place: object) -> None:
 def _to_json(value: Any) -> Any:
     if isinstance(value, Config):
         return value.to_json()
-    return [_to_json(one) for one in value] if isinstance(value, tuple) else value
+    return [*map(_to_json, value)] if isinstance(value, tuple) else value
 
 
 def is_section(kind: Any) -> bool:
-    """Whether a field's type is that of a section."""
+    """Returns whether a field's type is that of a section."""
     return isinstance(kind, type) and issubclass(kind, Config)
 
 
@@ -237,30 +236,28 @@ def checked_field(cls: type[Config], name: str, value: Any) -> Any:
 
 def unknown_field(cls: type[Config], name: str) -> UnknownFieldError:
     """Returns the error for a name that is no field of a config or section."""
-    known = [*(one.name for one in cls().options()), *(cls.dotted(n) for n in kinds_of(cls))]
-    field = cls.dotted(name)
+    names = [*(field.name for field in cls().options()), *map(cls.dotted, kinds_of(cls))]
     text = "must be a field of the config, but there is none of that name."
-    return UnknownFieldError(text + did_you_mean(field, known), field=field)
+    return UnknownFieldError(text + did_you_mean(cls.dotted(name), names), field=cls.dotted(name))
 
 
 def flat(values: Config | Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Returns the values of all fields of a config, or of saved ones, by dotted name."""
-    held = vars(values) if isinstance(values, Config) else values
-    found: dict[str, Any] = {}
-    for name, value in held.items():
+    fields: dict[str, Any] = {}
+    for name, value in (vars(values) if isinstance(values, Config) else values).items():
         if name == "form" and not prefix:  # says how the fields are saved, and is none of them
             continue
         nested = isinstance(value, (Config, Mapping))
-        found |= flat(value, f"{prefix}{name}.") if nested else {f"{prefix}{name}": value}
-    return found
+        fields |= flat(value, f"{prefix}{name}.") if nested else {f"{prefix}{name}": value}
+    return fields
 
 
 def short_names(names: Sequence[str]) -> dict[str, str]:
-    """The shortest endings of dotted names that tell them apart."""
-    found = {}
+    """Returns the shortest endings of dotted names that tell them apart."""
+    shortest = {}
     for name in names:
         steps = name.split(".")
         endings = (".".join(steps[-k:]) for k in range(1, len(steps) + 1))
         clear = (e for e in endings if sum(f".{n}".endswith(f".{e}") for n in names) == 1)
-        found[name] = next(clear, name)
-    return found
+        shortest[name] = next(clear, name)
+    return shortest

@@ -37,12 +37,12 @@ class Words:
 class OneOf:
     """A check that a text is one of some names, which may be the keys of a table that grows."""
 
-    given: Collection[str] | Callable[[], Collection[str]]
+    source: Collection[str] | Callable[[], Collection[str]]
 
     @property
     def names(self) -> Collection[str]:
-        """The names that there are now."""
-        return self.given() if callable(self.given) else self.given
+        """The names, which a function of :attr:`source` looks up."""
+        return self.source() if callable(self.source) else self.source
 
     def __call__(self, value: str) -> str:
         """Returns the name.
@@ -89,35 +89,29 @@ Several = Annotated[
 
 
 def _parts(kind: Any) -> tuple[Any, list[Any]]:
-    """A type without ``Annotated``, and what was said of it there."""
-    if get_origin(kind) is not Annotated:
-        return kind, []
-    base, *rest = get_args(kind)
-    return base, [part for one in rest for part in (one if _is_group(one) else (one,))]
+    """Returns a type without ``Annotated``, and what was said of it there."""
+    base, *rest = get_args(kind) if get_origin(kind) is Annotated else (kind,)
+    return base, rest
 
 
-def _is_group(one: Any) -> bool:
-    return isinstance(one, annotated_types.GroupedMetadata)
-
-
-def _alternatives(base: Any) -> tuple[Any, ...]:
-    """The types of a union; of any other type only that."""
-    return get_args(base) if get_origin(base) in (Union, types.UnionType) else (base,)
+def _said(rest: list[Any], name: str) -> Any:
+    """Returns the attribute ``name`` of the first part of ``Annotated`` that has it, or None."""
+    values = (getattr(part, name, None) for part in rest)
+    return next((value for value in values if value is not None), None)
 
 
 def _names(kind: Any) -> Collection[str]:
-    """The names that a type consists of; none of a type that does not."""
+    """Returns the names that a type consists of; none of a type that does not."""
     base, rest = _parts(kind)
     if get_origin(base) is Literal:
         return get_args(base)
-    checks = (getattr(one, "func", None) for one in rest)
-    return next((one.names for one in checks if isinstance(one, OneOf)), ())
+    check = _said(rest, "func")
+    return check.names if isinstance(check, OneOf) else ()
 
 
 def _bounds(rest: list[Any], noun: str) -> str:
-    least = next((one.ge for one in rest if isinstance(one, annotated_types.Ge)), None)
-    above = next((one.gt for one in rest if isinstance(one, annotated_types.Gt)), None)
-    most = next((one.le for one in rest if isinstance(one, annotated_types.Le)), None)
+    """Says within which bounds a number must be."""
+    least, above, most = (_said(rest, name) for name in ("ge", "gt", "le"))
     if least is not None and most is not None:
         return f"be {noun} from {least:g} to {most:g}"
     joined = " and" if noun == "finite" else " of"
@@ -129,15 +123,15 @@ def _bounds(rest: list[Any], noun: str) -> str:
 def requirement(kind: Any) -> str:
     """Returns the words that ask for a value of a type, phrased to follow "must"."""
     base, rest = _parts(kind)
-    words = next((one.text for one in rest if isinstance(one, Words)), None)
+    words = _said(rest, "text")
     if words is not None:
         return words
     if _names(kind):
         return f"be one of {', '.join(sorted(_names(kind)))}"
-    several = _alternatives(base)
-    if len(several) > 1:
-        others = [requirement(one).removeprefix("be ") for one in several if one is not type(None)]
-        return "be " + " or ".join((["None"] if type(None) in several else []) + others)
+    if get_origin(base) in (Union, types.UnionType):
+        others = [part for part in get_args(base) if part is not type(None)]
+        first = ["None"] if len(others) < len(get_args(base)) else []
+        return "be " + " or ".join(first + [requirement(o).removeprefix("be ") for o in others])
     if base is bool:
         return "be True or False"
     if base is int:
@@ -152,16 +146,16 @@ def requirement(kind: Any) -> str:
 def values_of(kind: Any) -> str:
     """Returns the values of a type in words: "a tuple with one or more of: a whole number"."""
     base, rest = _parts(kind)
-    if get_origin(base) is tuple and not any(isinstance(one, Words) for one in rest):
+    if get_origin(base) is tuple and _said(rest, "text") is None:
         number = "one or more" if rest else "any number"
         return f"a tuple with {number} of: {values_of(get_args(base)[0])}"
     return requirement(kind).removeprefix("be ")
 
 
 def _plain(value: Any) -> Any:
-    """The value with tuples for lists, numbers of Python for those of NumPy, and 0.0 for -0.0."""
+    """Returns tuples for lists, numbers of Python for those of NumPy, and 0.0 for -0.0."""
     if isinstance(value, (list, tuple)):
-        return tuple(_plain(one) for one in value)
+        return tuple(map(_plain, value))
     value = value.item() if isinstance(value, np.generic) else value
     return value + 0.0 if isinstance(value, float) else value
 
