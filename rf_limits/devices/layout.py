@@ -31,7 +31,7 @@ def lead(mesh: Mesh | None, size: int) -> PartitionSpec:
 def layout(mesh: Mesh, tree: Any) -> Any:
     """Returns a sharding for every leaf, each with a leading axis of networks or seeds."""
 
-    def one(path: tuple, leaf: Any) -> NamedSharding:
+    def sharding_of(path: tuple, leaf: Any) -> NamedSharding:
         entry = path[-1] if path else None
         name = getattr(entry, "key", getattr(entry, "name", None))
         axes = [*lead(mesh, leaf.shape[0]), *[None] * leaf.ndim][: leaf.ndim]
@@ -41,7 +41,7 @@ def layout(mesh: Mesh, tree: Any) -> Any:
                 axes[axis] = along
         return NamedSharding(mesh, PartitionSpec(*axes))
 
-    return jax.tree_util.tree_map_with_path(one, tree)
+    return jax.tree_util.tree_map_with_path(sharding_of, tree)
 
 
 def put(values: np.ndarray, sharding: Sharding) -> jax.Array:

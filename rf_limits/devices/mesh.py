@@ -38,14 +38,14 @@ def check_mesh(sizes: Mapping[str, int], count: int | None = None) -> None:
         check(axis in AXES, f"mesh.{axis}", f"be one of {', '.join(AXES)}", axis)
     needed = math.prod(sizes.values())
     if needed > 1:
-        found = jax.device_count() if count is None else count
+        present = jax.device_count() if count is None else count
         hint = ""
         if count is None and jax.default_backend() == "cpu":
             hint = " (XLA_FLAGS=--xla_force_host_platform_device_count=8 makes 8 of a CPU)"
-        requirement = f"need at most {found} devices, those at hand{hint}"
-        check(needed <= found, "mesh", requirement, needed)
-        requirement = f"need all {found} devices of the processes"
-        check(is_alone() or needed == found, "mesh", requirement, needed)
+        requirement = f"need at most {present} devices, those at hand{hint}"
+        check(needed <= present, "mesh", requirement, needed)
+        requirement = f"need all {present} devices of the processes"
+        check(is_alone() or needed == present, "mesh", requirement, needed)
 
 
 def make_mesh(sizes: Mapping[str, int]) -> Mesh | None:

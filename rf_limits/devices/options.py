@@ -61,20 +61,20 @@ def check_options() -> None:
       RequirementError: naming the first such option.
     """
     for name, values in {**{key: (value,) for key, value in PINNED.items()}, **_ALLOWED}.items():
-        found = getattr(jax.config, name, values[0])
-        found = getattr(found, "value", found)  # some are enumerations
-        if found not in values:
+        value = getattr(jax.config, name, values[0])
+        value = getattr(value, "value", value)  # some are enumerations
+        if value not in values:
             raise RequirementError(
-                f"JAX's option {name} must be {values[0]} in a run, but received {found!r} (from "
+                f"JAX's option {name} must be {values[0]} in a run, but received {value!r} (from "
                 f"{name.upper()} in the environment, or from jax.config)."
             )
 
 
 def options() -> dict[str, str]:
     """Returns what else may change how numbers are rounded, for run.json and for its parts."""
-    found = {name: getattr(jax.config, name, None) for name in _SAID}
-    found |= {name: os.environ.get(name) for name in _ENVIRONMENT}
-    return {name: str(value) for name, value in found.items() if value is not None}
+    values = {name: getattr(jax.config, name, None) for name in _SAID}
+    values |= {name: os.environ.get(name) for name in _ENVIRONMENT}
+    return {name: str(value) for name, value in values.items() if value is not None}
 
 
 def check_devices() -> None:
@@ -86,5 +86,5 @@ def check_devices() -> None:
     try:
         jax.devices()
     except (RuntimeError, AssertionError) as error:
-        asked = getattr(jax.config, "jax_platforms", None)
-        raise refusal(_PLATFORMS, "name devices that JAX finds here", asked) from error
+        platforms = getattr(jax.config, "jax_platforms", None)
+        raise refusal(_PLATFORMS, "name devices that JAX finds here", platforms) from error

@@ -42,10 +42,10 @@ class Pace:
     def timed(self, size: int, compute: Callable[[], State]) -> State:
         """Returns ``compute()``, waited for; its time per unit of ``size`` sets the next size."""
         started = time.monotonic()
-        found = jax.block_until_ready(compute())
+        result = jax.block_until_ready(compute())
         wanted = size * self._seconds / max(time.monotonic() - started, 1e-6)
         self._size = max(1.0, min(wanted, _GROWTH * size))
-        return found
+        return result
 
 
 def in_chunks(

@@ -43,8 +43,8 @@ def agree_bytes(value: bytes | None) -> bytes | None:
 
 def _agree_buffer(value: bytes, size: int) -> bytes:
     """Returns the writer's bytes, ``size`` of them, in every process."""
-    held = np.frombuffer(value, np.uint8) if is_writer() else np.zeros(size, np.uint8)
-    return np.asarray(multihost_utils.broadcast_one_to_all(held)).tobytes()
+    data = np.frombuffer(value, np.uint8) if is_writer() else np.zeros(size, np.uint8)
+    return np.asarray(multihost_utils.broadcast_one_to_all(data)).tobytes()
 
 
 def agree_arrays(tree: Any) -> Any:
@@ -53,13 +53,13 @@ def agree_arrays(tree: Any) -> Any:
     if is_alone():
         return jax.tree.unflatten(structure, leaves)
     joined = b"".join(leaf.tobytes() for leaf in leaves)
-    held = _agree_buffer(joined, agree(len(joined)))
+    data = _agree_buffer(joined, agree(len(joined)))
     ends = np.cumsum([leaf.nbytes for leaf in leaves])
-    found = [
-        np.frombuffer(held[end - leaf.nbytes : end], leaf.dtype).reshape(leaf.shape)
+    agreed = [
+        np.frombuffer(data[end - leaf.nbytes : end], leaf.dtype).reshape(leaf.shape)
         for leaf, end in zip(leaves, ends, strict=True)
     ]
-    return jax.tree.unflatten(structure, found)
+    return jax.tree.unflatten(structure, agreed)
 
 
 def largest(value: int) -> int:
@@ -75,26 +75,26 @@ def writer_first(compute: Callable[[], T]) -> T | None:
     Raises:
       RequirementError: that of the writer, in every process.
     """
-    found, refused = None, None
+    result, refused = None, None
     if is_writer():
         try:
-            found = compute()
+            result = compute()
         except RequirementError as error:
             refused = error
-    told = agree_bytes(None if refused is None else str(refused).encode())
+    text = agree_bytes(None if refused is None else str(refused).encode())
     if refused is not None:
         raise refused
-    if told is not None:
-        raise RequirementError(told.decode())
-    return found
+    if text is not None:
+        raise RequirementError(text.decode())
+    return result
 
 
 def on_host(tree: Any) -> Any:
     """Returns whole arrays in this process's memory; each process must call it."""
 
     def fetch(leaf: Any) -> np.ndarray:
-        known = not isinstance(leaf, jax.Array) or leaf.is_fully_addressable
-        if known or leaf.is_fully_replicated:
+        local = not isinstance(leaf, jax.Array) or leaf.is_fully_addressable
+        if local or leaf.is_fully_replicated:
             return np.asarray(leaf)
         return np.asarray(multihost_utils.process_allgather(leaf, tiled=True))
 

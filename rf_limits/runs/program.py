@@ -82,8 +82,8 @@ def _sources(values: Iterable[Any]) -> set[str]:
         value = waiting.pop()
         if id(value) not in seen:
             seen[id(value)] = value
-            found, parts = _opened(value)
-            digests |= found
+            inside, parts = _opened(value)
+            digests |= inside
             waiting += parts
     return digests
 

@@ -80,14 +80,14 @@ TRAINED = (*keys_of(METHODS.of(Kind.TRAINED)), "neuron")
 
 
 def how_trained(config: Mapping[str, Any]) -> str:
-    """How the networks of a config were trained: a key of :data:`TRAINING`."""
+    """Returns how the networks of a config were trained: a key of :data:`TRAINING`."""
     if "gradient_flow" in config.get("training", {}).get("optimizer", ""):
         return "flow"
     return config.get("precision", "float64")
 
 
 def tolerance(method: str, column: str, training: str, *, interpolated: bool = False) -> Tolerance:
-    """What is allowed of one column in the rows of one method.
+    """Returns what is allowed of one column in the rows of one method.
 
     Args:
       method: value of the table's column ``method``.
@@ -111,33 +111,33 @@ def tolerance(method: str, column: str, training: str, *, interpolated: bool = F
     return SOLVED if method in (*FITTED, NEURAL_TANGENTS) else EXACT
 
 
-def differences(found: pd.DataFrame, kept: pd.DataFrame, training: str = "float64") -> list[str]:
-    """Where two tables of one experiment differ by more than :func:`tolerance` allows.
+def differences(again: pd.DataFrame, kept: pd.DataFrame, training: str = "float64") -> list[str]:
+    """Says where two tables of one experiment differ by more than :func:`tolerance` allows.
 
     Args:
-      found: the new table.
+      again: the new table.
       kept: the committed one; rows in the same order.
       training: of networks, a key of :data:`TRAINING`.
 
     Returns:
       A line for every column of every method that differs, with its worst row; empty if none does.
     """
-    if list(found.columns) != list(kept.columns):
-        changed = sorted(set(found.columns) ^ set(kept.columns)) or "their order"
+    if list(again.columns) != list(kept.columns):
+        changed = sorted(set(again.columns) ^ set(kept.columns)) or "their order"
         return [f"columns differ: {changed}"]
-    if len(found) != len(kept):
-        return [f"{len(found)} rows, where {len(kept)} are kept"]
+    if len(again) != len(kept):
+        return [f"{len(again)} rows, where {len(kept)} are kept"]
     lines = []
-    interpolated, moments = _interpolated(kept) & _interpolated(found), _moments(kept, found)
+    interpolated, moments = _interpolated(kept) & _interpolated(again), _moments(kept, again)
     rows_of = kept.groupby(["method", interpolated]).indices
     every = itertools.product(kept["method"].unique(), (False, True))
     groups = [group for group in every if group in rows_of]
     for column in kept:
         if not pd.api.types.is_numeric_dtype(kept[column]):
-            if not found[column].astype("string").equals(kept[column].astype("string")):
+            if not again[column].astype("string").equals(kept[column].astype("string")):
                 lines.append(f"{column}: not the same labels")
             continue
-        new, old = _numbers(found, column), _numbers(kept, column)
+        new, old = _numbers(again, column), _numbers(kept, column)
         terms = _numbers(kept, DIFFERENCES.get(column, column))
         size = np.fmax.reduce(np.abs([new, old, terms]))
         units = moments if column == "risk" else np.ones(len(kept))
@@ -213,14 +213,14 @@ def check_results(variant: str, output: str | None, names: Iterable[str] = ()) -
     if output is None:
         raise refusal("--output", "be given: the tables to check", output)
     differing = False
-    for one in chosen(variant, tuple(names)):
-        kept, found = (RunStore(ROOT / base / one.name) for base in (FOLDERS[variant], output))
-        for store in (kept, found):
+    for recipe in chosen(variant, tuple(names)):
+        kept, new = (RunStore(ROOT / base / recipe.name) for base in (FOLDERS[variant], output))
+        for store in (kept, new):
             here = (store.path / "metrics.parquet").is_file()
             check(here, "--output", "hold every experiment asked for", str(store.path))
         training = how_trained(kept.read_json("config.json") or {})
-        lines = differences(found.read_metrics(), kept.read_metrics(), training)
-        print(f"{one.name}: {'differs' if lines else 'reproduced'}")
+        lines = differences(new.read_metrics(), kept.read_metrics(), training)
+        print(f"{recipe.name}: {'differs' if lines else 'reproduced'}")
         for line in lines:
             print(f"  {line}")
         differing = differing or bool(lines)

@@ -64,7 +64,7 @@ class Stop:
 
     @property
     def exit_code(self) -> int:
-        """128 and the number of the signal, as shells have it; 130 for Ctrl-C."""
+        """The sum of 128 and the number of the signal, as shells have it; 130 for Ctrl-C."""
         return 128 + (self._agreed or self.signal or signal.SIGINT)
 
 

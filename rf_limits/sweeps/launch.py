@@ -150,36 +150,36 @@ def launch(
     cells = cells_of(config)
     check_cells(store, cells)
     with store.claimed(cells, extend=extend) as cells:
-        found = statuses(store, cells, slurm_states(store))
-        for status in found:
+        states = statuses(store, cells, slurm_states(store))
+        for status in states:
             if status.state == "done":
                 store.run(status.cell.name).tidy()
-        groups = _groups(found, executor.split if group else None, retry_failed)
+        groups = _groups(states, executor.split if group else None, retry_failed)
         about = {"experiment": config.experiment, "process": os.getpid(), "cells": len(cells)}
         to_run = sum(len(cells) for cells in groups)
         log.tell("start", workdir=str(store.path), **about, to_run=to_run)
-        busy = sum(status.state in ("running", "queued") for status in found)
+        busy = sum(status.state in ("running", "queued") for status in states)
         if busy:
             log.note(f"{counted(busy, 'cell')} under way in another process or job: left to it.")
         code, failed = _carry_out(groups, executor, log)
-    found = with_failures(statuses(store, cells, slurm_states(store)), failed)
-    log.stands(found, time_left(store, found))
-    code = code or int(any(status.state in ("failed", "misplaced") for status in found))
-    return log.end(found, code, [str(store.run(cell.name).path) for cell in cells])
+    states = with_failures(statuses(store, cells, slurm_states(store)), failed)
+    log.stands(states, time_left(store, states))
+    code = code or int(any(status.state in ("failed", "misplaced") for status in states))
+    return log.end(states, code, [str(store.run(cell.name).path) for cell in cells])
 
 
 def _groups(
-    found: Sequence[CellStatus], split: int | None, retry_failed: bool
+    states: Sequence[CellStatus], split: int | None, retry_failed: bool
 ) -> list[list[SweepCell]]:
     """Returns the cells that are to run, in groups; failed ones each by itself.
 
     Args:
-      found: how all cells stand.
+      states: the status of every cell.
       split: into how many groups at least; None for one group per cell.
       retry_failed: whether failed cells run again.
     """
-    failed = {status.cell.name for status in found if status.state == "failed"}
-    todo = missing(found, retry_failed=retry_failed)
+    failed = {status.cell.name for status in states if status.state == "failed"}
+    todo = missing(states, retry_failed=retry_failed)
     fresh = [cell for cell in todo if cell.name not in failed]
     groups = [[cell] for cell in fresh] if split is None else groups_of(fresh, split)
     return groups + [[cell] for cell in todo if cell.name in failed]
@@ -209,21 +209,21 @@ def _carry_out(
 
 def _executor(store: SweepStore, log: SweepLog) -> Executor:
     """Returns the executor that the flags ask for."""
-    given = flags.FLAGS
-    own_config = str(ConfigFile.parse(given.config).absolute())
-    options = CellOptions(given.save_every, given.tensorboard, own_config)
-    if given.tensorboard:
+    values = flags.FLAGS
+    own_config = str(ConfigFile.parse(values.config).absolute())
+    options = CellOptions(values.save_every, values.tensorboard, own_config)
+    if values.tensorboard:
         TensorBoard(store.path)  # refused here where it is not installed
-    if given.executor == "inline":
-        check(given.jobs in (0, 1), "--jobs", "be 1 for --executor=inline", given.jobs)
-        select_platform(given.platform)
+    if values.executor == "inline":
+        check(values.jobs in (0, 1), "--jobs", "be 1 for --executor=inline", values.jobs)
+        select_platform(values.platform)
         return InlineExecutor(store, log, options)
-    if given.executor == "local":
+    if values.executor == "local":
         cache = (store.path / CACHE).absolute()
-        return LocalExecutor(store, log, options, given.jobs, given.cores_per_job, cache)
-    jobs = given.jobs or _AT_ONCE
+        return LocalExecutor(store, log, options, values.jobs, values.cores_per_job, cache)
+    jobs = values.jobs or _AT_ONCE
     return SlurmExecutor(
-        store, log, options, jobs, given.time, _slurm_parameters(), split=given.jobs or 1
+        store, log, options, jobs, values.time, _slurm_parameters(), split=values.jobs or 1
     )
 
 
@@ -238,10 +238,10 @@ def status() -> int:
     workdir = flags.FLAGS.workdir
     check(workdir is not None, "--workdir", "be given", workdir)
     store = SweepStore(Path(workdir))
-    found = statuses(store, store.cells(), slurm_states(store))
-    for line in status_lines(found, time_left(store, found)):
+    states = statuses(store, store.cells(), slurm_states(store))
+    for line in status_lines(states, time_left(store, states)):
         print(line)
-    return int(any(status.state != "done" for status in found))
+    return int(any(status.state != "done" for status in states))
 
 
 def run_launch_script() -> None:
@@ -251,15 +251,15 @@ def run_launch_script() -> None:
     def main() -> int:
         for name in ("config", "workdir"):
             check(flags.FLAGS[name].present > 0, f"--{name}", "be given", None)
-        given, store = flags.FLAGS, SweepStore(flags.FLAGS.workdir)
+        options, store = flags.FLAGS, SweepStore(flags.FLAGS.workdir)
         whole = config.value
         assert whole is not None
-        add_axes(whole, given.grid, given.zip)
-        if given.dry_run:
-            select_platform(given.platform, keep=False)
-            check(given.log == "text", "--log", "be text with --dry_run", given.log)
-            return dry_sweep(whole, store, Console(), extend=given.extend, timed=given.timed)
-        for_programs = given.log == "json"
+        add_axes(whole, options.grid, options.zip)
+        if options.dry_run:
+            select_platform(options.platform, keep=False)
+            check(options.log == "text", "--log", "be text with --dry_run", options.log)
+            return dry_sweep(whole, store, Console(), extend=options.extend, timed=options.timed)
+        for_programs = options.log == "json"
         tell = JsonLines(sys.stdout) if for_programs else no_events
         log = SweepLog(Console(quiet=for_programs), tell)
         return launch(
@@ -267,9 +267,9 @@ def run_launch_script() -> None:
             store,
             _executor(store, log),
             log,
-            retry_failed=given.retry_failed,
-            group=given.group,
-            extend=given.extend,
+            retry_failed=options.retry_failed,
+            group=options.group,
+            extend=options.extend,
         )
 
     run_script(main, sys.argv, {"status": status}, config)

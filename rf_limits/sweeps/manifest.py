@@ -73,8 +73,8 @@ class SweepStore(WorkDirectory):
         if before is None and foreign:
             line = f"must be empty or hold a sweep, but {self.path} holds other files."
             raise RequirementError(line, field="--workdir")
-        known = {cell.config for cell in before or ()}
-        added = [cell for cell in cells if cell.config not in known]
+        configs = {cell.config for cell in before or ()}
+        added = [cell for cell in cells if cell.config not in configs]
         if before is not None and added and not extend:
             line = (
                 f"must be empty or hold this sweep, but {self.path} holds one without "
@@ -90,25 +90,25 @@ class SweepStore(WorkDirectory):
         What is there is read and written under one lock: of several that add cells at once, each
         adds to what the others added.
         """
-        known = self.joined(cells, extend=extend)  # refused before there is a directory
-        if self.exists() and {c.name for c in known} <= {c.name for c in self.cells()}:
-            return known
+        every = self.joined(cells, extend=extend)  # refused before there is a directory
+        if self.exists() and {c.name for c in every} <= {c.name for c in self.cells()}:
+            return every
         with self.locked(_PATIENCE):
-            known = self.joined(cells, extend=extend)
-            self._write(known)
-        return known
+            every = self.joined(cells, extend=extend)
+            self._write(every)
+        return every
 
     @contextlib.contextmanager
     def claimed(self, cells: Sequence[SweepCell], *, extend: bool) -> Iterator[list[SweepCell]]:
-        """As :meth:`claim`; what is refused inside leaves the directory as it was before."""
+        """Does what :meth:`claim` does; a refusal inside leaves the directory as it was before."""
         places = (self.path, *self.path.absolute().parents)
         made = [place for place in places if not os.path.exists(place)]
         before = {cell.name for cell in self.cells()} if self.exists() else set()
-        known = self.claim(cells, extend=extend)
+        every = self.claim(cells, extend=extend)
         try:
-            yield known
+            yield every
         except RequirementError:
-            self._forget({cell.name for cell in known} - before)
+            self._forget({cell.name for cell in every} - before)
             for place in made:
                 with contextlib.suppress(OSError):  # there is something in it
                     place.rmdir()

@@ -60,11 +60,11 @@ def worker_environment(slot: int, jobs: int, devices: Sequence[str]) -> dict[str
     if not devices:
         return {}
     sharing = -(-jobs // len(devices))
-    found = {"CUDA_VISIBLE_DEVICES": devices[slot % len(devices)]}
+    variables = {"CUDA_VISIBLE_DEVICES": devices[slot % len(devices)]}
     if sharing > 1:
-        found["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
-        found["XLA_PYTHON_CLIENT_MEM_FRACTION"] = f"{_MEMORY / sharing:.3f}"
-    return found
+        variables["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
+        variables["XLA_PYTHON_CLIENT_MEM_FRACTION"] = f"{_MEMORY / sharing:.3f}"
+    return variables
 
 
 def search_path() -> list[str]:
@@ -134,14 +134,14 @@ class LocalExecutor:
           Stopped: asked to stop; workers have saved their states.
         """
         waiting, workers = list(groups), list[_Worker]()
-        total, asked, failed = len(waiting), False, dict[str, str]()
+        total, stopping, failed = len(waiting), False, dict[str, str]()
         self.log.expect(sum(len(group) for group in groups))
         while waiting or workers:
-            if stop.signal is not None and not asked:
-                asked = True
+            if stop.signal is not None and not stopping:
+                stopping = True
                 for worker in workers:
                     worker.process.send_signal(signal.SIGTERM)
-            while waiting and len(workers) < self.jobs and not asked:
+            while waiting and len(workers) < self.jobs and not stopping:
                 slot = min(set(range(self.jobs)) - {worker.slot for worker in workers})
                 number = total - len(waiting) + 1
                 workers.append(self._start(waiting.pop(0), slot, number))
@@ -151,7 +151,7 @@ class LocalExecutor:
                 stopped = stop.signal is not None
                 failed |= self._end(worker, stopped=stopped)
                 self.log.ended(self.sweep, worker.cells, failed, stopped=stopped)
-            if asked and not workers:
+            if stopping and not workers:
                 raise Stopped
             if not ended:
                 time.sleep(_POLL)
@@ -187,7 +187,7 @@ class LocalExecutor:
         return environment
 
     def _prepare(self, slot: int) -> None:
-        """Is called in the new process of a slot before its program starts."""
+        """Sets up the new process of a slot before its program starts."""
         _dies_with_parent()
         if self.cores:
             every = sorted(os.sched_getaffinity(0))

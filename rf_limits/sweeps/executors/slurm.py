@@ -33,7 +33,7 @@ from rf_limits.sweeps.status import BUSY, NOT_RECORDED, UNDONE, statuses
 from rf_limits.sweeps.worker import CellOptions, run_alone
 
 FOLDER = "slurm"
-_JOBS = "jobs.json"
+_JOBS_FILE = "jobs.json"
 _PATIENCE = 300.0  # seconds, for another launch that submits
 _RUNNING = {"RUNNING", "COMPLETING", "SIGNALING", "STAGE_OUT", "STOPPED", "SUSPENDED"}
 ENDED = {  # from `man squeue`; every other state may still become one of these, or run again
@@ -129,8 +129,8 @@ class SlurmExecutor:
             # of two that submit at once, the second leaves to the first what that has submitted
             jobs, left = slurm_states(self.sweep), []
             for group in groups:
-                found = statuses(self.sweep, group, jobs)
-                free = [status.cell for status in found if status.state not in BUSY]
+                states = statuses(self.sweep, group, jobs)
+                free = [status.cell for status in states if status.state not in BUSY]
                 left += [free] if free or not group else []
             self._submit(left)
 
@@ -164,11 +164,11 @@ class SlurmExecutor:
             line = last_line(str(error), repr(error))
             text = f"must find a Slurm that takes the jobs, but received: {line}"
             raise RequirementError(text, field="--executor=slurm") from error
-        known = _known(self.sweep)
+        jobs = _jobs(self.sweep)
         for job, group in zip(submitted, groups, strict=True):
-            known |= {cell.name: job.job_id for cell in group}
-        text = json.dumps({"directory": _place(self.sweep), "jobs": known}, indent=1)
-        write_whole(folder / _JOBS, lambda path: path.write_text(text))
+            jobs |= {cell.name: job.job_id for cell in group}
+        text = json.dumps({"directory": _place(self.sweep), "jobs": jobs}, indent=1)
+        write_whole(folder / _JOBS_FILE, lambda path: path.write_text(text))
         ids = ", ".join(job.job_id for job in submitted)
         self.log.note(f"Submitted {len(submitted)} jobs: {ids}.")
 
@@ -188,13 +188,13 @@ def _place(sweep: SweepStore) -> dict[str, Any]:
     return {"path": str(path), "inode": path.stat().st_ino}
 
 
-def _known(sweep: SweepStore) -> dict[str, str]:
+def _jobs(sweep: SweepStore) -> dict[str, str]:
     """Returns jobs by name of the cell; none in a copy, whose jobs work in the original.
 
     A directory that nodes see under other paths has the same inode everywhere, one that was
     restored has the same path.
     """
-    record = WorkDirectory(sweep.path / FOLDER).read_json(_JOBS) or {}
+    record = WorkDirectory(sweep.path / FOLDER).read_json(_JOBS_FILE) or {}
     place = record.get("directory")
     if not isinstance(place, dict):  # written by a version that kept the jobs alone
         return record
@@ -227,9 +227,9 @@ def slurm_states(sweep: SweepStore) -> dict[str, tuple[str, str]]:
     States are "queued", "running", "failed" and, where Slurm does not answer, "unknown"; cells
     whose job ended well, or is unknown to Slurm, are left out: their state is that on disk.
     """
-    known, states = _known(sweep), dict[str, tuple[str, str]]()
-    answers = {array: _states(array) for array in {job.split("_")[0] for job in known.values()}}
-    for name, job in known.items():
+    jobs, states = _jobs(sweep), dict[str, tuple[str, str]]()
+    answers = {array: _states(array) for array in {job.split("_")[0] for job in jobs.values()}}
+    for name, job in jobs.items():
         answer = answers[job.split("_")[0]]
         if isinstance(answer, str):
             states[name] = ("unknown", f"Slurm does not answer about job {job}: {answer}")
