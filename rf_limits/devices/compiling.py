@@ -9,7 +9,7 @@ rounding.
 import contextlib
 import functools
 from collections.abc import Callable
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import jax
 
@@ -32,37 +32,26 @@ Inputs = ParamSpec("Inputs")
 Output = TypeVar("Output")
 
 
-class QuickJit(Generic[Inputs, Output]):
-    """A compiled function, or method, that is not optimized on a CPU.
-
-    Attributes:
-      optimized: the function that accelerators run, from ``jax.jit``.
-    """
-
-    def __init__(self, function: Callable[Inputs, Output], **options: Any):
-        functools.update_wrapper(self, function)
-        self.optimized: Callable[Inputs, Output] = jax.jit(function, **options)
-        self._function, self._options = function, options
-
-    @functools.cached_property
-    def _quick(self) -> Callable[Inputs, Output]:
-        return jax.jit(self._function, compiler_options=quick_options(), **self._options)
-
-    def __call__(self, *arguments: Inputs.args, **named: Inputs.kwargs) -> Output:
-        """Calls the function that the default device runs."""
-        chosen = self._quick if jax.default_backend() == "cpu" else self.optimized
-        return chosen(*arguments, **named)
-
-    def __get__(self, instance: Any, owner: type | None = None) -> Callable[..., Output]:
-        """Binds a method to its object."""
-        return self if instance is None else functools.partial(self.__call__, instance)
-
-
-def jit_quickly(function: Callable[Inputs, Output], **options: Any) -> QuickJit[Inputs, Output]:
-    """Returns ``jax.jit`` for what runs a few times, for a moment.
+def jit_quickly(function: Callable[Inputs, Output], **options: Any) -> Callable[Inputs, Output]:
+    """Returns ``jax.jit`` for what runs a few times, for a moment: on a CPU it is not optimized.
 
     Args:
       function: what is compiled; the result must not be called from within compiled functions.
       **options: of ``jax.jit``.
+
+    Returns:
+      The compiled function. Its attribute ``optimized`` is the one that accelerators run.
     """
-    return QuickJit(function, **options)
+    optimized = jax.jit(function, **options)
+
+    @functools.cache
+    def unoptimized() -> Callable[Inputs, Output]:
+        return jax.jit(function, compiler_options=quick_options(), **options)
+
+    @functools.wraps(function)
+    def call(*arguments: Inputs.args, **named: Inputs.kwargs) -> Output:
+        chosen = unoptimized() if jax.default_backend() == "cpu" else optimized
+        return chosen(*arguments, **named)
+
+    vars(call).update(optimized=optimized)
+    return call
