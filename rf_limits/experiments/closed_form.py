@@ -135,6 +135,14 @@ class ClosedForm:
           which: (cells,) index of each cell's seed.
           steps: taken since initialization.
         """
-        numbers = (which, cells.alpha, cells.learning_rate, np.asarray(float(steps)))
-        options = (self.output, self.trainable, self.flow, self.mesh)
-        return _closed_form(self._start, *numbers, *options)
+        return _closed_form(
+            self._start,
+            which,
+            cells.alpha,
+            cells.learning_rate,
+            np.asarray(float(steps)),
+            output=self.output,
+            trainable=self.trainable,
+            flow=self.flow,
+            mesh=self.mesh,
+        )

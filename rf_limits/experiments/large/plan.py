@@ -162,8 +162,11 @@ def _largest(config: LargeConfig, method: str, solver: str, width: int | None, n
     low, high = 0, num if is_kernel(method) else width
     while high - low > 1:
         middle = (low + high) // 2
-        sizes = (None, middle) if is_kernel(method) else (middle, num)
-        if _fits(config, _plan(config, method, solver, *sizes)):
+        if is_kernel(method):
+            plan = _plan(config, method, solver, None, middle)
+        else:
+            plan = _plan(config, method, solver, middle, num)
+        if _fits(config, plan):
             low = middle
         else:
             high = middle
