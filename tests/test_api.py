@@ -78,7 +78,7 @@ def test_predictions_are_what_the_table_measured(result, method):
         np.testing.assert_allclose(y[:30], error + data.y_train, rtol=0, atol=room)
         assert found["risk_standard_error"] == 0.0
         # 6 standard errors of a mean of 20,000: false alarms below 1e-7
-        target = result.predictors.training.setting.target
+        target = result.predictors.training.problem.target
         square = (y[30:] - np.asarray(target(FRESH))) ** 2
         standard_error = square.std(ddof=1) / np.sqrt(square.size)
         assert abs(square.mean() - found["risk"]) < 6.0 * standard_error

@@ -10,11 +10,10 @@ from jax.sharding import Mesh
 from rf_limits.devices.layout import place
 from rf_limits.devices.processes import on_host
 from rf_limits.experiments.config import TrainingConfig
-from rf_limits.experiments.setting import Setting, streams
+from rf_limits.experiments.seeded_problem import SeededProblem
 from rf_limits.measure.risk import ExactRisks
 from rf_limits.models import Params, ScaledOutput
-from rf_limits.problem import sample_inputs
-from rf_limits.problem.data import noisy_labels
+from rf_limits.problem.seeds import streams
 from rf_limits.training.ensemble import networks_at_once
 from rf_limits.training.optimizers import parse_optimizer
 from rf_limits.training.trainer import Cell, Trainer
@@ -26,7 +25,7 @@ class Ensemble:
 
     Attributes:
       config: a training config.
-      setting: its problem and data.
+      seeded: its problem, with the data of every seed.
       output: the trained function f.
       inits: initial parameters of every seed.
       learning_rates: (seeds, scales).
@@ -35,7 +34,7 @@ class Ensemble:
     """
 
     config: TrainingConfig
-    setting: Setting
+    seeded: SeededProblem
     output: ScaledOutput
     inits: Params
     learning_rates: np.ndarray
@@ -66,11 +65,11 @@ class Ensemble:
 
         Both lie on the mesh, if there is one.
         """
-        scales, seeds = self.config.model.lazy_scales, self.setting.seeds
+        scales, seeds = self.config.model.lazy_scales, self.seeded.seeds
         which = np.repeat(np.arange(len(seeds)), len(scales))
         batch_keys = jnp.stack([streams(seed).batches for seed in seeds])
         dtype = jnp.dtype(self.config.precision)
-        inits, data = on_host((self.inits, self.setting.data))  # nothing to compile
+        inits, data = on_host((self.inits, self.seeded.data))  # nothing to compile
         cells = (
             jax.tree.map(lambda leaf: leaf[which], inits),
             np.tile(scales, len(seeds)),
@@ -88,15 +87,9 @@ class Ensemble:
           linearized: whether their linearizations are trained alongside.
           together: networks of all runs that train in one call, if there are others.
         """
-        config, setting = self.config, self.setting
-        sample = population = None
+        config, sample, population = self.config, None, None
         if config.data.kind == "stream":
-
-            def sample(key, size):
-                x_key, noise_key = jax.random.split(key)
-                x = sample_inputs(x_key, setting.inputs, size, setting.target.dim)
-                return x, noisy_labels(noise_key, setting.target, x, setting.noise)
-
+            sample = self.seeded.problem.draw_samples
         if config.data.kind == "population":  # of all degrees at once
             population = dataclasses.replace(self.exact, max_degree=-1)
         return Trainer(

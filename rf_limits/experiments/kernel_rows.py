@@ -25,8 +25,8 @@ def kernel_rows(run: WidthRun, exact: ExactKernelRisk | None) -> list[Row]:
         return rows
     ridge = config.predictors.ridge
     points = np.asarray(log_points(config.training.steps, config.training.log_points))
-    sets = on_host(run.setting.data)
-    for i, seed in enumerate(run.setting.seeds):
+    sets = on_host(run.seeded.data)
+    for i, seed in enumerate(run.seeded.seeds):
         data = jax.tree.map(lambda leaf, i=i: leaf[i], sets)
         problem = KernelProblem(data, run.infinite, exact)
         for method in methods:

@@ -35,7 +35,7 @@ from rf_limits.models import (
     kernel_from_states,
     moved,
 )
-from rf_limits.problem import Dataset, Target
+from rf_limits.problem import Dataset, Problem
 from rf_limits.regression.infinite_width import InfiniteWidth, predicted_change
 from rf_limits.training.ensemble import over_cells
 from rf_limits.training.optimizers import parse_optimizer
@@ -235,17 +235,17 @@ _measure_quickly = jit_quickly(Measurements.over, static_argnums=0)
 
 def measurements_of(
     config: TrainingConfig,
-    target: Target,
+    problem: Problem,
     output: ScaledOutput,
     exact: ExactRisks | None,
     methods: tuple[TrainedMethod, ...],
     mesh: Mesh | None,
 ) -> Measurements:
-    """What a training config asks to measure.
+    """Returns the measurements that a training config asks for.
 
     Args:
       config: a training config.
-      target: f*.
+      problem: what is learned.
       output: the trained function f.
       exact: exact risks, or None to use the test set.
       methods: trained methods to report.
@@ -255,7 +255,17 @@ def measurements_of(
     fields = {name: getattr(measure, name) for name in Options._fields}
     extra = tuple((name, EXTRA[name]) for name in measure.extra)
     options = Options(**fields | {"extra": extra})
-    weights = tuple(np.asarray(target.directions[0]).tolist()) if options.alignment else ()
-    flow, functions = parse_optimizer(training.optimizer).is_gradient_flow, (output, exact)
-    trained = (config.model.trainable, options, methods, weights, flow)
-    return Measurements(*functions, *trained, mesh, training.log_points)
+    weights = ()
+    if options.alignment:
+        weights = tuple(np.asarray(problem.target.directions[0]).tolist())
+    return Measurements(
+        output,
+        exact,
+        config.model.trainable,
+        options,
+        methods,
+        weights,
+        flow=parse_optimizer(training.optimizer).is_gradient_flow,
+        mesh=mesh,
+        calls=training.log_points,
+    )

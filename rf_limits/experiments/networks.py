@@ -11,13 +11,11 @@ from rf_limits.devices.compiling import jit_quickly
 from rf_limits.devices.processes import on_host
 from rf_limits.errors import check
 from rf_limits.experiments.config import TrainingConfig
-from rf_limits.experiments.setting import Setting, streams
 from rf_limits.measure.neuron_risk import exact_risk
 from rf_limits.measure.risk import ExactRisks, largest_exact_scale
 from rf_limits.models import OneHiddenLayer, Params, ScaledOutput, init_params
-
-# Compiled once for all runs of a process that share their shapes.
-_exact_risk = functools.lru_cache(maxsize=64)(exact_risk)
+from rf_limits.problem import Problem
+from rf_limits.problem.seeds import streams
 
 
 @functools.partial(jit_quickly, static_argnames=("network", "dim", "dtype"))
@@ -29,9 +27,9 @@ def _draw_inits(keys: jax.Array, network: OneHiddenLayer, dim: int, dtype: Any) 
     return jax.lax.map(one, keys)
 
 
-def draw_inits(config: TrainingConfig, network: OneHiddenLayer, setting: Setting) -> Params:
-    """Initial parameters of every seed, float64; every method sees those that training sees."""
-    keys = jnp.stack([streams(seed).init for seed in setting.seeds])
+def draw_inits(config: TrainingConfig, network: OneHiddenLayer) -> Params:
+    """Draws parameters of every seed, float64; every method sees those that training sees."""
+    keys = jnp.stack([streams(seed).init for seed in range(config.seeds)])
     return _draw_inits(keys, network, config.problem.dim, jnp.dtype(config.precision))
 
 
@@ -48,13 +46,13 @@ def largest_output(network: OneHiddenLayer, inits: Params, x: jax.Array) -> floa
 
 
 def exact_risk_of(
-    config: TrainingConfig, setting: Setting, output: ScaledOutput, *, trains: bool
+    config: TrainingConfig, problem: Problem, output: ScaledOutput, *, trains: bool
 ) -> ExactRisks | None:
-    """How to compute exact risks of networks, or None to use the test set.
+    """Returns the exact risks of networks, or None to use the test set.
 
     Args:
       config: a training config.
-      setting: target and inputs.
+      problem: what is learned.
       output: the function f.
       trains: whether networks are trained, at the config's lazy scales.
 
@@ -63,13 +61,10 @@ def exact_risk_of(
         population where its risk is not known.
     """
     # Harmonics need two dimensions.
-    degrees = config.measure.max_degree if setting.target.dim >= 2 else -1
-    problem = (setting.target, setting.second_moment, setting.inputs)
-    exact = None
-    if config.measure.exact:
-        exact = _exact_risk(output, *problem, max_degree=degrees)
+    degrees = config.measure.max_degree if problem.dim >= 2 else -1
+    exact = exact_risk(output, problem, degrees) if config.measure.exact else None
     if exact is not None and trains:
-        most = largest_exact_scale(output.network, config.problem.dim, setting.second_moment)
+        most = largest_exact_scale(output.network, problem)
         requirement = f"be at most {most:.2g} here for exact risks, which are rounded beyond"
         requirement += " (--config.measure.exact=False measures on a test set)"
         for scale in config.model.lazy_scales:

@@ -66,7 +66,7 @@ class Predictors:
     def data(self, seed: int = 0) -> Dataset:
         """Training and test set of one seed."""
         i = self._seed(seed)
-        return jax.tree.map(lambda leaf: leaf[i], self.training.setting.data)
+        return jax.tree.map(lambda leaf: leaf[i], self.training.seeded.data)
 
     def params(
         self, method: str, width: int | None, lazy_scale: float | None, seed: int = 0
@@ -97,7 +97,7 @@ class Predictors:
         Raises:
           RequirementError: there is no such predictor, or its fit was refused.
         """
-        f, dim = self._function(method, width, lazy_scale, seed), self.training.setting.target.dim
+        f, dim = self._function(method, width, lazy_scale, seed), self.training.problem.dim
 
         def predict(x: Inputs) -> Float[Array, "m"]:
             x = jnp.asarray(x, float)
@@ -135,7 +135,7 @@ class Predictors:
         return method.predictor(limit, data.x_train, fit.solution)
 
     def _seed(self, seed: int) -> int:
-        seeds = self.training.setting.seeds
+        seeds = self.training.seeded.seeds
         check(seed in seeds, "seed", f"be from 0 to {len(seeds) - 1}", seed)
         return seeds.index(seed)
 

@@ -10,7 +10,7 @@ from jaxtyping import Array
 from rf_limits.devices.compiling import jit_quickly
 from rf_limits.devices.layout import place
 from rf_limits.experiments.config import TrainingConfig
-from rf_limits.experiments.setting import Setting
+from rf_limits.experiments.seeded_problem import SeededProblem
 from rf_limits.models import InfiniteNetwork
 from rf_limits.problem import Dataset, Target
 from rf_limits.regression.infinite_width import InfiniteWidth, infinite_width
@@ -50,17 +50,17 @@ def _limits(x_train: Array, x_test: Array, limit: InfiniteNetwork, num_probe: in
 
 
 def seed_data(
-    config: TrainingConfig, setting: Setting, limit: InfiniteNetwork, mesh: Mesh | None
+    config: TrainingConfig, seeded: SeededProblem, limit: InfiniteNetwork, mesh: Mesh | None
 ) -> SeedData:
     """What measuring takes of every seed, on the mesh.
 
     Args:
       config: a training config.
-      setting: target and data.
+      seeded: the problem with the data of every seed.
       limit: the infinitely wide network, whose NTK some measurements take.
       mesh: over which seeds are spread, or None.
     """
-    data, limits = setting.data, None
+    data, limits = seeded.data, None
     if config.measure.kernels or config.measure.infinite_width:
         limits = _limits(data.x_train, data.x_test, limit, config.measure.num_probe)
-    return place(mesh, SeedData(data, _values(setting.target, data.x_train), limits))
+    return place(mesh, SeedData(data, _values(seeded.problem.target, data.x_train), limits))

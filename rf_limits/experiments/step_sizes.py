@@ -8,10 +8,10 @@ import numpy as np
 from rf_limits.devices.processes import on_host
 from rf_limits.errors import check
 from rf_limits.experiments.config import TrainingConfig
-from rf_limits.experiments.setting import Setting
 from rf_limits.measure.risk import ExactRisks
 from rf_limits.models import InfiniteNetwork, OneHiddenLayer, Params, tangent_kernel
 from rf_limits.models.zonal_kernels import has_zonal_kernels, zonal_kernels
+from rf_limits.problem import Dataset, Problem
 from rf_limits.training.linearized import Spectrum
 from rf_limits.training.optimizers import parse_optimizer
 from rf_limits.training.step_size import (
@@ -24,14 +24,14 @@ from rf_limits.training.step_size import (
 
 
 def step_sizes(
-    config: TrainingConfig, network: OneHiddenLayer, setting: Setting, curvatures: np.ndarray
+    config: TrainingConfig, network: OneHiddenLayer, problem: Problem, curvatures: np.ndarray
 ) -> np.ndarray:
-    """Learning rates by seed and lazy scale.
+    """Returns learning rates by seed and lazy scale.
 
     Args:
       config: a training config.
       network: the architecture.
-      setting: its problem.
+      problem: what is learned.
       curvatures: (seeds,) of the loss at initialization.
 
     Returns:
@@ -42,7 +42,7 @@ def step_sizes(
     """
     scales = config.model.lazy_scales
     size = network.aligned_size(config.problem.dim)
-    target_size = math.sqrt(setting.second_moment)
+    target_size = math.sqrt(problem.second_moment)
     spec = parse_optimizer(config.training.optimizer)
     given = rates_by_scale(config.training.learning_rate, len(scales))
 
@@ -57,17 +57,17 @@ def step_sizes(
 def curvatures_at_start(
     config: TrainingConfig,
     limit: InfiniteNetwork,
-    setting: Setting,
+    data: Dataset,
     inits: Params,
     exact: ExactRisks | None,
     spectra: Spectrum | None,
 ) -> np.ndarray:
-    """Curvature of every seed's loss at initialization, or of the infinitely wide network.
+    """Returns curvatures of every seed's loss at initialization, or of infinite width.
 
     Args:
       config: a training config; ``training.learning_rate`` says which of the two.
       limit: the architecture, and its kernels as the width grows.
-      setting: its problem and data.
+      data: of every seed.
       inits: parameters by seed.
       exact: the risk that is trained on, for ``data.kind = "population"``.
       spectra: of every seed's tangent kernel, where they are known.
@@ -79,9 +79,9 @@ def curvatures_at_start(
     population = config.data.kind == "population"
     if config.training.learning_rate == "auto_ntk":
         if population:
-            return np.full(len(setting.seeds), _population_limit(config, network))
+            return np.full(config.seeds, _population_limit(config, network))
         of = jax.jit(lambda x: sharpness(limit.kernels(x).ntk))
-        return np.asarray(jax.lax.map(of, setting.data.x_train))
+        return np.asarray(jax.lax.map(of, data.x_train))
     if population:
         square = exact.slope_square
         of = jax.jit(lambda init: population_sharpness(square, init, trainable))
@@ -89,7 +89,7 @@ def curvatures_at_start(
     if spectra is not None:
         return on_host(spectra.eigenvalues)[:, -1] / config.data.num_train
     of = jax.jit(lambda init, x: sharpness(tangent_kernel(network, init, x, layers=trainable)))
-    return np.asarray(jax.lax.map(lambda one: of(*one), (inits, setting.data.x_train)))
+    return np.asarray(jax.lax.map(lambda one: of(*one), (inits, data.x_train)))
 
 
 def _population_limit(config: TrainingConfig, network: OneHiddenLayer) -> float:

@@ -9,7 +9,6 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-import jax
 import numpy as np
 import pandas as pd
 
@@ -23,7 +22,7 @@ from rf_limits.experiments.kernel_rows import kernel_rows
 from rf_limits.experiments.limits import LIMITS, SAMPLES, UNKNOWN, add_limits
 from rf_limits.experiments.progress import Progress
 from rf_limits.experiments.result import Report, Result, no_report
-from rf_limits.experiments.setting import make_setting
+from rf_limits.experiments.seeded_problem import draw_seeded_problem
 from rf_limits.experiments.tables import (
     diverged_rows,
     exponent_rows,
@@ -42,14 +41,12 @@ from rf_limits.experiments.width import WidthRun
 from rf_limits.measure.kernel_risk import ExactKernelRisk, exact_kernel_risk
 from rf_limits.measure.risk import ExactRisks, degree_columns
 from rf_limits.methods import METHODS, NETWORK, Kind
-from rf_limits.problem import moment_words, second_moment_error
+from rf_limits.problem import Problem, moment_words
 from rf_limits.remarks import Remark
-from rf_limits.theory.risks.degree_risks import degree_products
 
 INFINITE_WIDTH = "infinite-width"
 """Name of the part that holds the rows of kernel methods."""
 _KERNELS_COST = 300.0  # of kernel methods, relative as that of a width is
-_exact_kernel_risk = functools.lru_cache(maxsize=64)(exact_kernel_risk)
 
 
 class Training:
@@ -57,31 +54,32 @@ class Training:
 
     def __init__(self, config: TrainingConfig, report: Report):
         report("preparing", 0.0)
-        self.config, self.setting = config, make_setting(config)
+        self.config, self.seeded = config, draw_seeded_problem(config)
         widths = sorted(config.model.widths)
-        self.widths = [WidthRun(config, self.setting, width) for width in widths]
+        self.widths = [WidthRun(config, self.seeded, width) for width in widths]
         self.exact_kernels = None
         methods = METHODS.named(config.predictors.methods)
         if config.measure.exact and any(method.uses_infinite_width for method in methods):
-            self.exact_kernels = _exact_kernel_risk(
+            self.exact_kernels = exact_kernel_risk(
                 self.widths[-1].network,
-                self.setting.target,
-                self.setting.inputs,
+                self.problem,
                 config.model.trainable,
                 config.measure.max_degree,
             )
         self.target_degrees = self._target_degrees()
 
+    @property
+    def problem(self) -> Problem:
+        """What is learned."""
+        return self.seeded.problem
+
     def _target_degrees(self) -> dict[str, float]:
-        """E f*_k^2 by column name, where risks are known by degree."""
-        exact, target = self.widths[-1].exact or self.exact_kernels, self.setting.target
+        """Returns E f*_k^2 by column name, where risks are known by degree."""
+        exact = self.widths[-1].exact or self.exact_kernels
         if exact is None or exact.max_degree < 0:
             return {}
-        # compiled as a whole: operation by operation it takes a second longer
-        inputs = self.setting.inputs
-        product = jax.jit(lambda: degree_products(target, target, exact.max_degree, inputs=inputs))
-        degrees = np.asarray(product())
-        columns = degree_columns("target", degrees, exact.second_moment)
+        degrees = self.problem.degrees(exact.max_degree)
+        columns = degree_columns("target", degrees, self.problem.second_moment)
         return {name: float(value) for name, value in columns.items()}
 
     def cost(self) -> float:
@@ -96,7 +94,7 @@ class Training:
         """The outcome, from the tables of all widths and of infinite width."""
         metrics = metrics_table(
             [row | self.target_degrees for table in tables for row in table.to_dict("records")],
-            self.setting.second_moment,
+            self.problem.second_moment,
             optional_columns(self.config),
         )
         metrics = add_limits(metrics, self.config)
@@ -120,11 +118,9 @@ class Training:
             },
             "risk_of_networks": _exact_or_not(widest.exact),
             "risk_of_kernels": _exact_or_not(self.exact_kernels),
-            "target": self.setting.target.formula(),
-            "target_second_moment": self.setting.second_moment,
-            "target_second_moment_se": second_moment_error(
-                self.setting.target, self.setting.inputs
-            ),
+            "target": self.problem.target.formula(),
+            "target_second_moment": self.problem.second_moment,
+            "target_second_moment_se": self.problem.second_moment_error,
             "target_degrees": self.target_degrees,
         }
 

@@ -16,7 +16,7 @@ from rf_limits.experiments.ensembles import Ensemble
 from rf_limits.experiments.measurements import Measurements, measurements_of
 from rf_limits.experiments.networks import draw_inits, exact_risk_of, largest_output
 from rf_limits.experiments.seed_data import SeedData, seed_data
-from rf_limits.experiments.setting import Setting
+from rf_limits.experiments.seeded_problem import SeededProblem
 from rf_limits.experiments.step_sizes import curvatures_at_start, step_sizes
 from rf_limits.experiments.validation import infinite_network, needs_kernels, network_from_config
 from rf_limits.measure.movement import count_parameters
@@ -35,15 +35,15 @@ class WidthRun:
 
     Args:
       config: a training config.
-      setting: its problem and data.
+      seeded: its problem, with the data of every seed.
       width: N.
 
     Raises:
       RequirementError: the config cannot be run with these risks, kernels or step sizes.
     """
 
-    def __init__(self, config: TrainingConfig, setting: Setting, width: int):
-        self.config, self.setting, self.mesh = config, setting, make_mesh(vars(config.mesh))
+    def __init__(self, config: TrainingConfig, seeded: SeededProblem, width: int):
+        self.config, self.seeded, self.mesh = config, seeded, make_mesh(vars(config.mesh))
         self.network: OneHiddenLayer = network_from_config(config, width)
         self.infinite = infinite_network(config, self.network)
         self.output = ScaledOutput(self.network, config.model.centring == "subtract")
@@ -51,27 +51,41 @@ class WidthRun:
         self.trains = bool(self.trained)
         if needs_kernels(config):
             self.infinite.check()
-        self.exact = exact_risk_of(config, setting, self.output, trains=self.trains)
-        self.inits = draw_inits(config, self.network, setting)
+        self.exact = exact_risk_of(config, seeded.problem, self.output, trains=self.trains)
+        self.inits = draw_inits(config, self.network)
         self.closed_form: ClosedForm | None = None
         if has_closed_form(config):
-            flow = parse_optimizer(config.training.optimizer).is_gradient_flow
-            problem = (self.inits, setting.data, config.model.trainable)
-            self.closed_form = ClosedForm(self.output, *problem, flow, self.mesh)
+            self.closed_form = ClosedForm(
+                self.output,
+                self.inits,
+                seeded.data,
+                config.model.trainable,
+                flow=parse_optimizer(config.training.optimizer).is_gradient_flow,
+                mesh=self.mesh,
+            )
         self.learning_rates = self._learning_rates()
-        networks = (self.output, self.inits, self.learning_rates, self.exact)
-        self.ensemble = Ensemble(config, setting, *networks, self.mesh)
+        self.ensemble = Ensemble(
+            config,
+            seeded,
+            self.output,
+            self.inits,
+            self.learning_rates,
+            exact=self.exact,
+            mesh=self.mesh,
+        )
         self.at_once = self.ensemble.at_once()
 
     def _learning_rates(self) -> np.ndarray:
         """(seeds, scales) step sizes; NaN where nothing is trained."""
         if not self.trains:
-            shape = (len(self.setting.seeds), len(self.config.model.lazy_scales))
+            shape = (self.config.seeds, len(self.config.model.lazy_scales))
             return np.full(shape, math.nan)
         spectra = self.closed_form.spectra if self.closed_form else None
-        problem = (self.config, self.infinite, self.setting, self.inits)
-        curvatures = curvatures_at_start(*problem, self.exact, spectra)
-        return agree_arrays(step_sizes(self.config, self.network, self.setting, curvatures))
+        curvatures = curvatures_at_start(
+            self.config, self.infinite, self.seeded.data, self.inits, self.exact, spectra
+        )
+        problem = self.seeded.problem
+        return agree_arrays(step_sizes(self.config, self.network, problem, curvatures))
 
     @property
     def solver(self) -> dict[str, float] | None:
@@ -86,7 +100,7 @@ class WidthRun:
         """The largest root mean square of f_0 on a training set; 0 where f starts at zero."""
         if not self.trains or self.output.centred or self.network.starts_at_zero:
             return 0.0
-        size = largest_output(self.network, self.inits, self.setting.data.x_train)
+        size = largest_output(self.network, self.inits, self.seeded.data.x_train)
         return max(self.config.model.lazy_scales) * size
 
     @property
@@ -101,12 +115,14 @@ class WidthRun:
 
     def measurements(self) -> Measurements:
         """What measures the trained methods."""
-        target, problem = self.setting.target, (self.output, self.exact, self.trained)
-        return measurements_of(self.config, target, *problem, self.mesh)
+        problem = self.seeded.problem
+        return measurements_of(
+            self.config, problem, self.output, self.exact, self.trained, self.mesh
+        )
 
     def seed_data(self) -> SeedData:
         """What measuring takes of every seed."""
-        return seed_data(self.config, self.setting, self.infinite, self.mesh)
+        return seed_data(self.config, self.seeded, self.infinite, self.mesh)
 
     def fitted(self, method: FittedMethod, init: Params, data: Dataset) -> Regression:
         """The fit of a method to one seed's initialization and data."""
@@ -116,9 +132,9 @@ class WidthRun:
     def fitted_rows(self) -> list[Row]:
         """Rows of the fitted methods of every seed."""
         rows = []
-        inits, sets = on_host((self.inits, self.setting.data))
+        inits, sets = on_host((self.inits, self.seeded.data))
         for method in METHODS.named(self.config.predictors.methods, Kind.FITTED):
-            for i, seed in enumerate(self.setting.seeds):
+            for i, seed in enumerate(self.seeded.seeds):
                 init, data = jax.tree.map(lambda leaf, i=i: leaf[i], (inits, sets))
                 rows.append(self._row(method.key, seed, self.fitted(method, init, data).columns()))
         return rows
@@ -142,7 +158,7 @@ class WidthRun:
                     "step": step,
                     "time": step * float(rates[i]),
                 }
-                rows.append(self._row(key, self.setting.seeds[int(which[i])], row))
+                rows.append(self._row(key, self.seeded.seeds[int(which[i])], row))
         return rows
 
     def _row(self, key: str, seed: int, values: dict[str, Any]) -> Row:

@@ -7,6 +7,7 @@ derivatives of them at p_0, on one side or on both.
 
 import dataclasses
 from collections.abc import Callable
+from typing import cast
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +17,7 @@ from rf_limits.measure.risk import ExactRisk, ExactRisks, Risk, risk_is_exact
 from rf_limits.models.network import Params, hidden_weights
 from rf_limits.models.scaled_output import ScaledOutput, moved
 from rf_limits.problem.neurons import Teacher
-from rf_limits.problem.target import Target
+from rf_limits.problem.problem import Problem
 from rf_limits.theory.expectations.gaussian_gram import gaussian_gram
 from rf_limits.theory.numerics.blocks import sum_over_blocks
 
@@ -35,14 +36,12 @@ class ExactNeuronRisk:
 
     Attributes:
       output: the trained function f, activation one of :data:`CLOSED`.
-      target: f*, a sum of ReLU neurons.
-      second_moment: E f*^2.
+      problem: what is learned; its target is a sum of ReLU neurons.
       max_degree: -1: risks by degree are known for relu alone.
     """
 
     output: ScaledOutput
-    target: Teacher
-    second_moment: float
+    problem: Problem
     max_degree: int = -1
 
     def _rows(self, params: Params) -> tuple[Array, Array, Array]:
@@ -63,9 +62,9 @@ class ExactNeuronRisk:
     def _cross(self, p: Params) -> Float[Array, ""]:
         """Returns E g_p f*."""
         w, b, u = self._rows(p)
-        target = (self.target.directions, self.target.biases)
-        gram = gaussian_gram(w, b, *target, self.output.network.activation, "relu")
-        return u @ gram @ self.target.coefficients
+        f, activation = cast(Teacher, self.problem.target), self.output.network.activation
+        gram = gaussian_gram(w, b, f.directions, f.biases, activation, "relu")
+        return u @ gram @ f.coefficients
 
     def slope_square(self, init: Params, change: Params) -> Float[Array, ""]:
         """Returns E <grad g_0, change>^2."""
@@ -76,7 +75,7 @@ class ExactNeuronRisk:
         return _along(one_side, init, change)
 
     def _risk(self, square: Array, cross: Array, alpha: Array | float) -> Risk:
-        value = alpha**2 * square - 2.0 * alpha * cross + self.second_moment
+        value = alpha**2 * square - 2.0 * alpha * cross + self.problem.second_moment
         return Risk(value, jnp.zeros_like(value))
 
     def network(self, change: Params, init: Params, alpha: Array) -> Risk:
@@ -117,13 +116,7 @@ class ExactNeuronRisk:
         return self._risk(self.slope_square(init, change), _along(self._cross, init, change), 1.0)
 
 
-def exact_risk(
-    output: ScaledOutput,
-    target: Target,
-    second_moment: float,
-    inputs: str,
-    max_degree: int = -1,
-) -> ExactRisks | None:
+def exact_risk(output: ScaledOutput, problem: Problem, max_degree: int = -1) -> ExactRisks | None:
     """Returns the exact risks that are known, or None where a test set has to do.
 
     For relu see :func:`~rf_limits.measure.risk.risk_is_exact`; for the activations in
@@ -131,14 +124,12 @@ def exact_risk(
 
     Args:
       output: the trained function f.
-      target: f*.
-      second_moment: E f*^2.
-      inputs: input distribution.
+      problem: what is learned; the label noise does not enter.
       max_degree: largest degree whose risk is measured as well (relu), or -1 for none.
     """
-    if risk_is_exact(output.network, target, inputs):
-        return ExactRisk(output, target, second_moment, max_degree)
-    closed = output.network.activation in CLOSED and inputs == "gaussian"
-    if closed and isinstance(target, Teacher):
-        return ExactNeuronRisk(output, target, second_moment)
+    if risk_is_exact(output.network, problem):
+        return ExactRisk(output, problem.noiseless, max_degree)
+    closed = output.network.activation in CLOSED and problem.inputs == "gaussian"
+    if closed and isinstance(problem.target, Teacher):
+        return ExactNeuronRisk(output, problem.noiseless)
     return None

@@ -16,8 +16,8 @@ from rf_limits.models.network import (
     tangent_relu_sum,
 )
 from rf_limits.models.scaled_output import ScaledOutput, moved
+from rf_limits.problem.problem import Problem
 from rf_limits.problem.sampled import SampledTarget
-from rf_limits.problem.target import Target
 from rf_limits.theory.risks.degree_risks import degree_risks
 from rf_limits.theory.risks.population_risk import (
     Sum,
@@ -71,19 +71,20 @@ def sampled_risk(predictions: Float[Array, "m"], target: Float[Array, "m"]) -> R
     return Risk(jnp.mean(square), jnp.std(square, ddof=1) / jnp.sqrt(square.size))
 
 
-def risk_is_exact(network: OneHiddenLayer, target: Target, inputs: str) -> bool:
+def risk_is_exact(network: OneHiddenLayer, problem: Problem) -> bool:
     """Returns whether the population risk is computed exactly rather than on a test set.
 
     It is for relu under Gaussian inputs, and under inputs on the sphere of radius sqrt(d)
     if the target is a sum of neurons and neither side has biases
     (:mod:`rf_limits.theory.risks.population_risk`).
     """
-    if network.activation != "relu" or isinstance(target, SampledTarget):
+    if network.activation != "relu" or isinstance(problem.target, SampledTarget):
         return False
-    return inputs == "gaussian" or (target.is_homogeneous and not network.use_bias)
+    homogeneous = problem.target.is_homogeneous and not network.use_bias
+    return problem.inputs == "gaussian" or homogeneous
 
 
-def largest_exact_scale(network: OneHiddenLayer, dim: int, second_moment: float) -> float:
+def largest_exact_scale(network: OneHiddenLayer, problem: Problem) -> float:
     """Returns alpha up to which exact risks of f = alpha (g - g_0) are resolved in float64.
 
     The exact risk is put together from products of neurons, of size alpha^2 E g_0^2, which
@@ -92,11 +93,11 @@ def largest_exact_scale(network: OneHiddenLayer, dim: int, second_moment: float)
 
     Args:
       network: g.
-      dim: input dimension d.
-      second_moment: E f*^2.
+      problem: what f learns.
     """
-    square = network.aligned_size(dim) ** 2 / network.width
-    return math.sqrt(_ROUNDED * second_moment / (float(jnp.finfo(jnp.float64).eps) * square))
+    square = network.aligned_size(problem.dim) ** 2 / network.width
+    eps = float(jnp.finfo(jnp.float64).eps)
+    return math.sqrt(_ROUNDED * problem.second_moment / (eps * square))
 
 
 @runtime_checkable
@@ -133,14 +134,12 @@ class ExactRisk:
 
     Attributes:
       output: the trained function f.
-      target: f*.
-      second_moment: E f*^2.
+      problem: what is learned.
       max_degree: largest degree K whose risk is measured as well, or -1 for none.
     """
 
     output: ScaledOutput
-    target: Target
-    second_moment: float
+    problem: Problem
     max_degree: int = -1
 
     def network(self, change: Params, init: Params, alpha: Array) -> Risk:
@@ -181,10 +180,10 @@ class ExactRisk:
 
     def of(self, f: Sum) -> Risk:
         """Returns the risk of any sum of neurons and gradient features."""
-        value = population_risk(f, self.target, self.second_moment)
-        degrees = None
+        target, degrees = self.problem.target, None
+        value = population_risk(f, target, self.problem.second_moment)
         if self.max_degree >= 0:
-            degrees = degree_risks(f, self.target, self.max_degree)
+            degrees = degree_risks(f, target, self.max_degree)
         return Risk(value, jnp.zeros_like(value), degrees)
 
 

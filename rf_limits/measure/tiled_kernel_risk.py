@@ -8,8 +8,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rf_limits.devices.pace import in_chunks
+from rf_limits.measure.kernel_risk import ExactKernelRisk
 from rf_limits.theory.expectations.angles import unit_vectors
-from rf_limits.theory.risks.kernel_predictors import TILE_ROWS, KernelSeries, zonal_series
+from rf_limits.theory.risks.kernel_predictors import TILE_ROWS, zonal_series
 
 
 @partial(jax.jit, static_argnums=(1,))
@@ -29,23 +30,23 @@ def _add_rows(
 
 
 def tiled_kernel_risk(
-    series: KernelSeries,
+    exact: ExactKernelRisk,
+    kernel: str,
     points: Float[np.ndarray, "n d"],
     coefficients: Float[np.ndarray, "n"],
-    second_moment: float,
 ) -> float:
     """Returns E (sum_i c_i k(x, x_i) - f*(x))^2, with no n x n matrix.
 
     Args:
-      series: from :func:`~rf_limits.theory.risks.kernel_predictors.kernel_series`.
+      exact: the exact risks of the kernels.
+      kernel: "nngp" or "ntk".
       points: (n, d) the x_i.
       coefficients: (n,) the c_i.
-      second_moment: E f*^2.
 
     Returns:
       The risk, at a cost of O(n^2 (d + K)) and in memory O(n d).
     """
-    dim = points.shape[1]
+    dim, series = points.shape[1], exact.series[kernel]
     units, norms = unit_vectors(jnp.asarray(points))
     sizes = norms * jnp.asarray(coefficients)
     cosines = units @ jnp.asarray(series.directions).T
@@ -60,4 +61,4 @@ def tiled_kernel_risk(
         return _add_rows(weights, dim, units, sizes, total, first, last)
 
     square = in_chunks(step, jnp.zeros(()), count)
-    return float(square - 2.0 * cross) + second_moment
+    return float(square - 2.0 * cross) + exact.problem.second_moment

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from rf_limits.errors import check
 from rf_limits.problem.inputs import sample_inputs
-from rf_limits.problem.target import Target, as_tree
+from rf_limits.problem.target import as_tree
 from rf_limits.theory.numerics import arguments
 from rf_limits.theory.risks.relu_moments import ReluSum
 from rf_limits.theory.spectra.zonal import Radii, ZonalSum
@@ -30,17 +30,6 @@ class SampledMoment(NamedTuple):
 
     mean: float
     standard_error: float
-
-
-def second_moment_error(target: Target, inputs: str) -> float:
-    """Returns the standard error of ``target.second_moment(inputs)``: 0 where that is exact.
-
-    Raises:
-      RequirementError: a sampled moment that is not finite, or zero.
-    """
-    if not isinstance(target, SampledTarget):
-        return 0.0
-    return target.sampled_moment(inputs).standard_error
 
 
 def moment_words(moment: float, standard_error: float) -> str:

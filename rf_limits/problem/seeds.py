@@ -1,6 +1,7 @@
-"""Seeds: what keys of random numbers are made of."""
+"""Seeds, and the random keys and streams that they stand for."""
 
 import numbers
+from typing import NamedTuple
 
 import jax
 from jaxtyping import Array, Key
@@ -33,3 +34,17 @@ def key_of(seed: arguments.Number, field: str = "seed") -> Key[Array, ""]:
       RequirementError: not a whole number from 0 to :data:`MOST`.
     """
     return jax.random.key(check_seed(seed, field))
+
+
+class Streams(NamedTuple):
+    """Independent random streams of one seed."""
+
+    data: Key[Array, ""]
+    init: Key[Array, ""]
+    batches: Key[Array, ""]
+
+
+def streams(seed: int) -> Streams:
+    """Returns the random streams of a seed, which depend on the seed alone."""
+    root = key_of(seed)
+    return Streams(*(jax.random.fold_in(root, i) for i in range(len(Streams._fields))))

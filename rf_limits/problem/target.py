@@ -34,6 +34,9 @@ class Target(Protocol):
     def has_bias(self) -> bool:
         """Whether any bias differs from zero."""
 
+    def __hash__(self) -> int:
+        """Returns the hash of the object: compiled functions take a target as a constant."""
+
     def __call__(self, x: Float[Array, "n d"]) -> Float[Array, "n"]:
         """Returns values at the rows of ``x``."""
 

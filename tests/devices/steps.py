@@ -23,7 +23,7 @@ from rf_limits.models import (
     init_params,
     make_network,
 )
-from rf_limits.problem import Dataset, SingleNeuron, Teacher
+from rf_limits.problem import Dataset, Problem, SingleNeuron, Teacher
 from rf_limits.regression.infinite_width import InfiniteWidth
 from rf_limits.theory.risks.kernel_predictors import KernelSeries
 from rf_limits.training.linearized import Spectrum
@@ -102,6 +102,7 @@ DOUBLED = make_network(WIDTH, activation="gelu", centring="antisymmetric")
 
 # Real arrays, made here: directions of targets are constants of what is compiled.
 NEURON = SingleNeuron(jnp.asarray(np.eye(1, DIM)), jnp.asarray([0.5]), jnp.asarray([1.0]))
+PROBLEM = Problem(NEURON, noise=0.1)
 TEACHER = Teacher(jnp.asarray(np.eye(2, DIM)), jnp.asarray([0.0, 0.0]), jnp.asarray([1.0, -1.0]))
 
 
@@ -113,7 +114,7 @@ def scaled(network, centred: bool = True) -> ScaledOutput:
 @cache
 def exact(network, max_degree: int = DEGREE, centred: bool = False):
     """Exact risks of a network; tracing takes twice as long where it is centred."""
-    return exact_risk(scaled(network, centred), NEURON, 0.5, "gaussian", max_degree)
+    return exact_risk(scaled(network, centred), PROBLEM, max_degree)
 
 
 @cache
@@ -122,7 +123,7 @@ def exact_kernels() -> ExactKernelRisk:
     one = KernelSeries(*[np.ones(6)] * 2, np.ones((6, 1)), np.eye(1, DIM), 0.0, 0.0)
     degrees = np.ones(DEGREE + 1)
     both = ({"nngp": one, "ntk": one}, {"nngp": degrees, "ntk": degrees})
-    return ExactKernelRisk(*both, NEURON, 0.5, DEGREE)
+    return ExactKernelRisk(*both, PROBLEM, DEGREE)
 
 
 @cache

@@ -15,8 +15,8 @@ from tests.devices.steps import (
     BIASED,
     DIM,
     ERF,
-    NEURON,
     NUM,
+    PROBLEM,
     RELU,
     TANH,
     WIDTH,
@@ -30,7 +30,7 @@ from tests.devices.steps import (
     whole,
 )
 
-_STREAM = cache(lambda: SampleStream(NEURON, "gaussian", 0.1, 20, 8))
+_STREAM = cache(lambda: SampleStream(PROBLEM, 20, 8))
 add("stream: a block", jax.jit(lambda *a: _STREAM().block(*a)), lambda: (keys(), whole()))
 
 

@@ -38,7 +38,7 @@ PLATFORMS = ("cuda", "tpu")
 EXAMPLES = COMPILED | THEORY
 
 WITHIN_FUNCTIONS = {
-    "experiments/training.py": ("targets: degrees under Gaussian inputs",),
+    "problem/problem.py": ("targets: degrees under Gaussian inputs",),
     "experiments/large/fit.py": ("stream: risk of features", "stream: predictions of features"),
     "experiments/step_sizes.py": (
         "step sizes: infinite-width kernel",

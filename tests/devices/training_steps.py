@@ -7,14 +7,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from rf_limits.experiments import networks, seed_data, setting
+from rf_limits.experiments import networks, seed_data, seeded_problem
 from rf_limits.experiments.neuron_descent import _plain_risk
 from rf_limits.models import (
     infinite_width_kernels,
     tangent_kernel,
 )
-from rf_limits.problem import SampledTarget, sample_inputs
-from rf_limits.problem.data import noisy_labels
+from rf_limits.problem import Problem, SampledTarget, sample_inputs
 from rf_limits.theory.risks.degree_risks import degree_products
 from rf_limits.theory.risks.relu_moments import ReluSum, relu_sum_product
 from rf_limits.theory.spectra.zonal import radial_rule
@@ -32,6 +31,7 @@ from tests.devices.steps import (
     MANY_NEURONS,
     NEURON,
     NUM,
+    PROBLEM,
     RELU,
     SEEDS,
     TANH,
@@ -48,7 +48,11 @@ from tests.devices.steps import (
     whole,
 )
 
-add("draw: data sets", setting._draw, lambda: (keys(SEEDS), NEURON, "sphere", NUM, TEST, 0.1))
+add(
+    "draw: data sets",
+    seeded_problem._draw,
+    lambda: (keys(SEEDS), Problem(NEURON, "sphere"), NUM, TEST, 0.1),
+)
 add("draw: parameters", networks._draw_inits, lambda: (keys(SEEDS), BIASED, DIM, jnp.float32))
 add("targets: values", seed_data._values, lambda: (NEURON, floats(SEEDS, NUM, DIM)))
 
@@ -106,12 +110,6 @@ add("speed of a product", jax.jit(jnp.matmul), lambda: (floats(NUM, NUM),) * 2)
 # Training
 
 
-def _stream(key, size):
-    x_key, noise_key = jax.random.split(key)
-    x = sample_inputs(x_key, "gaussian", size, DIM)
-    return x, noisy_labels(noise_key, NEURON, x, 0.1)
-
-
 def _trainer(network, optimizer: str, **options: Any) -> Trainer:
     """A trainer that steps all networks at once, as accelerators do."""
     given = {"at_once": None, **options}
@@ -155,7 +153,12 @@ _training("minibatches, all at once", partial(_trainer, ERF, "sgd", batch_size=2
 _training(
     "one pass over a stream, hidden layer",
     partial(
-        _trainer, TANH, "adamw(weight_decay=0.01)", trainable="hidden", batch_size=2, sample=_stream
+        _trainer,
+        TANH,
+        "adamw(weight_decay=0.01)",
+        trainable="hidden",
+        batch_size=2,
+        sample=PROBLEM.draw_samples,
     ),
     jnp.float32,
 )

@@ -12,16 +12,19 @@ import pytest
 from rf_limits import train
 from rf_limits.config import frozen
 from rf_limits.errors import RequirementError
-from rf_limits.experiments import approximation, hardness, setting, training
+from rf_limits.experiments import approximation, hardness, training
 from rf_limits.experiments.approximation import approximation_config
 from rf_limits.experiments.hardness import hardness_config
 from rf_limits.experiments.measured_features import sphere_directions
+from rf_limits.experiments.seeded_problem import draw_seeded_problem
 from rf_limits.experiments.tables import final_rows
 from rf_limits.experiments.validation import validate
 from rf_limits.measure.risk import largest_exact_scale
 from rf_limits.methods import RANDOM_FEATURES
 from rf_limits.models.network import make_network
-from rf_limits.problem import SampledTarget, SingleNeuron, Teacher, make_dataset
+from rf_limits.problem import Problem, SampledTarget, SingleNeuron, Teacher, make_problem
+from rf_limits.problem.seeds import streams
+from rf_limits.problem.targets import TARGETS
 from tests.experiments.conftest import changed, small_config
 from tests.rounding import LIBRARY, rounding
 
@@ -57,7 +60,7 @@ def ends(config):
 )
 def test_sizes_that_precision_cannot_hold(fields, message):
     with pytest.raises(RequirementError, match=message):
-        setting.make_setting(frozen(tiny(**fields)))
+        draw_seeded_problem(frozen(tiny(**fields)))
 
 
 @pytest.mark.parametrize(("scale", "precision"), [(1e300, "float64"), (1e-25, "float32")])
@@ -76,9 +79,9 @@ class Undefined(SingleNeuron):
 
 def test_a_target_that_is_no_number(monkeypatch):
     bad = Undefined(**vars(SingleNeuron.create(jnp.ones(3), 1.0, 0.0)))
-    monkeypatch.setattr(setting, "_target", lambda *_, **__: bad)
+    monkeypatch.setitem(TARGETS, "single_neuron", lambda *_: bad)
     with pytest.raises(RequirementError, match="problem.target must be finite at every input"):
-        setting.make_setting(frozen(tiny()))
+        draw_seeded_problem(frozen(tiny()))
 
 
 @pytest.mark.parametrize(
@@ -90,9 +93,9 @@ def test_a_target_that_is_no_number(monkeypatch):
     ids=["sampled", "neurons that cancel"],
 )
 def test_a_target_that_is_zero(monkeypatch, target, message):
-    monkeypatch.setattr(setting, "_target", lambda *_, **__: target)
+    monkeypatch.setitem(TARGETS, "single_neuron", lambda *_: target)
     with pytest.raises(RequirementError, match=re.escape(message)):
-        setting.make_setting(frozen(tiny()))
+        draw_seeded_problem(frozen(tiny()))
 
 
 @pytest.mark.sharp
@@ -136,7 +139,7 @@ def test_more_points_than_a_singular_kernel_has_directions():
     config.predictors.methods = ("nngp", "ntk")
     prepared = training.prepare(config)
     rows = {row["method"]: row for row in final_rows(prepared.run().metrics).to_dict("records")}
-    x, y = (np.asarray(a)[0] for a in prepared.setting.data[:2])
+    x, y = (np.asarray(a)[0] for a in prepared.seeded.data[:2])
     expected = np.mean((x @ np.linalg.lstsq(x, y, rcond=None)[0] - y) ** 2)
     for name in ("nngp", "ntk"):
         room = rounding(4 * 60, rows[name]["condition_number"] * np.mean(y**2) / expected)
@@ -149,7 +152,7 @@ def test_one_point_one_neuron():
     config = tiny(data__num_train=1, model__widths=(1,), data__num_test=2, problem__noise=1.0)
     config.predictors.methods = ("network", "linearized", "nngp", "ntk")
     rows = ends(config)
-    label = float(training.prepare(config).setting.data.y_train[0, 0])
+    label = float(training.prepare(config).seeded.data.y_train[0, 0])
     for row in rows.values():
         assert row["risk"] >= 0.0
         assert math.isfinite(row["train_loss"])
@@ -174,7 +177,7 @@ def test_the_edge_of_stability():
 def test_exact_risks_at_the_largest_lazy_scale():
     """There the network is its linearization, and its exact risk agrees to what is promised."""
     network = make_network(4)
-    most = 0.99 * largest_exact_scale(network, 3, 0.5)
+    most = 0.99 * largest_exact_scale(network, make_problem(target="single_neuron", dim=3))
     config = tiny(model__lazy_scales=(most,))
     config.predictors.methods = ("network", "linearized")
     rows = ends(config)
@@ -207,7 +210,7 @@ def test_seeds_beyond_what_keys_hold_are_refused(seed):
         name = field.replace("__", ".")
         with pytest.raises(RequirementError, match=f"^{name} {words}".replace("be a", "be .*a")):
             validate(changed(config, {name: seed}))
-    functions = (setting.streams, lambda seed: sphere_directions(seed, 3, 2))
+    functions = (streams, lambda seed: sphere_directions(seed, 3, 2))
     for function in functions if isinstance(seed, int) else ():
         with pytest.raises(RequirementError, match="^seed " + words):
             function(seed)
@@ -222,7 +225,7 @@ def test_the_largest_seed_is_one():
 def test_noise_that_is_no_size_is_refused(noise):
     target = SingleNeuron.create(np.eye(3)[0], 1.0, 0.0)
     with pytest.raises(RequirementError, match="^noise must be at least 0 and finite"):
-        make_dataset(jax.random.key(0), target, "gaussian", 2, 2, noise)
+        Problem(target, noise=noise)
     with pytest.raises(RequirementError, match=r"^problem\.noise must be finite and at least 0"):
         validate(tiny(problem__noise=noise))
 

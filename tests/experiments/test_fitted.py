@@ -27,7 +27,7 @@ from rf_limits.models import (
     random_features,
     tangent_kernel,
 )
-from rf_limits.problem import make_dataset, make_target
+from rf_limits.problem import Problem, make_target
 from rf_limits.regression.dense import kernel_regression
 from rf_limits.regression.infinite_width import flow_means
 from rf_limits.training.linearized import flow_coefficients, pull_back, spectrum
@@ -41,8 +41,7 @@ limit_kernels = jax.jit(infinite_width_kernels, static_argnums=0)
 @pytest.fixture
 def data(key):
     """A data set of a single neuron."""
-    target = make_target(key, "single_neuron", dim=DIM)
-    return make_dataset(key, target, "gaussian", 30, 400, 0.1)
+    return Problem(make_target(key, "single_neuron", dim=DIM), noise=0.1).draw(key, 30, 400)
 
 
 def loss_rounding(fit, data, loss):
@@ -97,11 +96,11 @@ def test_finite_width_predictions_tend_to_the_kernels(key, data, features):
     ],
 )
 def test_exact_risk_of_fits_matches_test_set(key, method, width):
-    target = make_target(key, "single_neuron", dim=DIM)
-    data = make_dataset(key, target, "gaussian", 30, 200_000, 0.1)
+    problem = Problem(make_target(key, "single_neuron", dim=DIM), noise=0.1)
+    data = problem.draw(key, 30, 200_000)
     network = make_network(width)
     init = init_params(network, key, DIM)
-    exact = ExactRisk(ScaledOutput(network, True), target, target.second_moment("gaussian"))
+    exact = ExactRisk(ScaledOutput(network, True), problem)
     found = method.fit(FeatureProblem(network, init, data, 0.01, exact))
     sampled = method.fit(FeatureProblem(network, init, data, 0.01, None))
     # 6 standard errors: false alarm below 1e-8
@@ -161,9 +160,10 @@ def test_exact_risks_of_kernels_match_the_test_set(key, case):
     target_options, network_options, inputs, trainable = KERNEL_CASES[case]
     target_options = dict(target_options)
     target = make_target(key, target_options.pop("kind"), dim=DIM, **target_options)
-    data = make_dataset(key, target, inputs, 30, 100_000, 0.1)
+    problem = Problem(target, inputs, 0.1)
+    data = problem.draw(key, 30, 100_000)
     network = make_network(16, **network_options)
-    exact = exact_kernel_risk(network, target, inputs, trainable, 3)
+    exact = exact_kernel_risk(network, problem, trainable, 3)
     times = jnp.array([0.0, 3.0, 100.0])
     limit = InfiniteNetwork(network, trainable)
     problems = KernelProblem(data, limit, exact), KernelProblem(data, limit)
@@ -175,7 +175,7 @@ def test_exact_risks_of_kernels_match_the_test_set(key, case):
         assert np.all(np.abs(flow.risk - sampled_flow.risk) < 6 * sampled_flow.standard_error)
         assert np.all(flow.standard_error == 0.0)
         assert flow.degrees.shape == (3, 4)
-        np.testing.assert_allclose(flow.risk[0], exact.second_moment, rtol=rounding(4))
+        np.testing.assert_allclose(flow.risk[0], problem.second_moment, rtol=rounding(4))
 
 
 @pytest.mark.sharp
@@ -204,4 +204,4 @@ def test_where_kernel_risks_are_not_exact(key):
         (make_network(4, activation="erf"), neuron),
         (make_network(4), make_target(key, "single_neuron", dim=1)),
     ):
-        assert exact_kernel_risk(network, target, "gaussian") is None
+        assert exact_kernel_risk(network, Problem(target)) is None

@@ -308,7 +308,7 @@ def test_ensembles_are_of_their_scale():
     config.model.lazy_scales = (1.0, 10.0)
     study = ntk_curves.prepare(config)
     metrics = study.run().metrics
-    labels = np.asarray(study.trainings[0].setting.data.y_train[0])
+    labels = np.asarray(study.trainings[0].seeded.data.y_train[0])
     theory = metrics[(metrics["method"] == ntk_curves.THEORY) & (metrics["part"] == "ntk")]
     first = theory[theory["time"] == 0.0].set_index("lazy_scale")["train_loss"]
     assert sorted(first.index) == [1.0, 10.0]

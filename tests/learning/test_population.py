@@ -9,7 +9,7 @@ import pytest
 
 from rf_limits.measure.risk import ExactRisk
 from rf_limits.models import ScaledOutput, make_network, tangent_features, tangent_kernel
-from rf_limits.problem import make_target
+from rf_limits.problem import Problem, make_target
 from rf_limits.training.flow import Tolerances, gradient_flow
 from rf_limits.training.linearized import linearized_change, spectrum
 from rf_limits.training.optimizers import parse_optimizer
@@ -26,7 +26,7 @@ def population(use_bias=False):
     """Exact risks of a small network against one neuron, and its initialization."""
     network = make_network(6, use_bias=use_bias)
     target = make_target(jax.random.key(1), "single_neuron", dim=DIM)
-    exact = ExactRisk(ScaledOutput(network, True), target, target.second_moment("gaussian"))
+    exact = ExactRisk(ScaledOutput(network, True), Problem(target))
     return exact, drawn_params(network, DIM)
 
 
@@ -37,7 +37,7 @@ def one_cell(exact, init, x, rate, alpha=1.0):
         np.float64(alpha),
         np.float64(rate),
         x,
-        np.asarray(exact.target(jnp.asarray(x))),
+        np.asarray(exact.problem.target(jnp.asarray(x))),
     )
     batch = jax.tree.map(lambda leaf: jnp.asarray(leaf[None]), arrays)
     return Cell(*batch, jax.random.key(0)[None])
@@ -128,7 +128,7 @@ def test_linearized_flow_matches_closed_form():
     def closed_form(init, x):
         kernel = spectrum(tangent_kernel(network, init, x))
         options = {"alpha": 3.0, "learning_rate": 0.5, "steps": 20, "flow": True}
-        return linearized_change(network, init, x, -exact.target(x), kernel, **options)
+        return linearized_change(network, init, x, -exact.problem.target(x), kernel, **options)
 
     expected = closed_form(init, x)
     jax.tree.map(

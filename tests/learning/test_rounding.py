@@ -232,7 +232,7 @@ def test_flow_says_its_error_by_the_size_it_starts_from(output_init):
     config.training.optimizer = "gradient_flow"
     config.training.steps, config.training.log_points = 2, 2
     training = prepare(config)
-    (width,), data, sizes = training.widths, training.setting.data, []
+    (width,), data, sizes = training.widths, training.seeded.data, []
     for seed in range(2):
         init = jax.tree.map(lambda leaf, seed=seed: leaf[seed], width.inits)
         start = np.asarray(width.network.apply(init, data.x_train[seed]))

@@ -22,13 +22,13 @@ from rf_limits.regression.streamed.kernel_tiles import KernelData
 from rf_limits.regression.streamed.stream import SampleStream
 from rf_limits.models import InfiniteNetwork
 from rf_limits.models.network import init_params, make_network
-from rf_limits.problem.targets import make_target
+from rf_limits.problem import Problem, make_target
 from tests.rounding import rounding
 
 assert jax.device_count() == 8
 network = make_network(32)
 target = make_target(jax.random.key(1), "single_neuron", dim=5)
-stream = SampleStream(target, "gaussian", 0.1, 300, 64)
+stream = SampleStream(Problem(target, noise=0.1), 300, 64)
 params = init_params(network, jax.random.key(2), 5)
 one = FeatureData(network, params, stream, jax.random.key(3))
 mesh = make_mesh({"data": 4, "width": 2})

@@ -15,7 +15,7 @@ from rf_limits.measure.tiled_kernel_risk import tiled_kernel_risk
 from rf_limits.models import InfiniteNetwork, infinite_width_kernels
 from rf_limits.models.features import random_features
 from rf_limits.models.network import make_network
-from rf_limits.problem.targets import make_target
+from rf_limits.problem import Problem, make_target
 from rf_limits.regression.dense import feature_regression, kernel_regression
 from rf_limits.regression.streamed.feature_data import FeatureData
 from rf_limits.regression.streamed.feature_fits import (
@@ -40,7 +40,7 @@ from tests.variants import kept
 
 DIM, WIDTH, NUM, RIDGE = 6, 40, 500, 0.05
 TARGET = make_target(jax.random.key(1), "single_neuron", dim=DIM)
-STREAM = SampleStream(TARGET, "gaussian", 0.2, NUM, 64)  # the last block is not full
+STREAM = SampleStream(Problem(TARGET, noise=0.2), NUM, 64)  # the last block is not full
 KEY = jax.random.key(7)
 
 
@@ -315,14 +315,15 @@ def test_kernels_in_one_dimension(kind, name):
 def test_tiled_risk_is_the_risk():
     network, c = make_network(1), np.random.default_rng(2).normal(size=150)
     x = _collect()[0][:150]
-    exact = exact_kernel_risk(network, TARGET, "gaussian")
-    for series in exact.series.values():
+    exact = exact_kernel_risk(network, Problem(TARGET))
+    second_moment = exact.problem.second_moment
+    for name, series in exact.series.items():
         moments = jax.jit(lambda x, series=series: kernel_moments(series, x))(x)
         gram, cross = np.asarray(moments.gram), np.asarray(moments.cross)
-        expected = float(moments.risk(jnp.asarray(c), exact.second_moment))
-        found = tiled_kernel_risk(series, x, c, exact.second_moment)
+        expected = float(moments.risk(jnp.asarray(c), second_moment))
+        found = tiled_kernel_risk(exact, name, x, c)
         # sums over pairs of points, of series over degrees with one recurrence each
         root = np.sqrt(np.diagonal(gram))
-        size = (root @ np.abs(c)) ** 2 + 2.0 * np.abs(c) @ np.abs(cross) + exact.second_moment
+        size = (root @ np.abs(c)) ** 2 + 2.0 * np.abs(c) @ np.abs(cross) + second_moment
         error = 2 * rounding(2 * len(x) + 10 * len(series.squares))
         assert abs(found - expected) <= error * size

@@ -10,7 +10,7 @@ from rf_limits.measure.movement import activation_flips, count_parameters, movem
 from rf_limits.measure.risk import ExactRisk, Risk, SampledRisk, risk_is_exact, sampled_risk
 from rf_limits.measure.scaling import power_law
 from rf_limits.models import ScaledOutput, change_of, hidden_state, init_params, make_network
-from rf_limits.problem import make_target
+from rf_limits.problem import Problem, make_target
 from tests.models.drawn import drawn_params
 from tests.rounding import LIBRARY, rounding
 from tests.variants import kept
@@ -88,7 +88,6 @@ def test_exact_risk_matches_simulation(key, centred, use_bias, kind, parameteriz
     network = make_network(12, use_bias=use_bias, parameterization=parameterization)
     output = ScaledOutput(network, centred)
     target = make_target(key, kind, dim=DIM)
-    moment = target.second_moment("gaussian")
     rng = np.random.default_rng(0)
     init, noise = (drawn_params(network, DIM, seed) for seed in (1, 2))
     change = jax.tree.map(lambda leaf: 0.3 * leaf, noise)
@@ -96,7 +95,7 @@ def test_exact_risk_matches_simulation(key, centred, use_bias, kind, parameteriz
 
     @jax.jit
     def risks(change, linear, init, alpha, x):
-        exact = ExactRisk(output, target, moment)
+        exact = ExactRisk(output, Problem(target))
         sampled = SampledRisk(output, x, target(x))
         both = [
             (one.network(change, init, alpha), one.linearized(linear, init, alpha))
@@ -116,15 +115,15 @@ def test_exact_risk_matches_simulation(key, centred, use_bias, kind, parameteriz
 
 def test_risk_on_the_sphere_is_exact_without_biases(key):
     network, target = make_network(12), make_target(key, "single_neuron", dim=DIM)
-    assert risk_is_exact(network, target, "sphere")
-    output, moment = ScaledOutput(network, False), target.second_moment("sphere")
+    problem, output = Problem(target, "sphere"), ScaledOutput(network, False)
+    assert risk_is_exact(network, problem)
     rng = np.random.default_rng(0)
     x = rng.normal(size=(DRAWS, DIM))
     x *= DIM**0.5 / np.linalg.norm(x, axis=1, keepdims=True)
 
     @jax.jit
     def risks(init, alpha, x):
-        pair = ExactRisk(output, target, moment), SampledRisk(output, x, target(x))
+        pair = ExactRisk(output, problem), SampledRisk(output, x, target(x))
         still = jax.tree.map(jnp.zeros_like, init)
         return [one.network(still, init, alpha) for one in pair]
 
@@ -137,11 +136,11 @@ def test_when_risk_is_exact(key):
     neuron = make_target(key, "single_neuron", dim=DIM)
     shifted = make_target(key, "single_neuron", dim=DIM, bias=1.0)
     polynomial = make_target(key, "polynomial", dim=DIM)
-    assert risk_is_exact(biased, shifted, "gaussian")
-    assert risk_is_exact(plain, polynomial, "gaussian")
-    assert not risk_is_exact(make_network(4, activation="erf"), neuron, "gaussian")
+    assert risk_is_exact(biased, Problem(shifted))
+    assert risk_is_exact(plain, Problem(polynomial))
+    assert not risk_is_exact(make_network(4, activation="erf"), Problem(neuron))
     for network, target in [(biased, neuron), (plain, shifted), (plain, polynomial)]:
-        assert not risk_is_exact(network, target, "sphere")
+        assert not risk_is_exact(network, Problem(target, "sphere"))
 
 
 def test_sampled_risk_by_hand():

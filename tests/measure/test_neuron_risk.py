@@ -8,8 +8,7 @@ import pytest
 from rf_limits.measure.neuron_risk import ExactNeuronRisk, exact_risk
 from rf_limits.measure.risk import ExactRisk
 from rf_limits.models import ScaledOutput, change_of, make_network
-from rf_limits.problem.neurons import Teacher
-from rf_limits.problem.targets import make_target
+from rf_limits.problem import Problem, Teacher, make_target
 
 DIM, WIDTH, ALPHA, DRAWS = 3, 6, jnp.asarray(1.7), 400_000
 
@@ -42,7 +41,7 @@ def setting(rng, activation, use_bias, centred):
 def test_against_simulation(activation, use_bias, centred):
     rng = np.random.default_rng(0)
     output, target, init, moved, other = setting(rng, activation, use_bias, centred)
-    exact = exact_risk(output, target, target.second_moment("gaussian"), "gaussian")
+    exact = exact_risk(output, Problem(target))
     assert isinstance(exact, ExactNeuronRisk)
     u = np.arange(1.0, WIDTH + 1)
 
@@ -75,8 +74,8 @@ def test_agrees_with_the_route_of_relu():
     """Derivatives of Gram matrices against truncated moments of two gates."""
     rng = np.random.default_rng(0)
     output, target, init, moved, other = setting(rng, "relu", True, False)
-    moment = target.second_moment("gaussian")
-    one, two = ExactNeuronRisk(output, target, moment), ExactRisk(output, target, moment)
+    problem = Problem(target)
+    one, two = ExactNeuronRisk(output, problem), ExactRisk(output, problem)
 
     @jax.jit
     def both(init, moved, other):
@@ -101,10 +100,10 @@ def test_where_it_is_known(key):
     output = ScaledOutput(network, True)
     teacher = make_target(key, "single_neuron", dim=3, bias=0.2)
     polynomial = make_target(key, "polynomial", dim=3, degree=2)
-    assert isinstance(exact_risk(output, teacher, 0.5, "gaussian"), ExactNeuronRisk)
-    assert exact_risk(output, teacher, 0.5, "sphere") is None
-    assert exact_risk(output, polynomial, 1.0, "gaussian") is None
+    assert isinstance(exact_risk(output, Problem(teacher)), ExactNeuronRisk)
+    assert exact_risk(output, Problem(teacher, "sphere")) is None
+    assert exact_risk(output, Problem(polynomial)) is None
     tanh = ScaledOutput(make_network(4, activation="tanh"), True)
-    assert exact_risk(tanh, teacher, 0.5, "gaussian") is None
+    assert exact_risk(tanh, Problem(teacher)) is None
     relu = ScaledOutput(make_network(4), True)
-    assert isinstance(exact_risk(relu, polynomial, 1.0, "gaussian"), ExactRisk)
+    assert isinstance(exact_risk(relu, Problem(polynomial)), ExactRisk)

@@ -8,7 +8,7 @@ import pytest
 
 from rf_limits import train
 from rf_limits.config import frozen
-from rf_limits.experiments.setting import make_setting
+from rf_limits.experiments.seeded_problem import draw_seeded_problem
 from rf_limits.experiments.width import WidthRun
 from rf_limits.methods import METHODS, NETWORK, KernelProblem, Kind
 from tests.experiments.conftest import small_config
@@ -148,9 +148,9 @@ def test_linear_methods_double_with_the_labels(method):
 def test_kernel_fits_lie_in_the_span_of_their_sections():
     """By the predictor itself: n coefficients, of kernel sections at the training inputs."""
     config = configured(model__widths=(4,), seeds=1)
-    setting = make_setting(config)
-    run = WidthRun(config, setting, 4)
-    data = type(setting.data)(*(leaf[0] for leaf in setting.data))
+    seeded = draw_seeded_problem(config)
+    run = WidthRun(config, seeded, 4)
+    data = type(seeded.data)(*(leaf[0] for leaf in seeded.data))
     for method in METHODS.of(Kind.KERNEL):
         solution = method.fit(KernelProblem(data, run.infinite), 0.1).solution
         assert solution.shape == (SAMPLES,)

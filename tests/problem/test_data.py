@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from rf_limits.errors import RequirementError
-from rf_limits.problem import make_dataset, make_target, sample_inputs
+from rf_limits.problem import make_problem, sample_inputs
 from tests.rounding import rounding
 
 
@@ -25,12 +25,13 @@ def test_unknown_inputs(key):
 
 
 def test_streams_do_not_interfere(key):
-    target = make_target(key, "single_neuron", dim=5)
-    small = make_dataset(key, target, "gaussian", 10, 10, 0.1)
-    large = make_dataset(key, target, "gaussian", 20, 10, 0.0)
+    problem = make_problem(target="single_neuron", dim=5, noise=0.1)
+    target = problem.target
+    small = problem.draw(key, 10, 10)
+    large = problem.noiseless.draw(key, 20, 10)
     np.testing.assert_array_equal(small.x_test, large.x_test)
     np.testing.assert_array_equal(small.y_test, target(small.x_test))
     noise = np.asarray(small.y_train) - np.asarray(target(small.x_train))
     assert 0.01 < np.std(noise) < 0.5
-    again = make_dataset(key, target, "gaussian", 10, 10, 0.1)
+    again = problem.draw(key, 10, 10)
     jax.tree.map(np.testing.assert_array_equal, small, again)

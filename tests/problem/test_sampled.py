@@ -10,11 +10,11 @@ from rf_limits.experiments.training import prepare, remarks
 from rf_limits.measure.risk import risk_is_exact
 from rf_limits.models import make_network
 from rf_limits.problem import (
+    Problem,
     SampledTarget,
     Target,
     make_target,
     moment_words,
-    second_moment_error,
 )
 from rf_limits.problem.targets import TARGETS
 from tests.experiments.conftest import small_config
@@ -45,7 +45,7 @@ def test_sampled_moments_have_their_standard_error(values, moment, error):
     # he_3^4 has a heavy tail: its mean over 2^18 draws is known to some 10%
     np.testing.assert_allclose(found.standard_error, error / 2.0**9, rtol=0.25, atol=1e-15)
     exact = make_target(jax.random.key(0), "single_neuron", dim=3)
-    assert second_moment_error(exact, "gaussian") == 0.0
+    assert Problem(exact).second_moment_error == 0.0
 
 
 def test_words():
@@ -70,7 +70,7 @@ def test_a_run_prints_the_moment_with_its_error(monkeypatch):
 
 def test_it_is_a_target_without_exact_risks():
     assert isinstance(coordinate(), Target)
-    assert not risk_is_exact(make_network(4), coordinate(), "gaussian")
+    assert not risk_is_exact(make_network(4), Problem(coordinate()))
     with pytest.raises(NotImplementedError, match="x_1"):
         coordinate().degree_tails(3)
 

@@ -116,8 +116,8 @@ def _population_rows(config: TrainingConfig, prepared: Training, times: np.ndarr
 def _ensemble_rows(
     config: TrainingConfig, prepared: Training, times: np.ndarray, method: str, alpha: float
 ) -> pd.DataFrame:
-    limit, setting = prepared.widths[-1].infinite, prepared.setting
-    data = {name: value[0] for name, value in setting.data._asdict().items()}
+    limit, sets = prepared.widths[-1].infinite, prepared.seeded.data
+    data = {name: value[0] for name, value in sets._asdict().items()}
     columns: dict[str, Any] = {"method": THEORY, "time": times}
     for name, x, y in (("train_loss", "x_train", "y_train"), ("test_loss", "x_test", "y_test")):
         found = ensemble_loss(

@@ -1,9 +1,8 @@
 """One fit of a large job: data, preconditioner, solver, exact risk, a row of the table."""
 
-import dataclasses
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +11,7 @@ from jax.sharding import Mesh
 
 from rf_limits.errors import RequirementError
 from rf_limits.experiments.large.configs import LargeConfig
+from rf_limits.experiments.large.jobs import Job
 from rf_limits.experiments.large.plan import (
     EXPECTED_ITERATIONS,
     SAMPLE_FACTOR,
@@ -21,7 +21,6 @@ from rf_limits.experiments.large.plan import (
 )
 from rf_limits.experiments.large.states import States
 from rf_limits.experiments.result import Report
-from rf_limits.experiments.setting import streams
 from rf_limits.measure.kernel_risk import exact_kernel_risk
 from rf_limits.measure.neuron_risk import exact_risk
 from rf_limits.measure.risk import sampled_risk
@@ -30,8 +29,8 @@ from rf_limits.models.features import random_features
 from rf_limits.models.infinite_width import InfiniteNetwork
 from rf_limits.models.network import OneHiddenLayer, init_params, make_network
 from rf_limits.models.scaled_output import ScaledOutput
-from rf_limits.problem import Target, make_target, second_moment_error
-from rf_limits.problem.seeds import key_of
+from rf_limits.problem import Problem
+from rf_limits.problem.seeds import streams
 from rf_limits.regression.streamed.conjugate_gradients import State
 from rf_limits.regression.streamed.feature_data import FeatureData
 from rf_limits.regression.streamed.feature_fits import (
@@ -58,41 +57,19 @@ MOST_RISK_ERROR = 0.01
 _SECONDS = 5.0  # between two lines on the same stage
 
 
-class Problem(NamedTuple):
-    """The target, and its second moment under the inputs with its standard error."""
-
-    target: Target
-    second_moment: float
-    second_moment_error: float
-
-
-def make_problem(config: LargeConfig) -> Problem:
-    """Draws the target."""
-    problem = config.problem
-    names = ("dim", "norm", "bias", "neurons", "degree", "polynomial")
-    sizes = {name: getattr(problem, name) for name in names}
-    target = make_target(key_of(problem.seed, "problem.seed"), problem.target, **sizes)
-    moment, error = (
-        target.second_moment(problem.inputs),
-        second_moment_error(target, problem.inputs),
-    )
-    return Problem(target, moment, error)
-
-
-def _stream(config: LargeConfig, target: Target, num: int) -> SampleStream:
-    problem = config.problem
-    return SampleStream(target, problem.inputs, problem.noise, num, config.block_size)
+def _stream(config: LargeConfig, problem: Problem, num: int) -> SampleStream:
+    return SampleStream(problem, num, config.block_size)
 
 
 def _network(config: LargeConfig, width: int) -> OneHiddenLayer:
     return make_network(width, activation=config.model.activation, use_bias=config.model.bias)
 
 
-def _test_set(config: LargeConfig, target: Target, seed: int) -> tuple[np.ndarray, jax.Array]:
-    """Inputs and noise-free target values that no training set shares."""
-    stream = dataclasses.replace(_stream(config, target, config.num_test), noise=0.0)
+def _test_set(config: LargeConfig, problem: Problem, seed: int) -> tuple[np.ndarray, jax.Array]:
+    """Draws inputs that no training set shares, with noise-free target values."""
+    stream = _stream(config, problem.noiseless, config.num_test)
     x, _ = stream.collect(streams(seed).batches)
-    return x, target(jnp.asarray(x))
+    return x, problem.target(jnp.asarray(x))
 
 
 class _Listener:
@@ -199,12 +176,12 @@ def _feature_risk(
 ) -> tuple[float, float]:
     """Risk of sum_i theta_i phi_i and its standard error: exact where known."""
     output = ScaledOutput(data.network, centred=False)
-    exact = exact_risk(output, problem.target, problem.second_moment, config.problem.inputs)
+    exact = exact_risk(output, problem)
     weights = jnp.asarray(theta)
     if exact is not None:
         risk = jax.jit(exact.random_features)(data.params, weights)
     else:
-        x, y = _test_set(config, problem.target, seed)
+        x, y = _test_set(config, problem, seed)
         predict = jax.jit(lambda rows: random_features(data.network, data.params, rows) @ weights)
         parts = [predict(x[i : i + _TEST_ROWS]) for i in range(0, len(x), _TEST_ROWS)]
         risk = sampled_risk(jnp.concatenate(parts), y)
@@ -215,11 +192,10 @@ def _kernel_risk(
     config: LargeConfig, problem: Problem, data: KernelData, c: np.ndarray, seed: int
 ) -> tuple[float, float]:
     """Risk of sum_i c_i k(x, x_i) and its standard error: exact where known."""
-    exact = exact_kernel_risk(data.network, problem.target, config.problem.inputs)
+    exact = exact_kernel_risk(data.network, problem)
     if exact is not None:
-        series = exact.series[data.name]
-        return tiled_kernel_risk(series, data.x, c, problem.second_moment), 0.0
-    x, y = _test_set(config, problem.target, seed)
+        return tiled_kernel_risk(exact, data.name, data.x, c), 0.0
+    x, y = _test_set(config, problem, seed)
     risk = sampled_risk(jnp.asarray(data.product(c, x)), y)
     return float(risk.risk), float(risk.standard_error)
 
@@ -235,16 +211,12 @@ def fit_row(
     config: LargeConfig,
     problem: Problem,
     mesh: Mesh | None,
-    plan: Plan,
+    job: Job,
     *,
-    method: str,
-    width: int | None,
-    num_train: int,
-    seed: int,
     report: Report,
     states: States,
 ) -> tuple[StreamedFit, dict[str, Any]]:
-    """One fit and its row of the table, without keys.
+    """Returns one fit and its row of the table, without keys.
 
     A fit that is not solved has no risk: NaN, as :mod:`rf_limits.methods.regression` has it. One
     by conjugate gradients is solved where its residual fixes the risk
@@ -253,28 +225,24 @@ def fit_row(
 
     Args:
       config: large_config.
-      problem: target.
+      problem: what is learned.
       mesh: devices, or None for one.
-      plan: of this fit.
-      method: key of one of :data:`~rf_limits.experiments.large.configs.STREAMED`.
-      width: N; None for kernels.
-      num_train: n.
-      seed: draws data and features.
+      job: the fit, with how it is solved.
       report: called with a stage and the share of this fit that is done.
       states: where it goes on from, and what it saves on the way.
     """
     states.begin()
-    listen, condition = _Listener(report), float("nan")
-    draws, stream = streams(seed), _stream(config, problem.target, num_train)
-    network = _network(config, width or 1)
+    listen, condition, plan = _Listener(report), float("nan"), job.plan
+    draws, stream = streams(job.seed), _stream(config, problem, job.num_train)
+    network = _network(config, job.width or 1)
     try:
-        if is_kernel(method):
+        if is_kernel(job.method):
             x, y = stream.collect(draws.data)
             limit = InfiniteNetwork(network, supplier=kernel_supplier(config))
-            data = KernelData(limit, method, x, mesh)
+            data = KernelData(limit, job.method, x, mesh)
             fit, risk_of = _fit_kernel(config, data, y, plan, listen, states), _kernel_risk
         else:
-            params = init_params(network, draws.init, config.problem.dim)
+            params = init_params(network, draws.init, problem.dim)
             data = FeatureData(network, params, stream, draws.data, mesh)
             fit, condition = _fit_features(config, data, plan, listen, states)
             risk_of = _feature_risk
@@ -283,7 +251,7 @@ def fit_row(
     risk, error, bound = (float("nan"),) * 3
     if fit.is_solved:
         listen("risk", 0.97)
-        risk, error = risk_of(config, problem, data, fit.coefficients, seed)
+        risk, error = risk_of(config, problem, data, fit.coefficients, job.seed)
         bound = fit.certificate.risk_bound(max(risk, 0.0))
         if plan.solver == "cg" and not bound <= MOST_RISK_ERROR * risk:
             fit, risk, error = fit._replace(is_solved=False), float("nan"), float("nan")

@@ -17,7 +17,7 @@ from rf_limits.config import accepts_builder
 from rf_limits.devices.mesh import make_mesh
 from rf_limits.experiments.keep import NO_KEEP, Keep
 from rf_limits.experiments.large.configs import LargeConfig
-from rf_limits.experiments.large.fit import Problem, fit_row, history_rows, make_problem
+from rf_limits.experiments.large.fit import fit_row, history_rows
 from rf_limits.experiments.large.jobs import Job, make_jobs
 from rf_limits.experiments.large.plan import kernel_supplier, planned_bytes
 from rf_limits.experiments.large.states import States
@@ -28,7 +28,7 @@ from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.seeds import over_seeds, words_of_seeds
 from rf_limits.experiments.tables import short_number
 from rf_limits.methods import METHODS
-from rf_limits.problem import moment_words
+from rf_limits.problem import Problem, make_problem, moment_words
 from rf_limits.remarks import Remark
 
 KEYS = ("method", "width", "num_train", "seed", "iteration")
@@ -81,7 +81,8 @@ class Large:
     def run(self, report: Report = no_report, keep: Keep = NO_KEEP) -> Result:
         """Carries out all fits; every one is a part."""
         config = self.config
-        jobs, problem, mesh = make_jobs(config), make_problem(config), make_mesh(vars(config.mesh))
+        jobs, mesh = make_jobs(config), make_mesh(vars(config.mesh))
+        problem = make_problem(**vars(config.problem))
         progress = Progress(report, sum(job.plan.operations for job in jobs))
         tables = []
         for job in jobs:
@@ -92,10 +93,10 @@ class Large:
             options = {"report": part, "states": States(keep, name)}
             compute = functools.partial(_fit_table, config, problem, mesh, job, **options)
             tables.append(keep.part(name, compute))
-        theory = theory_rows(config, problem.target, problem.second_moment)
+        theory = theory_rows(config, problem)
         if theory:
-            tables.append(large_table(theory, problem.second_moment))
-        table = large_table(pd.concat(tables, ignore_index=True), problem.second_moment)
+            tables.append(large_table(theory, problem))
+        table = large_table(pd.concat(tables, ignore_index=True), problem)
         return Result(table, _choices(config, problem, jobs))
 
 
@@ -104,8 +105,8 @@ def _fit_table(
 ) -> pd.DataFrame:
     """The row of a fit, and rows of how its iterations converged."""
     keys = {key: getattr(job, key) for key in KEYS[:-1]}
-    fit, row = fit_row(config, problem, mesh, job.plan, **keys, **options)
-    return large_table([keys | row, *history_rows(keys, fit)], problem.second_moment)
+    fit, row = fit_row(config, problem, mesh, job, **options)
+    return large_table([keys | row, *history_rows(keys, fit)], problem)
 
 
 def _choices(config: LargeConfig, problem: Problem, jobs: list[Job]) -> dict[str, Any]:
@@ -124,13 +125,11 @@ def _choices(config: LargeConfig, problem: Problem, jobs: list[Job]) -> dict[str
     return facts | {"kernel_supplier": kernel_supplier(config), "plans": plans}
 
 
-def large_table(
-    rows: list[dict[str, Any]] | pd.DataFrame, second_moment: float | int
-) -> pd.DataFrame:
-    """Rows as the documented table (docs/large.md); missing columns become nulls."""
+def large_table(rows: list[dict[str, Any]] | pd.DataFrame, problem: Problem) -> pd.DataFrame:
+    """Returns rows as the documented table (docs/large.md); missing columns become nulls."""
     columns = [*KEYS, *MEASUREMENTS]
     table = pd.DataFrame(rows).reindex(columns=columns)
-    table["relative_risk"] = table["risk"].astype("float64") / second_moment
+    table["relative_risk"] = table["risk"].astype("float64") / problem.second_moment
     return table.astype(dict.fromkeys(columns, "float64") | _TYPES)
 
 

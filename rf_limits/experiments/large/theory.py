@@ -12,14 +12,10 @@ from rf_limits.experiments.large.plan import is_kernel
 from rf_limits.methods import NNGP
 from rf_limits.models.network import make_network
 from rf_limits.models.zonal_kernels import has_zonal_kernels, zonal_kernels
-from rf_limits.problem.target import Target
+from rf_limits.problem import Problem
 from rf_limits.theory import (
-    DegreeCoefficients,
-    DegreeProfiles,
     LearningCurve,
-    coefficients_by_degree,
     kernel_regression_risk,
-    profiles_by_degree,
     random_features_risk,
 )
 
@@ -27,21 +23,6 @@ THEORY = "theory"
 """Suffix of the methods of theory rows, as in "nngp_theory"."""
 DEGREES = 400
 _BETWEEN = 20  # numbers of samples at which theory is drawn, between the smallest and largest
-
-
-def known_target(
-    target: Target, second_moment: float | int, inputs: str
-) -> DegreeProfiles | DegreeCoefficients:
-    """The target as learning curves under ``inputs`` take it.
-
-    Args:
-      target: f*.
-      second_moment: E f*^2.
-      inputs: ``"gaussian"`` or ``"sphere"``.
-    """
-    if inputs == "gaussian":
-        return profiles_by_degree(target, DEGREES, second_moment)
-    return coefficients_by_degree(target, DEGREES, second_moment, inputs)
 
 
 def curve_or_refusal(
@@ -97,10 +78,8 @@ def theory_remarks(metrics: pd.DataFrame) -> list[str]:
     ]
 
 
-def theory_rows(
-    config: LargeConfig, target: Target, second_moment: float | int
-) -> list[dict[str, Any]]:
-    """Rows ``<method>_theory``: risk and training loss at the config's n and between them.
+def theory_rows(config: LargeConfig, problem: Problem) -> list[dict[str, Any]]:
+    """Returns rows ``<method>_theory``: risk and training loss at the config's n and between them.
 
     For ReLU without biases and dimension at least 2; else none. Sources:
     :mod:`rf_limits.theory.regression.random_features_regression`,
@@ -108,32 +87,34 @@ def theory_rows(
 
     Args:
       config: large_config.
-      target: f*.
-      second_moment: E f*^2.
+      problem: what is learned.
 
     Returns:
       The rows; of a method whose mean risk is infinite one row without a risk, which says so.
     """
     network = make_network(1, activation=config.model.activation, use_bias=config.model.bias)
-    problem = config.problem
     if not has_zonal_kernels(network) or problem.dim < 2:
         return []
     nums = np.array(config.nums_train, dtype=float)
     between = np.geomspace(nums.min(), nums.max(), _BETWEEN)
     nums = np.unique(np.round(np.append(nums, between)).astype(int))
     kernels = zonal_kernels(network, problem.dim, DEGREES)
-    known = known_target(target, second_moment, problem.inputs)
+    target = problem.by_degree(DEGREES)
     options = {"inputs": problem.inputs, "ridge": config.ridge, "noise": problem.noise}
     rows = []
     for method in config.methods:
         if is_kernel(method):
-            problem = (kernel_regression_risk, kernels[method], known, nums)
-            rows += _rows(method, None, nums, *curve_or_refusal(*problem, **options))
+            found = curve_or_refusal(
+                kernel_regression_risk, kernels[method], target, nums, **options
+            )
+            rows += _rows(method, None, nums, *found)
             continue
         for width in config.widths:
             counts = np.union1d(nums, around_peak(width, int(nums[0]), int(nums[-1])))
-            problem = (random_features_risk, kernels[NNGP.key], known, counts, width)
-            rows += _rows(method, width, counts, *curve_or_refusal(*problem, **options))
+            found = curve_or_refusal(
+                random_features_risk, kernels[NNGP.key], target, counts, width, **options
+            )
+            rows += _rows(method, width, counts, *found)
     return rows
 
 

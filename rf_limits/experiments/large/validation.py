@@ -6,12 +6,12 @@ from rf_limits.errors import check
 from rf_limits.experiments import validation
 from rf_limits.experiments.config import DataFields, MeasureFields, ModelFields, TrainingConfig
 from rf_limits.experiments.large.configs import LargeConfig
-from rf_limits.experiments.large.fit import make_problem
 from rf_limits.experiments.large.jobs import make_jobs
 from rf_limits.experiments.large.plan import preconditioner_of
 from rf_limits.experiments.memory import check_array_memory
 from rf_limits.methods import RANDOM_FEATURES
 from rf_limits.models.network import make_network
+from rf_limits.problem import make_problem
 from rf_limits.regression.streamed.preconditioners import has_population_gram
 
 SIZES = (1e-60, 1e60)
@@ -29,7 +29,7 @@ def _validate_magnitudes(config: LargeConfig) -> None:
     norm, bias = config.problem.norm, config.problem.bias
     if _ORDINARY[0] <= norm <= _ORDINARY[1] and abs(bias) <= 10.0 * norm:
         return  # phi(10) > 1e-23: no need to compute a moment
-    root = max(make_problem(config).second_moment, 0.0) ** 0.5
+    root = max(make_problem(**vars(config.problem)).second_moment, 0.0) ** 0.5
     field, requirement = "problem.norm and problem.bias", "give a target with a root mean square "
     check(least <= root <= most, field, requirement + bounds, root)
 

@@ -146,7 +146,7 @@ def _features(features: str, dim: int, bias: bool) -> MeanFeatures:
 
 def _target_degrees(prepared: Training) -> np.ndarray:
     """E f*_k^2 on the sphere of radius sqrt(d), and the rest."""
-    target = prepared.setting.target
+    target = prepared.problem.target
     found = coefficients_by_degree(target, _DEGREES, target.second_moment("sphere"), "sphere")
     return np.append(found.weights, max(found.total - float(found.weights.sum()), 0.0))
 
@@ -200,15 +200,15 @@ class Polynomials(Study):
         metrics, moments = result.metrics, {}
         risk, error = (metrics[name].astype("float64") for name in ("risk", RISK_ERROR))
         for one, prepared in zip(self.members, self.trainings, strict=True):
-            setting = prepared.setting
-            squares = np.mean(np.asarray(setting.data.y_test, np.float64) ** 2, axis=1)
+            seeded = prepared.seeded
+            squares = np.mean(np.asarray(seeded.data.y_test, np.float64) ** 2, axis=1)
             own = (metrics[list(one.labels)] == pd.Series(one.labels)).all(axis=1) & (error > 0.0)
-            for seed, square in zip(setting.seeds, squares, strict=True):
+            for seed, square in zip(seeded.seeds, squares, strict=True):
                 rows = own & metrics["seed"].eq(seed).fillna(False).astype(bool)
                 metrics.loc[rows, "relative_risk"] = risk[rows] / (square or np.nan)
                 if rows.any():
                     ratios = moments.setdefault(one.labels["target"], [])
-                    ratios.append(float(square) / setting.second_moment)
+                    ratios.append(float(square) / prepared.problem.second_moment)
         return dataclasses.replace(result, choices={**result.choices, TEST_MOMENTS: moments})
 
 

@@ -20,7 +20,6 @@ from rf_limits.experiments.large.theory import (
     THEORY,
     around_peak,
     curve_or_refusal,
-    known_target,
     theory_remarks,
 )
 from rf_limits.experiments.result import Report, Result, no_report
@@ -94,8 +93,7 @@ def _theory(one: Member, prepared: Training) -> pd.DataFrame:
         return pd.DataFrame()
     dim, n = problem.dim, config.data.num_train
     counts = np.unique(np.round(n * 2.0 ** (np.arange(_BETWEEN) / _BETWEEN)).astype(int))
-    moment = prepared.setting.second_moment
-    target = known_target(prepared.setting.target, moment, problem.inputs)
+    moment, target = prepared.problem.second_moment, prepared.problem.by_degree(DEGREES)
     options = {"inputs": problem.inputs, "noise": problem.noise}
     ridge = config.predictors.ridge
     tables = []

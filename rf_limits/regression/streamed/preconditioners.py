@@ -59,7 +59,7 @@ def population_gram(data: FeatureData) -> Float[np.ndarray, "N N"]:
       RequirementError: features of which it is not known (:func:`has_population_gram`).
     """
     network = data.network
-    known = has_population_gram(network, data.stream.inputs)
+    known = has_population_gram(network, data.stream.problem.inputs)
     check(known, "preconditioner", "be sample or none for these features", network.activation)
     weights, biases = hidden_weights(network, data.params)
     scale = network.output_scale**2

@@ -9,9 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from rf_limits.errors import check
-from rf_limits.problem.data import noisy_labels
-from rf_limits.problem.inputs import sample_inputs
-from rf_limits.problem.target import Target
+from rf_limits.problem.problem import Problem
 
 
 class Block(NamedTuple):
@@ -36,16 +34,12 @@ class SampleStream:
     beginning of a larger one, and ``rows`` is part of the draw. Nothing is held in memory.
 
     Attributes:
-      target: f*.
-      inputs: input distribution (:data:`rf_limits.problem.INPUTS`).
-      noise: standard deviation of the label noise.
+      problem: what is learned.
       num: number of samples n.
       rows: samples per block B.
     """
 
-    target: Target
-    inputs: str
-    noise: float | int
+    problem: Problem
     num: int
     rows: int
 
@@ -60,9 +54,7 @@ class SampleStream:
 
     def block(self, key: Key[Array, ""], index: Int[Array, ""] | int) -> Block:
         """Returns block ``index`` of the training set of ``key``; may be traced."""
-        x_key, noise_key = jax.random.split(jax.random.fold_in(key, index))
-        x = sample_inputs(x_key, self.inputs, self.rows, self.target.dim)
-        y = noisy_labels(noise_key, self.target, x, self.noise)
+        x, y = self.problem.draw_samples(jax.random.fold_in(key, index), self.rows)
         inside = index * self.rows + jnp.arange(self.rows) < self.num
         return Block(x, y, inside.astype(x.dtype))
 
@@ -71,7 +63,7 @@ class SampleStream:
     ) -> tuple[Float[np.ndarray, "n d"], Float[np.ndarray, "n"]]:
         """Returns all inputs and labels at once, where n d numbers fit in memory."""
         draw = jax.jit(self.block)
-        x, y = np.empty((self.num, self.target.dim)), np.empty(self.num)
+        x, y = np.empty((self.num, self.problem.dim)), np.empty(self.num)
         for i in range(self.blocks):
             rows = slice(i * self.rows, min((i + 1) * self.rows, self.num))
             found = draw(key, i)

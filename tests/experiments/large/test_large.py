@@ -16,15 +16,15 @@ from rf_limits.config import frozen
 from rf_limits.errors import RequirementError
 from rf_limits.experiments.large import large
 from rf_limits.experiments.large.configs import large_config
-from rf_limits.experiments.large.fit import make_problem
 from rf_limits.experiments.large.plan import plan_fit
 from rf_limits.experiments.large.states import States
 from rf_limits.experiments.large.theory import around_peak
 from rf_limits.experiments.large.validation import SIZES
-from rf_limits.experiments.setting import streams
 from rf_limits.figures.large.large import draw
 from rf_limits.models.features import random_features
 from rf_limits.models.network import hidden_weights, init_params, make_network
+from rf_limits.problem import make_problem
+from rf_limits.problem.seeds import streams
 from rf_limits.regression.streamed.conjugate_gradients import State
 from rf_limits.regression.streamed.stream import SampleStream
 from rf_limits.runs.store import plain
@@ -123,10 +123,10 @@ def test_want_of_iterations_leaves_no_risk():
 
 def by_singular_values(config, width, num):
     """Risk of the exact ridge solution V s/(s^2 + ridge) U^T y, and what rounding may change."""
-    problem, draws = make_problem(frozen(config)), streams(0)
+    problem, draws = make_problem(**vars(frozen(config).problem)), streams(0)
     network = make_network(width)
     params = init_params(network, draws.init, config.problem.dim)
-    stream = SampleStream(problem.target, "gaussian", config.problem.noise, num, config.block_size)
+    stream = SampleStream(problem, num, config.block_size)
     x, y = stream.collect(draws.data)
     phi = np.asarray(random_features(network, params, jnp.asarray(x)))
     u, s, vt = np.linalg.svd(phi, full_matrices=False)
