@@ -14,7 +14,7 @@ from benchmarks.jobs.measurements import CHUNK, DEFAULT, EVERYTHING, measured
 from benchmarks.jobs.training import STEPS, flax_loop, products, torch_loop
 from benchmarks.rows import Row
 from benchmarks.timing import Work
-from rf_limits.models import ScaledOutput, init_params, make_network
+from rf_limits.models import init_params, make_network
 from rf_limits.training.ensemble import networks_at_once
 from rf_limits.training.optimizers import parse_optimizer
 from rf_limits.training.trainer import Cell, Trainer
@@ -84,7 +84,8 @@ def torch(bench: Bench) -> Iterator[Row]:
 
 def large_cells(of: Ensemble) -> tuple[Trainer, Cell]:
     """A trainer, and networks with data, drawn seed by seed."""
-    network, dtype = make_network(of.width), jnp.dtype(of.precision)
+    network = make_network(of.width, centring="subtract")
+    dtype = jnp.dtype(of.precision)
     keys = jax.random.split(jax.random.key(0), of.seeds)
 
     @jax.jit
@@ -98,7 +99,7 @@ def large_cells(of: Ensemble) -> tuple[Trainer, Cell]:
     x = jax.random.normal(jax.random.key(1), (of.seeds, of.num, of.dim), dtype)
     ones = jnp.ones(of.seeds, dtype)
     cells = Cell(draw(keys), ones, 1e-3 * ones, x, jnp.maximum(x[..., 0], 0.0), keys)
-    return Trainer(ScaledOutput(network, centred=True), parse_optimizer("sgd")), cells
+    return Trainer(network, parse_optimizer("sgd")), cells
 
 
 def large(bench: Bench) -> Iterator[Row]:

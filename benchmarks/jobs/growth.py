@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.rows import Row, hand_over
 from benchmarks.timing import seconds
-from rf_limits.models import ScaledOutput, init_params, make_network, tangent_kernel
+from rf_limits.models import init_params, make_network, tangent_kernel
 from rf_limits.regression.dense import DECOMPOSED, kernel_regression
 from rf_limits.theory.risks.relu_moments import ReluSum, relu_sum_product
 from rf_limits.training.ensemble import networks_at_once
@@ -50,7 +50,7 @@ def step(*, width: int = 256, num: int = 256, dim: int = 20, seeds: int = 4) -> 
     ones = jnp.ones(seeds, jnp.float32)
     cells = Cell(inits, ones, 1e-3 * ones, x, x[..., 0], keys)
     at_once = networks_at_once("auto", seeds, 4.0 * width * num)
-    trainer = Trainer(ScaledOutput(network, centred=False), parse_optimizer("sgd"), at_once=at_once)
+    trainer = Trainer(network, parse_optimizer("sgd"), at_once=at_once)
     lowered = Trainer._advance.lower(trainer, trainer.start(cells), cells, np.asarray(10))
     held = lowered.compile().memory_analysis()
     size = held.temp_size_in_bytes + held.argument_size_in_bytes

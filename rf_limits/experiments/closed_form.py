@@ -13,7 +13,7 @@ from rf_limits.devices.compiling import jit_quickly
 from rf_limits.devices.layout import lead, place
 from rf_limits.experiments.config import TrainingConfig
 from rf_limits.experiments.seed_data import of_seed
-from rf_limits.models import OneHiddenLayer, Params, ScaledOutput, tangent_kernel
+from rf_limits.models import OneHiddenLayer, Params, ScaledNetwork, tangent_kernel
 from rf_limits.problem import Dataset
 from rf_limits.training.ensemble import over_cells
 from rf_limits.training.linearized import Spectrum, linearized_change, spectrum
@@ -59,14 +59,14 @@ def _spectra(
     return over_cells(one, 1, mesh)(None, inits, x)
 
 
-@functools.partial(jit_quickly, static_argnames=("output", "trainable", "flow", "mesh"))
+@functools.partial(jit_quickly, static_argnames=("network", "trainable", "flow", "mesh"))
 def _closed_form(
     start: Start,
     which: jax.Array,
     alphas: jax.Array,
     rates: jax.Array,
     steps: Scalar,
-    output: ScaledOutput,
+    network: OneHiddenLayer,
     trainable: str,
     flow: bool,
     mesh: Mesh | None,
@@ -74,13 +74,12 @@ def _closed_form(
     def one(shared, i, alpha, rate):
         start, steps = shared
         init, x, y, kernel = of_seed(start, i)
+        f = ScaledNetwork(network, init, alpha)
         return linearized_change(
-            output.network,
-            init,
+            f,
             x,
-            output(init, init, alpha, x) - y,
+            f(init, x) - y,
             kernel,
-            alpha=alpha,
             learning_rate=rate,
             steps=steps,
             trainable=trainable,
@@ -97,7 +96,7 @@ class ClosedForm:
     """The linearizations of every seed's network.
 
     Attributes:
-      output: the function f.
+      network: the architecture.
       inits: parameters at initialization.
       data: training sets.
       trainable: layers that move.
@@ -105,7 +104,7 @@ class ClosedForm:
       mesh: over which seeds are spread, or None.
     """
 
-    output: ScaledOutput
+    network: OneHiddenLayer
     inits: Params
     data: Dataset
     trainable: str
@@ -115,7 +114,7 @@ class ClosedForm:
     @functools.cached_property
     def spectra(self) -> Spectrum:
         """Spectra of the tangent kernels; seeds spread on the mesh if it divides them."""
-        network, x = self.output.network, self.data.x_train
+        network, x = self.network, self.data.x_train
         if lead(self.mesh, len(x)) == PartitionSpec():
             found = _spectra(self.inits, x, network, self.trainable, None)
             return place(self.mesh, found)
@@ -141,7 +140,7 @@ class ClosedForm:
             cells.alpha,
             cells.learning_rate,
             np.asarray(float(steps)),
-            output=self.output,
+            network=self.network,
             trainable=self.trainable,
             flow=self.flow,
             mesh=self.mesh,

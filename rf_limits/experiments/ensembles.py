@@ -12,7 +12,7 @@ from rf_limits.devices.processes import on_host
 from rf_limits.experiments.config import TrainingConfig
 from rf_limits.experiments.seeded_problem import SeededProblem
 from rf_limits.measure.risk import ExactRisks
-from rf_limits.models import Params, ScaledOutput
+from rf_limits.models import OneHiddenLayer, Params
 from rf_limits.problem.seeds import streams
 from rf_limits.training.ensemble import networks_at_once
 from rf_limits.training.optimizers import parse_optimizer
@@ -26,7 +26,7 @@ class Ensemble:
     Attributes:
       config: a training config.
       seeded: its problem, with the data of every seed.
-      output: the trained function f.
+      network: the architecture.
       inits: initial parameters of every seed.
       learning_rates: (seeds, scales).
       exact: exact risks, for ``data.kind = "population"``.
@@ -35,7 +35,7 @@ class Ensemble:
 
     config: TrainingConfig
     seeded: SeededProblem
-    output: ScaledOutput
+    network: OneHiddenLayer
     inits: Params
     learning_rates: np.ndarray
     exact: ExactRisks | None
@@ -47,7 +47,7 @@ class Ensemble:
         Args:
           together: networks of all runs that train in one call, if there are others.
         """
-        config, width = self.config, self.output.network.width
+        config, width = self.config, self.network.width
         spread = {} if self.mesh is None else dict(self.mesh.shape)
         cells = config.seeds * len(config.model.lazy_scales) // spread.get("seeds", 1)
         rows = config.training.batch_size or config.data.num_train
@@ -93,7 +93,7 @@ class Ensemble:
         if config.data.kind == "population":  # of all degrees at once
             population = dataclasses.replace(self.exact, max_degree=-1)
         return Trainer(
-            self.output,
+            self.network,
             parse_optimizer(config.training.optimizer),
             config.model.trainable,
             config.training.batch_size,

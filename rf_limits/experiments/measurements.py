@@ -29,8 +29,9 @@ from rf_limits.measure.risk import ExactRisks, SampledRisk
 from rf_limits.methods import NETWORK, Changes, TrainedMethod
 from rf_limits.models import (
     HiddenState,
+    OneHiddenLayer,
     Params,
-    ScaledOutput,
+    ScaledNetwork,
     hidden_state,
     kernel_from_states,
     moved,
@@ -74,8 +75,7 @@ class _View(NamedTuple):
     """One cell at one moment, in float64."""
 
     changes: Changes
-    init: Params
-    alpha: Array
+    f: ScaledNetwork
     learning_rate: Array
     data: Dataset
     target: Array
@@ -87,7 +87,7 @@ class Measurements:
     """Measures networks and their linearizations, in float64 whatever the training dtype.
 
     Attributes:
-      output: the trained function f.
+      network: the architecture.
       exact: exact risks, or None to use the test set.
       trainable: layers whose tangent kernel is followed.
       options: what else to measure.
@@ -98,7 +98,7 @@ class Measurements:
       calls: how often it will be called, about.
     """
 
-    output: ScaledOutput
+    network: OneHiddenLayer
     exact: ExactRisks | None
     trainable: str
     options: Options
@@ -124,7 +124,7 @@ class Measurements:
           By method, by column of the results table, an array over cells.
         """
         trees = (changes, cells.init, cells.alpha, cells.learning_rate)
-        pairs = self.calls * which.size * self.output.network.width**2
+        pairs = self.calls * which.size * self.network.width**2
         measure = _measure_quickly if pairs <= _FEW_PAIRS else _measure
         return measure(self, trees, which, data, np.asarray(steps))
 
@@ -133,7 +133,9 @@ class Measurements:
 
         def one(shared, mine, i):
             data, steps = shared
-            return self._one(_View(*to_float64(mine), *of_seed(data, i)), steps)
+            changes, init, alpha, rate = to_float64(mine)
+            f = ScaledNetwork(self.network, init, alpha)
+            return self._one(_View(changes, f, rate, *of_seed(data, i)), steps)
 
         specs = (lead(self.mesh, data.targets.shape[0]), PartitionSpec())
         found = over_cells(one, 1, self.mesh, specs)((data, steps), trees, which)
@@ -141,29 +143,29 @@ class Measurements:
 
     def _one(self, view: _View, steps: Array) -> dict[str, Columns]:
         """All measurements of one cell."""
-        risks = self.exact or SampledRisk(self.output, view.data.x_test, view.data.y_test)
+        risks = self.exact or SampledRisk(view.data.x_test, view.data.y_test)
         found = {method.key: self._ends(method, view, risks) for method in self.methods}
         if NETWORK in self.methods:
             change, others = view.changes[NETWORK.key], [m for m in self.methods if m.gap]
             found[NETWORK.key] |= self._network(view, change, steps) | {
-                m.gap: risks.gap(change, view.changes[m.key], view.init, view.alpha) for m in others
+                m.gap: risks.gap(view.f, change, view.changes[m.key]) for m in others
             }
         return found
 
     def _ends(self, method: TrainedMethod, view: _View, risks: Any) -> Columns:
         """What is measured of every trained method: its losses, and how far it moved."""
         change, data = view.changes[method.key], view.data
-        error = method.function(self.output)(change, view.init, view.alpha, data.x_train)
+        error = method.predict(view.f, change, data.x_train)
         return {
             "train_loss": jnp.mean((error - data.y_train) ** 2),
-            **method.risk(risks)(change, view.init, view.alpha).columns(),
-            **movement(change, view.init)._asdict(),
+            **method.risk(risks, view.f, change).columns(),
+            **movement(change, view.f.init)._asdict(),
         }
 
     def _network(self, view: _View, change: Params, steps: Array) -> Columns:
         """What is measured of networks alone."""
         data, columns = view.data, self._kernels(view)
-        f = partial(self.output.after, change, view.init, view.alpha)
+        f = partial(view.f.after, change)
         if self.options.test_loss or self.options.infinite_width:
             values = f(data.x_test)
         if self.options.test_loss:
@@ -174,27 +176,18 @@ class Measurements:
             losses = (jnp.mean((g - y) ** 2) for g in (values, limit))
             columns["ntk_risk_gap"] = jnp.abs(jnp.subtract(*losses))
         if self.options.alignment:
-            columns |= alignment(
-                self.output.network,
-                change,
-                view.init,
-                view.alpha,
-                jnp.asarray(self.weights),
-                centred=self.output.centred,
-            )._asdict()
+            columns |= alignment(view.f, change, jnp.asarray(self.weights))._asdict()
         return columns | self._extra(view)
 
     def _extra(self, view: _View) -> Columns:
         """Measurements of the user's own."""
         x, y = (a[: self.options.num_probe] for a in (view.data.x_train, view.target))
-        seen = Seen(
-            self.output, moved(view.init, view.changes[NETWORK.key]), view.init, view.alpha, x, y
-        )
+        seen = Seen(view.f, moved(view.f.init, view.changes[NETWORK.key]), x, y)
         return {name: measure(seen) for name, measure in self.options.extra}
 
     def _predicted(self, view: _View, steps: Array) -> Array:
         """The infinite-width NTK's prediction on the test set, from this network's start."""
-        start = partial(self.output, view.init, view.init, view.alpha)
+        start = partial(view.f, view.f.init)
         residual = start(view.data.x_train) - view.data.y_train
         change = predicted_change(view.limit, residual, view.learning_rate, steps, flow=self.flow)
         return start(view.data.x_test) + change
@@ -202,8 +195,9 @@ class Measurements:
     def _kernels(self, view: _View) -> Columns:
         x = view.data.x_train[: self.options.num_probe]
         y = view.target[: self.options.num_probe]
-        network, params = self.output.network, moved(view.init, view.changes[NETWORK.key])
-        before, now = (hidden_state(network, p, x) for p in (view.init, params))
+        network, init = self.network, view.f.init
+        params = moved(init, view.changes[NETWORK.key])
+        before, now = (hidden_state(network, p, x) for p in (init, params))
 
         def kernel(state: HiddenState, layers: str = self.trainable) -> Array:
             return kernel_from_states(network, state, state, x, x, layers)
@@ -236,7 +230,7 @@ _measure_quickly = jit_quickly(Measurements.over, static_argnums=0)
 def measurements_of(
     config: TrainingConfig,
     problem: Problem,
-    output: ScaledOutput,
+    network: OneHiddenLayer,
     exact: ExactRisks | None,
     methods: tuple[TrainedMethod, ...],
     mesh: Mesh | None,
@@ -246,7 +240,7 @@ def measurements_of(
     Args:
       config: a training config.
       problem: what is learned.
-      output: the trained function f.
+      network: the architecture.
       exact: exact risks, or None to use the test set.
       methods: trained methods to report.
       mesh: over which the ensemble is spread, or None.
@@ -259,7 +253,7 @@ def measurements_of(
     if options.alignment:
         weights = tuple(np.asarray(problem.target.directions[0]).tolist())
     return Measurements(
-        output,
+        network,
         exact,
         config.model.trainable,
         options,

@@ -13,7 +13,7 @@ from rf_limits.errors import check
 from rf_limits.experiments.config import TrainingConfig
 from rf_limits.measure.neuron_risk import exact_risk
 from rf_limits.measure.risk import ExactRisks, largest_exact_scale
-from rf_limits.models import OneHiddenLayer, Params, ScaledOutput, init_params
+from rf_limits.models import OneHiddenLayer, Params, init_params
 from rf_limits.problem import Problem
 from rf_limits.problem.seeds import streams
 
@@ -46,14 +46,14 @@ def largest_output(network: OneHiddenLayer, inits: Params, x: jax.Array) -> floa
 
 
 def exact_risk_of(
-    config: TrainingConfig, problem: Problem, output: ScaledOutput, *, trains: bool
+    config: TrainingConfig, problem: Problem, network: OneHiddenLayer, *, trains: bool
 ) -> ExactRisks | None:
     """Returns the exact risks of networks, or None to use the test set.
 
     Args:
       config: a training config.
       problem: what is learned.
-      output: the function f.
+      network: the architecture.
       trains: whether networks are trained, at the config's lazy scales.
 
     Raises:
@@ -62,9 +62,9 @@ def exact_risk_of(
     """
     # Harmonics need two dimensions.
     degrees = config.measure.max_degree if problem.dim >= 2 else -1
-    exact = exact_risk(output, problem, degrees) if config.measure.exact else None
+    exact = exact_risk(network, problem, degrees) if config.measure.exact else None
     if exact is not None and trains:
-        most = largest_exact_scale(output.network, problem)
+        most = largest_exact_scale(network, problem)
         requirement = f"be at most {most:.2g} here for exact risks, which are rounded beyond"
         requirement += " (--config.measure.exact=False measures on a test set)"
         for scale in config.model.lazy_scales:

@@ -27,7 +27,7 @@ from rf_limits.methods import (
     Method,
     keys_of,
 )
-from rf_limits.models import Params, moved
+from rf_limits.models import Params, ScaledNetwork, moved
 from rf_limits.problem import Dataset
 from rf_limits.training.rounding import to_float64
 
@@ -119,10 +119,9 @@ class Predictors:
             fit = run.fitted(entry, *on_host((init, self.data(seed))))
             fit.check_solved(method)
             return entry.predictor(run.network, init, fit.solution)
-        alpha = jnp.asarray(self._scale(lazy_scale))
-        return partial(
-            entry.function(run.output), *self._change(entry, width, lazy_scale, seed), alpha
-        )
+        change, init = self._change(entry, width, lazy_scale, seed)
+        f = ScaledNetwork(run.network, init, jnp.asarray(self._scale(lazy_scale)))
+        return partial(entry.predict, f, change)
 
     def _kernel(self, method: KernelMethod, seed: int) -> Predictor:
         """Kernel regression at convergence."""

@@ -1,6 +1,7 @@
 """Step sizes of every seed and lazy scale, from the curvature of each one's loss."""
 
 import math
+from functools import partial
 
 import jax
 import numpy as np
@@ -9,7 +10,13 @@ from rf_limits.devices.processes import on_host
 from rf_limits.errors import check
 from rf_limits.experiments.config import TrainingConfig
 from rf_limits.measure.risk import ExactRisks
-from rf_limits.models import InfiniteNetwork, OneHiddenLayer, Params, tangent_kernel
+from rf_limits.models import (
+    InfiniteNetwork,
+    OneHiddenLayer,
+    Params,
+    ScaledNetwork,
+    tangent_kernel,
+)
 from rf_limits.models.zonal_kernels import has_zonal_kernels, zonal_kernels
 from rf_limits.problem import Dataset, Problem
 from rf_limits.training.linearized import Spectrum
@@ -83,9 +90,12 @@ def curvatures_at_start(
         of = jax.jit(lambda x: sharpness(limit.kernels(x).ntk))
         return np.asarray(jax.lax.map(of, data.x_train))
     if population:
-        square = exact.slope_square
-        of = jax.jit(lambda init: population_sharpness(square, init, trainable))
-        return np.asarray(jax.lax.map(of, inits))
+
+        def of_population(init: Params) -> jax.Array:
+            slope_square = partial(exact.slope_square, ScaledNetwork(network, init))
+            return population_sharpness(slope_square, init, trainable)
+
+        return np.asarray(jax.lax.map(jax.jit(of_population), inits))
     if spectra is not None:
         return on_host(spectra.eigenvalues)[:, -1] / config.data.num_train
     of = jax.jit(lambda init, x: sharpness(tangent_kernel(network, init, x, layers=trainable)))

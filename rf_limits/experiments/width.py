@@ -21,7 +21,7 @@ from rf_limits.experiments.step_sizes import curvatures_at_start, step_sizes
 from rf_limits.experiments.validation import infinite_network, needs_kernels, network_from_config
 from rf_limits.measure.movement import count_parameters
 from rf_limits.methods import LINEARIZED, METHODS, FeatureProblem, FittedMethod, Kind, Regression
-from rf_limits.models import OneHiddenLayer, Params, ScaledOutput
+from rf_limits.models import OneHiddenLayer, Params
 from rf_limits.problem import Dataset
 from rf_limits.training.flow import Tolerances
 from rf_limits.training.optimizers import parse_optimizer
@@ -46,17 +46,16 @@ class WidthRun:
         self.config, self.seeded, self.mesh = config, seeded, make_mesh(vars(config.mesh))
         self.network: OneHiddenLayer = network_from_config(config, width)
         self.infinite = infinite_network(config, self.network)
-        self.output = ScaledOutput(self.network, config.model.centring == "subtract")
         self.trained = METHODS.named(config.predictors.methods, Kind.TRAINED)
         self.trains = bool(self.trained)
         if needs_kernels(config):
             self.infinite.check()
-        self.exact = exact_risk_of(config, seeded.problem, self.output, trains=self.trains)
+        self.exact = exact_risk_of(config, seeded.problem, self.network, trains=self.trains)
         self.inits = draw_inits(config, self.network)
         self.closed_form: ClosedForm | None = None
         if has_closed_form(config):
             self.closed_form = ClosedForm(
-                self.output,
+                self.network,
                 self.inits,
                 seeded.data,
                 config.model.trainable,
@@ -67,7 +66,7 @@ class WidthRun:
         self.ensemble = Ensemble(
             config,
             seeded,
-            self.output,
+            self.network,
             self.inits,
             self.learning_rates,
             exact=self.exact,
@@ -98,7 +97,7 @@ class WidthRun:
     @functools.cached_property
     def output_start(self) -> float:
         """The largest root mean square of f_0 on a training set; 0 where f starts at zero."""
-        if not self.trains or self.output.centred or self.network.starts_at_zero:
+        if not self.trains or self.network.centred or self.network.starts_at_zero:
             return 0.0
         size = largest_output(self.network, self.inits, self.seeded.data.x_train)
         return max(self.config.model.lazy_scales) * size
@@ -117,7 +116,7 @@ class WidthRun:
         """What measures the trained methods."""
         problem = self.seeded.problem
         return measurements_of(
-            self.config, problem, self.output, self.exact, self.trained, self.mesh
+            self.config, problem, self.network, self.exact, self.trained, self.mesh
         )
 
     def seed_data(self) -> SeedData:

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from rf_limits.models.network import OneHiddenLayer, Params, hidden_weights
-from rf_limits.models.scaled_output import moved
+from rf_limits.models.network import Params, hidden_weights
+from rf_limits.models.scaled_network import ScaledNetwork, moved
 
 ALIGNED_COSINE = 0.9
 """Neurons whose cosine with w* is above this count as aligned (an angle below 26 degrees)."""
@@ -42,35 +42,25 @@ def _angles(vectors: Float[Array, "N d"], direction: Float[Array, "d"]) -> Float
     return jnp.arctan2(across, along)
 
 
-def alignment(
-    network: OneHiddenLayer,
-    change: Params,
-    init: Params,
-    alpha: Float[Array, ""],
-    target: Float[Array, "d"],
-    *,
-    centred: bool,
-) -> Alignment:
+def alignment(f: ScaledNetwork, change: Params, target: Float[Array, "d"]) -> Alignment:
     """Returns alignment of a network with a single neuron.
 
     Args:
-      network: the module g.
+      f: the trained function.
       change: of its parameters since initialization.
-      init: its parameters at initialization.
-      alpha: lazy scale.
       target: (d,) w*.
-      centred: whether g at initialization is subtracted.
     """
 
     def rows(p: Params) -> tuple[Array, Array]:
-        return hidden_weights(network, p)[0], p["params"]["output_kernel"]
+        return hidden_weights(f.network, p)[0], p["params"]["output_kernel"]
 
     size = jnp.linalg.norm(target)
-    (before, u_before), (moves, du), (weights, u) = map(rows, (init, change, moved(init, change)))
+    (before, u_before), (moves, du) = rows(f.init), rows(change)
+    weights, u = rows(moved(f.init, change))
     vector = u_before @ moves + du @ weights  # without cancellation
-    if not centred:
+    if not f.network.centred:
         vector = vector + u_before @ before
-    vector = alpha * network.output_scale * vector
+    vector = f.alpha * f.network.output_scale * vector
     angles = _angles(weights, target / size)
     mass = jnp.abs(u) * jnp.linalg.norm(weights, axis=1)
     aligned = jnp.cos(angles) > ALIGNED_COSINE

@@ -10,25 +10,21 @@ from typing import NamedTuple
 from jaxtyping import Array, Float
 
 from rf_limits.models.network import Params
-from rf_limits.models.scaled_output import ScaledOutput
+from rf_limits.models.scaled_network import ScaledNetwork
 
 
 class Seen(NamedTuple):
     """One network at one log point, in float64.
 
     Attributes:
-      output: the trained function f; ``output.network`` is g, before scaling.
-      params: now.
-      init: at initialization.
-      alpha: lazy scale.
+      f: the trained function, with its initialization and lazy scale; ``f.network`` is g.
+      params: the parameters now.
       x: (m, d) probe inputs, the first ``measure.num_probe`` of the training set.
       y: (m,) noise-free target there.
     """
 
-    output: ScaledOutput
+    f: ScaledNetwork
     params: Params
-    init: Params
-    alpha: Float[Array, ""]
     x: Float[Array, "m d"]
     y: Float[Array, "m"]
 

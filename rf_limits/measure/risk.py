@@ -15,7 +15,7 @@ from rf_limits.models.network import (
     linearized_relu_sum,
     tangent_relu_sum,
 )
-from rf_limits.models.scaled_output import ScaledOutput, moved
+from rf_limits.models.scaled_network import ScaledNetwork, moved
 from rf_limits.problem.problem import Problem
 from rf_limits.problem.sampled import SampledTarget
 from rf_limits.theory.risks.degree_risks import degree_risks
@@ -104,13 +104,13 @@ def largest_exact_scale(network: OneHiddenLayer, problem: Problem) -> float:
 class Risks(Protocol):
     """Risks of a network and its linearization, as functions of the change of parameters."""
 
-    def network(self, change: Params, init: Params, alpha: Array) -> Risk:
+    def network(self, f: ScaledNetwork, change: Params) -> Risk:
         """Returns the risk of f at ``init + change``."""
 
-    def linearized(self, change: Params, init: Params, alpha: Array) -> Risk:
+    def linearized(self, f: ScaledNetwork, change: Params) -> Risk:
         """Returns the risk of the linearization of f around ``init``, at ``init + change``."""
 
-    def gap(self, change: Params, linear_change: Params, init: Params, alpha: Array) -> Array:
+    def gap(self, f: ScaledNetwork, change: Params, linear_change: Params) -> Array:
         """Returns the root mean square difference between f and its linearization."""
 
 
@@ -118,13 +118,13 @@ class Risks(Protocol):
 class ExactRisks(Risks, Protocol):
     """Exact risks over the population, of fits on the fixed features of a network as well."""
 
-    def slope_square(self, init: Params, change: Params) -> Array:
+    def slope_square(self, f: ScaledNetwork, change: Params) -> Array:
         """Returns E <grad g_0, change>^2, g_0 the network before scaling."""
 
-    def random_features(self, init: Params, coefficients: Float[Array, "N"]) -> Risk:
+    def random_features(self, f: ScaledNetwork, coefficients: Float[Array, "N"]) -> Risk:
         """Returns the risk of sum_i coefficients_i p_out sigma(h_i), the output layer refitted."""
 
-    def tangent_features(self, init: Params, change: Params) -> Risk:
+    def tangent_features(self, f: ScaledNetwork, change: Params) -> Risk:
         """Returns the risk of <grad g_0, change>."""
 
 
@@ -133,50 +133,46 @@ class ExactRisk:
     """Exact risks and distances of networks and their linearizations.
 
     Attributes:
-      output: the trained function f.
       problem: what is learned.
       max_degree: largest degree K whose risk is measured as well, or -1 for none.
     """
 
-    output: ScaledOutput
     problem: Problem
     max_degree: int = -1
 
-    def network(self, change: Params, init: Params, alpha: Array) -> Risk:
+    def network(self, f: ScaledNetwork, change: Params) -> Risk:
         """Returns the risk of f at ``init + change``."""
-        f = as_relu_sum(self.output.network, moved(init, change), alpha)
-        if not self.output.centred:
-            return self.of(f)
-        return self.of((f, as_relu_sum(self.output.network, init, -alpha)))
+        after = as_relu_sum(f.network, moved(f.init, change), f.alpha)
+        if not f.network.centred:
+            return self.of(after)
+        return self.of((after, as_relu_sum(f.network, f.init, -f.alpha)))
 
-    def linearized(self, change: Params, init: Params, alpha: Array) -> Risk:
+    def linearized(self, f: ScaledNetwork, change: Params) -> Risk:
         """Returns the risk of the linearization of f around ``init``, at ``init + change``."""
-        f = linearized_relu_sum(
-            self.output.network, init, change, alpha, centred=self.output.centred
-        )
-        return self.of(f)
+        centred = f.network.centred
+        return self.of(linearized_relu_sum(f.network, f.init, change, f.alpha, centred=centred))
 
-    def gap(self, change: Params, linear_change: Params, init: Params, alpha: Array) -> Array:
+    def gap(self, f: ScaledNetwork, change: Params, linear_change: Params) -> Array:
         """Returns the root mean square of f less its linearization, over the population.
 
         Centring takes the same function off both, so it does not enter.
         """
-        f = as_relu_sum(self.output.network, moved(init, change), alpha)
-        g = linearized_relu_sum(self.output.network, init, linear_change, alpha)
-        return jnp.sqrt(mean_square_difference(f, g))
+        after = as_relu_sum(f.network, moved(f.init, change), f.alpha)
+        linear = linearized_relu_sum(f.network, f.init, linear_change, f.alpha)
+        return jnp.sqrt(mean_square_difference(after, linear))
 
-    def slope_square(self, init: Params, change: Params) -> Array:
+    def slope_square(self, f: ScaledNetwork, change: Params) -> Array:
         """Returns E <grad g_0, change>^2, g_0 the network before scaling."""
-        return expected_square(tangent_relu_sum(self.output.network, init, change))
+        return expected_square(tangent_relu_sum(f.network, f.init, change))
 
-    def random_features(self, init: Params, coefficients: Float[Array, "N"]) -> Risk:
+    def random_features(self, f: ScaledNetwork, coefficients: Float[Array, "N"]) -> Risk:
         """Returns the risk of sum_i coefficients_i p_out sigma(h_i), the output layer refitted."""
-        f = as_relu_sum(self.output.network, init)
-        return self.of(f._replace(amplitudes=self.output.network.output_scale * coefficients))
+        features = as_relu_sum(f.network, f.init)
+        return self.of(features._replace(amplitudes=f.network.output_scale * coefficients))
 
-    def tangent_features(self, init: Params, change: Params) -> Risk:
+    def tangent_features(self, f: ScaledNetwork, change: Params) -> Risk:
         """Returns the risk of <grad g_0, change>."""
-        return self.of(tangent_relu_sum(self.output.network, init, change))
+        return self.of(tangent_relu_sum(f.network, f.init, change))
 
     def of(self, f: Sum) -> Risk:
         """Returns the risk of any sum of neurons and gradient features."""
@@ -192,25 +188,22 @@ class SampledRisk:
     """The same on a test set, for what has no closed form.
 
     Attributes:
-      output: the trained function f.
       x: (m, d) test inputs.
       y: (m,) target values.
     """
 
-    output: ScaledOutput
     x: Float[Array, "m d"]
     y: Float[Array, "m"]
 
-    def network(self, change: Params, init: Params, alpha: Array) -> Risk:
+    def network(self, f: ScaledNetwork, change: Params) -> Risk:
         """Returns the risk of f at ``init + change``."""
-        return sampled_risk(self.output.after(change, init, alpha, self.x), self.y)
+        return sampled_risk(f.after(change, self.x), self.y)
 
-    def linearized(self, change: Params, init: Params, alpha: Array) -> Risk:
+    def linearized(self, f: ScaledNetwork, change: Params) -> Risk:
         """Returns the risk of the linearization of f around ``init``, at ``init + change``."""
-        return sampled_risk(self.output.linearized_after(change, init, alpha, self.x), self.y)
+        return sampled_risk(f.linearized_after(change, self.x), self.y)
 
-    def gap(self, change: Params, linear_change: Params, init: Params, alpha: Array) -> Array:
+    def gap(self, f: ScaledNetwork, change: Params, linear_change: Params) -> Array:
         """Returns the root mean square of f less its linearization, on the test set."""
-        f = self.output.after(change, init, alpha, self.x)
-        g = self.output.linearized_after(linear_change, init, alpha, self.x)
-        return jnp.sqrt(jnp.mean((f - g) ** 2))
+        difference = f.after(change, self.x) - f.linearized_after(linear_change, self.x)
+        return jnp.sqrt(jnp.mean(difference**2))

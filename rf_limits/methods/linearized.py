@@ -7,7 +7,7 @@ from jaxtyping import Array
 
 from rf_limits.measure.risk import Risk, Risks
 from rf_limits.methods.trained import TrainedMethod
-from rf_limits.models import Params, ScaledOutput
+from rf_limits.models import Params, ScaledNetwork
 from rf_limits.training.cells import TrainState
 
 
@@ -21,13 +21,13 @@ class Linearized(TrainedMethod):
         """In closed form, or of what the network's trainer trains beside it."""
         return state.linear_change if closed_form is None else closed_form()
 
-    def function(self, output: ScaledOutput) -> Callable[[Params, Params, Array, Array], Array]:
-        """The first-order expansion."""
-        return output.linearized_after
+    def predict(self, f: ScaledNetwork, change: Params, x: Array) -> Array:
+        """Returns the first-order expansion of f at the rows of ``x``."""
+        return f.linearized_after(change, x)
 
-    def risk(self, risks: Risks) -> Callable[[Params, Params, Array], Risk]:
-        """The risk of the first-order expansion."""
-        return risks.linearized
+    def risk(self, risks: Risks, f: ScaledNetwork, change: Params) -> Risk:
+        """Returns the risk of the first-order expansion of f."""
+        return risks.linearized(f, change)
 
 
 LINEARIZED = Linearized(

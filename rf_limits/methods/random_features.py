@@ -10,7 +10,7 @@ from rf_limits.devices.compiling import jit_quickly
 from rf_limits.measure.risk import ExactRisks, sampled_risk
 from rf_limits.methods.fitted import FeatureProblem, FittedMethod
 from rf_limits.methods.regression import Regression, mean_square, regression
-from rf_limits.models import OneHiddenLayer, Params, random_features
+from rf_limits.models import OneHiddenLayer, Params, ScaledNetwork, random_features
 from rf_limits.problem import Dataset
 from rf_limits.regression.dense import feature_regression
 from rf_limits.types import Scalar
@@ -24,7 +24,7 @@ def fit_random_features(
     features = random_features(network, init, data.x_train)
     fit = feature_regression(features, data.y_train, ridge)
     if exact is not None:
-        risk = exact.random_features(init, fit.coefficients)
+        risk = exact.random_features(ScaledNetwork(network, init), fit.coefficients)
     else:
         predictions = random_features(network, init, data.x_test) @ fit.coefficients
         risk = sampled_risk(predictions, data.y_test)

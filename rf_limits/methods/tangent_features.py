@@ -12,7 +12,13 @@ from rf_limits.devices.compiling import jit_quickly
 from rf_limits.measure.risk import ExactRisks, sampled_risk
 from rf_limits.methods.fitted import FeatureProblem, FittedMethod
 from rf_limits.methods.regression import Regression, mean_square, regression, solve_kernel
-from rf_limits.models import OneHiddenLayer, Params, tangent_features, tangent_kernel
+from rf_limits.models import (
+    OneHiddenLayer,
+    Params,
+    ScaledNetwork,
+    tangent_features,
+    tangent_kernel,
+)
 from rf_limits.problem import Dataset
 from rf_limits.regression.dense import Fit, feature_regression
 from rf_limits.training.linearized import pull_back
@@ -48,7 +54,7 @@ def _measured(
 ) -> Regression:
     predict = _derivative(network, init, change)
     if exact is not None:
-        risk = exact.tangent_features(init, change)
+        risk = exact.tangent_features(ScaledNetwork(network, init), change)
     else:
         risk = sampled_risk(predict(data.x_test), data.y_test)
     train_loss = mean_square(predict(data.x_train) - data.y_train)

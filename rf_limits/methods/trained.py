@@ -10,7 +10,7 @@ from jaxtyping import Array
 from rf_limits.experiments.config import TrainingConfig
 from rf_limits.measure.risk import Risk, Risks
 from rf_limits.methods.method import Kind, Method
-from rf_limits.models import Params, ScaledOutput
+from rf_limits.models import Params, ScaledNetwork
 from rf_limits.training.cells import TrainState
 from rf_limits.training.optimizers import StepSpan, parse_optimizer
 from rf_limits.training.trainer import Trainer
@@ -46,13 +46,13 @@ class TrainedMethod(Method):
         del closed_form
         return state.change
 
-    def function(self, output: ScaledOutput) -> Callable[[Params, Params, Array, Array], Array]:
-        """Its predictions, from change, initial parameters, lazy scale and inputs."""
-        return output.after
+    def predict(self, f: ScaledNetwork, change: Params, x: Array) -> Array:
+        """Returns its predictions at the rows of ``x`` after a change of the parameters of f."""
+        return f.after(change, x)
 
-    def risk(self, risks: Risks) -> Callable[[Params, Params, Array], Risk]:
-        """Its risk, from change, initial parameters and lazy scale."""
-        return risks.network
+    def risk(self, risks: Risks, f: ScaledNetwork, change: Params) -> Risk:
+        """Returns its risk after a change of the parameters of f."""
+        return risks.network(f, change)
 
     def trained_blocks(self, config: TrainingConfig) -> int:
         """Number of arrays of parameters that move."""

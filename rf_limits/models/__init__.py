@@ -24,7 +24,7 @@ from rf_limits.models.network import (
     make_network,
     tangent_relu_sum,
 )
-from rf_limits.models.scaled_output import ScaledOutput, change_of, moved
+from rf_limits.models.scaled_network import ScaledNetwork, change_of, moved
 
 __all__ = [
     "Ensemble",
@@ -33,7 +33,7 @@ __all__ = [
     "Kernels",
     "OneHiddenLayer",
     "Params",
-    "ScaledOutput",
+    "ScaledNetwork",
     "as_relu_sum",
     "change_of",
     "gradient_flow_ensemble",

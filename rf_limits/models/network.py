@@ -56,6 +56,7 @@ class OneHiddenLayer(nn.Module):
       antisymmetric: the second half of the neurons copies the first with opposite output
         weights, so that g_0 = 0 exactly and the tangent kernel is that of N/2 independent
         neurons (both halves count). Needs an even width.
+      centred: whether the trained function f leaves out g at initialization.
     """
 
     width: int
@@ -64,6 +65,7 @@ class OneHiddenLayer(nn.Module):
     parameterization: str = "ntk"
     output_init: str = "gaussian"
     antisymmetric: bool = False
+    centred: bool = False
 
     def input_scale(self, dim: int) -> float:
         """Returns the factor p_in."""
@@ -211,7 +213,10 @@ def make_network(
     check(
         not doubled or width % 2 == 0, "model.widths", "be even for antisymmetric doubling", width
     )
-    return OneHiddenLayer(width, activation, use_bias, parameterization, output_init, doubled)
+    centred = centring == "subtract"
+    return OneHiddenLayer(
+        width, activation, use_bias, parameterization, output_init, doubled, centred
+    )
 
 
 def init_params(network: OneHiddenLayer, key: Key[Array, ""], dim: int) -> Params:

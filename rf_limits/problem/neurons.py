@@ -9,12 +9,13 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rf_limits.errors import check
-from rf_limits.problem.target import as_tree, in_float64
+from rf_limits.problem.target import in_float64
 from rf_limits.theory.numerics import arguments
 from rf_limits.theory.numerics.sphere import expected_relu_product
 from rf_limits.theory.risks.relu_moments import ReluSum, relu_sum_product
 from rf_limits.theory.spectra.spectrum import zonal_spectrum
 from rf_limits.theory.spectra.zonal import Radii, ZonalSum
+from rf_limits.types import as_tree
 
 
 def _check_sizes(values: np.ndarray, name: str, least: float = 0.0) -> None:

@@ -20,7 +20,7 @@ from jax.scipy.special import ndtr
 from jaxtyping import Array, Float
 
 from rf_limits.errors import check
-from rf_limits.problem.target import as_tree, in_float64
+from rf_limits.problem.target import in_float64
 from rf_limits.theory.expectations.bivariate_normal import normal_density
 from rf_limits.theory.numerics import arguments
 from rf_limits.theory.numerics.sphere import coordinate_nodes
@@ -33,6 +33,7 @@ from rf_limits.theory.spectra.harmonics import (
 )
 from rf_limits.theory.spectra.hermite import hermite_values
 from rf_limits.theory.spectra.zonal import Radii, ZonalSum, polynomials, radial_rule, zonal_products
+from rf_limits.types import as_tree
 
 _BEYOND = 38.0  # the normal density is zero in float64 beyond
 

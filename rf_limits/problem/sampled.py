@@ -12,10 +12,10 @@ from jaxtyping import Array, Float
 
 from rf_limits.errors import check
 from rf_limits.problem.inputs import sample_inputs
-from rf_limits.problem.target import as_tree
 from rf_limits.theory.numerics import arguments
 from rf_limits.theory.risks.relu_moments import ReluSum
 from rf_limits.theory.spectra.zonal import Radii, ZonalSum
+from rf_limits.types import as_tree
 
 _BLOCK, _BLOCKS = 2**14, 16
 

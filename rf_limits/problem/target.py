@@ -1,14 +1,14 @@
 """What every target knows: its formula, its norm, and its products with neurons.
 
 Every target is a frozen dataclass of arrays, hashed by identity, callable on a batch of inputs,
-and a tree of its arrays (:func:`as_tree`), so that it may be an argument of a compiled function.
-Three kinds of exact knowledge are asked of it: its second moment under either input distribution,
-its product with a sum of ReLU neurons under Gaussian inputs
+and a tree of its arrays (:func:`rf_limits.types.as_tree`), so that it may be an argument of a
+compiled function. Three kinds of exact knowledge are asked of it: its second moment under either
+input distribution, its product with a sum of ReLU neurons under Gaussian inputs
 (:mod:`rf_limits.theory.risks.population_risk`), and itself degree by degree
 (:mod:`rf_limits.theory.risks.degree_risks`).
 """
 
-from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -62,29 +62,6 @@ class Target(Protocol):
 
     def degree_tails(self, max_degree: int) -> np.ndarray:
         """Returns (K + 1,) bounds on the root of E (f* - sum of its degrees up to k)^2."""
-
-
-Class = TypeVar("Class", bound=type)
-
-
-def as_tree(cls: Class, arrays: tuple[str, ...], fixed: tuple[str, ...] = ()) -> Class:
-    """Registers a dataclass as a tree of JAX: ``arrays`` may be traced, ``fixed`` may not.
-
-    What JAX puts in place of the arrays is not checked, unlike what a user does.
-    """
-
-    def flatten(target: Any) -> tuple[list, tuple]:
-        parts = [(jax.tree_util.GetAttrKey(name), getattr(target, name)) for name in arrays]
-        return parts, tuple(getattr(target, name) for name in fixed)
-
-    def unflatten(rest: tuple, children: Any) -> Any:
-        made: Any = object.__new__(cls)
-        for name, value in zip((*arrays, *fixed), (*children, *rest), strict=True):
-            object.__setattr__(made, name, value)
-        return made
-
-    jax.tree_util.register_pytree_with_keys(cls, flatten, unflatten)
-    return cls
 
 
 def in_float64(target: Any, names: tuple[str, ...]) -> None:

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from rf_limits.models.network import OneHiddenLayer, Params
+from rf_limits.models.scaled_network import ScaledNetwork
 from rf_limits.training.optimizers import trainable_mask
 from rf_limits.types import Scalar
 
@@ -108,13 +109,11 @@ def pull_back(
 
 
 def linearized_change(
-    network: OneHiddenLayer,
-    init: Params,
+    f: ScaledNetwork,
     x: Float[Array, "n d"],
     residual: Float[Array, "n"],
     kernel: Spectrum,
     *,
-    alpha: Scalar,
     learning_rate: Scalar,
     steps: Scalar,
     trainable: str = "both",
@@ -122,12 +121,11 @@ def linearized_change(
 ) -> Params:
     """Returns how the linearized network's parameters change in full-batch gradient descent.
 
-    The arguments are those of :func:`descent_coefficients` and :func:`pull_back`, ``alpha``
-    the lazy scale (module docstring). With ``flow``, gradient flow for the same time,
-    ``learning_rate`` times ``steps``.
+    The arguments are those of :func:`descent_coefficients` and :func:`pull_back`. With ``flow``,
+    gradient flow for the same time, ``learning_rate`` times ``steps``.
     """
     if flow:
         coefficients = flow_coefficients(kernel, residual, learning_rate * steps)
     else:
         coefficients = descent_coefficients(kernel, residual, learning_rate, steps)
-    return pull_back(network, init, x, -coefficients / alpha, trainable)
+    return pull_back(f.network, f.init, x, -coefficients / f.alpha, trainable)

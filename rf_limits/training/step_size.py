@@ -30,7 +30,7 @@ def sharpness(gram: Float[Array, "n n"]) -> Float[Array, ""]:
 
 
 def population_sharpness(
-    slope_square: Callable[[Params, Params], Float[Array, ""]],
+    slope_square: Callable[[Params], Float[Array, ""]],
     init: Params,
     trainable: str = "both",
     iterations: int = 20,
@@ -42,8 +42,8 @@ def population_sharpness(
     largest eigenvalues, about 1/5 for relu.
 
     Args:
-      slope_square: ``slope_square(init, change)`` = E <grad g_0, change>^2, of an exact risk
-        (:mod:`rf_limits.measure.risk`).
+      slope_square: returns E <grad g_0, change>^2 of a change, g_0 the network at ``init``
+        (:class:`rf_limits.measure.risk.ExactRisks`).
       init: where the gradient is taken, float64.
       trainable: layers that move.
       iterations: number of products with the matrix.
@@ -54,7 +54,7 @@ def population_sharpness(
         return jax.tree.map(lambda leaf, on: leaf if on else jnp.zeros_like(leaf), tree, mask)
 
     def energy(change: Params) -> Array:
-        return 0.5 * slope_square(init, keep(change))
+        return 0.5 * slope_square(keep(change))
 
     def length(tree: Params) -> Array:
         return norm(*jax.tree.leaves(tree))

@@ -24,8 +24,8 @@ from rf_limits.devices.compiling import jit_quickly
 from rf_limits.devices.layout import batch_rows, stay
 from rf_limits.errors import check
 from rf_limits.measure.risk import ExactRisks, Risk
-from rf_limits.models.network import Params
-from rf_limits.models.scaled_output import ScaledOutput, moved
+from rf_limits.models.network import OneHiddenLayer, Params
+from rf_limits.models.scaled_network import ScaledNetwork, moved
 from rf_limits.training.cells import Cell, TrainState, own_streams
 from rf_limits.training.ensemble import over_cells
 from rf_limits.training.flow import Tolerances, gradient_flow
@@ -40,7 +40,7 @@ class Trainer:
     """A compiled training loop for one architecture.
 
     Attributes:
-      output: the trained function f.
+      network: the architecture.
       optimizer: which optax optimizer.
       trainable: layers that move.
       batch_size: None for full batch; otherwise rows per step.
@@ -54,7 +54,7 @@ class Trainer:
       mesh: over which the ensemble is spread (:mod:`rf_limits.devices.layout`), or None.
     """
 
-    output: ScaledOutput
+    network: OneHiddenLayer
     optimizer: OptimizerSpec
     trainable: str = "both"
     batch_size: int | None = None
@@ -177,14 +177,15 @@ class Trainer:
 
     def _losses(self, cell: Cell, x: Array, y: Array) -> tuple[Loss, Loss]:
         """Returns losses of the network and of its linearization, functions of the parameters."""
+        f = ScaledNetwork(self.network, cell.init, cell.alpha)
 
-        def on_population(risk: Callable[[Params, Params, Array], Risk]) -> Loss:
-            init, alpha = to_float64((cell.init, cell.alpha))
-            return lambda change: 0.5 * risk(to_float64(change), init, alpha).risk / alpha**2
+        def on_population(risk: Callable[[ScaledNetwork, Params], Risk]) -> Loss:
+            wide = to_float64(f)
+            return lambda change: 0.5 * risk(wide, to_float64(change)).risk / wide.alpha**2
 
-        def on_batch(predict: Callable[[Params, Params, Array, Array], Array]) -> Loss:
+        def on_batch(predict: Callable[[Params, Array], Array]) -> Loss:
             def loss(change: Params) -> Array:
-                error = predict(change, cell.init, cell.alpha, x) - y
+                error = predict(change, x) - y
                 return 0.5 * jnp.mean((error / cell.alpha) ** 2)
 
             return loss
@@ -192,7 +193,7 @@ class Trainer:
         if self.population is not None:
             risks = (self.population.network, self.population.linearized)
             return on_population(risks[0]), on_population(risks[1])
-        return on_batch(self.output.after), on_batch(self.output.linearized_after)
+        return on_batch(f.after), on_batch(f.linearized_after)
 
     def _update(self, grads: Params, change: Params, memory: Any, cell: Cell) -> tuple[Params, Any]:
         """Returns the optimizer's update of a change, and its next state."""

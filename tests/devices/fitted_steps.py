@@ -55,7 +55,6 @@ from tests.devices.steps import (
     mesh,
     pair,
     params,
-    scaled,
     spectrum,
     whole,
 )
@@ -68,7 +67,7 @@ def _start(network, lead: int = SEEDS) -> closed_form.Start:
 
 def _closed(network, *how: Any) -> tuple:
     numbers = (floats(CELLS), floats(CELLS), floats())
-    return _start(network), whole(CELLS), *numbers, scaled(network), *how
+    return _start(network), whole(CELLS), *numbers, network, *how
 
 
 add(
@@ -200,7 +199,7 @@ _ALL = Options(PROBE, True, 2, True, True, True, (("mean", lambda seen: jnp.mean
 
 def _watching(network, risks, options: Options, methods=_METHODS, **more: Any) -> tuple:
     weights = (1.0,) * DIM if options.alignment else ()
-    measuring = Measurements(scaled(network), risks, "both", options, methods, weights, **more)
+    measuring = Measurements(network, risks, "both", options, methods, weights, **more)
     changes = {method.key: params(network, CELLS, dtype=jnp.float32) for method in methods}
     ensemble = cells(network, jnp.float32)
     trees = (changes, ensemble.init, ensemble.alpha, ensemble.learning_rate)
@@ -222,9 +221,7 @@ add(
 add(
     "measure: linear neurons, flow",
     measurements._measure,
-    lambda: _watching(
-        LINEAR, exact(LINEAR, -1, True), Options(PROBE, infinite_width=True), flow=True
-    ),
+    lambda: _watching(LINEAR, exact(LINEAR, -1), Options(PROBE, infinite_width=True), flow=True),
 )
 add(
     "measure: on a test set and a mesh",

@@ -6,7 +6,7 @@ over blocks that accelerators have only where a problem is large.
 """
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from rf_limits.devices.mesh import AXES
 from rf_limits.measure.kernel_risk import ExactKernelRisk
 from rf_limits.measure.neuron_risk import exact_risk
 from rf_limits.models import (
-    ScaledOutput,
+    ScaledNetwork,
     init_params,
     make_network,
 )
@@ -93,6 +93,7 @@ def cells(network, dtype: Any = jnp.float64) -> Cell:
 
 
 RELU = make_network(WIDTH)
+CENTRED = make_network(WIDTH, centring="subtract")
 BIASED = make_network(WIDTH, use_bias=True)
 ERF = make_network(WIDTH, activation="erf", use_bias=True)
 TANH = make_network(WIDTH, activation="tanh")
@@ -106,15 +107,15 @@ PROBLEM = Problem(NEURON, noise=0.1)
 TEACHER = Teacher(jnp.asarray(np.eye(2, DIM)), jnp.asarray([0.0, 0.0]), jnp.asarray([1.0, -1.0]))
 
 
-def scaled(network, centred: bool = True) -> ScaledOutput:
+def scaled(network) -> ScaledNetwork:
     """The trained function."""
-    return ScaledOutput(network, centred)
+    return jax.eval_shape(partial(ScaledNetwork, network), params(network), floats())
 
 
 @cache
-def exact(network, max_degree: int = DEGREE, centred: bool = False):
+def exact(network, max_degree: int = DEGREE):
     """Exact risks of a network; tracing takes twice as long where it is centred."""
-    return exact_risk(scaled(network, centred), PROBLEM, max_degree)
+    return exact_risk(network, PROBLEM, max_degree)
 
 
 @cache

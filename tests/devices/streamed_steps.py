@@ -27,6 +27,7 @@ from tests.devices.steps import (
     mesh,
     pair,
     params,
+    scaled,
     whole,
 )
 
@@ -86,8 +87,8 @@ add(
 )
 add(
     "stream: risk of features",
-    jax.jit(lambda init, weights: exact(BIASED, -1).random_features(init, weights)),
-    lambda: (params(BIASED), floats(WIDTH)),
+    jax.jit(lambda f, weights: exact(BIASED, -1).random_features(f, weights)),
+    lambda: (scaled(BIASED), floats(WIDTH)),
 )
 add(
     "stream: predictions of features",

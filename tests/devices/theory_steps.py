@@ -11,7 +11,6 @@ import jax.numpy as jnp
 
 from rf_limits.measure.alignment import alignment
 from rf_limits.models import (
-    ScaledOutput,
     change_of,
     gradient_flow_ensemble,
     infinite_width_kernels,
@@ -56,6 +55,7 @@ from tests.devices.steps import (
     keys,
     pair,
     params,
+    scaled,
 )
 
 THEORY: dict[str, Example] = {}
@@ -159,8 +159,8 @@ _add(
 )
 _add(
     "alignment",
-    lambda p, q, v: alignment(BIASED, p, q, jnp.ones(()), v, centred=True),
-    params(BIASED),
+    alignment,
+    scaled(BIASED),
     params(BIASED),
     floats(DIM),
 )
@@ -168,21 +168,20 @@ _add(
 # Networks and their kernels
 
 
-def _outputs(network, p, q, alpha, x):
-    """What ScaledOutput and its linearization give, and a gradient."""
-    f = ScaledOutput(network, True)
+def _outputs(f, p, x):
+    """What f and its linearization give, and a gradient."""
 
     def both(p):
-        change = change_of(p, q)
-        return jnp.sum(f.after(change, q, alpha, x) + f.linearized_after(change, q, alpha, x))
+        change = change_of(p, f.init)
+        return jnp.sum(f.after(change, x) + f.linearized_after(change, x))
 
     return jax.value_and_grad(both)(p)
 
 
 for _name in ACTIVATIONS:
-    _network = make_network(WIDTH, activation=_name, use_bias=True)
-    _given = (params(_network), params(_network), floats(), floats(NUM, DIM))
-    _add(f"ScaledOutput: gradient with {_name}", partial(_outputs, _network), *_given)
+    _network = make_network(WIDTH, activation=_name, use_bias=True, centring="subtract")
+    _given = (scaled(_network), params(_network), floats(NUM, DIM))
+    _add(f"ScaledNetwork: gradient with {_name}", _outputs, *_given)
     _kernels = partial(infinite_width_kernels, _network)
     _add(f"infinite_width_kernels: {_name}", _kernels, floats(NUM, DIM), floats(TEST, DIM))
 for _name in PARAMETERIZATIONS:

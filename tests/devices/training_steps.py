@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from rf_limits.experiments import networks, seed_data, seeded_problem
 from rf_limits.experiments.neuron_descent import _plain_risk
 from rf_limits.models import (
+    ScaledNetwork,
     infinite_width_kernels,
     tangent_kernel,
 )
@@ -23,6 +24,7 @@ from rf_limits.training.step_size import population_sharpness, sharpness
 from rf_limits.training.trainer import Cell, Trainer
 from tests.devices.steps import (
     BIASED,
+    CENTRED,
     DEGREE,
     DIM,
     DOUBLED,
@@ -90,15 +92,22 @@ add(
     jax.jit(lambda x: sharpness(infinite_width_kernels(BIASED, x, trainable="both").ntk)),
     lambda: (floats(NUM, DIM),),
 )
+
+
+def _sharpness(f: ScaledNetwork, layers: str) -> jax.Array:
+    slope_square = partial(exact(f.network).slope_square, f)
+    return population_sharpness(slope_square, f.init, layers)
+
+
 add(
     "step sizes: population",
-    jax.jit(lambda init: population_sharpness(exact(BIASED).slope_square, init, "hidden")),
-    lambda: (params(BIASED),),
+    jax.jit(partial(_sharpness, layers="hidden")),
+    lambda: (scaled(BIASED),),
 )
 add(
     "step sizes: population of linear neurons",
-    jax.jit(lambda init: population_sharpness(exact(LINEAR).slope_square, init, "both")),
-    lambda: (params(LINEAR),),
+    jax.jit(partial(_sharpness, layers="both")),
+    lambda: (scaled(LINEAR),),
 )
 add(
     "step sizes: tangent kernel",
@@ -113,7 +122,7 @@ add("speed of a product", jax.jit(jnp.matmul), lambda: (floats(NUM, NUM),) * 2)
 def _trainer(network, optimizer: str, **options: Any) -> Trainer:
     """A trainer that steps all networks at once, as accelerators do."""
     given = {"at_once": None, **options}
-    return Trainer(scaled(network), parse_optimizer(optimizer), **given)
+    return Trainer(network, parse_optimizer(optimizer), **given)
 
 
 def _state(trainer: Trainer, ensemble: Cell):
@@ -124,7 +133,7 @@ def _state(trainer: Trainer, ensemble: Cell):
 def _training(name: str, trainer: Callable[[], Trainer], dtype: Any = jnp.float64) -> None:
     def arguments() -> tuple:
         one = trainer()
-        return one, *_state(one, cells(one.output.network, dtype)), whole()
+        return one, *_state(one, cells(one.network, dtype)), whole()
 
     add(f"training: {name}", Trainer._advance, arguments)
 
@@ -132,7 +141,7 @@ def _training(name: str, trainer: Callable[[], Trainer], dtype: Any = jnp.float6
 def _starting(name: str, step: Callable, trainer: Callable[[], Trainer], dtype: Any) -> None:
     def arguments() -> tuple:
         one = trainer()
-        ensemble = cells(one.output.network, dtype)
+        ensemble = cells(one.network, dtype)
         state = (ensemble,) if step is Trainer._start else _state(one, ensemble)
         return one, *state
 
@@ -173,7 +182,7 @@ _training(
 )
 _training(
     "population risk, beside the linearization, one after the other",
-    lambda: _trainer(RELU, "sgd", linearized=True, population=exact(RELU, -1, True), at_once=1),
+    lambda: _trainer(CENTRED, "sgd", linearized=True, population=exact(CENTRED, -1), at_once=1),
 )
 _training(
     "population risk of many neurons, one after the other",

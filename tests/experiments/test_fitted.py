@@ -19,7 +19,6 @@ from rf_limits.methods import (
 )
 from rf_limits.models import (
     InfiniteNetwork,
-    ScaledOutput,
     gradient_flow_ensemble,
     infinite_width_kernels,
     init_params,
@@ -100,7 +99,7 @@ def test_exact_risk_of_fits_matches_test_set(key, method, width):
     data = problem.draw(key, 30, 200_000)
     network = make_network(width)
     init = init_params(network, key, DIM)
-    exact = ExactRisk(ScaledOutput(network, True), problem)
+    exact = ExactRisk(problem)
     found = method.fit(FeatureProblem(network, init, data, 0.01, exact))
     sampled = method.fit(FeatureProblem(network, init, data, 0.01, None))
     # 6 standard errors: false alarm below 1e-8

@@ -6,7 +6,7 @@ import numpy as np
 
 from rf_limits.models import (
     InfiniteNetwork,
-    ScaledOutput,
+    ScaledNetwork,
     gradient_flow_ensemble,
     init_params,
     make_network,
@@ -50,12 +50,11 @@ def test_a_wide_network_follows_from_its_own_start(key):
 
     def gap(width):
         network = make_network(width)
-        output, alpha = ScaledOutput(network, centred=False), jnp.asarray(1.0)
 
         @jax.jit
         def of_one(key, x, z):
             def loss(p):
-                return 0.5 * jnp.mean((output(p, init, alpha, x) - y) ** 2)
+                return 0.5 * jnp.mean((ScaledNetwork(network, init)(p, x) - y) ** 2)
 
             def step(_, p):
                 return jax.tree.map(lambda a, g: a - rate * g, p, jax.grad(loss)(p))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rf_limits.measure.risk import ExactRisk
-from rf_limits.models import ScaledOutput, make_network, tangent_features, tangent_kernel
+from rf_limits.models import ScaledNetwork, make_network, tangent_features, tangent_kernel
 from rf_limits.problem import Problem, make_target
 from rf_limits.training.flow import Tolerances, gradient_flow
 from rf_limits.training.linearized import linearized_change, spectrum
@@ -24,10 +24,10 @@ DIM = 3
 @functools.cache
 def population(use_bias=False):
     """Exact risks of a small network against one neuron, and its initialization."""
-    network = make_network(6, use_bias=use_bias)
+    network = make_network(6, use_bias=use_bias, centring="subtract")
     target = make_target(jax.random.key(1), "single_neuron", dim=DIM)
-    exact = ExactRisk(ScaledOutput(network, True), Problem(target))
-    return exact, drawn_params(network, DIM)
+    exact = ExactRisk(Problem(target))
+    return exact, network, drawn_params(network, DIM)
 
 
 def one_cell(exact, init, x, rate, alpha=1.0):
@@ -77,7 +77,7 @@ def test_flow_of_a_quadratic():
 @pytest.mark.parametrize("use_bias", kept([False, True], [False]))
 def test_population_gradient_is_the_limit_of_sample_gradients(use_bias):
     """One step on the exact risk against one step on many samples."""
-    exact, init = population(use_bias)
+    exact, network, init = population(use_bias)
     rng, spec = np.random.default_rng(5), parse_optimizer("sgd")
     directions = rng.normal(size=(4, flat(init).size))
 
@@ -87,8 +87,8 @@ def test_population_gradient_is_the_limit_of_sample_gradients(use_bias):
         both = state.change, state.linear_change
         return np.stack([directions @ flat(tree) for tree in both])
 
-    on_data = Trainer(exact.output, spec, linearized=True)
-    on_risk = Trainer(exact.output, spec, linearized=True, population=exact)
+    on_data = Trainer(network, spec, linearized=True)
+    on_risk = Trainer(network, spec, linearized=True, population=exact)
     expected = move(on_risk, one_cell(exact, init, points(5), 0.1, 2.0))
     samples = (one_cell(exact, init, points(20_000, seed), 0.1, 2.0) for seed in range(20))
     steps = np.stack([move(on_data, cells) for cells in samples])
@@ -100,16 +100,16 @@ def test_population_gradient_is_the_limit_of_sample_gradients(use_bias):
 @pytest.mark.slow
 def test_descent_tends_to_flow():
     """Halving the step halves the distance between descent and flow."""
-    exact, init = population()
+    exact, network, init = population()
     flow = Trainer(
-        exact.output, parse_optimizer("gradient_flow(rtol=1e-9, atol=1e-11)"), population=exact
+        network, parse_optimizer("gradient_flow(rtol=1e-9, atol=1e-11)"), population=exact
     )
     cells = one_cell(exact, init, points(5), 1.0)
     end = flat(flow.advance(flow.start(cells), cells, 4).change)
     gaps = []
     for parts in (20, 40):
         cells = one_cell(exact, init, points(5), 1.0 / parts)
-        descent = Trainer(exact.output, parse_optimizer("sgd"), linearized=True, population=exact)
+        descent = Trainer(network, parse_optimizer("sgd"), linearized=True, population=exact)
         found = flat(descent.advance(descent.start(cells), cells, 4 * parts).change)
         gaps.append(np.linalg.norm(end - found))
     assert 1.8 < gaps[0] / gaps[1] < 2.2
@@ -117,18 +117,19 @@ def test_descent_tends_to_flow():
 
 def test_linearized_flow_matches_closed_form():
     """Full batch: integrated flow of the linearization against one eigendecomposition."""
-    exact, init = population(use_bias=True)
-    x, network = points(10), exact.output.network
+    exact, network, init = population(use_bias=True)
+    x = points(10)
     cells = one_cell(exact, init, x, 0.5, alpha=3.0)
     spec = parse_optimizer("gradient_flow(rtol=1e-9, atol=1e-12)")
-    trainer = Trainer(exact.output, spec, linearized=True)
+    trainer = Trainer(network, spec, linearized=True)
     state = trainer.advance(trainer.start(cells), cells, 20)
 
     @jax.jit
     def closed_form(init, x):
         kernel = spectrum(tangent_kernel(network, init, x))
-        options = {"alpha": 3.0, "learning_rate": 0.5, "steps": 20, "flow": True}
-        return linearized_change(network, init, x, -exact.problem.target(x), kernel, **options)
+        f, residual = ScaledNetwork(network, init, 3.0), -exact.problem.target(x)
+        options = {"learning_rate": 0.5, "steps": 20, "flow": True}
+        return linearized_change(f, x, residual, kernel, **options)
 
     expected = closed_form(init, x)
     jax.tree.map(
@@ -141,9 +142,14 @@ def test_linearized_flow_matches_closed_form():
 @pytest.mark.parametrize("trainable", kept(["both", "hidden", "output"], ["both"]))
 def test_population_sharpness(trainable):
     """Power iteration against the eigenvalue of the features of many samples."""
-    exact, init = population(use_bias=True)
-    network = exact.output.network
-    found = float(jax.jit(lambda at: population_sharpness(exact.slope_square, at, trainable))(init))
+    exact, network, init = population(use_bias=True)
+
+    @jax.jit
+    def top(init):
+        slope_square = functools.partial(exact.slope_square, ScaledNetwork(network, init))
+        return population_sharpness(slope_square, init, trainable)
+
+    found = float(top(init))
     # columns by name: biases, hidden weights, output weights
     columns = {"both": slice(None), "hidden": slice(None, 24), "output": slice(24, None)}[trainable]
     features, num = jax.jit(lambda at, x: tangent_features(network, at, x)), 20_000

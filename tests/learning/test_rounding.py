@@ -20,7 +20,7 @@ from rf_limits.experiments.tables import (
     final_rows,
 )
 from rf_limits.experiments.training import prepare, remarks
-from rf_limits.models import ScaledOutput, make_network
+from rf_limits.models import make_network
 from rf_limits.training.optimizers import parse_optimizer
 from rf_limits.training.trainer import Cell, Trainer
 from tests.experiments.conftest import small_config
@@ -210,8 +210,8 @@ def test_exponents_leave_it_out():
 @pytest.mark.parametrize("optimizer", ["sgd", "noisy_sgd(key=1, eta=1.0)", "adam"])
 def test_rounding_of_a_step(dtype, optimizer):
     """The same noise in both precisions; and where nothing moves all of a step is lost."""
-    network = make_network(8)
-    trainer = Trainer(ScaledOutput(network, True), parse_optimizer(optimizer))
+    network = make_network(8, centring="subtract")
+    trainer = Trainer(network, parse_optimizer(optimizer))
     x = np.random.default_rng(0).normal(size=(1, 12, 4)).astype(dtype)
     init = jax.tree.map(lambda leaf: leaf.astype(dtype)[None], drawn_params(network, 4))
     one = jnp.ones(1, dtype)

@@ -9,7 +9,7 @@ import optax
 import pytest
 
 from rf_limits.errors import RequirementError
-from rf_limits.models import ScaledOutput, change_of, make_network, moved, tangent_kernel
+from rf_limits.models import ScaledNetwork, change_of, make_network, moved, tangent_kernel
 from rf_limits.training import ensemble
 from rf_limits.training.ensemble import CACHE_BYTES, DEVICE_SHARE, LIVE, networks_at_once
 from rf_limits.training.linearized import linearized_change, spectrum
@@ -61,29 +61,29 @@ def assert_close(a, b, steps):
     ),
 )
 def test_full_batch_equals_plain_optax_loop(key, text):
-    network = make_network(WIDTH, activation="gelu", use_bias=True)
-    output = ScaledOutput(network, centred=True)
+    network = make_network(WIDTH, activation="gelu", use_bias=True, centring="subtract")
     batch = cells(key, network, 1)
-    trainer = Trainer(output, parse_optimizer(text), linearized=True)
+    trainer = Trainer(network, parse_optimizer(text), linearized=True)
     state = trainer.advance(trainer.start(batch), batch, 25)
     cell, spec = one_cell(batch, 0), parse_optimizer(text)
     optimizer = getattr(optax, spec.name)(float(cell.learning_rate), **spec.arguments)
 
     @jax.jit
     def step(both, cell):
+        f = ScaledNetwork(network, cell.init, cell.alpha)
+
         def after(function, params, memory):
             def loss(p):
-                error = function(p, cell.init, cell.alpha, cell.x) - cell.y
+                error = function(p, cell.x) - cell.y
                 return jnp.mean(error**2) / (2 * cell.alpha**2)
 
             updates, memory = optimizer.update(jax.grad(loss)(params), memory, params)
             return optax.apply_updates(params, updates), memory
 
-        def linearized(params, init, alpha, x):
-            return output.linearized_after(change_of(params, init), init, alpha, x)
+        def linearized(params, x):
+            return f.linearized_after(change_of(params, f.init), x)
 
-        functions = (output, linearized)
-        return [after(f, *one) for f, one in zip(functions, both, strict=True)]
+        return [after(one, *state) for one, state in zip((f, linearized), both, strict=True)]
 
     both = 2 * [(cell.init, jax.tree.map(np.asarray, optimizer.init(cell.init)))]
     for _ in range(25):
@@ -98,13 +98,12 @@ def test_full_batch_equals_plain_optax_loop(key, text):
 
 
 @pytest.mark.parametrize("trainable", ["both", "hidden", "output"])
-@pytest.mark.parametrize("centred", kept([True, False], [False]))
-def test_linearized_training_matches_closed_form(key, trainable, centred):
+@pytest.mark.parametrize("centring", kept(["subtract", "none"], ["none"]))
+def test_linearized_training_matches_closed_form(key, trainable, centring):
     """Iterated gradient descent on the linearization against one eigendecomposition."""
-    network = make_network(WIDTH, use_bias=True)
-    output = ScaledOutput(network, centred)
+    network = make_network(WIDTH, use_bias=True, centring=centring)
     batch = cells(key, network)
-    trainer = Trainer(output, parse_optimizer("sgd"), trainable, linearized=True)
+    trainer = Trainer(network, parse_optimizer("sgd"), trainable, linearized=True)
     grams = jax.jit(jax.vmap(lambda init, x: tangent_kernel(network, init, x, layers=trainable)))(
         batch.init, batch.x
     )
@@ -113,14 +112,12 @@ def test_linearized_training_matches_closed_form(key, trainable, centred):
     @jax.jit
     def closed_form(cells, grams, steps):
         def one(cell, gram):
-            residual = output(cell.init, cell.init, cell.alpha, cell.x) - cell.y
+            f = ScaledNetwork(network, cell.init, cell.alpha)
             return linearized_change(
-                network,
-                cell.init,
+                f,
                 cell.x,
-                residual,
+                f(cell.init, cell.x) - cell.y,
                 spectrum(gram),
-                alpha=cell.alpha,
                 learning_rate=cell.learning_rate,
                 steps=steps,
                 trainable=trainable,
@@ -147,11 +144,9 @@ def test_linearized_training_matches_closed_form(key, trainable, centred):
     ],
 )
 def test_ensemble_equals_members_alone(key, at_once, batch_size):
-    network = make_network(WIDTH)
+    network = make_network(WIDTH, centring="subtract")
     options = {"batch_size": batch_size, "linearized": True}
-    trainer = Trainer(
-        ScaledOutput(network, True), parse_optimizer("sgd"), at_once=at_once, **options
-    )
+    trainer = Trainer(network, parse_optimizer("sgd"), at_once=at_once, **options)
     batch = cells(key, network)
     together = trainer.advance(trainer.start(batch), batch, 40)
     for i in range(3):
@@ -164,10 +159,8 @@ def test_ensemble_equals_members_alone(key, at_once, batch_size):
 
 @pytest.mark.parametrize("batch_size", kept([None, 4], [4]))
 def test_chunks_do_not_matter(key, batch_size):
-    network = make_network(WIDTH)
-    trainer = Trainer(
-        ScaledOutput(network, True), parse_optimizer("sgd(momentum=0.5)"), batch_size=batch_size
-    )
+    network = make_network(WIDTH, centring="subtract")
+    trainer = Trainer(network, parse_optimizer("sgd(momentum=0.5)"), batch_size=batch_size)
     batch = cells(key, network)
     whole = trainer.advance(trainer.start(batch), batch, 30)
     state = trainer.start(batch)
@@ -178,8 +171,8 @@ def test_chunks_do_not_matter(key, batch_size):
 
 def test_minibatches_cover_every_epoch(key):
     """The rows of one epoch are a permutation of the training set, new for each epoch."""
-    network = make_network(4)
-    trainer = Trainer(ScaledOutput(network, True), parse_optimizer("sgd"), batch_size=4)
+    network = make_network(4, centring="subtract")
+    trainer = Trainer(network, parse_optimizer("sgd"), batch_size=4)
     batch = cells(key, network, 1)
     cell = one_cell(batch, 0)._replace(y=np.arange(NUM, dtype=np.float64))
     state, rows_of = one_cell(trainer.start(batch), 0), jax.jit(trainer._batch)
@@ -196,15 +189,13 @@ def test_minibatches_cover_every_epoch(key):
 
 
 def test_one_pass_data_is_fresh_at_every_step(key):
-    network = make_network(4)
+    network = make_network(4, centring="subtract")
 
     def sample(key, size):
         x = jax.random.normal(key, (size, DIM))
         return x, x[:, 0]
 
-    trainer = Trainer(
-        ScaledOutput(network, True), parse_optimizer("sgd"), batch_size=5, sample=sample
-    )
+    trainer = Trainer(network, parse_optimizer("sgd"), batch_size=5, sample=sample)
     batch = cells(key, network, 1)
     state, cell = one_cell(trainer.start(batch), 0), one_cell(batch, 0)
     drawn = jax.jit(trainer._batch)
@@ -213,12 +204,12 @@ def test_one_pass_data_is_fresh_at_every_step(key):
     assert first.shape == (5, DIM)
     assert not np.any(np.asarray(first) == np.asarray(second))
     with pytest.raises(RequirementError, match="training.batch_size must be given"):
-        Trainer(ScaledOutput(network, True), parse_optimizer("sgd"), sample=sample)
+        Trainer(network, parse_optimizer("sgd"), sample=sample)
 
 
 def test_new_rates_and_scales_do_not_recompile(key):
-    network = make_network(8)
-    trainer = Trainer(ScaledOutput(network, True), parse_optimizer("sgd"))
+    network = make_network(8, centring="subtract")
+    trainer = Trainer(network, parse_optimizer("sgd"))
     batch = cells(key, network)
     trainer.advance(trainer.start(batch), batch, 3)
     before = trainer._advance._cache_size()
@@ -228,8 +219,8 @@ def test_new_rates_and_scales_do_not_recompile(key):
 
 
 def test_training_dtype_is_explicit(key):
-    network = make_network(8)
-    trainer = Trainer(ScaledOutput(network, True), parse_optimizer("adam"), linearized=True)
+    network = make_network(8, centring="subtract")
+    trainer = Trainer(network, parse_optimizer("adam"), linearized=True)
     batch = cells(key, network, dtype=jnp.float32)
     state = trainer.advance(trainer.start(batch), batch, 3)
     dtypes = {leaf.dtype for leaf in jax.tree.leaves((state.change, state.linear_change))}
@@ -278,8 +269,8 @@ def test_networks_stepped_at_once_on_an_accelerator(monkeypatch):
 
 def test_noise_differs_between_seeds_and_scales(key):
     """Added noise is the optimizer's own: its key alone would be the same for every network."""
-    network = make_network(WIDTH)
-    trainer = Trainer(ScaledOutput(network, True), parse_optimizer("noisy_sgd(key=1)"))
+    network = make_network(WIDTH, centring="subtract")
+    trainer = Trainer(network, parse_optimizer("noisy_sgd(key=1)"))
     four = cells(key, network, 4)
     four = four._replace(
         alpha=jnp.array([1.0, 2.0, 1.0, 2.0]), key=four.key[jnp.array([0, 0, 1, 1])]

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from rf_limits.measure.alignment import alignment
-from rf_limits.models import ScaledOutput, change_of, make_network
+from rf_limits.models import ScaledNetwork, change_of, make_network
 from tests.rounding import LIBRARY, rounding
 
-measured = jax.jit(alignment, static_argnums=0, static_argnames="centred")
+measured = jax.jit(alignment)
 SHORT = rounding(3 * LIBRARY)  # products, a length and an arc tangent, here and by hand
 
 
@@ -23,9 +23,8 @@ def still(params):
 
 @pytest.mark.sharp
 def test_one_neuron():
-    network = make_network(1)
     at = params_of([[3.0, 4.0]], [2.0])
-    found = measured(network, still(at), at, 0.5, np.array([10.0, 0.0]), centred=False)
+    found = measured(ScaledNetwork(make_network(1), at, 0.5), still(at), np.array([10.0, 0.0]))
     np.testing.assert_allclose(found.effective_angle, np.arctan2(4, 3), rtol=SHORT)
     np.testing.assert_allclose(found.effective_norm, 0.5 * 2.0 * 5.0 / 2**0.5 / 10, rtol=SHORT)
     np.testing.assert_allclose(found.best_angle, found.effective_angle, rtol=SHORT)
@@ -38,8 +37,8 @@ def test_shares():
     """Cosines 1, 0.96, 0.6, -1: two neurons aligned, with mass 1 and 2 of 1 + 2 + 3 + 4."""
     weights = [[1.0, 0.0], [0.96, 0.28], [0.6, 0.8], [-1.0, 0.0]]
     at = params_of(weights, [1.0, -2.0, 3.0, 4.0])
-    network = make_network(4)
-    found = measured(network, still(at), at, 1.0, np.array([2.0, 0.0]), centred=True)
+    f = ScaledNetwork(make_network(4, centring="subtract"), at)
+    found = measured(f, still(at), np.array([2.0, 0.0]))
     assert found.aligned_neurons == 0.5
     np.testing.assert_allclose(found.aligned_mass, 0.3, rtol=SHORT)
     np.testing.assert_allclose(found.best_angle, 0.0, atol=SHORT)
@@ -49,18 +48,18 @@ def test_shares():
 
 @pytest.mark.parametrize("parameterization", ["ntk", "mup"])
 def test_effective_vector_is_twice_the_first_moment(parameterization):
-    network = make_network(6, parameterization=parameterization)
-    output, alpha = ScaledOutput(network, centred=True), jnp.asarray(1.5)
+    network = make_network(6, parameterization=parameterization, centring="subtract")
     rng = np.random.default_rng(0)
     init, moved = (params_of(rng.normal(size=(6, 3)), rng.normal(size=6)) for _ in range(2))
 
     @jax.jit
-    def moment(moved, init, x):
-        product = 2.0 * output(moved, init, alpha, x) * x[:, 1]
+    def moment(f, moved, x):
+        product = 2.0 * f(moved, x) * x[:, 1]
         return jnp.mean(product), jnp.std(product) / len(x) ** 0.5
 
-    mean, error = moment(moved, init, rng.normal(size=(400_000, 3)))
+    f = ScaledNetwork(network, init, 1.5)
+    mean, error = moment(f, moved, rng.normal(size=(400_000, 3)))
     target = np.array([0.0, 1.0, 0.0])
-    found = measured(network, change_of(moved, init), init, alpha, target, centred=True)
+    found = measured(f, change_of(moved, init), target)
     expected = found.effective_norm * np.cos(found.effective_angle)
     assert abs(mean - expected) < 6 * error  # false alarm 2e-9

@@ -9,7 +9,7 @@ from rf_limits.measure.kernel import kernel_alignment, kernel_drift
 from rf_limits.measure.movement import activation_flips, count_parameters, movement
 from rf_limits.measure.risk import ExactRisk, Risk, SampledRisk, risk_is_exact, sampled_risk
 from rf_limits.measure.scaling import power_law
-from rf_limits.models import ScaledOutput, change_of, hidden_state, init_params, make_network
+from rf_limits.models import ScaledNetwork, change_of, hidden_state, init_params, make_network
 from rf_limits.problem import Problem, make_target
 from tests.models.drawn import drawn_params
 from tests.rounding import LIBRARY, rounding
@@ -79,14 +79,15 @@ def test_parameter_count(key, use_bias):
     assert count_parameters(network, DIM) == sum(leaf.size for leaf in leaves)
 
 
-@pytest.mark.parametrize("centred", kept([False, True], [True]))
+@pytest.mark.parametrize("centring", kept(["none", "subtract"], ["subtract"]))
 @pytest.mark.parametrize("use_bias", kept([False, True], [True]))
 @pytest.mark.parametrize("kind", kept(["single_neuron", "polynomial"], ["single_neuron"]))
 @pytest.mark.parametrize("parameterization", kept(["ntk", "standard"], ["standard"]))
-def test_exact_risk_matches_simulation(key, centred, use_bias, kind, parameterization):
+def test_exact_risk_matches_simulation(key, centring, use_bias, kind, parameterization):
     """Network, linearization and gap, on the same inputs: exact against a large test set."""
-    network = make_network(12, use_bias=use_bias, parameterization=parameterization)
-    output = ScaledOutput(network, centred)
+    network = make_network(
+        12, use_bias=use_bias, parameterization=parameterization, centring=centring
+    )
     target = make_target(key, kind, dim=DIM)
     rng = np.random.default_rng(0)
     init, noise = (drawn_params(network, DIM, seed) for seed in (1, 2))
@@ -94,18 +95,14 @@ def test_exact_risk_matches_simulation(key, centred, use_bias, kind, parameteriz
     linear = jax.tree.map(lambda leaf: -0.2 * leaf, noise)
 
     @jax.jit
-    def risks(change, linear, init, alpha, x):
-        exact = ExactRisk(output, Problem(target))
-        sampled = SampledRisk(output, x, target(x))
-        both = [
-            (one.network(change, init, alpha), one.linearized(linear, init, alpha))
-            for one in (exact, sampled)
-        ]
-        given = (init, alpha, x)
-        square = (output.after(change, *given) - output.linearized_after(linear, *given)) ** 2
-        return *both, exact.gap(change, linear, init, alpha), jnp.mean(square), jnp.std(square)
+    def risks(f, change, linear, x):
+        exact, sampled = ExactRisk(Problem(target)), SampledRisk(x, target(x))
+        both = [(one.network(f, change), one.linearized(f, linear)) for one in (exact, sampled)]
+        square = (f.after(change, x) - f.linearized_after(linear, x)) ** 2
+        return *both, exact.gap(f, change, linear), jnp.mean(square), jnp.std(square)
 
-    exact, sampled, gap, mean, std = risks(change, linear, init, 1.7, rng.normal(size=(DRAWS, DIM)))
+    f, x = ScaledNetwork(network, init, 1.7), rng.normal(size=(DRAWS, DIM))
+    exact, sampled, gap, mean, std = risks(f, change, linear, x)
     for found, estimate in zip(exact, sampled, strict=True):
         # 6 standard errors: false alarm below 1e-8
         assert abs(found.risk - estimate.risk) < 6 * estimate.standard_error
@@ -115,19 +112,19 @@ def test_exact_risk_matches_simulation(key, centred, use_bias, kind, parameteriz
 
 def test_risk_on_the_sphere_is_exact_without_biases(key):
     network, target = make_network(12), make_target(key, "single_neuron", dim=DIM)
-    problem, output = Problem(target, "sphere"), ScaledOutput(network, False)
+    problem = Problem(target, "sphere")
     assert risk_is_exact(network, problem)
     rng = np.random.default_rng(0)
     x = rng.normal(size=(DRAWS, DIM))
     x *= DIM**0.5 / np.linalg.norm(x, axis=1, keepdims=True)
 
     @jax.jit
-    def risks(init, alpha, x):
-        pair = ExactRisk(output, problem), SampledRisk(output, x, target(x))
-        still = jax.tree.map(jnp.zeros_like, init)
-        return [one.network(still, init, alpha) for one in pair]
+    def risks(f, x):
+        pair = ExactRisk(problem), SampledRisk(x, target(x))
+        still = jax.tree.map(jnp.zeros_like, f.init)
+        return [one.network(f, still) for one in pair]
 
-    found, estimate = risks(drawn_params(network, DIM, 1), 1.0, x)
+    found, estimate = risks(ScaledNetwork(network, drawn_params(network, DIM, 1)), x)
     assert abs(found.risk - estimate.risk) < 6 * estimate.standard_error
 
 

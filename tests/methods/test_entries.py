@@ -170,6 +170,7 @@ _REGIMES = {
 _ARGUMENTS = {
     "experiments/closed_form.py",
     "experiments/networks.py",
+    "models/scaled_network.py",
     "models/zonal_kernels.py",
 }
 _STUDENTS = {"experiments/dynamics/single_neuron.py", "figures/dynamics/single_neuron.py"}

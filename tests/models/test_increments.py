@@ -6,7 +6,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from rf_limits.models import ScaledOutput, make_network
+from rf_limits.models import ScaledNetwork, make_network
 from rf_limits.models.increments import ACTIVATIONS, increment
 from rf_limits.models.relu_output import relu_output, relu_output_change
 from tests.models.drawn import drawn_params
@@ -126,15 +126,15 @@ def test_derivatives_of_relu_neurons(wanted):
 @pytest.mark.parametrize("activation", kept([*EXACT], ["relu", "tanh", "own"]))
 def test_nothing_is_lost_at_large_scales(activation, dtype):
     """At alpha = 1e18 f is its linearization to rounding; a difference of outputs is zero."""
-    network = make_network(16, activation=activation, use_bias=True)
+    network = make_network(16, activation=activation, use_bias=True, centring="subtract")
     init, change = (
         jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), drawn_params(network, 3, seed))
         for seed in (0, 1)
     )
-    alpha, output = jnp.asarray(1e18, dtype), ScaledOutput(network, True)
-    small = jax.tree.map(lambda leaf: leaf / alpha, change)
+    trained = ScaledNetwork(network, init, jnp.asarray(1e18, dtype))
+    small = jax.tree.map(lambda leaf: leaf / trained.alpha, change)
     x = jnp.asarray(np.random.default_rng(2).normal(size=(9, 3)), dtype)
-    f, g = (jax.jit(one)(small, init, alpha, x) for one in (output.after, output.linearized_after))
+    f, g = (jax.jit(one)(small, x) for one in (trained.after, trained.linearized_after))
     assert f.dtype == dtype
     # 16 neurons of size 10 at most with their slopes, in sums over coordinates and neurons, twice
     error = rounding(2 * (16 + 4 + 4 * LIBRARY), dtype=dtype) * 10.0 * 16**0.5

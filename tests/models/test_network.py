@@ -7,7 +7,7 @@ import pytest
 
 from rf_limits.errors import RequirementError
 from rf_limits.models import (
-    ScaledOutput,
+    ScaledNetwork,
     as_relu_sum,
     change_of,
     infinite_width_kernels,
@@ -133,21 +133,22 @@ def test_antisymmetric_output_is_exactly_zero(key, activation):
 
 @pytest.mark.sharp
 def test_output_composes_with_vmap_and_matches_neural_tangents_linearization():
-    network = make_network(16, activation="gelu", use_bias=True)
+    network = make_network(16, activation="gelu", use_bias=True, centring="subtract")
     drawn = [drawn_params(network, DIM, seed) for seed in range(3)]
     inits = jax.tree.map(lambda *leaves: np.stack(leaves), *drawn)
     params = jax.tree.map(lambda leaf: 1.1 * leaf, inits)
     x = np.random.default_rng(1).normal(size=(7, DIM))
-    output = ScaledOutput(network, centred=True)
 
     @jax.jit
     def both(params, inits, alpha, x):
         def theirs(param, init):
-            return nt.linearize(lambda p, z: output(p, init, alpha, z), init)(param, x)
+            return nt.linearize(ScaledNetwork(network, init, alpha), init)(param, x)
 
-        many = jax.vmap(lambda p, i: output.linearized_after(change_of(p, i), i, alpha, x))(
-            params, inits
-        )
+        def ours(param, f):
+            return f.linearized_after(change_of(param, f.init), x)
+
+        ensemble = ScaledNetwork(network, inits, jnp.full(3, alpha))
+        many = jax.vmap(ours)(params, ensemble)
         return many, jax.lax.map(lambda pair: theirs(*pair), (params, inits))
 
     found, expected = both(params, inits, 3.0, x)

@@ -10,7 +10,7 @@ from rf_limits.experiments.config import ProblemFields
 from rf_limits.experiments.seeded_problem import _draw
 from rf_limits.measure.kernel_risk import exact_kernel_risk
 from rf_limits.measure.neuron_risk import exact_risk
-from rf_limits.models import ScaledOutput, make_network
+from rf_limits.models import make_network
 from rf_limits.problem import Problem, SampledTarget, SingleNeuron, make_problem
 from rf_limits.problem.targets import TARGETS
 from tests.rounding import rounding
@@ -61,8 +61,7 @@ def test_exact_risks_are_the_same_for_every_noise():
     network = make_network(4)
     plain, noisy = (make_problem(target="teacher", dim=4, noise=noise) for noise in (0.0, 0.1))
     assert exact_kernel_risk(network, plain) is exact_kernel_risk(network, noisy)
-    output = ScaledOutput(network, True)
-    assert exact_risk(output, plain) == exact_risk(output, noisy)
+    assert exact_risk(network, plain) == exact_risk(network, noisy)
 
 
 @pytest.mark.parametrize("inputs", ["gaussian", "sphere"])

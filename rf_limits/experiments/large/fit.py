@@ -28,7 +28,7 @@ from rf_limits.measure.tiled_kernel_risk import tiled_kernel_risk
 from rf_limits.models.features import random_features
 from rf_limits.models.infinite_width import InfiniteNetwork
 from rf_limits.models.network import OneHiddenLayer, init_params, make_network
-from rf_limits.models.scaled_output import ScaledOutput
+from rf_limits.models.scaled_network import ScaledNetwork
 from rf_limits.problem import Problem
 from rf_limits.problem.seeds import streams
 from rf_limits.regression.streamed.conjugate_gradients import State
@@ -175,11 +175,10 @@ def _feature_risk(
     config: LargeConfig, problem: Problem, data: FeatureData, theta: np.ndarray, seed: int
 ) -> tuple[float, float]:
     """Risk of sum_i theta_i phi_i and its standard error: exact where known."""
-    output = ScaledOutput(data.network, centred=False)
-    exact = exact_risk(output, problem)
-    weights = jnp.asarray(theta)
+    exact, weights = exact_risk(data.network, problem), jnp.asarray(theta)
     if exact is not None:
-        risk = jax.jit(exact.random_features)(data.params, weights)
+        f = ScaledNetwork(data.network, data.params)
+        risk = jax.jit(exact.random_features)(f, weights)
     else:
         x, y = _test_set(config, problem, seed)
         predict = jax.jit(lambda rows: random_features(data.network, data.params, rows) @ weights)

@@ -22,7 +22,7 @@ from rf_limits.figures.dynamics import lazy_scale as lazy_scale_figure
 from rf_limits.figures.dynamics import lazy_width as lazy_width_figure
 from rf_limits.figures.dynamics import ntk_curves as ntk_curves_figure
 from rf_limits.figures.dynamics import single_neuron as single_neuron_figure
-from rf_limits.models import ScaledOutput, init_params, make_network, moved
+from rf_limits.models import init_params, make_network, moved
 from rf_limits.runs.store import plain
 from rf_limits.training.optimizers import parse_optimizer
 from rf_limits.training.trainer import Cell, Trainer
@@ -179,7 +179,7 @@ def test_chizat_in_the_words_of_the_paper(key):
         step = min(10.0, 0.1 / tau**2)
         da, db = jax.grad(loss, (0, 1))(a, b)
         a, b = a - step * da, b - step * db
-    trainer = Trainer(ScaledOutput(network, centred=False), parse_optimizer("sgd"))
+    trainer = Trainer(network, parse_optimizer("sgd"))
     one = Cell(
         init,
         jnp.asarray(chizat.scale_of(tau, width)),
