@@ -9,6 +9,7 @@ from rf_limits.experiments.config import MeshFields, ProblemFields
 from rf_limits.methods import METHODS, keys_of
 from rf_limits.models.increments import ACTIVATIONS
 from rf_limits.models.infinite_width import SUPPLIERS
+from rf_limits.models.network import OneHiddenLayer, make_network
 
 SOLVERS = ("auto", "cholesky", "cg")
 PRECONDITIONERS = ("auto", "population", "sample", "none")
@@ -60,6 +61,10 @@ class LargeConfig(Config):
     seeds: Seeds = option(2, "draws of data and features")
     # seeds run one after the other: 1
     mesh: MeshFields = section(MeshFields)
+
+    def network(self, width: int = 1) -> OneHiddenLayer:
+        """Returns the architecture of the features and kernels."""
+        return make_network(width, activation=self.model.activation, use_bias=self.model.bias)
 
 
 def large_config() -> Builder[LargeConfig]:

@@ -27,7 +27,7 @@ from rf_limits.measure.risk import sampled_risk
 from rf_limits.measure.tiled_kernel_risk import tiled_kernel_risk
 from rf_limits.models.features import random_features
 from rf_limits.models.infinite_width import InfiniteNetwork
-from rf_limits.models.network import OneHiddenLayer, init_params, make_network
+from rf_limits.models.network import init_params
 from rf_limits.models.scaled_network import ScaledNetwork
 from rf_limits.problem import Problem
 from rf_limits.problem.seeds import streams
@@ -57,17 +57,9 @@ MOST_RISK_ERROR = 0.01
 _SECONDS = 5.0  # between two lines on the same stage
 
 
-def _stream(config: LargeConfig, problem: Problem, num: int) -> SampleStream:
-    return SampleStream(problem, num, config.block_size)
-
-
-def _network(config: LargeConfig, width: int) -> OneHiddenLayer:
-    return make_network(width, activation=config.model.activation, use_bias=config.model.bias)
-
-
 def _test_set(config: LargeConfig, problem: Problem, seed: int) -> tuple[np.ndarray, jax.Array]:
     """Draws inputs that no training set shares, with noise-free target values."""
-    stream = _stream(config, problem.noiseless, config.num_test)
+    stream = SampleStream(problem.noiseless, config.num_test, config.block_size)
     x, _ = stream.collect(streams(seed).batches)
     return x, problem.target(jnp.asarray(x))
 
@@ -232,8 +224,8 @@ def fit_row(
     """
     states.begin()
     listen, condition, plan = _Listener(report), float("nan"), job.plan
-    draws, stream = streams(job.seed), _stream(config, problem, job.num_train)
-    network = _network(config, job.width or 1)
+    draws, network = streams(job.seed), config.network(job.width or 1)
+    stream = SampleStream(problem, job.num_train, config.block_size)
     try:
         if is_kernel(job.method):
             x, y = stream.collect(draws.data)

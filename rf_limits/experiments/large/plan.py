@@ -12,7 +12,6 @@ from rf_limits.experiments.memory import PROGRAM
 from rf_limits.methods import METHODS, Kind
 from rf_limits.models.exact_kernels import numbers_per_point
 from rf_limits.models.infinite_width import resolve_supplier
-from rf_limits.models.network import make_network
 from rf_limits.regression.streamed import feature_sums, kernel_tiles
 from rf_limits.regression.streamed.preconditioners import has_population_gram
 
@@ -62,8 +61,8 @@ def preconditioner_of(config: LargeConfig) -> str:
     """The preconditioner of features that "auto" stands for."""
     if config.preconditioner != "auto":
         return config.preconditioner
-    network = make_network(1, activation=config.model.activation, use_bias=config.model.bias)
-    return "population" if has_population_gram(network, config.problem.inputs) else "sample"
+    known = has_population_gram(config.network(), config.problem.inputs)
+    return "population" if known else "sample"
 
 
 def kernel_supplier(config: LargeConfig) -> str:
@@ -162,11 +161,8 @@ def _largest(config: LargeConfig, method: str, solver: str, width: int | None, n
     low, high = 0, num if is_kernel(method) else width
     while high - low > 1:
         middle = (low + high) // 2
-        if is_kernel(method):
-            plan = _plan(config, method, solver, None, middle)
-        else:
-            plan = _plan(config, method, solver, middle, num)
-        if _fits(config, plan):
+        features, samples = (None, middle) if is_kernel(method) else (middle, num)
+        if _fits(config, _plan(config, method, solver, features, samples)):
             low = middle
         else:
             high = middle

@@ -10,7 +10,6 @@ from rf_limits.errors import RequirementError
 from rf_limits.experiments.large.configs import LargeConfig
 from rf_limits.experiments.large.plan import is_kernel
 from rf_limits.methods import NNGP
-from rf_limits.models.network import make_network
 from rf_limits.models.zonal_kernels import has_zonal_kernels, zonal_kernels
 from rf_limits.problem import Problem
 from rf_limits.theory import (
@@ -92,7 +91,7 @@ def theory_rows(config: LargeConfig, problem: Problem) -> list[dict[str, Any]]:
     Returns:
       The rows; of a method whose mean risk is infinite one row without a risk, which says so.
     """
-    network = make_network(1, activation=config.model.activation, use_bias=config.model.bias)
+    network = config.network()
     if not has_zonal_kernels(network) or problem.dim < 2:
         return []
     nums = np.array(config.nums_train, dtype=float)

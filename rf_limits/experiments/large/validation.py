@@ -10,7 +10,6 @@ from rf_limits.experiments.large.jobs import make_jobs
 from rf_limits.experiments.large.plan import preconditioner_of
 from rf_limits.experiments.memory import check_array_memory
 from rf_limits.methods import RANDOM_FEATURES
-from rf_limits.models.network import make_network
 from rf_limits.problem import make_problem
 from rf_limits.regression.streamed.preconditioners import has_population_gram
 
@@ -52,8 +51,7 @@ def _validate_sizes(config: LargeConfig) -> None:
 def _validate_solver(config: LargeConfig) -> None:
     features = RANDOM_FEATURES.key in config.methods
     if features and preconditioner_of(config) == "population":
-        network = make_network(1, activation=config.model.activation, use_bias=config.model.bias)
-        known = has_population_gram(network, config.problem.inputs)
+        known = has_population_gram(config.network(), config.problem.inputs)
         requirement = "be sample, none or auto for these features and inputs"
         check(known, "preconditioner", requirement, config.preconditioner)
     check_mesh(vars(config.mesh))
