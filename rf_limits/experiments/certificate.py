@@ -107,11 +107,8 @@ def _together(found: Sequence[Certificate], bounds: Sequence[float]) -> list[Cer
     for one, p_value, bound in zip(found, p_values, bounds, strict=True):
         numbers = {}
         if one.below and not one.broken and one.least < bound:
-            level = LEVEL / tests
-            numbers = {
-                "needed": runs_needed(one.mean, one.least, bound, level),
-                "planned": runs_planned(one.mean, one.least, bound, level),
-            }
+            numbers["needed"] = runs_needed(one.mean, one.least, bound, LEVEL / tests)
+            numbers["planned"] = runs_planned(one.mean, one.least, bound, LEVEL / tests)
         corrected.append(dataclasses.replace(one, p_value=float(p_value), tests=tests, **numbers))
     return corrected
 

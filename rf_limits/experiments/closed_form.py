@@ -96,30 +96,28 @@ class ClosedForm:
     """The linearizations of every seed's network.
 
     Attributes:
+      config: a training config.
       network: the architecture.
       inits: parameters at initialization.
       data: training sets.
-      trainable: layers that move.
-      flow: whether by gradient flow, else by full-batch gradient descent.
       mesh: over which seeds are spread, or None.
     """
 
+    config: TrainingConfig
     network: OneHiddenLayer
     inits: Params
     data: Dataset
-    trainable: str
-    flow: bool
     mesh: Mesh | None
 
     @functools.cached_property
     def spectra(self) -> Spectrum:
         """Spectra of the tangent kernels; seeds spread on the mesh if it divides them."""
-        network, x = self.network, self.data.x_train
+        network, layers, x = self.network, self.config.model.trainable, self.data.x_train
         if lead(self.mesh, len(x)) == PartitionSpec():
-            found = _spectra(self.inits, x, network, self.trainable, None)
+            found = _spectra(self.inits, x, network, layers, None)
             return place(self.mesh, found)
         placed = place(self.mesh, Start(self.inits, x))
-        return _spectra(placed.init, placed.x_train, network, self.trainable, self.mesh)
+        return _spectra(placed.init, placed.x_train, network, layers, self.mesh)
 
     @functools.cached_property
     def _start(self) -> Start:
@@ -141,7 +139,7 @@ class ClosedForm:
             cells.learning_rate,
             np.asarray(float(steps)),
             network=self.network,
-            trainable=self.trainable,
-            flow=self.flow,
+            trainable=self.config.model.trainable,
+            flow=parse_optimizer(self.config.training.optimizer).is_gradient_flow,
             mesh=self.mesh,
         )

@@ -249,17 +249,9 @@ def measurements_of(
     fields = {name: getattr(measure, name) for name in Options._fields}
     extra = tuple((name, EXTRA[name]) for name in measure.extra)
     options = Options(**fields | {"extra": extra})
-    weights = ()
-    if options.alignment:
-        weights = tuple(np.asarray(problem.target.directions[0]).tolist())
+    target, trainable = problem.target, config.model.trainable
+    weights = tuple(np.asarray(target.directions[0]).tolist()) if options.alignment else ()
+    flow, calls = parse_optimizer(training.optimizer).is_gradient_flow, training.log_points
     return Measurements(
-        network,
-        exact,
-        config.model.trainable,
-        options,
-        methods,
-        weights,
-        flow=parse_optimizer(training.optimizer).is_gradient_flow,
-        mesh=mesh,
-        calls=training.log_points,
+        network, exact, trainable, options, methods, weights, flow=flow, mesh=mesh, calls=calls
     )

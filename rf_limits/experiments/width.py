@@ -54,23 +54,11 @@ class WidthRun:
         self.inits = draw_inits(config, self.network)
         self.closed_form: ClosedForm | None = None
         if has_closed_form(config):
-            self.closed_form = ClosedForm(
-                self.network,
-                self.inits,
-                seeded.data,
-                config.model.trainable,
-                flow=parse_optimizer(config.training.optimizer).is_gradient_flow,
-                mesh=self.mesh,
-            )
+            data = seeded.data
+            self.closed_form = ClosedForm(config, self.network, self.inits, data, self.mesh)
         self.learning_rates = self._learning_rates()
         self.ensemble = Ensemble(
-            config,
-            seeded,
-            self.network,
-            self.inits,
-            self.learning_rates,
-            exact=self.exact,
-            mesh=self.mesh,
+            config, seeded, self.network, self.inits, self.learning_rates, self.exact, self.mesh
         )
         self.at_once = self.ensemble.at_once()
 
