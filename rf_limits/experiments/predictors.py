@@ -118,7 +118,7 @@ class Predictors:
             init = self._init(run, seed)
             fit = run.fitted(entry, *on_host((init, self.data(seed))))
             fit.check_solved(method)
-            return entry.predictor(run.network, init, fit.solution)
+            return entry.predictor(ScaledNetwork(run.network, init), fit.solution)
         change, init = self._change(entry, width, lazy_scale, seed)
         f = ScaledNetwork(run.network, init, jnp.asarray(self._scale(lazy_scale)))
         return partial(entry.predict, f, change)

@@ -21,7 +21,7 @@ from rf_limits.experiments.step_sizes import curvatures_at_start, step_sizes
 from rf_limits.experiments.validation import infinite_network, needs_kernels, network_from_config
 from rf_limits.measure.movement import count_parameters
 from rf_limits.methods import LINEARIZED, METHODS, FeatureProblem, FittedMethod, Kind, Regression
-from rf_limits.models import OneHiddenLayer, Params
+from rf_limits.models import OneHiddenLayer, Params, ScaledNetwork
 from rf_limits.problem import Dataset
 from rf_limits.training.flow import Tolerances
 from rf_limits.training.optimizers import parse_optimizer
@@ -114,7 +114,8 @@ class WidthRun:
     def fitted(self, method: FittedMethod, init: Params, data: Dataset) -> Regression:
         """The fit of a method to one seed's initialization and data."""
         ridge = self.config.predictors.ridge
-        return method.fit(FeatureProblem(self.network, init, data, ridge, self.exact))
+        f = ScaledNetwork(self.network, init)
+        return method.fit(FeatureProblem(f, data, ridge, self.exact))
 
     def fitted_rows(self) -> list[Row]:
         """Rows of the fitted methods of every seed."""

@@ -10,7 +10,7 @@ from jaxtyping import Array
 from rf_limits.measure.risk import ExactRisks
 from rf_limits.methods.method import Kind, Method
 from rf_limits.methods.regression import Regression
-from rf_limits.models import OneHiddenLayer, Params
+from rf_limits.models import Params, ScaledNetwork
 from rf_limits.problem import Dataset
 from rf_limits.types import Scalar
 
@@ -19,15 +19,14 @@ class FeatureProblem(NamedTuple):
     """What features of a network at initialization are fitted to.
 
     Attributes:
-      network: the module g.
-      init: parameters that fix the features.
+      f: the network at its initialization, which fixes the features; its lazy scale does not
+        enter.
       data: training and test set.
       ridge: penalty (:mod:`rf_limits.regression.dense`).
       exact: how to compute the exact risk, or None to use the test set.
     """
 
-    network: OneHiddenLayer
-    init: Params
+    f: ScaledNetwork
     data: Dataset
     ridge: Scalar
     exact: ExactRisks | None
@@ -44,7 +43,5 @@ class FittedMethod(Method):
         """Fits it to one data set."""
 
     @abc.abstractmethod
-    def predictor(
-        self, network: OneHiddenLayer, init: Params, solution: Array | Params
-    ) -> Callable[[Array], Array]:
-        """The function of (m, d) inputs that a fit found, from its ``solution``."""
+    def predictor(self, f: ScaledNetwork, solution: Array | Params) -> Callable[[Array], Array]:
+        """Returns the function of (m, d) inputs that a fit to the features of f ended with."""

@@ -10,23 +10,23 @@ from rf_limits.devices.compiling import jit_quickly
 from rf_limits.measure.risk import ExactRisks, sampled_risk
 from rf_limits.methods.fitted import FeatureProblem, FittedMethod
 from rf_limits.methods.regression import Regression, mean_square, regression
-from rf_limits.models import OneHiddenLayer, Params, ScaledNetwork, random_features
+from rf_limits.models import Params, ScaledNetwork, random_features
 from rf_limits.problem import Dataset
 from rf_limits.regression.dense import feature_regression
 from rf_limits.types import Scalar
 
 
-@partial(jit_quickly, static_argnums=(0, 4))
+@partial(jit_quickly, static_argnums=3)
 def fit_random_features(
-    network: OneHiddenLayer, init: Params, data: Dataset, ridge: Scalar, exact: ExactRisks | None
+    f: ScaledNetwork, data: Dataset, ridge: Scalar, exact: ExactRisks | None
 ) -> Regression:
     """Refits the output layer; the arguments are the fields of :class:`FeatureProblem`."""
-    features = random_features(network, init, data.x_train)
+    features = random_features(f.network, f.init, data.x_train)
     fit = feature_regression(features, data.y_train, ridge)
     if exact is not None:
-        risk = exact.random_features(ScaledNetwork(network, init), fit.coefficients)
+        risk = exact.random_features(f, fit.coefficients)
     else:
-        predictions = random_features(network, init, data.x_test) @ fit.coefficients
+        predictions = random_features(f.network, f.init, data.x_test) @ fit.coefficients
         risk = sampled_risk(predictions, data.y_test)
     train_loss = mean_square(features @ fit.coefficients - data.y_train)
     return regression(fit, train_loss, risk, fit.coefficients)
@@ -43,11 +43,9 @@ class RandomFeatures(FittedMethod):
         """Refits the output layer."""
         return fit_random_features(*problem)
 
-    def predictor(
-        self, network: OneHiddenLayer, init: Params, solution: Array | Params
-    ) -> Callable[[Array], Array]:
-        """The neurons with new output weights."""
-        return lambda x: random_features(network, init, x) @ solution
+    def predictor(self, f: ScaledNetwork, solution: Array | Params) -> Callable[[Array], Array]:
+        """Returns the neurons with new output weights."""
+        return lambda x: random_features(f.network, f.init, x) @ solution
 
 
 RANDOM_FEATURES = RandomFeatures(

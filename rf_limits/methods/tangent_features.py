@@ -12,13 +12,7 @@ from rf_limits.devices.compiling import jit_quickly
 from rf_limits.measure.risk import ExactRisks, sampled_risk
 from rf_limits.methods.fitted import FeatureProblem, FittedMethod
 from rf_limits.methods.regression import Regression, mean_square, regression, solve_kernel
-from rf_limits.models import (
-    OneHiddenLayer,
-    Params,
-    ScaledNetwork,
-    tangent_features,
-    tangent_kernel,
-)
+from rf_limits.models import Params, ScaledNetwork, tangent_features, tangent_kernel
 from rf_limits.problem import Dataset
 from rf_limits.regression.dense import Fit, feature_regression
 from rf_limits.training.linearized import pull_back
@@ -28,33 +22,26 @@ _gram = jit_quickly(tangent_kernel, static_argnums=0)
 _pull_back = jit_quickly(pull_back, static_argnums=0)
 
 
-@partial(jit_quickly, static_argnums=0)
-def _solve_features(
-    network: OneHiddenLayer, init: Params, data: Dataset, ridge: Scalar
-) -> tuple[Fit, Params]:
+@jit_quickly
+def _solve_features(f: ScaledNetwork, data: Dataset, ridge: Scalar) -> tuple[Fit, Params]:
     """The fit to the features themselves, and the change of parameters it stands for."""
-    unravel = ravel_pytree(init)[1]
-    features = tangent_features(network, init, data.x_train)
+    unravel = ravel_pytree(f.init)[1]
+    features = tangent_features(f.network, f.init, data.x_train)
     fit = feature_regression(features, data.y_train, ridge)
     return fit, unravel(fit.coefficients)
 
 
-def _derivative(network: OneHiddenLayer, init: Params, change: Params) -> Callable[[Array], Array]:
-    return lambda x: jax.jvp(lambda p: network.apply(p, x), (init,), (change,))[1]
+def _derivative(f: ScaledNetwork, change: Params) -> Callable[[Array], Array]:
+    return lambda x: jax.jvp(lambda p: f.network.apply(p, x), (f.init,), (change,))[1]
 
 
-@partial(jit_quickly, static_argnums=(0, 5))
+@partial(jit_quickly, static_argnums=4)
 def _measured(
-    network: OneHiddenLayer,
-    init: Params,
-    data: Dataset,
-    fit: Fit,
-    change: Params,
-    exact: ExactRisks | None,
+    f: ScaledNetwork, data: Dataset, fit: Fit, change: Params, exact: ExactRisks | None
 ) -> Regression:
-    predict = _derivative(network, init, change)
+    predict = _derivative(f, change)
     if exact is not None:
-        risk = exact.tangent_features(ScaledNetwork(network, init), change)
+        risk = exact.tangent_features(f, change)
     else:
         risk = sampled_risk(predict(data.x_test), data.y_test)
     train_loss = mean_square(predict(data.x_train) - data.y_train)
@@ -69,19 +56,17 @@ class TangentFeatures(FittedMethod):
 
     def fit(self, problem: FeatureProblem) -> Regression:
         """Decomposes the features, or their kernel where there are more of them than samples."""
-        network, init, data, ridge, exact = problem
-        if sum(leaf.size for leaf in jax.tree.leaves(init)) <= data.x_train.shape[0]:
-            fit, change = _solve_features(network, init, data, ridge)
+        f, data, ridge, exact = problem
+        if sum(leaf.size for leaf in jax.tree.leaves(f.init)) <= data.x_train.shape[0]:
+            fit, change = _solve_features(f, data, ridge)
         else:
-            fit = solve_kernel(_gram(network, init, data.x_train), data.y_train, ridge)
-            change = _pull_back(network, init, data.x_train, fit.coefficients)
-        return _measured(network, init, data, fit, change, exact)
+            fit = solve_kernel(_gram(f.network, f.init, data.x_train), data.y_train, ridge)
+            change = _pull_back(f.network, f.init, data.x_train, fit.coefficients)
+        return _measured(f, data, fit, change, exact)
 
-    def predictor(
-        self, network: OneHiddenLayer, init: Params, solution: Array | Params
-    ) -> Callable[[Array], Array]:
-        """The derivative of the network along the change of its parameters."""
-        return _derivative(network, init, solution)
+    def predictor(self, f: ScaledNetwork, solution: Array | Params) -> Callable[[Array], Array]:
+        """Returns the derivative of the network along the change of its parameters."""
+        return _derivative(f, solution)
 
 
 TANGENT_FEATURES = TangentFeatures(

@@ -55,6 +55,7 @@ from tests.devices.steps import (
     mesh,
     pair,
     params,
+    scaled,
     spectrum,
     whole,
 )
@@ -102,17 +103,17 @@ add(
 add(
     "fit: random features",
     random_features.fit_random_features,
-    lambda: (BIASED, params(BIASED), data(), 0.0, exact(BIASED)),
+    lambda: (scaled(BIASED), data(), 0.0, exact(BIASED)),
 )
 add(
     "fit: random features of erf neurons",
     random_features.fit_random_features,
-    lambda: (ERF, params(ERF), data(), 0.1, exact(ERF)),
+    lambda: (scaled(ERF), data(), 0.1, exact(ERF)),
 )
 add(
     "fit: random features on a test set",
     random_features.fit_random_features,
-    lambda: (TANH, params(TANH), data(), 0.0, None),
+    lambda: (scaled(TANH), data(), 0.0, None),
 )
 add(
     "fit: tangent kernel",
@@ -127,17 +128,17 @@ add(
 add(
     "fit: tangent features",
     tangent_features._solve_features,
-    lambda: (BIASED, params(BIASED), data(num=30), 0.1),
+    lambda: (scaled(BIASED), data(num=30), 0.1),
 )
 add(
     "fit: risks of tangent features",
     tangent_features._measured,
-    lambda: (BIASED, params(BIASED), data(), _FIT(), params(BIASED), exact(BIASED)),
+    lambda: (scaled(BIASED), data(), _FIT(), params(BIASED), exact(BIASED)),
 )
 add(
     "fit: risks of tangent features of linear neurons",
     tangent_features._measured,
-    lambda: (LINEAR, params(LINEAR), data(), _FIT(), params(LINEAR), exact(LINEAR)),
+    lambda: (scaled(LINEAR), data(), _FIT(), params(LINEAR), exact(LINEAR)),
 )
 add("fit: limit kernels", kernel.network_kernels, lambda: (InfiniteNetwork(ERF), floats(NUM, DIM)))
 

@@ -19,6 +19,7 @@ from rf_limits.methods import (
 )
 from rf_limits.models import (
     InfiniteNetwork,
+    ScaledNetwork,
     gradient_flow_ensemble,
     infinite_width_kernels,
     init_params,
@@ -100,8 +101,8 @@ def test_exact_risk_of_fits_matches_test_set(key, method, width):
     network = make_network(width)
     init = init_params(network, key, DIM)
     exact = ExactRisk(problem)
-    found = method.fit(FeatureProblem(network, init, data, 0.01, exact))
-    sampled = method.fit(FeatureProblem(network, init, data, 0.01, None))
+    found = method.fit(FeatureProblem(ScaledNetwork(network, init), data, 0.01, exact))
+    sampled = method.fit(FeatureProblem(ScaledNetwork(network, init), data, 0.01, None))
     # 6 standard errors: false alarm below 1e-8
     assert abs(found.risk.risk - sampled.risk.risk) < 6 * sampled.risk.standard_error
     assert found.risk.standard_error == 0.0
@@ -113,7 +114,7 @@ def test_tangent_fit_by_features_and_by_kernel_agree(key, data):
     """Few parameters take the feature route; a ridge makes the kernel route comparable."""
     network = make_network(4)
     init = init_params(network, key, DIM)
-    found = TANGENT_FEATURES.fit(FeatureProblem(network, init, data, 0.1, None))
+    found = TANGENT_FEATURES.fit(FeatureProblem(ScaledNetwork(network, init), data, 0.1, None))
     gram = tangent_kernel(network, init, data.x_train)
     dual = kernel_regression(gram, data.y_train, 0.1).coefficients
     train_loss = jnp.mean((gram @ dual - data.y_train) ** 2)
