@@ -2,6 +2,9 @@
 
 The source folder is the project's root, so that links between documents, to figures and to code are
 those that work in the files as they are.
+
+Formulas are drawn by MathJax in the reader's browser. The site holds a copy of it, so that neither
+building nor reading needs a network.
 """
 
 import tomllib
@@ -13,8 +16,9 @@ _PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 project = _PROJECT["name"]
 author = copyright = "rf_limits authors"
 release = _PROJECT["version"]
-extensions = ["myst_parser"]
+extensions = ["myst_parser", "sphinx.ext.mathjax", "sphinx-mathjax-offline"]
 myst_heading_anchors = 3  # as GitHub makes them
+myst_enable_extensions = ["dollarmath"]
 root_doc = "README"
 PAGES = {
     "Start": ["docs/getting-started", "docs/story", "results/README"],
@@ -48,5 +52,5 @@ def _with_contents(app, docname, source):
 
 
 def setup(app):
-    """Connects the hook above."""
+    """Connects the function above."""
     app.connect("source-read", _with_contents)
