@@ -5,8 +5,8 @@ Run time:  under 2 minutes on 2 CPU cores.
 Expected:  d = 20, 1024 random features: risk 0.0124, lazy limit 0.0089.
 """
 
-from rf_limits.experiments.approximation import approximation_config
+from rf_limits import default_config
 
 
 def get_config():
-    return approximation_config()
+    return default_config("approximation")

@@ -7,7 +7,7 @@ Expected:  mean risk 5.1e-4 over 700 seeds, each below 2e-3, where R*(P) of P = 
            as in configs/quickstart.py, certify nothing: --dry_run says how many it takes.
 """
 
-from rf_limits.experiments.defaults import default_config
+from rf_limits import default_config
 
 
 def get_config():

@@ -6,8 +6,12 @@ Run time:  under 5 minutes on 2 CPU cores; --config=configs/chizat.py:full, the 
 Expected:  population loss 9e-5 at tau = 0.0063, 7e-3 at tau = 10.
 """
 
-from rf_limits.experiments.dynamics.configs import chizat_config
+from rf_limits import default_config
+from rf_limits.studies.chizat import Chizat
 
 
 def get_config(variant=""):
-    return chizat_config(variant)
+    config = default_config("chizat")
+    if variant == "full":  # the paper's grid
+        config.update(Chizat.paper)
+    return config

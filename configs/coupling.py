@@ -5,8 +5,8 @@ Run time:  under 3 minutes on 2 CPU cores.
 Expected:  distance to random features ~ N^-0.78 (hidden layer), N^-0.98 (all layers from u = 0).
 """
 
-from rf_limits.experiments.power.configs import coupling_config
+from rf_limits import default_config
 
 
 def get_config():
-    return coupling_config()
+    return default_config("coupling")

@@ -5,8 +5,8 @@ Run time:  5 to 10 minutes on 2 CPU cores.
 Expected:  d = 10 without bias: 10^11.8 features, r max|u_i| = 10^12.9; one neuron: 14 steps.
 """
 
-from rf_limits.experiments.hardness import hardness_config
+from rf_limits import default_config
 
 
 def get_config():
-    return hardness_config()
+    return default_config("hardness")

@@ -12,8 +12,8 @@ Expected:  d = 20, n = 8000: risk 0.014 of 2000 RF, 0.0087 of the NNGP (theory: 
 The same on four devices: --config.mesh.data=2 --config.mesh.width=2
 """
 
-from rf_limits.experiments.large.configs import large_config
+from rf_limits import default_config
 
 
 def get_config():
-    return large_config()
+    return default_config("large")

@@ -7,8 +7,8 @@ Expected:  NTK parameterization from N = 256 on: movement ~ N^-0.50, NTK drift ~
            mean field and muP: all constant.
 """
 
-from rf_limits.experiments.dynamics.configs import lazy_width_config
+from rf_limits import default_config
 
 
 def get_config():
-    return lazy_width_config()
+    return default_config("lazy_width")

@@ -6,8 +6,8 @@ Expected:  distance to infinite width ~ N^-0.45 (NTK), N^-0.50 (NNGP); on the po
            within 0.0083 E f*^2 of the exact theory at N = 512.
 """
 
-from rf_limits.experiments.dynamics.configs import ntk_curves_config
+from rf_limits import default_config
 
 
 def get_config():
-    return ntk_curves_config()
+    return default_config("ntk_curves")

@@ -6,8 +6,8 @@ Expected:  steps to relative risk 0.1, hidden layer: 13 (degree 1), 201 (degree 
            degrees 3 and 4 are not reached in 4000.
 """
 
-from rf_limits.experiments.power.configs import polynomials_config
+from rf_limits import default_config
 
 
 def get_config():
-    return polynomials_config()
+    return default_config("polynomials")

@@ -6,7 +6,7 @@ Expected:  risk of the network at N = 1024: 2.5e-3 at lazy scale 0.1, 2.5e-2 at 
            where its linearization has 2.5e-2 too; weight movement 0.27 and 0.0045.
 """
 
-from rf_limits.experiments.defaults import default_config
+from rf_limits import default_config
 
 
 def get_config():

@@ -5,8 +5,8 @@ Run time:  4 minutes on 2 CPU cores.
 Expected:  d = 20, n = 1024: relative risk 9e-4 at lazy scale 0.1, 0.045 at 10; NNGP 0.023.
 """
 
-from rf_limits.experiments.samples.configs import sample_complexity_config
+from rf_limits import default_config
 
 
 def get_config():
-    return sample_complexity_config()
+    return default_config("sample_complexity")

@@ -7,8 +7,8 @@ Expected:  one neuron: 7 steps at every d; 64 neurons: 16 (d = 5) to 81 (d = 40)
            the lazy network does not get there.
 """
 
-from rf_limits.experiments.dynamics.configs import single_neuron_config
+from rf_limits import default_config
 
 
 def get_config():
-    return single_neuron_config()
+    return default_config("single_neuron")

@@ -7,7 +7,7 @@ Expected:  d = 10, without noise, N = 256: relative risk 1.4e-3 at lazy scale 0.
            over 0.020 of the converged NTK.
 """
 
-from rf_limits.experiments.defaults import default_config
+from rf_limits import default_config
 from rf_limits.sweeps import sweep
 
 

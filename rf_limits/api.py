@@ -4,7 +4,6 @@ The names here are those of ``from rf_limits import ...``; they are loaded when 
 """
 
 import dataclasses
-from typing import TYPE_CHECKING
 
 import pandas as pd
 from jaxtyping import Array, Float
@@ -12,21 +11,18 @@ from rich.console import Console
 
 from rf_limits.config import Builder, frozen
 from rf_limits.devices.options import check_devices, check_options
-from rf_limits.errors import RequirementError, check, check_choice
-from rf_limits.experiments.config import TrainingConfig
-from rf_limits.experiments.defaults import default_config
+from rf_limits.errors import RequirementError, check
 from rf_limits.experiments.descent import part_name
 from rf_limits.experiments.predictors import Inputs, KeepTrained, Predictor, Predictors
 from rf_limits.experiments.result import Result, no_report
 from rf_limits.experiments.tables import overview
-from rf_limits.experiments.training import prepare, remarks
+from rf_limits.figures.style import Figure
 from rf_limits.methods import NETWORK
 from rf_limits.models import Params
 from rf_limits.problem import Dataset
 from rf_limits.runs.progress import progress
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from rf_limits.studies import default_config
+from rf_limits.studies.training import Training
 
 __all__ = ["RequirementError", "TrainingResult", "default_config", "plot", "train"]
 
@@ -43,7 +39,7 @@ class TrainingResult(Result):
       predictors: what :meth:`predictor` looks up.
     """
 
-    config: TrainingConfig
+    config: Training
     predictors: Predictors
 
     def table(self) -> pd.DataFrame:
@@ -52,7 +48,7 @@ class TrainingResult(Result):
 
     def remarks(self) -> list[str]:
         """Units, certificates and warnings: the lines a run prints under its table."""
-        return remarks(self)
+        return self.config.remarks(self, {})
 
     def data(self, seed: int = 0) -> Dataset:
         """Training set and test set of one seed: ``x_train``, ``y_train``, ``x_test``, ``y_test``.
@@ -120,7 +116,7 @@ class TrainingResult(Result):
         return self.predictors(method, width, lazy_scale, seed)(x)
 
 
-def train(config: TrainingConfig | Builder, *, show_progress: bool = False) -> TrainingResult:
+def train(config: Training | Builder, *, show_progress: bool = False) -> TrainingResult:
     """Trains networks beside all predictors that a training config asks for.
 
     The numbers are those of scripts/train.py with the same config.
@@ -134,30 +130,27 @@ def train(config: TrainingConfig | Builder, *, show_progress: bool = False) -> T
     """
     check_options()
     check_devices()
-    config, keep = frozen(config), KeepTrained()
-    made = isinstance(config, TrainingConfig)
-    check(made, "config", "be made by default_config()", type(config).__name__)
-    check_choice(config.experiment, ["training"], "experiment")
+    given, keep = frozen(config), KeepTrained()
+    made = isinstance(given, Training)
+    check(made, "config", "be made by default_config()", type(given).__name__)
     if show_progress:
         with progress(Console(stderr=True)) as report:
-            training = prepare(config, report)
+            training = given.prepare(report)
             result = training.run(report, keep)
     else:
-        training = prepare(config)
+        training = given.prepare()
         result = training.run(no_report, keep)
     trained = {
         run.network.width: keep.found[part_name(run)] for run in training.widths if run.trains
     }
     held = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
-    return TrainingResult(**held, config=config, predictors=Predictors(training, trained))
+    return TrainingResult(**held, config=given, predictors=Predictors(training, trained))
 
 
-def plot(result: Result) -> "dict[str, Figure]":
+def plot(result: Result) -> dict[str, Figure]:
     """The figures of a training run by name, as matplotlib figures.
 
     Args:
       result: from :func:`train`, or anything with its ``metrics``.
     """
-    from rf_limits.figures.training import draw
-
-    return draw(result.metrics)
+    return Training().figures(result.metrics)

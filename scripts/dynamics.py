@@ -7,11 +7,11 @@
     python scripts/dynamics.py --config=configs/single_neuron.py --workdir=results/single_neuron
 
 Any field of the config can be overridden: --config.model.widths="(64,256)" --config.seeds=20. The
-fields are listed in rf_limits/experiments/dynamics/configs.py, the results in docs/dynamics.md.
+fields are listed in docs/fields.md, the results in docs/dynamics.md.
 An interrupted run goes on from its finished parts when started again.
 """
 
 from rf_limits.runs.script import run_config_script
 
 if __name__ == "__main__":
-    run_config_script("lazy_width", "lazy_scale", "ntk_curves", "chizat", "single_neuron")
+    run_config_script("dynamics")

@@ -3,7 +3,7 @@
     python scripts/large.py --config=configs/large.py --workdir=results/large
 
 Any field of the config can be overridden: --config.widths="(20_000,)" --config.mesh.data=4. The
-fields are listed in rf_limits/experiments/large/configs.py. What cannot fit in memory is refused
+fields are listed in docs/fields.md. What cannot fit in memory is refused
 before it starts, with the largest size that would.
 """
 

@@ -4,11 +4,11 @@
     python scripts/power.py --config=configs/coupling.py --workdir=results/coupling
 
 Any field of the config can be overridden: --config.model.widths="(64,256)" --config.seeds=20. The
-fields are listed in rf_limits/experiments/power/configs.py, the results in docs/power.md.
+fields are listed in docs/fields.md, the results in docs/power.md.
 An interrupted run goes on from its finished parts when started again.
 """
 
 from rf_limits.runs.script import run_config_script
 
 if __name__ == "__main__":
-    run_config_script("polynomials", "coupling")
+    run_config_script("power")

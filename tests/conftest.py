@@ -51,7 +51,7 @@ _MOST_PROGRAMS = 2000
 
 
 # Folders whose files take long come first, so that no worker is left alone with one at the end.
-_LONG = ("sweeps", "runs", "devices", "experiments", "docs")
+_LONG = ("sweeps", "runs", "devices", "experiments", "studies", "docs")
 
 
 def pytest_addoption(parser):

@@ -146,10 +146,10 @@ def test_a_result_does_not_follow_its_config(result, config):
 
 
 def test_only_training_configs():
-    from rf_limits.experiments.hardness import hardness_config
+    from rf_limits import default_config
 
     with pytest.raises(RequirementError, match="config must be made by default_config"):
-        train(hardness_config())
+        train(default_config("hardness"))
 
 
 def test_figures_and_table(result):

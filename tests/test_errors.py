@@ -5,9 +5,8 @@ import pickle
 import pytest
 
 from rf_limits.errors import RequirementError, check, check_choice
-from rf_limits.experiments.defaults import default_config
-from rf_limits.experiments.study import member, validate_members
 from rf_limits.remarks import Remark
+from rf_limits.studies.lazy_width import LazyWidth
 
 
 def refusal(function, *arguments):
@@ -43,18 +42,16 @@ def test_a_value_that_the_user_knows_by_another_name():
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "given", "line"),
+    ("field", "value", "source", "line"),
     [
-        ("data__num_train", 0, "nums_train", "nums_train must be"),
-        ("data__num_train", 10**9, "nums_train", "nums_train must fit in memory: about"),
+        ("data.num_train", 0, "nums_train", "nums_train must be"),
+        ("data.num_train", 10**9, "nums_train", "nums_train must fit in memory: about"),
         ("seeds", 0, "nums_train", "seeds must be"),
     ],
 )
-def test_a_study_names_its_own_field(field, value, given, line):
-    config = default_config()
-
+def test_a_study_names_its_own_field(field, value, source, line):
     def checked():
-        validate_members([member(config, {"n": 1}, {"data.num_train": given}, **{field: value})])
+        LazyWidth().member({"n": 1}, {field: value}, {"data.num_train": source}).check()
 
     assert str(refusal(checked)).startswith(line)
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from benchmarks.device.bench import Bench, attempt, compared, timed
 from benchmarks.rows import Row
-from rf_limits.experiments.approximation import random_features_gram
 from rf_limits.models import as_relu_sum, init_params, make_network
 from rf_limits.problem import SingleNeuron
+from rf_limits.studies.approximation import random_features_gram
 from rf_limits.theory.bounds.best_features import best_risks
 from rf_limits.theory.expectations.relu_gram import relu_gram
 from rf_limits.theory.numerics.blocks import symmetric_matrix

@@ -5,8 +5,8 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from rf_limits.experiments.defaults import default_config
-from rf_limits.experiments.training import Training, prepare
+from rf_limits import default_config
+from rf_limits.experiments.training import TrainingRun, prepare
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Ensemble:
         """
         return float(self.seeds * self.num * self.width * (4 * self.dim + 2))
 
-    def prepared(self, **fields) -> Training:
+    def prepared(self, **fields) -> TrainingRun:
         """The experiment, with ``fields`` of its config changed."""
         config = default_config()
         config.update(

@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.rows import Row, hand_over
 
 CONFIG = """
-from rf_limits.experiments.defaults import default_config
+from rf_limits import default_config
 
 
 def get_config():

@@ -7,7 +7,7 @@ from rf_limits.config.base import (
     option,
     section,
     short_names,
-    with_default,
+    with_defaults,
 )
 from rf_limits.config.builder import Builder, accepts_builder, builder_of, frozen
 
@@ -22,5 +22,5 @@ __all__ = [
     "option",
     "section",
     "short_names",
-    "with_default",
+    "with_defaults",
 ]

@@ -43,10 +43,28 @@ def section(kind: type["Config"], /, **values: Any) -> Any:
     return dataclasses.field(default_factory=functools.partial(kind, **values))
 
 
-def with_default(cls: type["Config"], name: str, default: Any) -> Any:
-    """Declares a field of a class again, for a class that extends it, with another default."""
-    (field,) = (field for field in dataclasses.fields(cls) if field.name == name)
-    return dataclasses.field(default=default, metadata=field.metadata)
+def with_defaults(cls: type, values: Mapping[str, Any]) -> None:
+    """Gives a class that extends a config other defaults, before it becomes a dataclass itself.
+
+    Args:
+      cls: the class.
+      values: defaults by dotted name of fields that the config has.
+
+    Raises:
+      KeyError: there is no such field.
+      RequirementError: there is no such field of a section, or it cannot have that value.
+    """
+    base: Any = next(kind for kind in cls.__mro__[1:] if dataclasses.is_dataclass(kind))
+    nested: dict[str, dict[str, Any]] = {}
+    for name, value in values.items():
+        first, _, rest = name.partition(".")
+        nested.setdefault(first, {})[rest] = value
+    for first, inner in nested.items():
+        field, new = base.__dataclass_fields__[first], inner.get("")
+        if "" not in inner:
+            new = field.default_factory().replace(inner)
+        cls.__annotations__[first] = kinds_of(base)[first]
+        setattr(cls, first, dataclasses.field(default=new, metadata=field.metadata))
 
 
 class UnknownFieldError(RequirementError, AttributeError):

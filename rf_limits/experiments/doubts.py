@@ -6,15 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from rf_limits.experiments.tables import (
-    ROUNDING_LIMIT,
-    final_rows,
-    printed_name,
-    rounded,
-    short_number,
-)
+from rf_limits.experiments.tables import ROUNDING_LIMIT, final_rows, printed_name, rounded
 from rf_limits.methods import NETWORK
 from rf_limits.remarks import Remark
+from rf_limits.table import short_number
 
 _SAME = 1e-12
 _ROUNDED = 1e-3  # of the target's size: where rounding of outputs is said
@@ -35,7 +30,7 @@ def _rounding(metrics: pd.DataFrame, labels: Sequence[str]) -> list[str]:
     still = unmoved(metrics, labels)
     text = f"{len(still)} networks end with the training loss they began with; a larger "
     text += "training.learning_rate may move them."
-    lines = [Remark(text, "UNMOVED")] * (len(still) > 0)
+    lines: list[str] = [Remark(text, "UNMOVED")] * (len(still) > 0)
     final = final_rows(metrics, labels)
     keys = [*labels, "method", "width", "lazy_scale", "seed"]
     moved = ~pd.MultiIndex.from_frame(final[keys]).isin(pd.MultiIndex.from_frame(still[keys]))
@@ -55,7 +50,7 @@ def _refusals(metrics: pd.DataFrame, labels: Sequence[str]) -> list[str]:
     """A line for every fitted predictor that was too ill-conditioned to be solved; else nothing."""
     if "ridge_needed" not in metrics:
         return []
-    lines = []
+    lines: list[str] = []
     bad = metrics[metrics["ridge_needed"].astype("float64") > 0.0]
     keys = ["method", *labels, "width"]
     for (method, *values), group in bad.groupby(keys, dropna=False, sort=True):

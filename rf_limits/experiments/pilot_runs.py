@@ -77,9 +77,10 @@ class _Times(Keep):
       kernels: time of the rows of kernel methods.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.points: list[float] = []
-        self.fitted = self.kernels = None
+        self.fitted: float | None = None
+        self.kernels: float | None = None
 
     def measured(
         self, name: str, rows: Sequence[Mapping[str, Any]], *, again: bool = False

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 from rf_limits.devices.processes import on_host
 from rf_limits.errors import check, check_choice
 from rf_limits.experiments.keep import Keep
-from rf_limits.experiments.training import Training
+from rf_limits.experiments.training import TrainingRun
 from rf_limits.experiments.width import WidthRun
 from rf_limits.methods import (
     METHODS,
@@ -59,7 +59,7 @@ class Predictors:
       trained: by width, changes of its networks in the order of ``Ensemble.cells``.
     """
 
-    def __init__(self, training: Training, trained: Mapping[int, Changes]):
+    def __init__(self, training: TrainingRun, trained: Mapping[int, Changes]):
         self.training, self.trained = training, trained
         self._problems: dict[int, KernelProblem] = {}
 

@@ -154,6 +154,11 @@ def rows_of(table: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
+def measured_rows(metrics: pd.DataFrame) -> pd.DataFrame:
+    """Rows of what was measured, which have a seed; those of theory have none."""
+    return metrics[metrics["seed"].notna()]
+
+
 def final_rows(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> pd.DataFrame:
     """The last row of every (method, width, lazy_scale, seed), and of every label of a study.
 
@@ -288,13 +293,3 @@ def exponent_rows(metrics: pd.DataFrame) -> list[dict[str, Any]]:
                 }
             )
     return rows
-
-
-def short_number(value: float) -> str:
-    """Two significant digits in at most seven characters: 3.1e-4, 0.27, 4.1, 12."""
-    if not np.isfinite(value):
-        return str(value)
-    if value == 0.0 or 0.0095 <= abs(value) < 999.5:
-        return f"{value:.2g}" if abs(value) < 99.5 else f"{value:.0f}"
-    mantissa, exponent = f"{value:.1e}".split("e")
-    return f"{mantissa}e{int(exponent)}"

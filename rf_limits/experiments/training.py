@@ -13,43 +13,33 @@ import numpy as np
 import pandas as pd
 
 from rf_limits.config import accepts_builder
-from rf_limits.experiments.certificate import certificate_lines, certificates
 from rf_limits.experiments.config import TrainingConfig
 from rf_limits.experiments.descent import descend, part_name
-from rf_limits.experiments.doubts import doubts, solver_doubts
 from rf_limits.experiments.keep import NO_KEEP, Keep
 from rf_limits.experiments.kernel_rows import kernel_rows
-from rf_limits.experiments.limits import LIMITS, SAMPLES, UNKNOWN, add_limits
+from rf_limits.experiments.limits import add_limits
 from rf_limits.experiments.progress import Progress
 from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.experiments.seeded_problem import draw_seeded_problem
 from rf_limits.experiments.tables import (
     diverged_rows,
-    exponent_rows,
-    final_rows,
-    means_over,
     metrics_table,
     optional_columns,
-    overview,
-    printed_name,
     rows_of,
-    short_number,
-    summary_rows,
 )
 from rf_limits.experiments.validation import validate
 from rf_limits.experiments.width import WidthRun
 from rf_limits.measure.kernel_risk import ExactKernelRisk, exact_kernel_risk
 from rf_limits.measure.risk import ExactRisks, degree_columns
-from rf_limits.methods import METHODS, NETWORK, Kind
-from rf_limits.problem import Problem, moment_words
-from rf_limits.remarks import Remark
+from rf_limits.methods import METHODS, Kind
+from rf_limits.problem import Problem
 
 INFINITE_WIDTH = "infinite-width"
 """Name of the part that holds the rows of kernel methods."""
 _KERNELS_COST = 300.0  # of kernel methods, relative as that of a width is
 
 
-class Training:
+class TrainingRun:
     """The experiment, prepared: nothing left that could be refused."""
 
     def __init__(self, config: TrainingConfig, report: Report):
@@ -126,7 +116,7 @@ class Training:
 
 
 def run_together(
-    trainings: Sequence[Training], report: Report = no_report, keeps: Sequence[Keep] = (NO_KEEP,)
+    trainings: Sequence[TrainingRun], report: Report = no_report, keeps: Sequence[Keep] = (NO_KEEP,)
 ) -> list[Result]:
     """Runs one or more trainings; networks of one width of all train in one compiled call.
 
@@ -176,7 +166,7 @@ def run_together(
     return [one.result(own) for one, own in zip(trainings, tables, strict=True)]
 
 
-def _kernel_table(one: Training, keep: Keep) -> pd.DataFrame:
+def _kernel_table(one: TrainingRun, keep: Keep) -> pd.DataFrame:
     """The rows of kernel methods."""
     rows = kernel_rows(one.widths[-1], one.exact_kernels)
     keep.measured(INFINITE_WIDTH, rows)
@@ -196,90 +186,22 @@ def _exact_or_not(exact: ExactRisks | ExactKernelRisk | None) -> str:
 
 
 @accepts_builder
-def prepare(config: TrainingConfig, report: Report = no_report) -> Training:
+def prepare(config: TrainingConfig, report: Report = no_report) -> TrainingRun:
     """Checks a training config, draws its data and initializations, resolves step sizes.
 
     Args:
-      config: from :func:`rf_limits.experiments.defaults.default_config`.
+      config: from :func:`rf_limits.studies.default_config`.
       report: progress callback.
 
     Returns:
-      :class:`Training`, whose ``run`` does the work.
+      :class:`TrainingRun`, whose ``run`` does the work.
 
     Raises:
       RequirementError: a config that cannot be run, or a step size at which the linearized
         network must diverge.
     """
     validate(config)
-    return Training(config, report)
-
-
-def summary(result: Result) -> dict[str, Any]:
-    """What summary.json holds: means over seeds, and exponents against width."""
-    return {
-        "choices": result.choices,
-        "diverged": len(diverged_rows(result.metrics)),
-        "final": summary_rows(result.metrics),
-        "exponents": exponent_rows(result.metrics),
-    }
-
-
-def printed_table(metrics: pd.DataFrame) -> tuple[str, list[str], list[list[str]]]:
-    """Title, columns and cells of the table a run prints; R*(n), one for all rows, in the title."""
-    table = overview(metrics)
-    seen = table.get(SAMPLES.column, pd.Series(dtype=float)).dropna().unique()
-    samples = f"; {SAMPLES.symbol} = {short_number(float(seen[0]))}" if len(seen) == 1 else ""
-    absent = [name for name, method in METHODS.items() if not method.is_in(metrics)]
-    table = table.drop(columns=[SAMPLES.column, *absent], errors="ignore")
-    columns = [printed_name(name) for name in table.columns]
-    cells = [
-        [short_number(v) if isinstance(v, float) else str(v) for v in row]
-        for row in table.itertuples(index=False)
-    ]
-    over = means_over(int(metrics["seed"].nunique()), "seed")
-    title = f"Final risk E (f - f*)^2, movement, drift: {over}{samples}"
-    return title, columns, cells
-
-
-def limit_lines(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> list[str]:
-    """What the lazy limits say of the networks of a table, and where they say nothing.
-
-    Args:
-      metrics: table of training runs.
-      labels: columns that tell runs apart.
-    """
-    networks = NETWORK.rows(metrics)
-    rows = networks if len(networks) else metrics
-    known = [one for one in LIMITS if one.column in rows and rows[one.column].notna().any()]
-    if not known:
-        return [UNKNOWN]
-    lines = certificate_lines(certificates(final_rows(metrics, labels), labels), labels)
-    if len(networks):
-        others = (limit for limit in LIMITS if limit not in known)
-        lines += [f"No certificate against {limit.symbol}: {limit.absent}." for limit in others]
-    return lines
-
-
-def remarks(result: Result) -> list[str]:
-    """Lines under the table: units, and whatever needs a warning."""
-    formula, moment = (result.choices[n] for n in ("target", "target_second_moment"))
-    error = result.choices.get("target_second_moment_se", 0.0)
-    size = "" if "E f*^2" in formula else f": {moment_words(moment, error)}"
-    kernels = [method for method in METHODS.of(Kind.KERNEL) if method.is_in(result.metrics)]
-    limits = {method for method in kernels if method.uses_infinite_width}
-    of_kernels = f"; of kernels: {result.choices['risk_of_kernels']}" if limits else ""
-    of_kernels += "".join(f"; of {one.label}: test set" for one in kernels if one not in limits)
-    lines = [
-        f"Target {formula}{size}. Risks of networks and features: "
-        f"{result.choices['risk_of_networks']}{of_kernels}."
-    ]
-    lines += limit_lines(result.metrics)
-    lines += solver_doubts(result.choices) + doubts(result.metrics)
-    bad = diverged_rows(result.metrics)
-    if len(bad):
-        text = f"{len(bad)} trained networks have no finite risk; their means read nan. "
-        lines.append(Remark(f"{text}A smaller training.learning_rate may help.", "DIVERGED"))
-    return lines
+    return TrainingRun(config, report)
 
 
 def relative_cost(config: TrainingConfig) -> float:

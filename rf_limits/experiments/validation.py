@@ -176,7 +176,7 @@ def _validate_population(config: TrainingConfig) -> None:
     )
 
 
-def network_from_config(config: TrainingConfig, width: int):
+def network_from_config(config: TrainingConfig, width: int) -> OneHiddenLayer:
     """The network of one width, checked."""
     model = config.model
     return make_network(

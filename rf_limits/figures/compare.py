@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rf_limits.config import short_names
@@ -151,12 +152,12 @@ def _named(*words: str) -> str:
     return ", ".join(word for word in words if word)
 
 
-def _risks(axis, rows: pd.DataFrame) -> None:
+def _risks(axis: Axes, rows: pd.DataFrame) -> None:
     """Final risk of networks against width; NTK and NNGP at convergence as lines."""
     final = final_rows(rows, LABELS)
     for line in _lines(NETWORK.rows(final)):
         label = _named(NETWORK.label, rf"$\alpha={line.scale:g}$", line.words)
-        spread_line(axis, as_floats, line.rows, "width", "relative_risk", label=label, **line.how)
+        spread_line(axis, line.rows, "width", "relative_risk", label=label, **line.how)
     for method in reversed(METHODS.of(Kind.KERNEL)):
         part = method.rows(final)
         if len(part):  # the same for every cell of a panel
@@ -166,7 +167,7 @@ def _risks(axis, rows: pd.DataFrame) -> None:
     log_axes(axis, x="width $N$", y=r"relative risk $E(f-f^*)^2/E f^{*2}$")
 
 
-def _curves(axis, rows: pd.DataFrame) -> None:
+def _curves(axis: Axes, rows: pd.DataFrame) -> None:
     """Risk against time: widths from dark to light, the NTK's gradient flow over them."""
     networks = NETWORK.rows(rows[rows["step"] > 0])
     scale = networks["lazy_scale"].max()
@@ -177,9 +178,7 @@ def _curves(axis, rows: pd.DataFrame) -> None:
             times = over_seeds(part, "step")["time"].mean(skipna=False).to_numpy(float)
             label = _named(rf"$N={width}$, $\alpha={scale:g}$", line.words)
             how = line.how | {"color": colours[width], "marker": ""}
-            spread_line(
-                axis, lambda _, t=times: t, part, "step", "relative_risk", label=label, **how
-            )
+            spread_line(axis, part, "step", "relative_risk", times, label=label, **how)
     rows = rows[rows[CELL].isin(networks[CELL])]  # the flow at those networks' times
     rows = rows[np.isfinite(rows["time"])]
     for method in reversed(METHODS.of(Kind.KERNEL)):
@@ -211,7 +210,7 @@ def distances(rows: pd.DataFrame) -> pd.DataFrame:
     return both[[CELL, "line", "width", "lazy_scale", "seed"]].assign(distance=distance)
 
 
-def _distances(axis, rows: pd.DataFrame) -> None:
+def _distances(axis: Axes, rows: pd.DataFrame) -> None:
     """Distance of risks to the infinite-width NTK's against width, with exponents."""
     for line in _lines(distances(rows)):
         means = over_seeds(line.rows, "width")["distance"].mean(skipna=False)
@@ -219,5 +218,5 @@ def _distances(axis, rows: pd.DataFrame) -> None:
         if len(means) >= 2 and np.all(means.to_numpy(float) > 0):
             slope, _ = power_law(as_floats(means.index), means.to_numpy(float))
             label += f", slope {slope:.2f}".replace("-", "\N{MINUS SIGN}")
-        spread_line(axis, as_floats, line.rows, "width", "distance", label=label, **line.how)
+        spread_line(axis, line.rows, "width", "distance", label=label, **line.how)
     log_axes(axis, x="width $N$", y=r"$|R_N - R_{\rm NTK}|\,/\,E f^{*2}$ at the end")

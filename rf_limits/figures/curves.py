@@ -1,13 +1,18 @@
 """Lines with bands over seeds, on logarithmic axes."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.lines import Line2D
 from matplotlib.ticker import LogFormatterSciNotation, NullLocator
+from numpy.typing import ArrayLike
 
 from rf_limits.experiments.seeds import over_seeds
-from rf_limits.figures.style import shades
+from rf_limits.figures.style import Look, shades
 from rf_limits.methods import METHODS, NETWORK, Kind
 
 _SHORT = 0.5  # decades of an axis with a number at each tick
@@ -17,7 +22,7 @@ _DRAWN = 1e-150, 1e150
 """Between which numbers are drawn: beyond, margins of logarithmic axes overflow."""
 
 
-def drawable(values) -> np.ndarray:
+def drawable(values: ArrayLike) -> np.ndarray:
     """Values as floats, NaN where training diverged to numbers that no axis holds."""
     values = np.asarray(values, dtype=float)
     least, most = _DRAWN
@@ -26,17 +31,24 @@ def drawable(values) -> np.ndarray:
     )
 
 
-def spread_line(axis, x, table: pd.DataFrame, by: str, column: str, **line) -> None:
-    """Mean over seeds against ``by``, with a band from the smallest to the largest seed.
+def spread_line(
+    axis: Axes,
+    table: pd.DataFrame,
+    by: str,
+    column: str,
+    places: np.ndarray | None = None,
+    **line: Any,
+) -> None:
+    """Draws a mean over seeds against ``by``, with a band from the smallest to the largest seed.
 
     Neither is drawn where one of the seeds diverged.
 
     Args:
       axis: to draw on.
-      x: function from the values of ``by`` to abscissae.
       table: a row per seed and point.
       by: column of the points.
       column: column of the values.
+      places: abscissae of the points, ascending; None: the values of ``by``.
       **line: of ``axis.plot``; ``color`` is needed.
 
     Raises:
@@ -45,9 +57,11 @@ def spread_line(axis, x, table: pd.DataFrame, by: str, column: str, **line) -> N
     groups = over_seeds(table, by)[column]
     mean = groups.mean(skipna=False)
     low, high = (ends.where(mean.notna()) for ends in (groups.min(), groups.max()))
-    places, *heights = map(drawable, (x(mean.index), mean, low, high))
-    axis.plot(places, heights[0], **line)
-    axis.fill_between(places, *heights[1:], color=line["color"], alpha=0.15, lw=0)
+    x, middle, bottom, top = map(
+        drawable, (mean.index if places is None else places, mean, low, high)
+    )
+    axis.plot(x, middle, **line)
+    axis.fill_between(x, bottom, top, color=line["color"], alpha=0.15, lw=0)
 
 
 def by_scale(
@@ -70,7 +84,7 @@ def by_scale(
             yield rows, shade, rf", $\alpha={scale:g}$"
 
 
-def networks_by_scale(table: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, dict[str, str]]]:
+def networks_by_scale(table: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, Look]]:
     """Rows of trained networks for every lazy scale, with the colour and label of their line."""
     networks = NETWORK.rows(table)
     for scale, colour in shades(NETWORK.colour, networks["lazy_scale"].dropna()).items():
@@ -78,7 +92,7 @@ def networks_by_scale(table: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, dict[
         yield networks[networks["lazy_scale"] == scale], {"color": colour, "label": label}
 
 
-def kernel_levels(axis, final: pd.DataFrame) -> None:
+def kernel_levels(axis: Axes, final: pd.DataFrame) -> None:
     """Lines across at the mean risks of kernel methods at convergence."""
     for method in METHODS.of(Kind.KERNEL):
         risks = method.rows(final)["risk"].to_numpy(float)
@@ -99,7 +113,7 @@ def flow_means(rows: pd.DataFrame, column: str = "risk") -> tuple[np.ndarray, np
     return means["time"].to_numpy(float), means[column].to_numpy(float)
 
 
-def as_floats(index) -> np.ndarray:
+def as_floats(index: ArrayLike) -> np.ndarray:
     """Values of an index, null as NaN."""
     return np.asarray(index, dtype=float)
 
@@ -128,7 +142,7 @@ def limit_heights(axes: Sequence, low: float = 0.0, high: float = np.inf) -> Non
                 _mark_beyond(axis, line, bottom, top)
 
 
-def _mark_beyond(axis, line, bottom: float, top: float) -> None:
+def _mark_beyond(axis: Axes, line: Line2D, bottom: float, top: float) -> None:
     x, y = np.array(line.get_xydata(), dtype=float).T
     for beyond, edge, marker, word in (
         (y > top, top, "^", "above the axis"),
@@ -137,13 +151,13 @@ def _mark_beyond(axis, line, bottom: float, top: float) -> None:
         if line.get_marker() in ("None", "", None):  # the first of those in a row
             beyond = beyond & ~np.append(False, beyond[:-1])
         if beyond.any():
-            look = {"marker": marker, "linestyle": "none", "markersize": 5.0}
-            shown = {"color": line.get_color(), "label": BEYOND, "clip_on": False}
+            look: Look = {"marker": marker, "linestyle": "none", "markersize": 5.0}
+            shown: Look = {"color": line.get_color(), "label": BEYOND, "clip_on": False}
             axis.plot(x[beyond], np.full(beyond.sum(), edge), **look, **shown)
             axis.plot([], [], color="0.4", label=word, **look)
 
 
-def mark(axis, values) -> None:
+def mark(axis: Axes, values: Sequence[float]) -> None:
     """Marks the abscissae ``values`` of a logarithmic axis, and no others."""
     axis.set_xticks(values, [f"{v:g}" for v in values])
     axis.xaxis.set_minor_locator(NullLocator())
@@ -152,22 +166,24 @@ def mark(axis, values) -> None:
 class _Between(LogFormatterSciNotation):
     """Numbers between powers of ten where fewer than two of those are in sight."""
 
-    def __init__(self, axis):
+    def __init__(self, axis: Axis):
         super().__init__(minor_thresholds=(np.inf, np.inf))
         self.set_axis(axis)
+        self._name = axis.axis_name  # type: ignore[attr-defined]
 
     def __call__(self, x: float, pos: int | None = None) -> str:
         """The number as text, or none: at 2 and 5, on short vertical axes at all places."""
+        assert self.axis is not None
         low, high = np.log10(np.sort(self.axis.get_view_interval()))
         if np.floor(high) - np.ceil(low) >= 1.0 or x <= 0.0:
             return ""
-        few = high - low > _SHORT or self.axis.axis_name == "x"
+        few = high - low > _SHORT or self._name == "x"
         if few and round(x / 10.0 ** np.floor(np.log10(x)), 6) not in (2.0, 5.0):
             return ""
         return super().__call__(x, pos)
 
 
-def log_axes(axis, *, x: str, y: str) -> None:
+def log_axes(axis: Axes, *, x: str, y: str) -> None:
     """Logarithmic axes with labels, or a remark where nothing positive is drawn."""
     drawn = [np.array(line.get_xydata(), dtype=float) for line in axis.lines]
     if any(np.any(np.all(np.isfinite(xy), axis=1) & (xy[:, 1] > 0.0)) for xy in drawn):
@@ -176,7 +192,7 @@ def log_axes(axis, *, x: str, y: str) -> None:
         for one in (axis.xaxis, axis.yaxis)[int(x.startswith("width")) :]:
             one.set_minor_formatter(_Between(one))
     else:
-        middle = {"transform": axis.transAxes, "ha": "center", "va": "center"}
+        middle: Look = {"transform": axis.transAxes, "ha": "center", "va": "center"}
         axis.text(0.5, 0.5, "no finite positive value", **middle)
     axis.set_xlabel(x)
     axis.set_ylabel(y)

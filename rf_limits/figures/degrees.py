@@ -2,14 +2,16 @@
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rf_limits.experiments.seeds import SEED, check_told_apart, over_seeds
-from rf_limits.experiments.tables import final_rows, short_number
+from rf_limits.experiments.tables import final_rows
 from rf_limits.figures.curves import networks_by_scale
 from rf_limits.figures.legends import shared_legend
-from rf_limits.figures.style import MARKERS, new_figure
+from rf_limits.figures.style import MARKERS, Look, new_figure
 from rf_limits.methods import METHODS, NETWORK, Kind
+from rf_limits.table import short_number
 
 _PANELS = 6  # at most; the last is "rest"
 _LEAST_WIDTH = 4.2  # inches, of the figure
@@ -69,7 +71,7 @@ def unlearned_by_degree(metrics: pd.DataFrame) -> Figure:
     return figure
 
 
-def _end_values(axis, final: pd.DataFrame, end: str, last: float) -> None:
+def _end_values(axis: Axes, final: pd.DataFrame, end: str, last: float) -> None:
     """Final means of the methods that keep their features, side by side beyond ``last``."""
     fixed = [method for method in METHODS.values() if method.keeps_features]
     for i, method in enumerate(fixed):
@@ -81,7 +83,7 @@ def _end_values(axis, final: pd.DataFrame, end: str, last: float) -> None:
         check_told_apart(rows, [SEED])
         share = float(np.mean(rows[f"risk_degree_{end}"] / rows[f"target_degree_{end}"]))
         marker = MARKERS[i % len(MARKERS)]
-        style = {"color": method.colour, "marker": marker, "linestyle": "none"}
+        style: Look = {"color": method.colour, "marker": marker, "linestyle": "none"}
         style["label"] = f"{method.label}, end"
         axis.plot([last * 1.6 ** (i + 1)], [share], **style)
 

@@ -1,9 +1,12 @@
 """What fixed features can do and what trained networks did, against the number of features."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from rf_limits.experiments.limits import SAMPLES, SECOND_MOMENT, one_limit
@@ -11,7 +14,7 @@ from rf_limits.experiments.seeds import over_seeds
 from rf_limits.experiments.tables import CELL, final_rows
 from rf_limits.figures.curves import as_floats, kernel_levels, log_axes, networks_by_scale
 from rf_limits.figures.legends import shared_legend
-from rf_limits.figures.style import LIMIT_LINES, MARKERS, new_figure, style
+from rf_limits.figures.style import LIMIT_LINES, MARKERS, Look, new_figure, style
 from rf_limits.methods import LAZY_LIMIT, METHODS, NETWORK, Kind, Method, keys_of
 
 
@@ -58,7 +61,8 @@ def samples_limit(metrics: pd.DataFrame) -> float:
     return float("nan")
 
 
-def _points(axis, rows: pd.DataFrame, by: str, **line) -> None:
+def _points(axis: Axes, rows: pd.DataFrame, by: str | None, **line: Any) -> None:
+    assert by is not None  # the method keeps its features
     groups = over_seeds(rows, by)["risk"]
     mean = groups.mean(skipna=False)
     if not len(mean):
@@ -67,14 +71,15 @@ def _points(axis, rows: pd.DataFrame, by: str, **line) -> None:
     axis.errorbar(as_floats(mean.index), as_floats(mean), reach, elinewidth=0.8, **line)
 
 
-def _heights(axis) -> list[float]:
+def _heights(axis: Axes) -> list[float]:
     """Where points and the ends of their bars are."""
-    ends = [segment[:, 1] for bars in axis.collections for segment in bars.get_segments()]
+    bars = (lines for lines in axis.collections if isinstance(lines, LineCollection))
+    ends = [np.asarray(segment)[:, 1] for lines in bars for segment in lines.get_segments()]
     points = [np.asarray(line.get_ydata(), float) for line in axis.lines]
     return [float(v) for values in (*ends, *points) for v in values if np.isfinite(v)]
 
 
-def _limit(axis, limit: pd.DataFrame, samples: float) -> None:
+def _limit(axis: Axes, limit: pd.DataFrame, samples: float) -> None:
     """R*(p) as a line over the ground where no p features are on average, and R*(n) across.
 
     Args:
@@ -102,9 +107,9 @@ def _means(table: pd.DataFrame, columns: Sequence[str], labels: Sequence[str]) -
     return over_seeds(final, keys, dropna=False)[list(columns)].mean(skipna=False).reset_index()
 
 
-def _cloud(figure: Figure, axis, means: pd.DataFrame, x: str) -> None:
+def _cloud(figure: Figure, axis: Axes, means: pd.DataFrame, x: str) -> None:
     """A point for every mean, by method; networks by lazy scale, dark to light."""
-    drawn = [
+    drawn: list[tuple[pd.DataFrame, str, Look]] = [
         (method.rows(means), method.marker, {"color": method.colour, "label": method.label})
         for method in _fixed(Kind.FITTED, Kind.TRAINED, Kind.KERNEL)
     ]

@@ -11,19 +11,19 @@ import matplotlib.style
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from rf_limits.methods import LAZY_LIMIT, NETWORK
+from rf_limits.methods import LAZY_LIMIT
 
 TEXT_WIDTH = 7.0
 """Inches: text of a page of two columns (one column: 3.4), to which wider figures are scaled."""
 LEAST_SIZE = 5.0
 """Points: the smallest text of a figure at the size at which it is printed."""
 
+Look = dict[str, Any]
+"""Colour, marker, label and the like, as matplotlib takes them by name."""
 OTHERS = ("#332288", "#CC6677", "#999933", "#44AA99", "#882255", "#AA4499")
 """Paul Tol's muted palette, for lines that differ by something else than the method."""
-REGIMES = {"hidden": NETWORK.colour, "all": OTHERS[0], "ntk": OTHERS[1]}
-"""Colours of networks that are coupled with features, by what is trained and how it begins."""
-_LIMIT = {"color": LAZY_LIMIT.colour, "zorder": 1}
-LIMIT_LINES = {
+_LIMIT: Look = {"color": LAZY_LIMIT.colour, "zorder": 1}
+LIMIT_LINES: dict[str, Look] = {
     "features_limit": _LIMIT | {"linestyle": "-.", "label": "lazy limit $R^*(P)$"},
     "samples_limit": _LIMIT | {"linestyle": (0, (8, 2)), "label": "lazy limit $R^*(n)$"},
 }
@@ -110,7 +110,7 @@ def legible(figure: Figure) -> None:
         text.set_fontsize(max(least, text.get_fontsize()))
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):  # ticks that are made only when drawn
-            sizes = [label.get_fontsize() for label in axis.get_ticklabels(which="both")]
+            sizes = [float(label.get_fontsize()) for label in axis.get_ticklabels(which="both")]
             if sizes and min(sizes) <= least:
                 axis.set_tick_params(which="both", labelsize=least)
 

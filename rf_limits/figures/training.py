@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rf_limits.experiments.limits import LIMITS
@@ -18,9 +19,8 @@ from rf_limits.figures.curves import (
     networks_by_scale,
     spread_line,
 )
-from rf_limits.figures.degrees import drawn_degrees, unlearned_by_degree
 from rf_limits.figures.legends import legend_above, shared_legend
-from rf_limits.figures.style import LIMIT_LINES, MARKERS, new_figure, shades, style
+from rf_limits.figures.style import LIMIT_LINES, MARKERS, Look, new_figure, shades, style
 from rf_limits.measure.scaling import power_law
 from rf_limits.methods import METHODS, NETWORK, Kind, Method, keys_of
 
@@ -28,21 +28,6 @@ _SCALING_LABELS = {
     "weight_movement": r"weight movement $|W_t-W_0|_F\,/\,|W_0|_F$",
     "kernel_drift": r"NTK drift $|\Theta_t-\Theta_0|_F\,/\,|\Theta_0|_F$",
 }
-
-
-def draw(metrics: pd.DataFrame) -> dict[str, Figure]:
-    """All figures of a training run by file name, the one to look at first.
-
-    Args:
-      metrics: the run's table (docs/results.md), as written to metrics.parquet.
-    """
-    with style():
-        figures = {"risk_against_width": risk_against_width(metrics)}
-        if any(method.is_in(metrics) for method in METHODS.of(Kind.TRAINED)):
-            figures["risk_against_time"] = risk_against_time(metrics)
-        if NETWORK.is_in(metrics) and drawn_degrees(metrics):
-            figures["unlearned_by_degree"] = unlearned_by_degree(metrics)
-        return figures
 
 
 def _beside() -> list[Method]:
@@ -74,27 +59,27 @@ def movement_and_drift(metrics: pd.DataFrame) -> Figure:
     return figure
 
 
-def _risk_panel(axis, final: pd.DataFrame) -> None:
+def _risk_panel(axis: Axes, final: pd.DataFrame) -> None:
     scales = _scales(final)
     for method in METHODS.of(Kind.FITTED):
         rows = method.rows(final)
         if len(rows):
-            spread_line(axis, as_floats, rows, "width", "risk", marker=".", **method.look)
+            spread_line(axis, rows, "width", "risk", marker=".", **method.look)
     for method, (i, scale) in itertools.product(_beside(), enumerate(scales)):
         part = method.rows(final[final["lazy_scale"] == scale])
         if len(part):
             look = method.look | ({"label": None} if i else {})
-            spread_line(axis, as_floats, part, "width", "risk", **look)
+            spread_line(axis, part, "width", "risk", **look)
     for i, (part, look) in enumerate(networks_by_scale(final)):
         marker = MARKERS[i % len(MARKERS)]
-        spread_line(axis, as_floats, part, "width", "risk", marker=marker, **look)
+        spread_line(axis, part, "width", "risk", marker=marker, **look)
     kernel_levels(axis, final)
     _limit_lines(axis, NETWORK.rows(final), "width")
     log_axes(axis, x="width $N$", y=r"population risk $E(f-f^*)^2$")
     legend_above(axis, ncols=2, columnspacing=1.0)
 
 
-def _limit_lines(axis, networks: pd.DataFrame, x: str) -> None:
+def _limit_lines(axis: Axes, networks: pd.DataFrame, x: str) -> None:
     """The two lazy limits of networks against their width or time, where they are known.
 
     A line for every lazy scale, where times differ and with them the samples seen.
@@ -117,7 +102,7 @@ def _limit_lines(axis, networks: pd.DataFrame, x: str) -> None:
             axis.plot(*curve, **LIMIT_LINES[limit.column] | label)
 
 
-def _scaling_panel(axis, final: pd.DataFrame, column: str) -> None:
+def _scaling_panel(axis: Axes, final: pd.DataFrame, column: str) -> None:
     networks = NETWORK.rows(final)
     colours = shades(NETWORK.colour, networks["lazy_scale"].dropna())
     for i, (scale, colour) in enumerate(colours.items()):
@@ -127,12 +112,12 @@ def _scaling_panel(axis, final: pd.DataFrame, column: str) -> None:
         if len(means) >= 2 and np.all(means.to_numpy(float) > 0):
             slope, _ = power_law(as_floats(means.index), means.to_numpy(float))
             label += f", slope {slope:.2f}".replace("-", "\N{MINUS SIGN}")
-        line = {
+        line: Look = {
             "color": colour,
             "marker": MARKERS[i % len(MARKERS)],
             "label": label,
         }
-        spread_line(axis, as_floats, part, "width", column, **line)
+        spread_line(axis, part, "width", column, **line)
     log_axes(axis, x="width $N$", y=_SCALING_LABELS[column])
     if colours:
         legend_above(axis)
@@ -154,7 +139,7 @@ def risk_against_time(metrics: pd.DataFrame) -> Figure:
     for part, look in looks:
         if len(part):
             times = over_seeds(part, "step")["time"].mean(skipna=False).to_numpy(float)
-            spread_line(axis, lambda _, t=times: t, part, "step", "risk", **look)
+            spread_line(axis, part, "step", "risk", times, **look)
     for method in METHODS.of(Kind.KERNEL):
         curve = flow_means(method.rows(metrics))
         if curve[0].size:

@@ -90,7 +90,7 @@ class Method(Entry, abc.ABC):
     """Column of the results table with the number of its features; None: there are none."""
 
     @property
-    def look(self) -> dict[str, str]:
+    def look(self) -> dict[str, Any]:
         """Colour, style and label of its line, as matplotlib takes them."""
         return {"color": self.colour, "linestyle": self.line, "label": self.label}
 

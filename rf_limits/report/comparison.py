@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
+from rf_limits.experiments.doubts import doubts
 from rf_limits.experiments.limits import one_limit
 from rf_limits.experiments.tables import CELL, diverged_rows
+from rf_limits.experiments.verdict import verdict_of_many
 from rf_limits.figures import compare as comparing
 from rf_limits.figures.headline import against_functions, against_limit
 from rf_limits.methods import NETWORK
@@ -17,12 +18,11 @@ from rf_limits.report.configuration import fields, shared
 from rf_limits.report.curves import finite_and_infinite
 from rf_limits.report.limits import with_limits
 from rf_limits.report.pictures import Picture, picture
-from rf_limits.report.sections import Section, doubts
+from rf_limits.report.sections import Section, warnings_of
 from rf_limits.report.sources import Source
-from rf_limits.report.tables import Table
-from rf_limits.report.verdict import verdict_of_many
 from rf_limits.runs.progress import counted
 from rf_limits.sweeps.compare import Compared
+from rf_limits.table import Cell, Table
 
 _MOST_CURVES = 60
 _LONGEST = 60
@@ -42,23 +42,8 @@ def comparison_section(sources: Sequence[Source], found: Compared, key: str) -> 
     words = comparing.labels(table, differing)
     clear = differing and words.str.len().max() <= _LONGEST
     table = table.assign(run=words if clear else table[CELL])
-    warnings = [f"LEFT OUT: {line}." for line in found.left_out]
-    doubted = Counter(line for source in done for line in doubts(source))
-    warnings += [
-        f"{line} ({count} of {len(done)} runs)"
-        for line, count in doubted.items()
-        if not line.startswith("DIVERGED")  # these are named
-    ]
-    bad = diverged_rows(table.assign(seed=table[CELL] + " " + table["seed"].astype(str)))
-    if len(bad):
-        runs = ", ".join(sorted(bad["run"].unique()))
-        warnings.append(f"DIVERGED: networks without a finite risk: {len(bad)}, in {runs}.")
-    curves: list[dict[str, Any]] = []
-    for name, rows in table.groupby("run", sort=False):
-        curves += finite_and_infinite(rows, str(name))
-        warnings += [f"{line} ({name})" for line in tables.warnings(rows)]
-    if len(curves) > _MOST_CURVES:
-        warnings.append(f"The curves over time are those of the first {_MOST_CURVES} runs.")
+    groups = table.groupby("run", sort=False)
+    curves = [curve for name, rows in groups for curve in finite_and_infinite(rows, str(name))]
     trained = table["method"].eq(NETWORK.key)
     common = shared(list(found.configs.values()))
     names = ", ".join(differing) or "nothing"
@@ -68,7 +53,7 @@ def comparison_section(sources: Sequence[Source], found: Compared, key: str) -> 
         title=", ".join(dict.fromkeys(_root(source).name for source in sources)),
         about=f"{counted(len(found.configs), 'training run')}; they differ in {names}.",
         verdict=verdict_of_many(table, len(done), len(sources)),
-        warnings=warnings,
+        warnings=_warnings(done, found, table, len(curves)),
         headline=_limit_figures(table, found, key),
         curves=curves[:_MOST_CURVES],
         figures=_drawn_comparison(table.drop(columns="run"), differing, key),
@@ -82,6 +67,28 @@ def comparison_section(sources: Sequence[Source], found: Compared, key: str) -> 
         provenance=_provenances(sources),
         sources=list(sources),
     )
+
+
+def _warnings(
+    done: Sequence[Source], found: Compared, table: pd.DataFrame, curves: int
+) -> list[str]:
+    """What to mind: what is left out, what speaks against runs, what diverged or was refused."""
+    lines = [f"LEFT OUT: {line}." for line in found.left_out]
+    counts = Counter(line for source in done for line in warnings_of(source))
+    lines += [
+        f"{line} ({count} of {len(done)} runs)"
+        for line, count in counts.items()
+        if not line.startswith("DIVERGED")  # these are named
+    ]
+    bad = diverged_rows(table.assign(seed=table[CELL] + " " + table["seed"].astype(str)))
+    if len(bad):
+        runs = ", ".join(sorted(bad["run"].unique()))
+        lines.append(f"DIVERGED: networks without a finite risk: {len(bad)}, in {runs}.")
+    for name, rows in table.groupby("run", sort=False):
+        lines += [f"{line} ({name})" for line in doubts(rows)]
+    if curves > _MOST_CURVES:
+        lines.append(f"The curves over time are those of the first {_MOST_CURVES} runs.")
+    return lines
 
 
 def _root(source: Source) -> Path:
@@ -141,10 +148,10 @@ def _provenances(sources: Sequence[Source]) -> Table:
         texts = (state, str(facts.get("git_revision", ""))[:10], device, version)
         rows.append(
             [
-                tables.Cell(source.name),
-                *(tables.Cell(str(text)) for text in texts),
-                tables.Cell(str(facts.get("started", ""))),
+                Cell(source.name),
+                *(Cell(str(text)) for text in texts),
+                Cell(str(facts.get("started", ""))),
                 tables.number(facts.get("wall_time_s")),
             ]
         )
-    return Table("Where the numbers come from", [(head, "") for head in heads], rows)
+    return Table("Where the numbers come from", heads, rows)

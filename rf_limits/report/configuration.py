@@ -4,15 +4,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rf_limits.config import flat
-from rf_limits.runs.run import config_class
+from rf_limits.studies import EXPERIMENTS
 
 
 class Field(NamedTuple):
-    """A field of a config in words; ``default`` is empty where the defaults have no such field."""
+    """A field of a config in words.
+
+    Attributes:
+      name: with dots.
+      value: that the run has.
+      default: empty where the experiment has no such field.
+      meaning: of the field, one line.
+    """
 
     name: str
     value: str
     default: str
+    meaning: str
 
 
 def words(value: Any) -> str:
@@ -25,29 +33,30 @@ def words(value: Any) -> str:
 
 
 def fields(config: Mapping[str, Any]) -> tuple[list[Field], list[Field]]:
-    """Fields that differ from the experiment's defaults, and all others.
+    """Returns the fields that differ from the experiment's defaults, and all others.
 
     Args:
-      config: contents of config.json.
+      config: contents of config.json, or fields by dotted name.
     """
-    default = config_class(config["experiment"])()
-    defaults = flat(default.to_json())
-    differing, same = [], []
+    known = {field.name: field for field in EXPERIMENTS[config["experiment"]]().options()}
+    differing: list[Field] = []
+    same: list[Field] = []
     for name, value in flat(config).items():
-        known = name in defaults
-        field = Field(name, words(value), words(defaults[name]) if known else "")
-        (same if known and defaults[name] == value else differing).append(field)
+        text, field = words(value), known.get(name)
+        if field is None:
+            differing.append(Field(name, text, "", ""))
+        else:
+            default = list(field.value) if isinstance(field.value, tuple) else field.value
+            row = Field(name, text, words(default), field.meaning)
+            (same if value == default else differing).append(row)
     return differing, same
 
 
 def shared(configs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The part of configs in which all agree, as nested dictionaries."""
-    first = configs[0]
-    found: dict[str, Any] = {}
-    for name, value in first.items():
-        values = [config.get(name) for config in configs]
-        if all(isinstance(one, Mapping) for one in values):
-            found[name] = shared(values)
-        elif all(one == value for one in values):
-            found[name] = value
-    return found
+    """Returns the fields in which all configs agree, by dotted name."""
+    first, *others = map(flat, configs)
+    return {
+        name: value
+        for name, value in first.items()
+        if all(name in other and other[name] == value for other in others)
+    }

@@ -11,7 +11,7 @@ from rf_limits.experiments.config import TrainingConfig
 from rf_limits.experiments.limits import LIMITS, SECOND_MOMENT, limit_curve
 from rf_limits.experiments.tables import CELL, final_rows
 from rf_limits.methods import METHODS
-from rf_limits.runs.run import config_from_json
+from rf_limits.studies import Training
 
 
 def _number(config: TrainingConfig, row: Mapping[Hashable, Any]) -> float:
@@ -40,7 +40,7 @@ def with_limits(
     """
     final = final_rows(table, (CELL,))
     final = final[final["method"].isin(METHODS)]
-    resolved = {name: config_from_json(config) for name, config in configs.items()}
+    resolved = {name: Training.from_json(config) for name, config in configs.items()}
     counts = [_number(resolved[r[CELL]], r) for r in final.to_dict("records")]
     final = final.assign(fixed_functions=counts)
     limits: dict[str, pd.DataFrame] = {}

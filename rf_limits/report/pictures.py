@@ -34,6 +34,7 @@ def picture(name: str, figure: Figure, title: str, caption: str = "") -> Picture
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
     text = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{name}-", text)
     box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', text)
+    assert box is not None  # every figure has one
     head = f'<svg viewBox="0 0 {box[1]} {box[2]}" role="img" aria-label="{escape(title)}">'
     text = head + text[text.index(">") + 1 :]
     return Picture(title, caption, Markup(text), round(float(box[1]) * 4 / 3))

@@ -10,19 +10,20 @@ import pandas as pd
 
 from rf_limits.errors import RequirementError
 from rf_limits.experiments.limits import FEATURES, limit_curve
+from rf_limits.experiments.result import Result
 from rf_limits.figures.headline import headline, samples_limit
 from rf_limits.figures.training import movement_and_drift
 from rf_limits.methods import NETWORK
+from rf_limits.remarks import Remark
 from rf_limits.report import tables
 from rf_limits.report.configuration import Field, fields, words
 from rf_limits.report.curves import finite_and_infinite
 from rf_limits.report.pictures import Picture, picture
 from rf_limits.report.sources import Source
-from rf_limits.report.tables import Table
-from rf_limits.report.verdict import verdict, verdict_of_features, verdict_of_study
-from rf_limits.runs.run import config_from_json, modules_of
-
-_WARNING = re.compile(r"[A-Z][A-Z ]+: ")
+from rf_limits.studies import Experiment
+from rf_limits.studies.experiment import Drawing
+from rf_limits.studies.training import Training
+from rf_limits.table import Table
 
 
 class Section(NamedTuple):
@@ -59,8 +60,57 @@ class Section(NamedTuple):
     sources: list[Source]
 
 
+class _Parts(NamedTuple):
+    """What is made of the table of a run.
+
+    Attributes:
+      remarks: lines under the printed table.
+      tables: the printed one, and all rows of a training run at its end.
+      drawn: the figures of its experiment.
+      first: figures of training runs that come before these.
+      sentences: on what came out.
+      curves: of :func:`rf_limits.report.curves.finite_and_infinite`.
+      left_out: lines about what an unfinished run does not have yet.
+    """
+
+    remarks: list[str]
+    tables: list[Table]
+    drawn: list[Picture]
+    first: list[Picture]
+    sentences: list[str]
+    curves: list[dict[str, Any]]
+    left_out: list[str]
+
+
+def _parts(source: Source, config: Experiment, result: Result, key: str) -> _Parts:
+    metrics, left_out = result.metrics, list[str]()
+
+    def attempt(what: str, make: Callable[[], Any], otherwise: Any) -> Any:
+        """Makes a part; of an unfinished run what there is not yet enough for is left out."""
+        try:
+            return make()
+        except (KeyError, IndexError, ValueError):
+            if source.state == "done":
+                raise
+            left_out.append(f"TOO EARLY: its {what} need parts that are not finished.")
+            return otherwise
+
+    summary = attempt("findings", lambda: config.analyse(result), {})
+    remarks: list[str] = []
+    if result.choices:
+        remarks = attempt("remarks", lambda: config.remarks(result, summary), [])
+    shown = attempt("table", lambda: [config.printed(result, summary)], [])
+    drawn = attempt("figures", lambda: _drawn(config, metrics, key), [])
+    sentences = attempt("sentences", lambda: config.verdict(metrics, summary), [])
+    if not isinstance(config, Training):
+        return _Parts(remarks, shown, drawn[1:], drawn[:1], sentences, [], left_out)
+    shown += [tables.ends(metrics)]
+    first, curves = _first_figures(metrics, config, key), finite_and_infinite(metrics)
+    return _Parts(remarks, shown, drawn, first, sentences, curves, left_out)
+
+
 def run_section(source: Source, key: str) -> Section:
-    """The section of one run.
+    """Returns the section of one run.
 
     Args:
       source: with tables.
@@ -69,53 +119,28 @@ def run_section(source: Source, key: str) -> Section:
     Raises:
       RequirementError: its files are damaged, or of a version with other columns.
     """
-    result = source.read()
-    metrics = result.metrics
-    experiment, figures = modules_of(source.experiment)
-    left_out: list[str] = []
-
-    def attempt(what: str, make: Callable[[], list[Any]]) -> list[Any]:
-        """Of an unfinished run what there is not yet enough for is left out, and said."""
-        try:
-            return make()
-        except (KeyError, IndexError, ValueError):
-            if source.state == "done":
-                raise
-            left_out.append(f"TOO EARLY: its {what} need parts that are not finished.")
-            return []
-
+    result, config = source.read(), source.resolved()
     try:
-        lines = attempt("remarks", lambda: experiment.remarks(result) if result.choices else [])
-        found = [tables.printed(experiment.printed_table(metrics))]
-        drawn = attempt("figures", lambda: _drawn(figures, metrics, key))
-        first, sentences, curves = [], [], []
-        if source.experiment == "training":
-            first = _first_figures(metrics, source.config, key)
-            sentences, curves = verdict(metrics), finite_and_infinite(metrics)
-            found.append(tables.ends(metrics))
-        elif source.experiment == "approximation":
-            sentences = verdict_of_features(experiment.means(metrics))
-        elif {"width", "lazy_scale", "risk", "time"} <= set(metrics):
-            sentences = verdict_of_study(metrics, experiment.LABELS)
+        parts = _parts(source, config, result, key)
     except (KeyError, AttributeError) as error:
         raise RequirementError(
             f"{source.path}/metrics.parquet must have the columns this version writes, but "
             f"{error} is not there; run {source.path} again with --overwrite."
         ) from error
-    if source.state != "done":
-        sentences = [f"So far: {sentence}" for sentence in sentences]
-    found = [table for table in found if table.rows] or found[:1]
+    so_far = "" if source.state == "done" else "So far: "
     differing, same = fields(source.config)
+    warnings = [line for line in parts.remarks if _is_warning(line)]
+    notes = [line for line in parts.remarks if not _is_warning(line)]
     return Section(
         key=key,
         title=source.name,
-        about=inspect.getdoc(experiment).splitlines()[0],
-        verdict=sentences + [line for line in lines if not _WARNING.match(line)],
-        warnings=[*doubts(source), *left_out, *(line for line in lines if _WARNING.match(line))],
-        headline=first or drawn[:1],
-        curves=curves,
-        figures=drawn if first else drawn[1:],
-        tables=found,
+        about=config.about(),
+        verdict=[f"{so_far}{sentence}" for sentence in parts.sentences] + notes,
+        warnings=[*warnings_of(source), *parts.left_out, *warnings],
+        headline=parts.first,
+        curves=parts.curves,
+        figures=parts.drawn,
+        tables=[table for table in parts.tables if table.rows] or parts.tables[:1],
         differing=differing,
         same=same,
         provenance=_provenance(source),
@@ -123,7 +148,11 @@ def run_section(source: Source, key: str) -> Section:
     )
 
 
-def doubts(source: Source) -> list[str]:
+def _is_warning(line: str) -> bool:
+    return isinstance(line, Remark) and line.topic != ""
+
+
+def warnings_of(source: Source) -> list[str]:
     """What run.json says against trusting the run."""
     found = []
     if source.state != "done":
@@ -143,26 +172,25 @@ def doubts(source: Source) -> list[str]:
     return found
 
 
-def _caption(module: Any, name: str) -> str:
+def _caption(draw: Drawing) -> str:
     """What the function that draws a figure says of it."""
-    text = (inspect.getdoc(getattr(module, name, None)) or "").split("\n\nArgs:")[0]
+    text = (inspect.getdoc(draw) or "").split("\n\nArgs:")[0]
     return re.sub(r"\s+", " ", text.replace("``", ""))
 
 
-def _drawn(module: Any, metrics: pd.DataFrame, key: str) -> list[Picture]:
-    found = module.draw(metrics).items()
+def _drawn(config: Experiment, metrics: pd.DataFrame, key: str) -> list[Picture]:
+    drawings = config.drawings(metrics)
     return [
-        picture(f"{key}-{name}", figure, name.replace("_", " "), _caption(module, name))
-        for name, figure in found
+        picture(f"{key}-{name}", figure, name.replace("_", " "), _caption(drawings[name]))
+        for name, figure in config.figures(metrics).items()
     ]
 
 
-def _first_figures(metrics: pd.DataFrame, config: dict[str, Any], key: str) -> list[Picture]:
+def _first_figures(metrics: pd.DataFrame, config: Training, key: str) -> list[Picture]:
     """Risk over the lazy limit, movement and drift of a training run."""
-    resolved = config_from_json(config)
     counts = metrics[["parameters", "width"]].max().dropna()
-    most = int(max([*counts, config["data"]["num_train"]]))
-    limit = limit_curve(resolved, most)
+    most = int(max([*counts, config.data.num_train]))
+    limit = limit_curve(config, most)
     if not metrics[FEATURES.column].notna().any():
         limit = limit.iloc[:0]
     known = "No lazy limit R*(p) bounds these means, so no line is drawn."

@@ -9,8 +9,8 @@ from rf_limits.devices.options import check_devices, check_options
 from rf_limits.errors import RequirementError, check, check_choice
 from rf_limits.experiments.result import Result
 from rf_limits.runs.keep import FinishedParts
-from rf_limits.runs.run import EXPERIMENTS, config_from_json, modules_of
 from rf_limits.runs.store import RunStore
+from rf_limits.studies import EXPERIMENTS, Experiment, config_from_json
 from rf_limits.sweeps.compare import Place, runs_in
 
 FLAG = "--workdir"
@@ -41,6 +41,14 @@ class Source(NamedTuple):
     def experiment(self) -> str:
         """Which experiment it is."""
         return self.config.get("experiment", "training")
+
+    def resolved(self) -> Experiment:
+        """The config of the run.
+
+        Raises:
+          RequirementError: a field of it is unknown here.
+        """
+        return config_from_json(self.config)
 
     @property
     def has_tables(self) -> bool:
@@ -75,8 +83,7 @@ class Source(NamedTuple):
         check_options()  # what is not finished is prepared again, and that is with JAX
         check_devices()
         try:
-            config = config_from_json(self.config)
-            prepared = modules_of(self.experiment)[0].prepare(config)
+            prepared = self.resolved().prepare()
         except RequirementError as error:  # once it could be: what the user added is not here
             raise RequirementError(f"{error}{_own_config_hint(self.facts)}") from error
         return prepared.run(keep=FinishedParts(store))

@@ -8,7 +8,6 @@ import psutil
 from rich.console import Console
 
 from rf_limits.config import Builder, Config, flat
-from rf_limits.experiments.cost import cost_of, estimated_time
 from rf_limits.experiments.pilot_runs import Estimate
 from rf_limits.runs.console import Log
 from rf_limits.runs.directory import in_use
@@ -52,13 +51,13 @@ def dry_run(
     for line in config_lines(run.resolved):
         log.say(line)
     log.say("")
-    cost = cost_of(run.experiment, run.config)
+    cost = run.config.cost()
     for name, value in cost.sizes.items():
         log.say(f"{name}: {value}".rstrip(" "))
     log.say(memory_line(cost.bytes))
     log.say(f"workdir: {state}")
     if timed:
-        log.say(time_line(estimated_time(run.experiment, run.config, cost.trainings)))
+        log.say(time_line(run.config.estimate()))
     return 0
 
 

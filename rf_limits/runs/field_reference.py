@@ -5,9 +5,9 @@
 
 from collections.abc import Iterable
 
-from rf_limits.config.base import Config, Field
+from rf_limits.config.base import Field
 from rf_limits.experiments.config import TrainingConfig
-from rf_limits.runs.run import EXPERIMENTS, config_class
+from rf_limits.studies import EXPERIMENTS, Study
 
 _INTRODUCTION = """# Fields of configs
 
@@ -34,19 +34,14 @@ def _section(name: str, meaning: str, fields: Iterable[Field]) -> str:
     return "\n".join([f"## {name}", "", meaning, "", _HEAD, *map(_row, fields)])
 
 
-def _first_line(kind: type[Config]) -> str:
-    return (kind.__doc__ or "").strip().splitlines()[0]
-
-
 def reference() -> str:
     """Returns the page, in Markdown."""
     training = list(TrainingConfig().options())
     parts = [_INTRODUCTION]
-    for name in EXPERIMENTS:
-        kind = config_class(name)
+    for name, kind in EXPERIMENTS.items():
         fields = [one for one in kind().options() if one.name != "experiment"]
-        meaning = _first_line(kind)
-        if issubclass(kind, TrainingConfig) and kind is not TrainingConfig:
+        meaning = kind.about()
+        if issubclass(kind, Study):
             known = {one.name: one.value for one in training}
             fields = [one for one in fields if known.get(one.name, _ABSENT) != one.value]
             meaning += " Fields of its own, and those of training with another default:"

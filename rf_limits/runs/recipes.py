@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from rf_limits.config import Config, frozen
 from rf_limits.config.files import ConfigFile
 from rf_limits.errors import check, check_choice
+from rf_limits.studies import EXPERIMENTS
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = {"full": "results/reference", "quick": "results/quick"}
@@ -54,164 +55,29 @@ class Recipe(NamedTuple):
         ]
 
 
+_QUICKSTART = {
+    "problem.dim": 10,
+    "data.num_train": 128,
+    "model.widths": (16, 128),
+    "model.lazy_scales": (0.1, 10.0),
+    "training.steps": 300,
+    "training.log_points": 4,
+    "seeds": 2,
+}
+_CERTIFICATE = {
+    "problem.dim": 5,
+    "data.num_train": 32,
+    "model.widths": (8,),
+    "training.steps": 200,
+    "seeds": 30,
+}
 RECIPES = (
-    Recipe(
-        "quickstart",
-        "train",
-        {
-            "problem.dim": 10,
-            "data.num_train": 128,
-            "model.widths": (16, 128),
-            "model.lazy_scales": (0.1, 10.0),
-            "training.steps": 300,
-            "training.log_points": 4,
-            "seeds": 2,
-        },
-    ),
-    Recipe(
-        "certificate",
-        "train",
-        {
-            "problem.dim": 5,
-            "data.num_train": 32,
-            "model.widths": (8,),
-            "training.steps": 200,
-            "seeds": 30,
-        },
-    ),
-    Recipe(
-        "approximation",
-        "limits",
-        {
-            "dims": (5, 10),
-            "widths": (16, 64, 256, 1024),
-            "max_tangent_features": 1000,
-            "seeds": 2,
-        },
-    ),
-    Recipe(
-        "hardness",
-        "limits",
-        {
-            "dims": (2, 3, 6),
-            "biases": ("zero",),
-            "max_features": 64,
-            "frontier.widths": (16,),
-            "descent.widths": (1,),
-            "wave.biases": (0.0,),
-            "wave.draws": 50,
-            "seeds": 1,
-        },
-    ),
-    Recipe(
-        "lazy_width",
-        "dynamics",
-        {
-            "parameterizations": ("ntk", "mup"),
-            "model.widths": (16, 64),
-            "data.num_test": 200,
-            "training.steps": 100,
-            "training.log_points": 4,
-            "seeds": 3,
-        },
-    ),
-    Recipe(
-        "lazy_scale",
-        "dynamics",
-        {
-            "nums_train": (16, 64),
-            "model.widths": (16, 64),
-            "model.lazy_scales": (0.01, 0.1, 1.0, 10.0, 100.0),
-            "data.num_test": 200,
-            "training.steps": 100,
-            "seeds": 2,
-        },
-    ),
-    Recipe(
-        "ntk_curves",
-        "dynamics",
-        {
-            "model.widths": (16, 64),
-            "data.num_train": 16,
-            "data.num_test": 50,
-            "training.steps": 20,
-            "training.log_points": 3,
-            "seeds": 2,
-            "population.widths": (8, 16),
-            "population.max_degree": 2,
-            "population.seeds": 2,
-        },
-    ),
-    Recipe(
-        "single_neuron",
-        "dynamics",
-        {
-            "dims": (5, 10),
-            "model.widths": (16,),
-            "training.steps": 200,
-            "training.log_points": 12,
-            "seeds": 2,
-        },
-    ),
-    Recipe(
-        "chizat",
-        "dynamics",
-        {
-            "data.num_train": 100,
-            "data.num_test": 200,
-            "taus": (0.01, 1.0, 10.0),
-            "student": 10,
-            "model.widths": (2, 8),
-            "batch_size": 20,
-            "training.steps": 500,
-            "training.log_points": 8,
-            "seeds": 2,
-        },
-        full={"seeds": 4},
-    ),
-    Recipe(
-        "sample_complexity",
-        "samples",
-        {
-            "dims": (10,),
-            "nums_train": (16, 128),
-            "model.widths": (64,),
-            "training.steps": 200,
-            "seeds": 3,
-        },
-    ),
-    Recipe(
-        "polynomials",
-        "power",
-        {
-            "targets": ("harmonic_2", "neuron"),
-            "nums_train": (128,),
-            "data.num_test": 1000,
-            "model.widths": (32,),
-            "training.steps": 300,
-            "training.log_points": 6,
-            "seeds": 2,
-        },
-    ),
-    Recipe(
-        "coupling",
-        "power",
-        {
-            "model.widths": (16, 64),
-            "training.steps": 100,
-            "training.log_points": 6,
-            "seeds": 2,
-        },
-    ),
-    Recipe(
-        "large",
-        "large",
-        {
-            "widths": (100, 200),
-            "nums_train": (250, 1000),
-            "block_size": 250,
-            "seeds": 1,
-        },
+    Recipe("quickstart", "train", _QUICKSTART),
+    Recipe("certificate", "train", _CERTIFICATE),
+    *(
+        Recipe(name, kind.script, kind.quick, kind.full)
+        for name, kind in EXPERIMENTS.items()
+        if kind.quick
     ),
 )
 

@@ -1,8 +1,6 @@
 """One run in one work directory: refuse, prepare, claim, compute, write."""
 
 import contextlib
-import functools
-import importlib
 import os
 import socket
 import time
@@ -31,86 +29,35 @@ from rf_limits.runs.progress import counted
 from rf_limits.runs.provenance import provenance
 from rf_limits.runs.stopping import Stop
 from rf_limits.runs.store import RunStore
-
-# By config.experiment: the module whose prepare(config) gives an object with run(report, keep),
-# and the module whose draw(metrics) gives figures by name. More can be put in: modules, their
-# names, or any objects with the same functions (docs/extending.md).
-_FOLDERS = {
-    "training": "",
-    "approximation": "",
-    "hardness": "",
-    "lazy_width": "dynamics.",
-    "lazy_scale": "dynamics.",
-    "ntk_curves": "dynamics.",
-    "chizat": "dynamics.",
-    "single_neuron": "dynamics.",
-    "sample_complexity": "samples.",
-    "coupling": "power.",
-    "polynomials": "power.",
-    "large": "large.",
-}
-EXPERIMENTS: dict[str, tuple[Any, Any]] = {
-    name: (f"rf_limits.experiments.{folder}{name}", f"rf_limits.figures.{folder}{name}")
-    for name, folder in _FOLDERS.items()
-}
-
+from rf_limits.studies import EXPERIMENTS, Experiment
+from rf_limits.studies.experiment import Summary
 
 _TABLES: dict[str, Mapping[str, Any]] = {
+    "EXPERIMENTS": EXPERIMENTS,
     "TARGETS": TARGETS,
     "ACTIVATIONS": ACTIVATIONS,
     "EXTRA": EXTRA,
     "METHODS": METHODS,
 }
-"""The other tables into which users put entries of their own."""
-
-
-@functools.cache
-def _built_in(experiment: str) -> type[Config]:
-    """The class of a built-in experiment's config."""
-    folder = _FOLDERS[experiment]
-    own_module = "configs" if folder else ("config" if experiment == "training" else experiment)
-    module = importlib.import_module(f"rf_limits.experiments.{folder}{own_module}")
-    name = "".join(word.capitalize() for word in experiment.split("_"))
-    return getattr(module, f"{name}Config")
-
-
-def config_class(experiment: str) -> type[Config]:
-    """The class of an experiment's config.
-
-    Args:
-      experiment: one of :data:`EXPERIMENTS`.
-    """
-    if experiment in _FOLDERS:
-        return _built_in(experiment)
-    return modules_of(experiment)[0].config
-
-
-def config_from_json(values: Mapping[str, Any]) -> Config:
-    """The config whose :meth:`~rf_limits.config.Config.to_json` these are.
-
-    Raises:
-      RequirementError: no experiment of that name is known, or a field is missing, unknown or has
-        a value that it cannot have.
-    """
-    check_choice(values.get("experiment"), EXPERIMENTS, "experiment")
-    return config_class(values["experiment"]).from_json(values)
-
+"""The tables into which users put entries of their own."""
 
 SAVE_EVERY = 300.0
 """Seconds between saved states."""
 
 
-def modules_of(experiment: str) -> tuple[Any, Any]:
-    """Returns the module or object that prepares an experiment, and the one that draws it.
+def _experiment(config: Config) -> Experiment:
+    """Returns a config as what it is, an experiment of this process.
 
-    Args:
-      experiment: one of :data:`EXPERIMENTS`.
+    Raises:
+      RequirementError: it is none.
     """
-    prepares, draws = (
-        importlib.import_module(entry) if isinstance(entry, str) else entry
-        for entry in EXPERIMENTS[experiment]
-    )
-    return prepares, draws
+    name = getattr(config, "experiment", None)
+    check_choice(name, EXPERIMENTS, "experiment")
+    kind = EXPERIMENTS[str(name)]
+    requirement = f"be a {kind.__name__} for experiment {name!r}"
+    check(type(config) is kind, "config", requirement, type(config).__name__)
+    assert isinstance(config, kind)
+    return config
 
 
 class Run:
@@ -137,18 +84,14 @@ class Run:
         requirement = "be one run: scripts/launch.py carries out the field sweep"
         single = not isinstance(config, Builder) or config.sweep is None
         check(single, "config", requirement, "a sweep")
-        config = frozen(config)
-        check_choice(getattr(config, "experiment", None), EXPERIMENTS, "experiment")
-        kind = config_class(config.experiment)
-        requirement = f"be a {kind.__name__} for experiment {config.experiment!r}"
-        check(type(config) is kind, "config", requirement, type(config).__name__)
-        self.experiment, self.figures = modules_of(config.experiment)
-        self.experiment.validate(config)
-        self.config, self.overwrite, self.tell = config, overwrite, tell
-        self.resolved = config.to_json()
+        self.config = _experiment(frozen(config))
+        self.config.check()
+        self.overwrite, self.tell = overwrite, tell
+        self.resolved = self.config.to_json()
         self.store = RunStore(workdir)
         self.prepared: Any = None
         self.facts: dict[str, Any] = {}
+        self.summary: Summary = {}
         self.ended = False  # with all its results written
         self.beside: list[Run] = []  # that it trains together with
         self.started, self.compiled = time.monotonic(), compiling()
@@ -174,10 +117,10 @@ class Run:
           RequirementError: what only preparing finds out cannot be.
         """
         check_devices()
-        self.facts = provenance({"EXPERIMENTS": EXPERIMENTS, **_TABLES})
+        self.facts = provenance(_TABLES)
         self.facts["device"]["mesh"] = self.resolved.get("mesh")
         self.started, self.compiled = time.monotonic(), compiling()
-        self.prepared = self.experiment.prepare(self.config, report)
+        self.prepared = self.config.prepare(report)
 
     @contextlib.contextmanager
     def claim(self, log: Log) -> Iterator[None]:
@@ -242,8 +185,9 @@ class Run:
             return []
         self.store.write_metrics(result.metrics)
         self.store.written.add(self.store.path / "summary.json")
-        self.store.write_json("summary.json", self.experiment.summary(result))
-        figures = self.figures.draw(result.metrics)
+        self.summary = self.config.analyse(result)
+        self.store.write_json("summary.json", self.summary)
+        figures = self.config.figures(result.metrics)
         paths = [self.store.write_figure(name, figure)[0] for name, figure in figures.items()]
         status = "diverged" if result.diverged else "complete"
         more = {"choices": result.choices, "figures": list(figures)}

@@ -1,7 +1,6 @@
 """The flags and the body shared by scripts that run a config in a work directory."""
 
 import sys
-from collections.abc import Sequence
 
 from absl import flags
 from rich.console import Console
@@ -12,24 +11,23 @@ from rf_limits.devices.connect import CONNECT_TIMEOUT, Address, connect, leaving
 from rf_limits.errors import check
 from rf_limits.runs.cli import run_script
 from rf_limits.runs.dry_run import dry_run
-from rf_limits.runs.events import JsonLines, to_all
-from rf_limits.runs.recipes import RECIPES
+from rf_limits.runs.events import JsonLines, Tell, to_all
 from rf_limits.runs.run import SAVE_EVERY
 from rf_limits.runs.session import run_in_workdir
 from rf_limits.runs.tensorboard import TensorBoard
+from rf_limits.studies import EXPERIMENTS
 
 LOGS = ("text", "json")
 _WITH = "be given with --distributed only"
 
 
-def _check_experiment(experiment: str, experiments: Sequence[str]) -> None:
+def _check_experiment(name: str, script: str) -> None:
     """Refuses a config of another script, which is named."""
-    scripts = {one.config("full").experiment: one.script for one in RECIPES}
-    hint = ""
-    if experiment in scripts and experiment not in experiments:
-        hint = f" (scripts/{scripts[experiment]}.py runs it)"
-    requirement = f"be one of {', '.join(sorted(experiments))}{hint}"
-    check(experiment in experiments, "experiment of this script", requirement, experiment)
+    known = sorted(key for key, kind in EXPERIMENTS.items() if kind.script == script)
+    other = EXPERIMENTS[name].script if name in EXPERIMENTS else ""
+    hint = f" (scripts/{other}.py runs it)" if other not in ("", script) else ""
+    requirement = f"be one of {', '.join(known)}{hint}"
+    check(name in known, "experiment of this script", requirement, name)
 
 
 def _mesh(config: Config) -> dict[str, int]:
@@ -37,11 +35,11 @@ def _mesh(config: Config) -> dict[str, int]:
     return vars(config.mesh) if hasattr(config, "mesh") else {}
 
 
-def run_config_script(*experiments: str) -> None:
+def run_config_script(script: str) -> None:
     """Defines the flags of a run (--config, --workdir, ...), runs the config and exits.
 
     Args:
-      experiments: values of ``config.experiment`` the script is for.
+      script: runs the experiments that name it as their ``script``.
     """
     config = ConfigFlag()
     workdir = flags.DEFINE_string("workdir", None, "Directory for results; made if absent.")
@@ -64,15 +62,16 @@ def run_config_script(*experiments: str) -> None:
     def main() -> int:
         given = config.value
         assert given is not None  # the flag is required
-        _check_experiment(given.experiment, experiments)
+        _check_experiment(given.experiment, script)
         address = Address(coordinator.value, num_processes.value, process_id.value)
         if distributed.value:
             connect(address, _mesh(frozen(given)), wait.value)
         else:
             absent = all(value is None for value in address)
             check(absent, "--coordinator, --num_processes and --process_id", _WITH, tuple(address))
+        assert workdir.value is not None  # the flag is required
         asked = (given, workdir.value, overwrite.value, platform.value)
-        listeners = []
+        listeners: list[Tell] = []
         if board.value:
             listeners.append(TensorBoard(workdir.value))
         if dry.value:

@@ -11,7 +11,7 @@ import jax
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.measure import Measurement
-from rich.table import Table
+from rich.table import Table as RichTable
 from rich.text import Text
 
 from rf_limits.config import Builder, Config
@@ -26,6 +26,7 @@ from rf_limits.runs.events import Tell, failure, no_events
 from rf_limits.runs.progress import progress
 from rf_limits.runs.run import SAVE_EVERY, Run, carry_out
 from rf_limits.runs.stopping import Stop, listening
+from rf_limits.table import Table
 
 _WIDEST = 10_000  # columns
 
@@ -91,7 +92,9 @@ def run_in_workdir(
     tell = tell if is_writer() else no_events
     run = Run(config, workdir, overwrite, tell)
     session = _Session(run, console, save_every)
-    tell("start", workdir=str(run.store.path), experiment=config.experiment, process=os.getpid())
+    tell(
+        "start", workdir=str(run.store.path), experiment=run.config.experiment, process=os.getpid()
+    )
     try:
         return session.carry_out()
     except BaseException as error:
@@ -150,11 +153,11 @@ class _Session:
         return self._end(stop.exit_code, "interrupted")
 
     def _print(self, result: Result, paths: list[Path]) -> None:
-        experiment, console = self.run.experiment, self.log.console
-        table = _rich_table(experiment.printed_table(result.metrics), console.width)
+        experiment, console = self.run.config, self.log.console
+        table = _rich_table(experiment.printed(result, self.run.summary), console.width)
         width = None if console.is_terminal else max(console.width, _width_of(table, console))
         console.print(table, width=width)
-        for line in experiment.remarks(result):
+        for line in experiment.remarks(result, self.run.summary):
             self.log.remark(line)
         seconds = time.monotonic() - self.started
         self.log.say(f"Results in {self.run.store.path} ({seconds:.0f} s).")
@@ -185,14 +188,14 @@ def _print_figures(log: Log, paths: list[Path]) -> None:
         log.say(f"Figure to look at: {paths[0]}{also}")
 
 
-def _width_of(table: Table, console: Console) -> int:
+def _width_of(table: RichTable, console: Console) -> int:
     """Returns the width at which no entry of a table is cut short."""
     return Measurement.get(console, console.options.update(max_width=_WIDEST), table).maximum
 
 
-def _rich_table(printed: tuple[str, list[str], list[list[str]]], width: int) -> Table:
+def _rich_table(printed: Table, width: int) -> RichTable:
     title, columns, rows = printed
-    table = Table(
+    table = RichTable(
         title=Text(title),
         title_justify="left",
         header_style="bold",

@@ -13,8 +13,8 @@ from rf_limits.config import flat
 from rf_limits.errors import RequirementError, check
 from rf_limits.experiments.tables import CELL, KEYS
 from rf_limits.runs.directory import plain
-from rf_limits.runs.run import config_from_json
 from rf_limits.runs.store import RunStore
+from rf_limits.studies import config_from_json
 from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.status import cell_state, state_of
 

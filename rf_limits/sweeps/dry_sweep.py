@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from rf_limits.config import Builder, Config, flat
-from rf_limits.experiments.config import TrainingConfig
-from rf_limits.experiments.cost import cost_of, estimated_time
+from rf_limits.experiments.cost import Cost, estimate_trainings
 from rf_limits.runs.console import Log
 from rf_limits.runs.directory import plain
 from rf_limits.runs.dry_run import config_lines, memory_line, time_line
 from rf_limits.runs.progress import counted
-from rf_limits.runs.run import Run
 from rf_limits.sweeps.checks import check_cells
 from rf_limits.sweeps.grid import SweepCell, cells_of
 from rf_limits.sweeps.groups import groups_of
@@ -53,16 +51,12 @@ def dry_sweep(
     log.say("")
     groups = counted(len(groups_of(todo)), "group")
     log.say(f"cells: {len(every)}, of which {len(todo)} to run in {groups}")
-    costs = [cost_of(run.experiment, run.config) for run in runs]
+    costs = [run.config.cost() for run in runs]
     needed = [cost.bytes for cost in costs if cost.bytes is not None]
     log.say(f"{memory_line(max(needed, default=None))}, of one cell")
     if timed:
         keys = {cell.config for cell in todo}
-        wanted = [
-            (run, cost.trainings)
-            for run, cost, cell in zip(runs, costs, cells, strict=True)
-            if cell.config in keys
-        ]
+        wanted = [c for c, cell in zip(costs, cells, strict=True) if cell.config in keys]
         log.say(f"{_time(wanted)}; one cell after the other")
     return 0
 
@@ -82,12 +76,9 @@ def _field_lines(cells: Sequence[SweepCell]) -> list[str]:
     return lines
 
 
-def _time(wanted: Sequence[tuple[Run, list[TrainingConfig]]]) -> str:
+def _time(wanted: Sequence[Cost]) -> str:
     """Says how long all cells that are to run take: their training runs as those of one study."""
     if not wanted:
         return "time: nothing is to run"
-    trainings = [training for _, several in wanted for training in several]
-    if not trainings:
-        return time_line(None)
-    first = wanted[0][0]
-    return time_line(estimated_time(first.experiment, first.config, trainings))
+    trainings = [training for cost in wanted for training in cost.trainings]
+    return time_line(estimate_trainings(trainings) if trainings else None)

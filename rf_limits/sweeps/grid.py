@@ -85,7 +85,7 @@ def sweep(grid: Values | None = None, zipped: Sequence[Values] = ()) -> Sweep:
       RequirementError: as :class:`Sweep`.
 
     Example:
-      >>> from rf_limits.experiments.defaults import default_config
+      >>> from rf_limits import default_config
       >>> config = default_config()
       >>> config.sweep = sweep(
       ...     grid={"problem.dim": (5, 10)},

@@ -8,8 +8,8 @@ from typing import Any
 from rf_limits.config import check_form
 from rf_limits.errors import RequirementError
 from rf_limits.runs.directory import WorkDirectory, differences, directory_exists, plain
-from rf_limits.runs.run import config_from_json
 from rf_limits.runs.store import RunStore
+from rf_limits.studies import config_from_json
 from rf_limits.sweeps.grid import SweepCell
 
 MANIFEST = "sweep.json"

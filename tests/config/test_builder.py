@@ -14,12 +14,12 @@ from rf_limits import default_config
 from rf_limits.config import Builder, builder_of, frozen
 from rf_limits.errors import RequirementError
 from rf_limits.experiments.config import ProblemFields, TrainingConfig
-from rf_limits.runs.run import EXPERIMENTS, config_class, config_from_json
+from rf_limits.studies import EXPERIMENTS, config_from_json
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_configs_are_hashable_and_the_same_from_json(experiment):
-    config = config_class(experiment)()
+    config = EXPERIMENTS[experiment]()
     again = config_from_json(json.loads(json.dumps(config.to_json())))
     assert again == config
     assert hash(again) == hash(config)

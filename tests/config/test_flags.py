@@ -8,7 +8,7 @@ from rf_limits.config.flags import ConfigFlag
 from rf_limits.errors import RequirementError
 from rf_limits.experiments.config import TrainingConfig
 
-FILE = """from rf_limits.experiments.defaults import default_config
+FILE = """from rf_limits import default_config
 
 
 def get_config(variant="none"):

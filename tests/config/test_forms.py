@@ -6,13 +6,13 @@ import pytest
 
 from rf_limits.config import flat
 from rf_limits.errors import RequirementError
-from rf_limits.experiments.config import TrainingConfig
-from rf_limits.runs.run import config_from_json
 from rf_limits.runs.store import RunStore
+from rf_limits.studies import config_from_json
+from rf_limits.studies.training import Training
 from rf_limits.sweeps.compare import runs_in
 from rf_limits.sweeps.manifest import SweepStore
 
-CONFIG = TrainingConfig().replace({"training.learning_rate": 0.5, "model.lazy_scales": (1.0, 2.5)})
+CONFIG = Training().replace({"training.learning_rate": 0.5, "model.lazy_scales": (1.0, 2.5)})
 
 
 def _form_1():

@@ -6,13 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from rf_limits.experiments import (
-    approximation,
-    closed_form,
-    measured_features,
-    measurements,
-    seed_data,
-)
+from rf_limits.experiments import closed_form, measurements, seed_data
 from rf_limits.experiments import networks as drawn
 from rf_limits.experiments.measurements import Measurements, Options
 from rf_limits.experiments.seed_data import SeedData
@@ -31,6 +25,8 @@ from rf_limits.methods import (
 from rf_limits.methods.kernel import Matrices
 from rf_limits.models import InfiniteNetwork
 from rf_limits.regression.dense import kernel_regression
+from rf_limits.studies import approximation
+from rf_limits.studies.hardness import measured_features
 from tests.devices.steps import (
     BIASED,
     CELLS,

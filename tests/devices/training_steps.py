@@ -8,13 +8,13 @@ import jax
 import jax.numpy as jnp
 
 from rf_limits.experiments import networks, seed_data, seeded_problem
-from rf_limits.experiments.neuron_descent import _plain_risk
 from rf_limits.models import (
     ScaledNetwork,
     infinite_width_kernels,
     tangent_kernel,
 )
 from rf_limits.problem import Problem, SampledTarget, sample_inputs
+from rf_limits.studies.hardness.neuron_descent import _plain_risk
 from rf_limits.theory.risks.degree_risks import degree_products
 from rf_limits.theory.risks.relu_moments import ReluSum, relu_sum_product
 from rf_limits.theory.spectra.zonal import radial_rule

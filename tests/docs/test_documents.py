@@ -8,16 +8,16 @@ from unittest import mock
 import pytest
 
 import rf_limits
+from rf_limits import default_config
 from rf_limits.config import frozen
-from rf_limits.experiments import approximation, hardness
-from rf_limits.experiments.defaults import default_config
 from rf_limits.experiments.tables import KEYS, MEASUREMENTS, optional_columns
 from rf_limits.measure.extra import EXTRA
 from rf_limits.methods import METHODS
 from rf_limits.models.network import ACTIVATIONS
 from rf_limits.problem.targets import TARGETS
 from rf_limits.runs.field_reference import reference
-from rf_limits.runs.run import EXPERIMENTS
+from rf_limits.studies import EXPERIMENTS, approximation
+from rf_limits.studies.hardness import rows as hardness
 
 ROOT = pathlib.Path(__file__).parents[2]
 DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md")])
@@ -91,13 +91,15 @@ def test_every_column_is_documented():
     assert set(documented) == {*KEYS, *MEASUREMENTS, *generated}
 
 
-@pytest.mark.parametrize("experiment", [approximation, hardness])
-def test_every_column_of_limits_is_documented(experiment):
+@pytest.mark.parametrize(
+    ("name", "module"), [("approximation", approximation), ("hardness", hardness)]
+)
+def test_every_column_of_limits_is_documented(name, module):
     text = (ROOT / "docs" / "results.md").read_text()
     section = text.split("## metrics.parquet of scripts/limits.py")[1].split("\n## ")[0]
-    part = section.split(f"**`configs/{experiment.__name__.split('.')[-1]}.py`.**")[1]
-    for name in (*experiment.KEYS, *experiment.MEASUREMENTS):
-        assert f"`{name}`" in part.split("**`configs/")[0], name
+    part = section.split(f"**`configs/{name}.py`.**")[1]
+    for column in (*module.KEYS, *module.MEASUREMENTS):
+        assert f"`{column}`" in part.split("**`configs/")[0], column
 
 
 def test_the_field_reference_is_that_of_the_definitions():

@@ -2,8 +2,9 @@
 
 import pytest
 
-from rf_limits.experiments.defaults import default_config
+from rf_limits import default_config
 from rf_limits.experiments.training import prepare
+from rf_limits.studies.training import Training
 
 
 def small_config():
@@ -25,6 +26,11 @@ def small_config():
 def result():
     """The small config, run once."""
     return prepare(small_config()).run()
+
+
+def remarks(result):
+    """The lines under the table of a training run."""
+    return Training().findings(result).remarks
 
 
 def changed(config, fields):

@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 
 from rf_limits.experiments.tables import final_rows
-from rf_limits.experiments.training import prepare, printed_table, remarks
+from rf_limits.experiments.training import prepare
 from rf_limits.figures.style import save
-from rf_limits.figures.training import draw
 from rf_limits.remarks import Remark
+from rf_limits.studies.training import Training
 from rf_limits.training import flow
-from tests.experiments.conftest import small_config
+from tests.experiments.conftest import remarks, small_config
 
 
 def run(optimizer, rate, precision, activation="relu"):
@@ -25,7 +25,7 @@ def run(optimizer, rate, precision, activation="relu"):
     config.predictors.methods = ("network",)
     config.measure.exact, config.measure.max_degree = False, -1
     result = prepare(config).run()
-    figures = draw(result.metrics)
+    figures = Training().figures(result.metrics)
     for figure in figures.values():
         save(figure, io.BytesIO(), "png")
     return result, [line.topic for line in remarks(result) if isinstance(line, Remark)]
@@ -44,7 +44,7 @@ def test_training_that_diverges(rate, precision, activation, risk):
     result, said = run("adam", rate, precision, activation)
     assert result.diverged
     assert said == ["DIVERGED"]
-    _, columns, rows = printed_table(result.metrics)
+    _, columns, rows = Training().findings(result).table
     assert [row[columns.index("network")] for row in rows] == [risk, risk]
 
 

@@ -9,13 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rf_limits import train
+from rf_limits import default_config, train
 from rf_limits.config import frozen
 from rf_limits.errors import RequirementError
-from rf_limits.experiments import approximation, hardness, training
-from rf_limits.experiments.approximation import approximation_config
-from rf_limits.experiments.hardness import hardness_config
-from rf_limits.experiments.measured_features import sphere_directions
+from rf_limits.experiments import training
 from rf_limits.experiments.seeded_problem import draw_seeded_problem
 from rf_limits.experiments.tables import final_rows
 from rf_limits.experiments.validation import validate
@@ -25,6 +22,7 @@ from rf_limits.models.network import make_network
 from rf_limits.problem import Problem, SampledTarget, SingleNeuron, Teacher, make_problem
 from rf_limits.problem.seeds import streams
 from rf_limits.problem.targets import TARGETS
+from rf_limits.studies.hardness.measured_features import sphere_directions
 from tests.experiments.conftest import changed, small_config
 from tests.rounding import LIBRARY, rounding
 
@@ -232,12 +230,12 @@ def test_noise_that_is_no_size_is_refused(noise):
 
 def test_sizes_of_limits_that_float64_cannot_hold():
     """scripts/limits.py: features of length 1e200, targets of length d^400."""
-    features = approximation_config()
+    features = default_config("approximation")
     for scale in (1e200, 1e-200):
         features.features.scale = scale
         with pytest.raises(RequirementError, match="^features.scale must lie between 1e-99 and"):
-            approximation.validate(features)
-    target = hardness_config()
+            frozen(features).check()
+    target = default_config("hardness")
     target.norm_exponent = 400.0
     with pytest.raises(RequirementError, match="^norm_exponent must give lengths"):
-        hardness.validate(target)
+        frozen(target).check()

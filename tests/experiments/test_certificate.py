@@ -7,11 +7,9 @@ import pandas as pd
 import pytest
 from scipy import optimize, stats
 
+from rf_limits import default_config
 from rf_limits.config import frozen
-from rf_limits.experiments.approximation import approximation_config
-from rf_limits.experiments.approximation import prepare as prepare_approximation
 from rf_limits.experiments.certificate import LEVEL, certificate_lines, certificates, seeds_for_half
-from rf_limits.experiments.defaults import default_config
 from rf_limits.experiments.limits import (
     FEATURES,
     LIMITS,
@@ -21,10 +19,12 @@ from rf_limits.experiments.limits import (
     one_limit,
 )
 from rf_limits.experiments.tables import final_rows, summary_rows
-from rf_limits.experiments.training import limit_lines, prepare, remarks
+from rf_limits.experiments.training import prepare
+from rf_limits.studies import prepare as prepare_experiment
+from rf_limits.studies.training import limit_lines
 from rf_limits.theory.bounds.lazy_limit import lazy_limit
 from tests.chance import standard_errors
-from tests.experiments.conftest import small_config
+from tests.experiments.conftest import remarks, small_config
 from tests.variants import kept
 
 
@@ -388,14 +388,14 @@ def test_student_certifies_falsely():
 
 def small_approximation():
     """Seconds, not minutes."""
-    config = approximation_config()
+    config = default_config("approximation")
     config.dims, config.widths = (6,), (4, 16, 64)
     config.max_tangent_features, config.seeds, config.tangent_seeds = 120, 4, 4
     return config
 
 
 def test_approximation_table():
-    metrics = prepare_approximation(small_approximation()).run().metrics
+    metrics = prepare_experiment(small_approximation()).run().metrics
     measured = metrics[metrics["method"] != "lazy_limit"]
     nt = measured[measured["method"] == "tangent_features"]
     assert set(nt["num_features"]) == {24, 96, 120}
@@ -414,7 +414,7 @@ def test_approximation_table():
 
 def check_against_limit(config):
     """Mean risks of every (method, dim, size) against R*; the number of settings compared."""
-    metrics = prepare_approximation(config).run().metrics
+    metrics = prepare_experiment(config).run().metrics
     groups = metrics.groupby(["method", "dim", "num_features"])["risk"]
     for (method, dim, size), risks in groups:
         assert len(risks) == 8

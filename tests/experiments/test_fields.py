@@ -4,12 +4,12 @@ import pytest
 
 from rf_limits.config import Builder, flat
 from rf_limits.errors import RequirementError
-from rf_limits.runs.run import EXPERIMENTS, config_class
+from rf_limits.studies import EXPERIMENTS
 
 FIELDS = [
     (experiment, field)
     for experiment in EXPERIMENTS
-    for field in config_class(experiment)().options()
+    for field in EXPERIMENTS[experiment]().options()
 ]
 TUPLES = [(e, f) for e, f in FIELDS if isinstance(f.value, tuple)]
 
@@ -20,7 +20,7 @@ def _ids(values):
 
 @pytest.mark.parametrize(("experiment", "field"), FIELDS, ids=_ids(FIELDS))
 def test_another_type_is_refused_and_the_value_stays(experiment, field):
-    config = Builder(config_class(experiment))
+    config = Builder(EXPERIMENTS[experiment])
     wrong = [object(), {}, (field.value, field.value), b"text"]
     wrong += [1.5] if isinstance(field.value, int) else []
     wrong += [3] if isinstance(field.value, (bool, str)) else [True]
@@ -30,7 +30,7 @@ def test_another_type_is_refused_and_the_value_stays(experiment, field):
     for value in wrong:
         with pytest.raises(RequirementError, match=f"^{field.name} must be"):
             config.update({field.name: value})
-    assert flat(config_class(experiment)())[field.name] == field.value
+    assert flat(EXPERIMENTS[experiment]())[field.name] == field.value
     config.update({field.name: field.value})
 
 
@@ -41,6 +41,6 @@ def test_entries_of_another_type_are_refused(experiment, field, entry):
         return  # a bias may be negative
     if field.name in ("targets", "measure.extra") and entry == "":
         return  # names that are looked up where the config is used
-    config = Builder(config_class(experiment))
+    config = Builder(EXPERIMENTS[experiment])
     with pytest.raises(RequirementError, match=f"^{field.name} must be"):
         config.update({field.name: (*field.value, entry)})

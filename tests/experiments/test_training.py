@@ -12,12 +12,13 @@ from rf_limits.experiments.tables import (
     final_rows,
     metrics_table,
     overview,
-    short_number,
     summary_rows,
 )
-from rf_limits.experiments.training import prepare, remarks, summary
+from rf_limits.experiments.training import prepare
+from rf_limits.studies.training import Training
+from rf_limits.table import short_number
 from rf_limits.theory import lazy_limit
-from tests.experiments.conftest import small_config
+from tests.experiments.conftest import remarks, small_config
 from tests.rounding import LIBRARY, rounding
 
 
@@ -90,7 +91,7 @@ def test_degrees_are_measured_for_every_method(result):
         target = result.choices["target_degrees"][f"target_degree_{end}"]
         assert (metrics[f"target_degree_{end}"] == target).all()
         assert np.all((start[f"risk_degree_{end}"] - target).abs() <= start_rounding(start))
-    found = summary(result)["final"][0]
+    found = Training().analyse(result)["final"][0]
     assert {f"risk_degree_{end}" for end in (0, 1, 2, 3, 4, "rest")} < set(found)
 
 
@@ -341,7 +342,7 @@ def test_divergent_step_size_is_refused_before_training():
 
 
 def test_summary_has_means_errors_and_exponents(result):
-    found = summary(result)
+    found = Training().analyse(result)
     row = next(
         r
         for r in found["final"]

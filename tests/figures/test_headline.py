@@ -10,8 +10,8 @@ from rf_limits.experiments.limits import limit_curve
 from rf_limits.experiments.tables import final_rows
 from rf_limits.figures import headline as figures
 from rf_limits.figures.headline import headline
-from rf_limits.runs.run import config_from_json
 from rf_limits.runs.store import RunStore
+from rf_limits.studies import config_from_json
 from rf_limits.theory.bounds.lazy_limit import lazy_limit
 from tests.rounding import rounding
 

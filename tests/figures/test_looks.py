@@ -1,8 +1,5 @@
 """Every committed table, drawn: nothing cut without a mark, nothing over anything else."""
 
-import importlib
-import json
-
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -14,8 +11,8 @@ from rf_limits.figures.legends import legend_above
 from rf_limits.figures.style import new_figure, shades, style
 from rf_limits.methods import NETWORK, NTK
 from rf_limits.runs.recipes import FOLDERS, ROOT
-from rf_limits.runs.run import EXPERIMENTS
 from rf_limits.runs.store import RunStore
+from rf_limits.studies import config_from_json
 from tests.figures.looks import faults, widths_by_colour
 from tests.variants import kept
 
@@ -30,9 +27,8 @@ FASTEST += [f"{FOLDERS['quick']}/{name}" for name in ("approximation", "lazy_sca
 
 def figures(folder: str) -> dict[str, Figure]:
     """Drawn from the table of a committed run."""
-    path = ROOT / folder
-    experiment = json.loads((path / "config.json").read_text())["experiment"]
-    return importlib.import_module(EXPERIMENTS[experiment][1]).draw(RunStore(path).read_metrics())
+    store = RunStore(ROOT / folder)
+    return config_from_json(store.read_json("config.json")).figures(store.read_metrics())
 
 
 def lightness(colour) -> float:

@@ -117,7 +117,7 @@ backend: nowhere
 """
 _DRAWN = """
 import hashlib, io, sys
-from rf_limits.experiments import own_study
+from rf_limits.studies import Study
 from rf_limits.report import pictures
 from rf_limits.figures.style import save, style, new_figure
 import matplotlib as mpl
@@ -169,9 +169,15 @@ def test_settings_of_a_session_change_nothing():
         assert mpl.rcParams["font.size"] == 30
 
 
-def test_matplotlib_is_imported_by_figures_alone():
-    """Its import is where backends that are not there would be errors."""
+def test_matplotlib_is_imported_after_figures_alone():
+    """Its import is where backends that are not there would be errors.
+
+    Files of studies draw too: the first that is imported with any of them are the figures.
+    """
     package = pathlib.Path(rf_limits.__file__).parent
     for path in package.rglob("*.py"):
-        if path.relative_to(package).parts[0] != "figures":
+        if path.relative_to(package).parts[0] not in ("figures", "studies"):
             assert not re.search(r"^(import|from) matplotlib", path.read_text(), re.M), path
+    text = (package / "studies" / "__init__.py").read_text()
+    first, *_ = re.findall(r"^(?:import|from) ((?:rf_limits|matplotlib).*?)(?:  #.*)?$", text, re.M)
+    assert first == "rf_limits import figures"

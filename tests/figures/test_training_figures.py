@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from rf_limits.experiments.tables import final_rows
-from rf_limits.figures.training import draw, risk_against_width
+from rf_limits.figures.training import risk_against_width
 from rf_limits.runs.store import RunStore
+from rf_limits.studies.training import Training
 
 QUICKSTART = pathlib.Path(__file__).parents[2] / "results" / "reference" / "quickstart"
 
@@ -45,7 +46,7 @@ def test_lines_are_the_means_of_the_table(metrics):
 @pytest.mark.parametrize("kept", [["network"], ["ntk", "random_features"], ["linearized", "nngp"]])
 def test_partial_tables(metrics, kept):
     part = metrics[metrics["method"].isin(kept)]
-    figures = draw(part)
+    figures = Training().figures(part)
     assert ("risk_against_time" in figures) == bool({"network", "linearized"} & set(kept))
 
 
@@ -61,7 +62,7 @@ def test_diverged_mean_is_not_drawn(metrics):
 
 def test_degrees_of_the_target_are_drawn(metrics):
     """A panel per degree that the target has; lines end at the table's last means."""
-    figure = draw(metrics)["unlearned_by_degree"]
+    figure = Training().figures(metrics)["unlearned_by_degree"]
     titles = [axis.get_title().split(":")[0] for axis in figure.axes]
     assert titles == ["degree 0", "degree 1", "degree 2", "degree 4", "all higher degrees"]
     final = final_rows(metrics)
@@ -72,4 +73,4 @@ def test_degrees_of_the_target_are_drawn(metrics):
 
 
 def test_no_degrees_no_figure(metrics):
-    assert "unlearned_by_degree" not in draw(metrics.filter(regex="^(?!.*_degree_)"))
+    assert "unlearned_by_degree" not in Training().figures(metrics.filter(regex="^(?!.*_degree_)"))

@@ -11,31 +11,32 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from rf_limits import default_config
 from rf_limits.experiments.doubts import doubts
-from rf_limits.experiments.dynamics import chizat
-from rf_limits.experiments.dynamics.configs import chizat_config
 from rf_limits.experiments.tables import (
     ROUNDING_LIMIT,
     exponent_rows,
     final_rows,
 )
-from rf_limits.experiments.training import prepare, remarks
+from rf_limits.experiments.training import prepare
 from rf_limits.models import make_network
+from rf_limits.studies import chizat
+from rf_limits.studies import prepare as prepare_experiment
 from rf_limits.training.optimizers import parse_optimizer
 from rf_limits.training.trainer import Cell, Trainer
-from tests.experiments.conftest import small_config
+from tests.experiments.conftest import remarks, small_config
 from tests.models.drawn import drawn_params
 from tests.variants import kept
 
 
 def tau_of_ten(precision, methods=("network",)):
     """Final row at tau = 10, and what the run says under its table."""
-    config = chizat_config()
+    config = default_config("chizat")
     config.parts, config.taus, config.seeds = ("scale",), (10.0,), 1
     config.training.steps, config.training.log_points = 5000, 3
     config.predictors.methods = methods
     config.precision = precision
-    result = chizat.prepare(config).run()
+    result = prepare_experiment(config).run()
     (row,) = final_rows(result.metrics, chizat.LABELS).to_dict("records")
     return row, doubts(result.metrics, chizat.LABELS)
 

@@ -64,13 +64,13 @@ print("same")
 
 EXPERIMENT = """
 import numpy as np
-from rf_limits.experiments.large import large
-from rf_limits.experiments.large.configs import large_config
+from rf_limits.studies import large
+from rf_limits import default_config
 
 found = {}
 for solver in ("cg", "cholesky"):
     for data, width in ((1, 1), (4, 2)):
-        config = large_config()
+        config = default_config("large")
         config.problem.dim, config.widths, config.nums_train, config.seeds = 5, (32,), (300,), 1
         config.methods, config.solver = ("random_features", "ntk"), solver
         config.block_size, config.kernel_points, config.tolerance = 64, 50, 1e-12

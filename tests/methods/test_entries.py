@@ -13,12 +13,11 @@ import rf_limits
 from rf_limits import RequirementError, plot, train
 from rf_limits.experiments.limits import limit_curve
 from rf_limits.experiments.tables import CELL
-from rf_limits.experiments.training import printed_table, remarks
+from rf_limits.experiments.verdict import verdict_of_study
 from rf_limits.figures.headline import against_functions, headline
 from rf_limits.methods import METHODS, NETWORK, NTK, FixedKernel, Kind, Method
 from rf_limits.report import tables
 from rf_limits.report.limits import with_limits
-from rf_limits.report.verdict import verdict_of_study
 from tests.experiments.conftest import small_config
 
 PACKAGE = Path(rf_limits.__file__).parent
@@ -62,12 +61,12 @@ def test_tables_have_it(result, method):
     differing = [name for name in ("width", "lazy_scale") if rows[name].notna().any()]
     assert tuple(differing) == method.kind.columns
     table = result.table()
-    title, heads, cells = printed_table(result.metrics)
+    title, heads, cells = result.config.findings(result).table
     assert title
     place = heads.index(method.short)
     assert len(cells) == len(table) == 4
     assert all(np.isfinite(float(row[place])) for row in cells)
-    (shown,) = {c[0].text for c in tables.ends(result.metrics).rows if c[0].method == method.key}
+    (shown,) = {c[0] for c in tables.ends(result.metrics).rows if c[0].method == method.key}
     assert shown == method.label
 
 
@@ -122,7 +121,7 @@ def test_the_report_compares_networks_with_all_that_keep_their_features(result):
 
 
 def test_remarks_say_where_risks_of_kernels_are_from(result):
-    assert "of kernels: exact; of Laplace kernel: test set." in remarks(result)[0]
+    assert "of kernels: exact; of Laplace kernel: test set." in result.remarks()[0]
 
 
 def test_r_star_of_n_does_not_bound_a_kernel_that_rotations_change(result):
@@ -142,7 +141,6 @@ def test_a_method_is_under_its_key():
         METHODS["kernel"] = NTK
 
 
-_CONFIGS = {f"experiments/{study}/configs.py" for study in ("dynamics", "large", "power")}
 _KERNELS = {
     "experiments/step_sizes.py",
     "models/ensemble_loss.py",
@@ -153,19 +151,11 @@ _KERNELS = {
 }
 _PARAMETERIZATIONS = {
     "experiments/config.py",
-    "experiments/dynamics/chizat.py",
-    "experiments/dynamics/lazy_width.py",
-    "experiments/power/coupling.py",
-    "experiments/power/polynomials.py",
-    "figures/dynamics/lazy_width.py",
     "models/network.py",
-    "runs/recipes.py",
-}
-_REGIMES = {
-    "experiments/power/regimes.py",
-    "figures/power/coupling.py",
-    "figures/power/polynomials.py",
-    "figures/style.py",
+    "studies/chizat.py",
+    "studies/coupling.py",
+    "studies/lazy_width.py",
+    "studies/polynomials.py",
 }
 _ARGUMENTS = {
     "experiments/closed_form.py",
@@ -173,17 +163,16 @@ _ARGUMENTS = {
     "models/scaled_network.py",
     "models/zonal_kernels.py",
 }
-_STUDENTS = {"experiments/dynamics/single_neuron.py", "figures/dynamics/single_neuron.py"}
+_EXPORTS = {"models/__init__.py"}
 ALLOWED = {
-    "network": _CONFIGS | _ARGUMENTS | _STUDENTS,
-    "linearized": _CONFIGS,
-    "random_features": _CONFIGS | {"models/__init__.py"},
-    "tangent_features": {"models/__init__.py"},
-    "nngp": _CONFIGS | _KERNELS,
-    "ntk": _CONFIGS | _KERNELS | _PARAMETERIZATIONS | _REGIMES,
+    "network": _ARGUMENTS | {"studies/single_neuron.py"},
+    "random_features": _EXPORTS,
+    "tangent_features": _EXPORTS,
+    "nngp": _KERNELS,
+    "ntk": _KERNELS | _PARAMETERIZATIONS | {"studies/regimes.py"},
 }
 """Files in which the word is something else: a kernel, a parameterization, a regime, a student, a
-function or an argument; or a config, in which methods are named as users name them."""
+function or an argument."""
 
 
 def test_no_other_file_has_a_key_of_a_method():

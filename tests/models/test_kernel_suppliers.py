@@ -10,7 +10,6 @@ import pytest
 
 from rf_limits.config import frozen
 from rf_limits.errors import RequirementError
-from rf_limits.experiments.dynamics import ntk_curves
 from rf_limits.experiments.training import prepare
 from rf_limits.models import InfiniteNetwork, infinite_width, make_network
 from rf_limits.models._neural_tangents import stax
@@ -20,6 +19,7 @@ from rf_limits.models.increments import ACTIVATIONS
 from rf_limits.models.infinite_width import resolve_supplier
 from rf_limits.models.network import PARAMETERIZATIONS
 from rf_limits.regression.dense import kernel_regression
+from rf_limits.studies import ntk_curves
 from rf_limits.theory.expectations.gaussian_gram import gaussian_gram
 from tests.experiments.conftest import small_config
 from tests.rounding import rounding

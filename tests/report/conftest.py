@@ -10,7 +10,8 @@ from rich.console import Console
 from rf_limits.report.page import report
 from tests.sweeps.cells import four_cells
 
-REFERENCE = pathlib.Path(__file__).parents[2] / "results" / "reference"
+RESULTS = pathlib.Path(__file__).parents[2] / "results"
+REFERENCE, QUICK = RESULTS / "reference", RESULTS / "quick"
 
 
 def written(workdirs, output, **options):

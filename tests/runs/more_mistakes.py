@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.runs.mistakes import CONFIGS, Mistake, with_config
 
-_BASE = """from rf_limits.experiments.defaults import default_config
+_BASE = """from rf_limits import default_config
 from rf_limits.sweeps import sweep
 
 

@@ -4,18 +4,23 @@ import contextlib
 
 import pytest
 
-from rf_limits.figures import training
+from rf_limits.figures.style import new_figure
+from rf_limits.studies.training import Training
 
 
-def draw(metrics):
-    """In place of :func:`rf_limits.figures.training.draw`."""
-    with training.style():
-        return {"risk_against_width": training.new_figure(1, 1.0, 1.0)[0]}
+def empty(metrics):
+    """An empty figure."""
+    return new_figure(1, 1.0, 1.0)[0]
+
+
+def drawings(config, metrics):
+    """In place of :meth:`rf_limits.studies.training.Training.drawings`."""
+    return {"risk_against_width": empty}
 
 
 @contextlib.contextmanager
 def one_figure():
     """Training runs inside draw that figure only."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "draw", draw)
+        patch.setattr(Training, "drawings", drawings)
         yield

@@ -6,18 +6,16 @@ import time
 import pytest
 from rich.console import Console
 
+from rf_limits import default_config
 from rf_limits.config import flat, frozen
 from rf_limits.errors import RequirementError
 from rf_limits.experiments import pilot_runs
-from rf_limits.experiments.approximation import approximation_config
-from rf_limits.experiments.cost import estimated_time
-from rf_limits.experiments.dynamics.configs import lazy_width_config
-from rf_limits.experiments.hardness import hardness_config
-from rf_limits.experiments.large.configs import large_config
 from rf_limits.experiments.pilot_runs import Estimate, WidthSeconds, estimate_seconds
 from rf_limits.experiments.training import prepare
 from rf_limits.runs.dry_run import dry_run
-from rf_limits.runs.run import config_class, modules_of
+from rf_limits.studies import EXPERIMENTS, approximation
+from rf_limits.studies.experiment import Checked
+from rf_limits.studies.hardness import hardness
 from tests.runs.test_command_line import SMALL, train
 from tests.runs.test_session import contents, run, tiny_config
 
@@ -34,7 +32,8 @@ def quick(monkeypatch):
     """Without pilot runs, which are tested by themselves."""
     found = Estimate(2.0, 58.0, "from nothing")
     monkeypatch.setattr("rf_limits.experiments.cost.estimate_seconds", lambda config: found)
-    monkeypatch.setattr("rf_limits.experiments.cost._tried", lambda *arguments: found)
+    for module in (approximation, hardness):
+        monkeypatch.setattr(module, "estimate_from_part", lambda *arguments: found)
 
 
 def test_a_dry_run_prints_everything_and_writes_nothing(tmp_path, quick):
@@ -81,16 +80,16 @@ def test_refused_configs_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("make", "expected"),
+    ("name", "expected"),
     [
-        (approximation_config, ["largest Gram matrix: 10000 rows"]),
-        (hardness_config, ["largest Gram matrix: 4096 rows"]),
-        (large_config, ["largest fit: ", "Gflop/s, measured"]),
-        (lazy_width_config, ["training runs: 5", "of the largest of 5 runs"]),
+        ("approximation", ["largest Gram matrix: 10000 rows"]),
+        ("hardness", ["largest Gram matrix: 4096 rows"]),
+        ("large", ["largest fit: ", "Gflop/s, measured"]),
+        ("lazy_width", ["training runs: 5", "of the largest of 5 runs"]),
     ],
 )
-def test_other_experiments(tmp_path, quick, make, expected):
-    code, lines = printed(make(), tmp_path / "run")
+def test_other_experiments(tmp_path, quick, name, expected):
+    code, lines = printed(default_config(name), tmp_path / "run")
     assert code == 0
     text = "\n".join(lines)
     for part in (*expected, "memory: about "):
@@ -101,27 +100,24 @@ def test_other_experiments(tmp_path, quick, make, expected):
 @pytest.mark.parametrize("name", ["approximation", "hardness"])
 def test_experiments_that_train_nothing_are_tried_small(monkeypatch, name):
     """Once with compiling, 6 s, and once without, 2 s; every dimension has its programs."""
-    module = modules_of(name)[0]
-    config, tried, clock = config_class(name)(), [], [0.0]
+    config, tried, clock = EXPERIMENTS[name](), [], [0.0]
 
-    class Prepared:
-        def run(self):
-            clock[0] += 2.0 if len(tried) > 1 else 6.0
+    def run(prepared):
+        tried.append(prepared.config)
+        clock[0] += 2.0 if len(tried) % 2 == 0 else 6.0
 
-    def prepare(small):
-        tried.append(small)
-        return Prepared()
-
-    monkeypatch.setattr(module, "prepare", prepare)
-    monkeypatch.setattr("rf_limits.experiments.cost.time.monotonic", lambda: clock[0])
-    found = estimated_time(module, config, [])
-    small, times = module.trial(config)
-    assert tried == [small, small]
-    module.validate(small)
+    monkeypatch.setattr(Checked, "run", run)
+    monkeypatch.setattr("rf_limits.studies.timed.time.monotonic", lambda: clock[0])
+    found = config.estimate()
+    small, again = tried
+    assert small == again
+    small.check()
     assert len(small.dims) == 1
     assert found.compiling == 4.0 * len(config.dims)
-    assert found.computing == pytest.approx(2.0 * times)
-    assert module.trial(small)[1] == 1.0
+    times = found.computing / 2.0
+    assert f"d = {small.dims[0]} alone, taken {times:.3g} times" in found.tried
+    assert small.estimate().computing == 2.0
+    assert tried == [small] * 4
     if name == "approximation":  # 4 dimensions, seeds, and (10,000/2048)^2.5 for tangent features
         assert 100 < times < 4 * 3 * (10_000 / 2048) ** 2.5
 

@@ -6,7 +6,7 @@ import shutil
 import jax
 import pytest
 
-from rf_limits.experiments.defaults import default_config
+from rf_limits import default_config
 from rf_limits.runs.cli import directories
 from rf_limits.runs.directory import LOCK
 from rf_limits.runs.recipes import RECIPES

@@ -7,6 +7,7 @@ import pathlib
 import subprocess
 import sys
 import types
+from unittest import mock
 
 import jax
 import numpy as np
@@ -15,13 +16,11 @@ import pytest
 
 import rf_limits
 from rf_limits.config.files import load_entries
-from rf_limits.experiments.config import TrainingConfig
-from rf_limits.experiments.own_study import OwnStudy
 from rf_limits.problem.targets import TARGETS
 from rf_limits.runs import program
 from rf_limits.runs.program import package_digest
-from rf_limits.runs.run import EXPERIMENTS
 from rf_limits.runs.store import RunStore
+from rf_limits.studies import EXPERIMENTS, Study, experiment
 from tests.runs.test_session import run, tiny_config
 
 OWN = """
@@ -94,10 +93,20 @@ def test_what_a_user_adds_counts_with_what_it_calls(own):
     assert own() == first
 
 
+def own_study(function):
+    """A study of the user's own that computes its theory with a function."""
+
+    class Own(Study):
+        theory = function
+
+    with mock.patch.dict(EXPERIMENTS):
+        return experiment("own")(Own)
+
+
 WAYS = {
     "jit": jax.jit,
     "partial": functools.partial,
-    "study": lambda f: OwnStudy(TrainingConfig, f, ("noise",)),
+    "study": own_study,
     "method": lambda f: types.MethodType(f, "itself"),
     "closure": lambda f: lambda *a: f(*a),
     "wrapped": lambda f: functools.wraps(f)(lambda *a: 0),
@@ -128,13 +137,31 @@ def test_functions_without_a_file(tmp_path):
     assert digest(text) != digest(text.replace("x + 1", "x + 2"))
 
 
+ENTRY = """
+from rf_limits.config import option
+from rf_limits.studies import EXPERIMENTS, Study, experiment
+
+
+def f(x):
+    return x in {'a', 'b', 'c', 'd', 'e'}
+
+
+@experiment("own")
+class Own(Study):
+    noises: tuple[float, ...] = option((0.0,), "noise")
+
+    def members(self):
+        return [noise for noise in self.noises if f(noise)]
+"""
+
+
 def test_every_process_finds_the_same(tmp_path):
     """The order of sets is another in each."""
-    (tmp_path / "own_entry.py").write_text("def f(x):\n    return x in {'a', 'b', 'c', 'd', 'e'}\n")
+    (tmp_path / "own_entry.py").write_text(ENTRY)
     line = "import own_entry; from rf_limits.runs.program import program; "
     line += "from rf_limits.problem.targets import TARGETS; "
     line += "assert program({'TARGETS': TARGETS}) == program({}); "  # no type checks around them
-    line += "print(program({'EXTRA': {'own': own_entry.f}}))"
+    line += "print(program({'EXTRA': {'own': own_entry.f}, 'EXPERIMENTS': own_entry.EXPERIMENTS}))"
     root = str(pathlib.Path(rf_limits.__file__).parents[1])
     found = set()
     for seed in ("1", "2"):

@@ -1,6 +1,5 @@
 """The committed quick results come out again; a number that changes is seen."""
 
-import importlib
 import json
 
 import jax
@@ -19,8 +18,8 @@ from rf_limits.runs.reproduced import (
     how_trained,
     tolerance,
 )
-from rf_limits.runs.run import EXPERIMENTS
 from rf_limits.runs.store import RunStore
+from rf_limits.studies import EXPERIMENTS, prepare
 from tests.variants import kept
 
 BY_NAME = {one.name: one for one in RECIPES}
@@ -35,8 +34,7 @@ def committed(name, variant="quick"):
 @pytest.mark.parametrize("name", kept(BY_NAME, FASTEST))
 def test_quick_results_come_out_again(name):
     config = BY_NAME[name].config("quick")
-    experiment = importlib.import_module(EXPERIMENTS[config.experiment][0])
-    found = experiment.prepare(config).run().metrics
+    found = prepare(config).run().metrics
     assert differences(found, committed(name).read_metrics(), how_trained(config.to_json())) == []
 
 
@@ -67,8 +65,7 @@ GROWTH = {"lazy_scale": 300.0, "chizat": 1e4}
 def test_training_multiplies_small_changes_by_what_tolerances_allow(monkeypatch, name):
     """Changes the initial weights by 1e-9, relative, and compares the tables."""
     config = BY_NAME[name].config("quick")
-    experiment = importlib.import_module(EXPERIMENTS[config.experiment][0])
-    before = experiment.prepare(config).run().metrics
+    before = prepare(config).run().metrics
     draw, random, size = networks._draw_inits, np.random.default_rng(0), 1e-9
 
     def changed(*args, **named):
@@ -76,7 +73,7 @@ def test_training_multiplies_small_changes_by_what_tolerances_allow(monkeypatch,
         return jax.tree.map(bump, draw(*args, **named))
 
     monkeypatch.setattr(networks, "_draw_inits", changed)
-    after = experiment.prepare(config).run().metrics
+    after = prepare(config).run().metrics
     rows = before["method"].isin(TRAINED) & (before["risk"] > 1e-12)
     for column in ("risk", "train_loss", "weight_movement", "output_movement"):
         old, new = (table.loc[rows, column].astype(float) for table in (before, after))

@@ -13,6 +13,8 @@ from rf_limits.errors import RequirementError
 from rf_limits.experiments import training
 from rf_limits.runs.session import run_in_workdir
 from rf_limits.runs.store import RunStore
+from rf_limits.studies.training import Training
+from rf_limits.table import Table
 from tests.experiments.conftest import small_config
 from tests.runs.one_figure import one_figure
 from tests.variants import kept
@@ -139,7 +141,7 @@ def test_run_json_says_how_a_run_ended(tmp_path, monkeypatch, case):
     def stop(self, report, keep):
         raise error("now")
 
-    monkeypatch.setattr(training.Training, "run", stop)
+    monkeypatch.setattr(training.TrainingRun, "run", stop)
     if error is KeyboardInterrupt:
         assert run(tiny_config(), tmp_path / "run")[0] == 130
     else:
@@ -197,7 +199,7 @@ def test_a_refusal_in_the_middle_is_a_failed_run(tmp_path, monkeypatch):
     def refuse(self, report, keep):
         raise RequirementError("ridge must be larger")
 
-    monkeypatch.setattr(training.Training, "run", refuse)
+    monkeypatch.setattr(training.TrainingRun, "run", refuse)
     with pytest.raises(RequirementError, match="ridge must be larger"):
         run(tiny_config(), tmp_path / "run")
     facts = json.loads((tmp_path / "run" / "run.json").read_text())
@@ -250,11 +252,8 @@ def test_a_file_where_the_run_needs_a_folder_is_kept_beside_it(tmp_path, name):
 
 def test_names_that_look_like_markup_are_printed_as_they_are(tmp_path, monkeypatch):
     """A closing tag ended a finished run in a MarkupError; "x[i]" was printed as "x"."""
-    monkeypatch.setattr(
-        training,
-        "printed_table",
-        lambda metrics: ("x[i] [/foo]", ["[red]d", ":smile:"], [["[/b]", "1"]]),
-    )
+    table = Table("x[i] [/foo]", ["[red]d", ":smile:"], [["[/b]", "1"]])
+    monkeypatch.setattr(Training, "printed", lambda self, result, summary: table)
     path = tmp_path / "run[0]" / "[/foo]"
     code, text = run(tiny_config(), path)
     assert code == 0

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
+from rf_limits import default_config
 from rf_limits.config import short_names
 from rf_limits.errors import RequirementError
 from rf_limits.experiments.config import TrainingConfig
-from rf_limits.experiments.defaults import default_config
 from rf_limits.sweeps.grid import cells_of, parse_axis, sweep
 from rf_limits.sweeps.launch import add_axes
 from rf_limits.sweeps.manifest import SweepStore

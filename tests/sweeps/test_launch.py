@@ -26,7 +26,7 @@ from tests.runs.one_figure import one_figure
 from tests.variants import kept
 
 CONFIG = """
-from rf_limits.experiments.defaults import default_config
+from rf_limits import default_config
 from rf_limits.sweeps import sweep
 
 

@@ -19,7 +19,7 @@ from tests.sweeps.cells import spawned
 CONFIG = """
 import jax
 import jax.numpy as jnp
-from rf_limits.experiments.defaults import default_config
+from rf_limits import default_config
 from rf_limits.measure.extra import EXTRA
 from rf_limits.models.network import ACTIVATIONS
 from rf_limits.problem import Teacher

@@ -1,1 +1,0 @@
-"""Lazy-training dynamics: when and how fast training leaves the tangent regime."""

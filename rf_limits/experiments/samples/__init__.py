@@ -1,1 +1,0 @@
-"""How many samples: learning curves of kernels, random features and networks."""

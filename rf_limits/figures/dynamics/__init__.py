@@ -1,1 +1,0 @@
-"""Figures of the studies of lazy training, from their tables alone."""

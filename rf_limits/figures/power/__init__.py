@@ -1,1 +1,0 @@
-"""Figures of the studies of the power of random features."""

@@ -1,1 +1,0 @@
-"""Figures of the studies of samples, from their tables alone."""

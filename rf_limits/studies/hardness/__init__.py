@@ -1,0 +1,1 @@
+"""What one ReLU neuron costs fixed features, in the paper's own setting."""

@@ -1,0 +1,11 @@
+"""What studies of small differences between networks and their linearizations share."""
+
+from rf_limits.studies.study import Study
+
+POWERS_OF_FOUR = (16, 64, 256, 1024, 4096)
+
+
+class SmallDifferences(Study):
+    """A study in float64, in ten dimensions."""
+
+    defaults = {"precision": "float64", "problem.dim": 10}
