@@ -35,7 +35,8 @@ PAGES = {
         "docs/performance",
         "docs/determinism",
     ],
-    "More": ["docs/extending", "docs/faq", "benchmarks/README", "benchmarks/accelerators"],
+    "Change": ["docs/extending", "docs/architecture", "CONTRIBUTING"],
+    "More": ["docs/faq", "benchmarks/README", "benchmarks/accelerators"],
 }
 include_patterns = ["README.md", *(f"{page}.md" for part in PAGES.values() for page in part)]
 html_theme = "alabaster"

@@ -6,14 +6,13 @@ theory are float64; training states its own dtype), matrix products run at "high
 (GPUs would otherwise round float32 factors to TF32), and random numbers are those of JAX's default
 generator, whatever the environment says.
 
-The tree is the mathematics: :mod:`~rf_limits.problem` (what is learned),
-:mod:`~rf_limits.models` (who learns), :mod:`~rf_limits.theory` (what is known exactly),
-:mod:`~rf_limits.training` and :mod:`~rf_limits.regression` (how it learns),
-:mod:`~rf_limits.measure` (what we look at),
-:mod:`~rf_limits.methods` (the learners that a run puts side by side),
-:mod:`~rf_limits.experiments` (config to tables), :mod:`~rf_limits.figures` (tables to
-figures) and :mod:`~rf_limits.runs` (results on disk, provenance, command line);
-:mod:`~rf_limits.devices` spreads one computation over several devices.
+The tree is the mathematics, and docs/architecture.md leads through it:
+:mod:`~rf_limits.theory` (what is known exactly), :mod:`~rf_limits.models` (who learns),
+:mod:`~rf_limits.problem` (what is learned), :mod:`~rf_limits.measure` (what we look at),
+:mod:`~rf_limits.regression` and :mod:`~rf_limits.optimization` (how it is learned),
+:mod:`~rf_limits.methods` (the learners that are put side by side), :mod:`~rf_limits.training` (one
+training run), :mod:`~rf_limits.analysis` (what its table says), :mod:`~rf_limits.studies` (every
+experiment in a file), :mod:`~rf_limits.runs` (results on disk, provenance, command line).
 :mod:`~rf_limits.api` is the way in from Python; its names can be imported from here, and are
 loaded when they are first asked for.
 """

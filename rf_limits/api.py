@@ -9,13 +9,10 @@ import pandas as pd
 from jaxtyping import Array, Float
 from rich.console import Console
 
+from rf_limits.analysis.tables import overview
 from rf_limits.config import Builder, frozen
 from rf_limits.devices.options import check_devices, check_options
 from rf_limits.errors import RequirementError, check
-from rf_limits.experiments.descent import part_name
-from rf_limits.experiments.predictors import Inputs, KeepTrained, Predictor, Predictors
-from rf_limits.experiments.result import Result, no_report
-from rf_limits.experiments.tables import overview
 from rf_limits.figures.style import Figure
 from rf_limits.methods import NETWORK
 from rf_limits.models import Params
@@ -23,6 +20,9 @@ from rf_limits.problem import Dataset
 from rf_limits.runs.progress import progress
 from rf_limits.studies import default_config
 from rf_limits.studies.training import Training
+from rf_limits.training.descent import part_name
+from rf_limits.training.predictors import Inputs, KeepTrained, Predictor, Predictors
+from rf_limits.training.result import Result, no_report
 
 __all__ = ["RequirementError", "TrainingResult", "default_config", "plot", "train"]
 

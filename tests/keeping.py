@@ -2,8 +2,8 @@
 
 import io
 
-from rf_limits.experiments.keep import Keep, Stopped
 from rf_limits.runs.checkpoints import dump_arrays, load_arrays
+from rf_limits.training.checkpointing import Keep, Stopped
 
 
 class MemoryKeep(Keep):

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 import rf_limits
 from rf_limits import RequirementError, default_config, plot, train
-from rf_limits.experiments.tables import final_rows
+from rf_limits.analysis.tables import final_rows
 from rf_limits.problem import sample_inputs
 from tests.rounding import rounding
 
@@ -85,7 +85,7 @@ def test_predictions_are_what_the_table_measured(result, method):
 
 
 def test_numbers_are_those_of_the_command_line(config, result):
-    from rf_limits.experiments.training import prepare
+    from rf_limits.training.run import prepare
 
     plain = prepare(config).run()
     np.testing.assert_array_equal(

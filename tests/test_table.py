@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from rf_limits.experiments.exponents import short_interval
+from rf_limits.analysis.exponents import short_interval
 from rf_limits.table import Cell, Column, Table
 
 

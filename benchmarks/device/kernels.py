@@ -12,8 +12,8 @@ from benchmarks.device.bench import Bench, attempt, compared, timed
 from benchmarks.rows import Row
 from rf_limits.models import infinite_width_kernels, init_params, make_network, tangent_kernel
 from rf_limits.models._neural_tangents import nt
+from rf_limits.optimization.infinite_width import flow_means
 from rf_limits.regression.dense import kernel_regression
-from rf_limits.regression.infinite_width import flow_means
 
 RIDGE, TEST = 0.1, 1000
 _EIGH = 9.0  # n^3 operations of all eigenvalues and vectors (Golub and Van Loan, section 8.3)

@@ -15,9 +15,9 @@ from benchmarks.jobs.training import STEPS, flax_loop, products, torch_loop
 from benchmarks.rows import Row
 from benchmarks.timing import Work
 from rf_limits.models import init_params, make_network
-from rf_limits.training.ensemble import networks_at_once
-from rf_limits.training.optimizers import parse_optimizer
-from rf_limits.training.trainer import Cell, Trainer
+from rf_limits.optimization.ensemble import networks_at_once
+from rf_limits.optimization.optimizers import parse_optimizer
+from rf_limits.optimization.trainer import Cell, Trainer
 
 GIB = 2**30
 _PASSES = 5  # over the (n, N) arrays of a step in which no product is fused with what follows

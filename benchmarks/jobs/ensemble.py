@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from rf_limits import default_config
-from rf_limits.experiments.training import TrainingRun, prepare
+from rf_limits.training.run import TrainingRun, prepare
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,11 +11,11 @@ import numpy as np
 from benchmarks.rows import Row, hand_over
 from benchmarks.timing import seconds
 from rf_limits.models import init_params, make_network, tangent_kernel
+from rf_limits.optimization.ensemble import networks_at_once
+from rf_limits.optimization.optimizers import parse_optimizer
+from rf_limits.optimization.trainer import Cell, Trainer
 from rf_limits.regression.dense import DECOMPOSED, kernel_regression
 from rf_limits.theory.risks.relu_moments import ReluSum, relu_sum_product
-from rf_limits.training.ensemble import networks_at_once
-from rf_limits.training.optimizers import parse_optimizer
-from rf_limits.training.trainer import Cell, Trainer
 
 SIZES = np.unique(np.geomspace(64, 6400, 7).round().astype(int))
 SMALL = np.unique(np.geomspace(4, 400, 7).round().astype(int))

@@ -19,8 +19,8 @@ from rf_limits.models import (
     tangent_kernel,
 )
 from rf_limits.models._neural_tangents import nt, stax
+from rf_limits.optimization.infinite_width import flow_means
 from rf_limits.regression.dense import kernel_regression
-from rf_limits.regression.infinite_width import flow_means
 from rf_limits.regression.streamed.kernel_tiles import KernelData
 
 DIM, RIDGE = 20, 0.1

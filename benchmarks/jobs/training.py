@@ -9,7 +9,7 @@ import optax
 from benchmarks.jobs.ensemble import STANDARD, Ensemble
 from benchmarks.rows import Row, hand_over
 from benchmarks.timing import Work, in_turn
-from rf_limits.training.ensemble import over_cells
+from rf_limits.optimization.ensemble import over_cells
 
 STEPS, RATE = 200, 1e-3
 

@@ -54,16 +54,20 @@ def with_defaults(cls: type, values: Mapping[str, Any]) -> None:
       KeyError: there is no such field.
       RequirementError: there is no such field of a section, or it cannot have that value.
     """
-    base: Any = next(kind for kind in cls.__mro__[1:] if dataclasses.is_dataclass(kind))
+    bases: list[Any] = [
+        base for base in reversed(cls.__mro__[1:]) if dataclasses.is_dataclass(base)
+    ]
+    fields = {name: field for base in bases for name, field in base.__dataclass_fields__.items()}
+    kinds = {name: kind for base in bases for name, kind in kinds_of(base).items()}
     nested: dict[str, dict[str, Any]] = {}
     for name, value in values.items():
         first, _, rest = name.partition(".")
         nested.setdefault(first, {})[rest] = value
     for first, inner in nested.items():
-        field, new = base.__dataclass_fields__[first], inner.get("")
+        field, new = fields[first], inner.get("")
         if "" not in inner:
             new = field.default_factory().replace(inner)
-        cls.__annotations__[first] = kinds_of(base)[first]
+        cls.__annotations__[first] = kinds[first]
         setattr(cls, first, dataclasses.field(default=new, metadata=field.metadata))
 
 

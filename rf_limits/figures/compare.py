@@ -9,9 +9,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from rf_limits.analysis.seeds import over_seeds
+from rf_limits.analysis.tables import CELL, final_rows
 from rf_limits.config import short_names
-from rf_limits.experiments.seeds import over_seeds
-from rf_limits.experiments.tables import CELL, final_rows
 from rf_limits.figures.curves import as_floats, flow_means, log_axes, spread_line
 from rf_limits.figures.legends import legend_above, shared_legend
 from rf_limits.figures.style import MARKERS, shades, style

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogFormatterSciNotation, NullLocator
 from numpy.typing import ArrayLike
 
-from rf_limits.experiments.seeds import over_seeds
+from rf_limits.analysis.seeds import over_seeds
 from rf_limits.figures.style import Look, shades
 from rf_limits.methods import METHODS, NETWORK, Kind
 

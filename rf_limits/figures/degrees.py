@@ -5,8 +5,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from rf_limits.experiments.seeds import SEED, check_told_apart, over_seeds
-from rf_limits.experiments.tables import final_rows
+from rf_limits.analysis.seeds import SEED, check_told_apart, over_seeds
+from rf_limits.analysis.tables import final_rows
 from rf_limits.figures.curves import networks_by_scale
 from rf_limits.figures.legends import shared_legend
 from rf_limits.figures.style import MARKERS, Look, new_figure

@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from rf_limits.experiments.limits import SAMPLES, SECOND_MOMENT, one_limit
-from rf_limits.experiments.seeds import over_seeds
-from rf_limits.experiments.tables import CELL, final_rows
+from rf_limits.analysis.limits import SAMPLES, SECOND_MOMENT, one_limit
+from rf_limits.analysis.seeds import over_seeds
+from rf_limits.analysis.tables import CELL, final_rows
 from rf_limits.figures.curves import as_floats, kernel_levels, log_axes, networks_by_scale
 from rf_limits.figures.legends import shared_legend
 from rf_limits.figures.style import LIMIT_LINES, MARKERS, Look, new_figure, style
@@ -31,7 +31,7 @@ def headline(metrics: pd.DataFrame, limit: pd.DataFrame) -> Figure:
 
     Args:
       metrics: table of a training run.
-      limit: of :func:`rf_limits.experiments.limits.limit_curve`.
+      limit: of :func:`rf_limits.analysis.limits.limit_curve`.
     """
     final = final_rows(metrics)
     with style():
@@ -130,7 +130,7 @@ def against_limit(table: pd.DataFrame, labels: Sequence[str] = (CELL,)) -> Figur
 
     Args:
       table: of :func:`rf_limits.sweeps.compare.gather`; a row's limit is its
-        :func:`~rf_limits.experiments.limits.one_limit`.
+        :func:`~rf_limits.analysis.limits.one_limit`.
       labels: columns that tell its runs apart.
     """
     limits = one_limit(table) / table[SECOND_MOMENT]

@@ -7,9 +7,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from rf_limits.experiments.limits import LIMITS
-from rf_limits.experiments.seeds import over_seeds
-from rf_limits.experiments.tables import final_rows
+from rf_limits.analysis.limits import LIMITS
+from rf_limits.analysis.seeds import over_seeds
+from rf_limits.analysis.tables import final_rows
 from rf_limits.figures.curves import (
     as_floats,
     drawable,

@@ -11,17 +11,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from rf_limits.config.training import TrainingConfig
 from rf_limits.devices.compiling import jit_quickly
-from rf_limits.experiments.config import TrainingConfig
 from rf_limits.measure.kernel_risk import ExactKernelRisk
 from rf_limits.measure.risk import Risk, sampled_risk
 from rf_limits.methods.method import Kind, Method
 from rf_limits.methods.regression import Regression, mean_square, regression, solve_kernel
 from rf_limits.models import InfiniteNetwork, Kernels
+from rf_limits.optimization.infinite_width import flow_means
+from rf_limits.optimization.linearized import flow_coefficients, spectrum
 from rf_limits.problem import Dataset
 from rf_limits.regression.dense import Fit
-from rf_limits.regression.infinite_width import flow_means
-from rf_limits.training.linearized import flow_coefficients, spectrum
 from rf_limits.types import Scalar
 
 Times = Float[Array, "T"] | Float[np.ndarray, "T"]
@@ -124,8 +124,8 @@ class KernelMethod(Method):
         """Risks of gradient flow from zero with this kernel after each training time.
 
         On the test set its predictions are those of
-        :func:`~rf_limits.regression.infinite_width.flow_means`; where risks are exact the same are
-        written in the kernel sections at the training points, with coefficients
+        :func:`~rf_limits.optimization.infinite_width.flow_means`; where risks are exact,
+        the same are written in the kernel sections at the training points, with coefficients
         (1 - exp(-(K + ridge) t/n))/(K + ridge) y.
 
         Args:

@@ -8,7 +8,7 @@ from jaxtyping import Array
 from rf_limits.measure.risk import Risk, Risks
 from rf_limits.methods.trained import TrainedMethod
 from rf_limits.models import Params, ScaledNetwork
-from rf_limits.training.cells import TrainState
+from rf_limits.optimization.cells import TrainState
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import pandas as pd
 
-from rf_limits.experiments.config import TrainingConfig
+from rf_limits.config.training import TrainingConfig
 
 
 class Kind(enum.Enum):

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from rf_limits.experiments.config import TrainingConfig
+from rf_limits.config.training import TrainingConfig
 from rf_limits.methods.trained import TrainedMethod
 
 

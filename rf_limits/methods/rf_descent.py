@@ -2,9 +2,9 @@
 
 import dataclasses
 
-from rf_limits.experiments.config import TrainingConfig
+from rf_limits.config.training import TrainingConfig
 from rf_limits.methods.trained import TrainedMethod
-from rf_limits.training.trainer import Trainer
+from rf_limits.optimization.trainer import Trainer
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

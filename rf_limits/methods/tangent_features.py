@@ -13,9 +13,9 @@ from rf_limits.measure.risk import ExactRisks, sampled_risk
 from rf_limits.methods.fitted import FeatureProblem, FittedMethod
 from rf_limits.methods.regression import Regression, mean_square, regression, solve_kernel
 from rf_limits.models import Params, ScaledNetwork, tangent_features, tangent_kernel
+from rf_limits.optimization.linearized import pull_back
 from rf_limits.problem import Dataset
 from rf_limits.regression.dense import Fit, feature_regression
-from rf_limits.training.linearized import pull_back
 from rf_limits.types import Scalar
 
 _gram = jit_quickly(tangent_kernel, static_argnums=0)

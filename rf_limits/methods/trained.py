@@ -7,13 +7,13 @@ from typing import Any, ClassVar
 
 from jaxtyping import Array
 
-from rf_limits.experiments.config import TrainingConfig
+from rf_limits.config.training import TrainingConfig
 from rf_limits.measure.risk import Risk, Risks
 from rf_limits.methods.method import Kind, Method
 from rf_limits.models import Params, ScaledNetwork
-from rf_limits.training.cells import TrainState
-from rf_limits.training.optimizers import StepSpan, parse_optimizer
-from rf_limits.training.trainer import Trainer
+from rf_limits.optimization.cells import TrainState
+from rf_limits.optimization.optimizers import StepSpan, parse_optimizer
+from rf_limits.optimization.trainer import Trainer
 
 Changes = Mapping[str, Params]
 """By how much parameters have changed since initialization, by key of a trained method."""

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from rf_limits.experiments.doubts import doubts
-from rf_limits.experiments.limits import one_limit
-from rf_limits.experiments.tables import CELL, diverged_rows
-from rf_limits.experiments.verdict import verdict_of_many
+from rf_limits.analysis.doubts import doubts
+from rf_limits.analysis.limits import one_limit
+from rf_limits.analysis.tables import CELL, diverged_rows
+from rf_limits.analysis.verdict import verdict_of_many
 from rf_limits.figures import compare as comparing
 from rf_limits.figures.headline import against_functions, against_limit
 from rf_limits.methods import NETWORK

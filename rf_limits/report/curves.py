@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rf_limits.experiments.limits import one_limit
-from rf_limits.experiments.seeds import over_seeds
+from rf_limits.analysis.limits import one_limit
+from rf_limits.analysis.seeds import over_seeds
 from rf_limits.figures.curves import flow_means
 from rf_limits.figures.style import shades
 from rf_limits.methods import NETWORK, NTK

@@ -7,15 +7,15 @@ from typing import Any
 
 import pandas as pd
 
-from rf_limits.experiments.config import TrainingConfig
-from rf_limits.experiments.limits import LIMITS, SECOND_MOMENT, limit_curve
-from rf_limits.experiments.tables import CELL, final_rows
+from rf_limits.analysis.limits import LIMITS, SECOND_MOMENT, limit_curve
+from rf_limits.analysis.tables import CELL, final_rows
+from rf_limits.config.training import TrainingConfig
 from rf_limits.methods import METHODS
 from rf_limits.studies import Training
 
 
 def _number(config: TrainingConfig, row: Mapping[Hashable, Any]) -> float:
-    """Of whose limit :func:`~rf_limits.experiments.limits.one_limit` is, or NaN."""
+    """Of whose limit :func:`~rf_limits.analysis.limits.one_limit` is, or NaN."""
     method = METHODS[row["method"]]
     functions = method.fixed_functions(config, row)
     holds = (limit for limit in LIMITS if not pd.isna(row.get(limit.column)))

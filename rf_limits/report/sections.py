@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from rf_limits.analysis.limits import FEATURES, limit_curve
 from rf_limits.errors import RequirementError
-from rf_limits.experiments.limits import FEATURES, limit_curve
-from rf_limits.experiments.result import Result
 from rf_limits.figures.headline import headline, samples_limit
 from rf_limits.figures.training import movement_and_drift
 from rf_limits.methods import NETWORK
@@ -24,6 +23,7 @@ from rf_limits.studies import Experiment
 from rf_limits.studies.experiment import Drawing
 from rf_limits.studies.training import Training
 from rf_limits.table import Table
+from rf_limits.training.result import Result
 
 
 class Section(NamedTuple):

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 from rf_limits.devices.options import check_devices, check_options
 from rf_limits.errors import RequirementError, check, check_choice
-from rf_limits.experiments.result import Result
 from rf_limits.runs.keep import FinishedParts
 from rf_limits.runs.store import RunStore
 from rf_limits.studies import EXPERIMENTS, Experiment, config_from_json
 from rf_limits.sweeps.compare import Place, runs_in
+from rf_limits.training.result import Result
 
 FLAG = "--workdir"
 OWN_CONFIG = "--own_config"

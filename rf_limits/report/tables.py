@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from rf_limits.experiments.verdict import means
+from rf_limits.analysis.verdict import means
 from rf_limits.methods import entry_of
 from rf_limits.table import Cell, Column, Table
 

@@ -8,12 +8,12 @@ import psutil
 from rich.console import Console
 
 from rf_limits.config import Builder, Config, flat
-from rf_limits.experiments.pilot_runs import Estimate
 from rf_limits.runs.console import Log
 from rf_limits.runs.directory import in_use
 from rf_limits.runs.progress import counted, short_time
 from rf_limits.runs.run import Run
 from rf_limits.runs.session import select_platform
+from rf_limits.studies.pilot_runs import Estimate
 
 
 def dry_run(
@@ -27,7 +27,7 @@ def dry_run(
 ) -> int:
     """Prints what :func:`rf_limits.runs.session.run_in_workdir` would do, and does none of it.
 
-    The time is measured by pilot runs (:mod:`rf_limits.experiments.pilot_runs`), which take some
+    The time is measured by pilot runs (:mod:`rf_limits.studies.pilot_runs`), which take some
     ten seconds to half a minute, most of them compiling.
 
     Args:

@@ -6,7 +6,7 @@
 from collections.abc import Iterable
 
 from rf_limits.config.base import Field
-from rf_limits.experiments.config import TrainingConfig
+from rf_limits.config.training import TrainingConfig
 from rf_limits.studies import EXPERIMENTS, Study
 
 _INTRODUCTION = """# Fields of configs

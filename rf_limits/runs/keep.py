@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from rf_limits.devices.processes import agree, agree_bytes, is_alone, is_writer
-from rf_limits.experiments.keep import Keep, State, Stopped
 from rf_limits.runs.checkpoints import Checkpoints, dump_arrays, load_arrays
 from rf_limits.runs.events import Tell, no_events
 from rf_limits.runs.files import StorageError, read_table
 from rf_limits.runs.stopping import Stop
 from rf_limits.runs.store import RunStore
+from rf_limits.training.checkpointing import Keep, State, Stopped
 
 Parts = TypeVar("Parts", bound="FinishedParts")
 

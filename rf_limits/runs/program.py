@@ -9,7 +9,6 @@ import contextlib
 import enum
 import functools
 import hashlib
-import importlib
 import inspect
 import os
 import sysconfig
@@ -56,22 +55,15 @@ def program(tables: Mapping[str, Mapping[str, Any]]) -> str:
     digested once, those of libraries whose versions are recorded not at all.
 
     Args:
-      tables: by name, entries by name: functions, or modules and objects that hold functions.
+      tables: by name, entries by name: functions, classes, or objects that hold functions.
     """
     digest = hashlib.sha256(_PACKAGE.encode())
     for table, entries in sorted(tables.items()):
         for name, entry in sorted(entries.items()):
-            values = entry if isinstance(entry, tuple) else (entry,)
-            sources = sorted(_sources(_imported(value) for value in values))
+            sources = sorted(_sources([entry]))
             if sources:
                 digest.update(f"\n{table} {name} {' '.join(sources)}".encode())
     return digest.hexdigest()
-
-
-def _imported(entry: Any) -> Any:
-    """Imports an entry that is the name of a module outside this package; returns others as is."""
-    packaged = not isinstance(entry, str) or entry.split(".")[0] == _FOLDER.name
-    return entry if packaged else importlib.import_module(entry)
 
 
 def _sources(values: Iterable[Any]) -> set[str]:

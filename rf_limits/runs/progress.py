@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from rf_limits.experiments.result import Report
 from rf_limits.runs.console import say
 from rf_limits.runs.events import Tell, no_events, tell_progress
+from rf_limits.training.result import Report
 
 EVERY = 30.0
 """Seconds between lines on the same stage."""

@@ -12,9 +12,6 @@ from rf_limits.config import Builder, Config, frozen
 from rf_limits.devices.options import check_devices, check_options
 from rf_limits.devices.processes import agree, is_writer, writer_first
 from rf_limits.errors import check, check_choice
-from rf_limits.experiments.keep import Stopped
-from rf_limits.experiments.result import Report, Result
-from rf_limits.experiments.training import run_together
 from rf_limits.measure.extra import EXTRA
 from rf_limits.methods import METHODS
 from rf_limits.models.increments import ACTIVATIONS
@@ -31,6 +28,9 @@ from rf_limits.runs.stopping import Stop
 from rf_limits.runs.store import RunStore
 from rf_limits.studies import EXPERIMENTS, Experiment
 from rf_limits.studies.experiment import Summary
+from rf_limits.training.checkpointing import Stopped
+from rf_limits.training.result import Report, Result
+from rf_limits.training.run import run_together
 
 _TABLES: dict[str, Mapping[str, Any]] = {
     "EXPERIMENTS": EXPERIMENTS,

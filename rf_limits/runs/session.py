@@ -18,8 +18,6 @@ from rf_limits.config import Builder, Config
 from rf_limits.devices.options import check_devices
 from rf_limits.devices.processes import is_writer
 from rf_limits.errors import RequirementError
-from rf_limits.experiments.keep import Stopped
-from rf_limits.experiments.result import Result
 from rf_limits.runs.compiled import keep_compiled
 from rf_limits.runs.console import Log
 from rf_limits.runs.events import Tell, failure, no_events
@@ -27,6 +25,8 @@ from rf_limits.runs.progress import progress
 from rf_limits.runs.run import SAVE_EVERY, Run, carry_out
 from rf_limits.runs.stopping import Stop, listening
 from rf_limits.table import Table
+from rf_limits.training.checkpointing import Stopped
+from rf_limits.training.result import Result
 
 _WIDEST = 10_000  # columns
 

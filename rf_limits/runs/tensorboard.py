@@ -13,8 +13,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from rf_limits.analysis.tables import KEYS
 from rf_limits.errors import RequirementError
-from rf_limits.experiments.tables import KEYS
 from rf_limits.methods import METHODS, Kind, keys_of
 from rf_limits.runs.files import StorageError
 from rf_limits.runs.store import TENSORBOARD, RunStore

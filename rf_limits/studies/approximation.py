@@ -17,20 +17,17 @@ from jaxtyping import Array, Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from rf_limits.analysis.seeds import over_seeds, words_of_seeds
+from rf_limits.analysis.verdict import verdict_of_features
 from rf_limits.config import Config, option, section
 from rf_limits.config.kinds import NonNegative, Positive, Seeds, Several, Sized, Whole, among
 from rf_limits.errors import check
-from rf_limits.experiments.cost import Cost, cost_of_gram
-from rf_limits.experiments.keep import Keep
-from rf_limits.experiments.memory import check_array_memory, check_gram_memory
-from rf_limits.experiments.pilot_runs import Estimate
-from rf_limits.experiments.result import Report, Result
-from rf_limits.experiments.seeds import over_seeds, words_of_seeds
-from rf_limits.experiments.verdict import verdict_of_features
 from rf_limits.figures.legends import shared_legend
 from rf_limits.figures.style import Look, new_figure
 from rf_limits.methods import LAZY_LIMIT, METHODS, RANDOM_FEATURES, TANGENT_FEATURES, keys_of
+from rf_limits.studies.cost import Cost, cost_of_gram
 from rf_limits.studies.experiment import Drawing, Experiment, Summary, experiment
+from rf_limits.studies.pilot_runs import Estimate
 from rf_limits.studies.timed import estimate_from_part
 from rf_limits.table import Cell, Table
 from rf_limits.theory.bounds.best_features import best_risks, tangent_correlations, tangent_gram
@@ -39,6 +36,9 @@ from rf_limits.theory.expectations.fourier_moments import fourier_gram, fourier_
 from rf_limits.theory.expectations.gaussian_gram import gaussian_gram
 from rf_limits.theory.numerics.blocks import symmetric_matrix
 from rf_limits.theory.spectra.harmonics import multiplicity
+from rf_limits.training.checkpointing import Keep
+from rf_limits.training.memory import check_array_memory, check_gram_memory
+from rf_limits.training.result import Report, Result
 
 KINDS = keys_of((RANDOM_FEATURES, TANGENT_FEATURES, LAZY_LIMIT))
 FEATURES = ("relu", "erf", "fourier")

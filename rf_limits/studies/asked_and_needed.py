@@ -12,10 +12,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from rf_limits.experiments.exponents import steps_to_threshold
-from rf_limits.experiments.seeds import SEED, check_told_apart, over_seeds
-from rf_limits.experiments.tables import final_rows
-from rf_limits.experiments.training import TrainingRun
+from rf_limits.analysis.exponents import steps_to_threshold
+from rf_limits.analysis.seeds import SEED, check_told_apart, over_seeds
+from rf_limits.analysis.tables import final_rows
 from rf_limits.figures.curves import by_scale, log_axes, mark, spread_line
 from rf_limits.figures.legends import legend_above
 from rf_limits.figures.style import MARKERS, OTHERS, Look, new_figure
@@ -28,6 +27,7 @@ from rf_limits.theory.guarantees.sgd_regret import (
     sgd_requirements,
 )
 from rf_limits.theory.spectra.coefficients import coefficients_by_degree
+from rf_limits.training.run import TrainingRun
 
 ESTIMATE = "estimate"
 """Value of column ``method`` in rows of estimates."""

@@ -18,12 +18,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from rf_limits.analysis.seeds import over_seeds
+from rf_limits.analysis.tables import final_rows, means_over
 from rf_limits.config import option
 from rf_limits.config.kinds import Positive, Several, Sized, Whole, among
 from rf_limits.errors import check
-from rf_limits.experiments.result import Result
-from rf_limits.experiments.seeds import over_seeds
-from rf_limits.experiments.tables import final_rows, means_over
 from rf_limits.figures.curves import log_axes, spread_line
 from rf_limits.figures.legends import legend_above
 from rf_limits.figures.style import MARKERS, OTHERS, Look, new_figure
@@ -32,6 +31,7 @@ from rf_limits.studies.experiment import Drawing, Summary, experiment
 from rf_limits.studies.small_differences import SmallDifferences
 from rf_limits.studies.study import Member
 from rf_limits.table import Cell, Table, short_number
+from rf_limits.training.result import Result
 
 LABELS = ("part", "prefactor")
 PARTS = ("scale", "width", "stream")

@@ -14,13 +14,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from rf_limits.analysis.exponents import exponents, interval, short_interval, upper_half
+from rf_limits.analysis.seeds import over_seeds, words_of_seeds
+from rf_limits.analysis.tables import with_scale
 from rf_limits.config import option
 from rf_limits.config.kinds import Several, among
 from rf_limits.errors import check, check_choice
-from rf_limits.experiments.exponents import exponents, interval, short_interval, upper_half
-from rf_limits.experiments.result import Result
-from rf_limits.experiments.seeds import over_seeds, words_of_seeds
-from rf_limits.experiments.tables import with_scale
 from rf_limits.figures.curves import by_scale, log_axes, spread_line
 from rf_limits.figures.legends import legend_above
 from rf_limits.figures.style import MARKERS, Look, new_figure
@@ -31,6 +30,7 @@ from rf_limits.studies.study import Label, Member
 from rf_limits.table import Table, short_number
 from rf_limits.theory.guarantees.coupling import REGIMES as ESTIMATED
 from rf_limits.theory.guarantees.coupling import coupling_estimate
+from rf_limits.training.result import Result
 
 SUPREMA = {
     "coupled_gap": "gap to RF",

@@ -24,13 +24,13 @@ from matplotlib.figure import Figure
 
 from rf_limits.config import Builder, Config, frozen, option, with_defaults
 from rf_limits.errors import check_choice
-from rf_limits.experiments.cost import Cost
-from rf_limits.experiments.keep import NO_KEEP, Keep
-from rf_limits.experiments.pilot_runs import Estimate
-from rf_limits.experiments.result import Report, Result, no_report
 from rf_limits.figures.style import style
 from rf_limits.named import Named
+from rf_limits.studies.cost import Cost
+from rf_limits.studies.pilot_runs import Estimate
 from rf_limits.table import Table
+from rf_limits.training.checkpointing import NO_KEEP, Keep
+from rf_limits.training.result import Report, Result, no_report
 
 Drawing = Callable[[pd.DataFrame], Figure]
 """Draws a figure from an experiment's table; its docstring is the caption in reports."""

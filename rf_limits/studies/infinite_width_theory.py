@@ -6,15 +6,15 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from rf_limits.experiments.config import TrainingConfig
-from rf_limits.experiments.tables import degree_names
-from rf_limits.experiments.training import TrainingRun
+from rf_limits.analysis.tables import degree_names
+from rf_limits.config.training import TrainingConfig
 from rf_limits.methods import NTK
 from rf_limits.models.ensemble_loss import ensemble_loss
 from rf_limits.models.zonal_kernels import zonal_kernels
+from rf_limits.optimization.optimizers import parse_optimizer
 from rf_limits.theory import zonal_spectrum
 from rf_limits.theory.dynamics.lazy_dynamics import population_dynamics
-from rf_limits.training.optimizers import parse_optimizer
+from rf_limits.training.run import TrainingRun
 
 POPULATION = "population"
 """The part that is trained on the population; the others have the keys of kernels."""

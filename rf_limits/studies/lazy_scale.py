@@ -8,12 +8,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from rf_limits.analysis.exponents import crossing, exponents, interval, spread, upper_half
+from rf_limits.analysis.seeds import over_seeds, words_of_seeds
+from rf_limits.analysis.tables import final_rows
 from rf_limits.config import option
 from rf_limits.config.kinds import Positive, Several, Whole
-from rf_limits.experiments.exponents import crossing, exponents, interval, spread, upper_half
-from rf_limits.experiments.result import Result
-from rf_limits.experiments.seeds import over_seeds, words_of_seeds
-from rf_limits.experiments.tables import final_rows
 from rf_limits.figures.curves import log_axes, spread_line
 from rf_limits.figures.legends import legend_above
 from rf_limits.figures.style import MARKERS, Look, new_figure, shades
@@ -22,6 +21,7 @@ from rf_limits.studies.experiment import Drawing, Summary, experiment
 from rf_limits.studies.small_differences import POWERS_OF_FOUR, SmallDifferences
 from rf_limits.studies.study import Label, Member
 from rf_limits.table import Cell, Table, short_number
+from rf_limits.training.result import Result
 
 LABELS = ("num_train",)
 MEASUREMENTS = {"weight_movement": "weight movement", "kernel_drift": "NTK drift"}
@@ -164,7 +164,7 @@ def crossover_exponents(metrics: pd.DataFrame, threshold: float) -> list[dict[st
 def collapse(metrics: pd.DataFrame) -> list[dict[str, Any]]:
     """Computes how far the curves of all widths are from one, against alpha and alpha sqrt(N).
 
-    Root mean square in decades (:func:`~rf_limits.experiments.exponents.spread`).
+    Root mean square in decades (:func:`~rf_limits.analysis.exponents.spread`).
     """
     final = networks_at_the_end(metrics)
     rows = []

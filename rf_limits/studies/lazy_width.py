@@ -8,12 +8,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from rf_limits.analysis.exponents import exponents, short_interval, upper_half
+from rf_limits.analysis.seeds import over_seeds, words_of_seeds
+from rf_limits.analysis.tables import final_rows, with_scale
 from rf_limits.config import option
 from rf_limits.config.kinds import Several, among
-from rf_limits.experiments.exponents import exponents, short_interval, upper_half
-from rf_limits.experiments.result import Result
-from rf_limits.experiments.seeds import over_seeds, words_of_seeds
-from rf_limits.experiments.tables import final_rows, with_scale
 from rf_limits.figures.curves import by_scale, log_axes, spread_line
 from rf_limits.figures.legends import legend_above
 from rf_limits.figures.style import MARKERS, OTHERS, Look, new_figure, shades
@@ -24,6 +23,7 @@ from rf_limits.studies.experiment import Drawing, Summary, experiment
 from rf_limits.studies.small_differences import POWERS_OF_FOUR, SmallDifferences
 from rf_limits.studies.study import Member
 from rf_limits.table import Cell, Table, short_number
+from rf_limits.training.result import Result
 
 LABELS = ("activation", "parameterization")
 NETWORKS = (*LABELS, "lazy_scale")
@@ -175,7 +175,7 @@ def width_exponents(metrics: pd.DataFrame, least: float = 0.0) -> list[dict[str,
       least: smallest width that counts.
 
     Returns:
-      Rows of :func:`~rf_limits.experiments.exponents.exponents`, with the exponent of the proved
+      Rows of :func:`~rf_limits.analysis.exponents.exponents`, with the exponent of the proved
       upper bound where there is one.
     """
     final = final_rows(NETWORK.rows(metrics), LABELS)

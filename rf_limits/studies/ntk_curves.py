@@ -15,13 +15,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from rf_limits.analysis.exponents import exponents, interval
+from rf_limits.analysis.seeds import check_told_apart, over_seeds, words_of_seeds
+from rf_limits.analysis.tables import final_rows, with_scale
 from rf_limits.config import Config, option, section
 from rf_limits.config.kinds import Degree, Positive, Several, Sized, Whole
-from rf_limits.experiments.exponents import exponents, interval
-from rf_limits.experiments.result import Result
-from rf_limits.experiments.seeds import check_told_apart, over_seeds, words_of_seeds
-from rf_limits.experiments.tables import final_rows, with_scale
-from rf_limits.experiments.training import TrainingRun
 from rf_limits.figures.curves import limit_heights, log_axes, spread_line
 from rf_limits.figures.legends import shared_legend
 from rf_limits.figures.style import Look, new_figure, shades
@@ -31,6 +29,8 @@ from rf_limits.studies.infinite_width_theory import POPULATION, THEORY, theory_r
 from rf_limits.studies.small_differences import SmallDifferences
 from rf_limits.studies.study import Member
 from rf_limits.table import Cell, Table, short_number
+from rf_limits.training.result import Result
+from rf_limits.training.run import TrainingRun
 
 LABELS = ("part",)
 KERNELS = (NTK, NNGP)

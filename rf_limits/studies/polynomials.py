@@ -17,13 +17,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from rf_limits.analysis.seeds import over_seeds
+from rf_limits.analysis.tables import final_rows, means_over, measured_rows, with_scale
 from rf_limits.config import option
 from rf_limits.config.kinds import Positive, Several, Whole, among
 from rf_limits.errors import RequirementError, check, check_choice
-from rf_limits.experiments.result import Result
-from rf_limits.experiments.seeds import over_seeds
-from rf_limits.experiments.tables import final_rows, means_over, measured_rows, with_scale
-from rf_limits.experiments.training import TrainingRun
 from rf_limits.figures.curves import by_scale, limit_heights, log_axes, spread_line
 from rf_limits.figures.legends import shared_legend
 from rf_limits.figures.style import MARKERS, Look, new_figure
@@ -42,6 +40,8 @@ from rf_limits.studies.experiment import Drawing, Summary, experiment
 from rf_limits.studies.regimes import FITTED, REGIMES, OnePass
 from rf_limits.studies.study import Label, Member, PreparedStudy
 from rf_limits.table import Cell, Table, short_number
+from rf_limits.training.result import Result
+from rf_limits.training.run import TrainingRun
 
 LABELS = ("target", "regime", "num_train")
 NEURON = "neuron"

@@ -17,19 +17,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import special
 
-from rf_limits.config import option
-from rf_limits.config.kinds import Several, Sized, Whole
-from rf_limits.experiments.expected_risks import (
+from rf_limits.analysis.expected_risks import (
     DEGREES,
     THEORY,
     around_peak,
     curve_rows,
     theory_remarks,
 )
-from rf_limits.experiments.result import Result
-from rf_limits.experiments.seeds import over_seeds
-from rf_limits.experiments.tables import final_rows, means_over, measured_rows
-from rf_limits.experiments.training import TrainingRun
+from rf_limits.analysis.seeds import over_seeds
+from rf_limits.analysis.tables import final_rows, means_over, measured_rows
+from rf_limits.config import option
+from rf_limits.config.kinds import Several, Sized, Whole
 from rf_limits.figures.curves import (
     limit_heights,
     log_axes,
@@ -57,6 +55,8 @@ from rf_limits.studies.study import Member, Study
 from rf_limits.table import Cell, Table
 from rf_limits.theory import kernel_regression_risk, random_features_risk
 from rf_limits.theory.bounds.lazy_limit import lazy_limit
+from rf_limits.training.result import Result
+from rf_limits.training.run import TrainingRun
 
 LABELS = ("dim", "num_train")
 KERNELS = (NNGP, NTK)

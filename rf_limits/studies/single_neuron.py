@@ -11,13 +11,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from rf_limits.analysis.exponents import exponents, interval, steps_to_threshold
+from rf_limits.analysis.seeds import over_seeds
+from rf_limits.analysis.tables import final_rows, means_over
 from rf_limits.config import option
 from rf_limits.config.kinds import Positive, Several, Sized, Whole
 from rf_limits.errors import check_choice
-from rf_limits.experiments.exponents import exponents, interval, steps_to_threshold
-from rf_limits.experiments.result import Result
-from rf_limits.experiments.seeds import over_seeds
-from rf_limits.experiments.tables import final_rows, means_over
 from rf_limits.figures.curves import limit_heights, log_axes, mark, spread_line
 from rf_limits.figures.legends import shared_legend
 from rf_limits.figures.style import MARKERS, OTHERS, new_figure, shades
@@ -26,6 +25,7 @@ from rf_limits.studies.experiment import Drawing, Summary, experiment
 from rf_limits.studies.small_differences import SmallDifferences
 from rf_limits.studies.study import Label, Member
 from rf_limits.table import Cell, Table
+from rf_limits.training.result import Result
 
 LABELS = ("dim", "data", "student")
 ONE = "one neuron"
@@ -149,7 +149,7 @@ def time_exponents(times: pd.DataFrame) -> list[dict[str, Any]]:
     """Computes exponents of steps and time to the threshold against d, where all reached it.
 
     Args:
-      times: of :func:`~rf_limits.experiments.exponents.steps_to_threshold`.
+      times: of :func:`~rf_limits.analysis.exponents.steps_to_threshold`.
     """
     rows = []
     for key, group in times.groupby(_STUDENT):

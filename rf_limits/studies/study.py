@@ -8,22 +8,22 @@ from typing import Any
 
 import pandas as pd
 
+from rf_limits.analysis.doubts import doubts
+from rf_limits.analysis.seeds import words_of_seeds
+from rf_limits.analysis.tables import KEYS, measured_rows, printed_name, summary_rows
+from rf_limits.analysis.verdict import verdict_of_study
+from rf_limits.config.training import TrainingConfig, training_part
 from rf_limits.errors import RequirementError, check
-from rf_limits.experiments import training
-from rf_limits.experiments.config import TrainingConfig, training_part
-from rf_limits.experiments.cost import Cost, cost_of_several, estimate_trainings
-from rf_limits.experiments.doubts import doubts
-from rf_limits.experiments.keep import NO_KEEP, Keep
-from rf_limits.experiments.pilot_runs import Estimate
-from rf_limits.experiments.progress import Progress
-from rf_limits.experiments.result import Report, Result, no_report
-from rf_limits.experiments.seeds import words_of_seeds
-from rf_limits.experiments.tables import KEYS, measured_rows, printed_name, summary_rows
-from rf_limits.experiments.training import TrainingRun
-from rf_limits.experiments.validation import validate
-from rf_limits.experiments.verdict import verdict_of_study
+from rf_limits.studies.cost import Cost, cost_of_several, estimate_trainings
 from rf_limits.studies.experiment import Experiment, Summary
+from rf_limits.studies.pilot_runs import Estimate
 from rf_limits.table import Cell, Table
+from rf_limits.training import run as training
+from rf_limits.training.checkpointing import NO_KEEP, Keep
+from rf_limits.training.progress import Progress
+from rf_limits.training.result import Report, Result, no_report
+from rf_limits.training.run import TrainingRun
+from rf_limits.training.validation import validate
 
 Label = str | int | float
 _PRINTED = ("method", "width", "lazy_scale", "risk", "risk_se")

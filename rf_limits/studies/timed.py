@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from rf_limits.experiments.pilot_runs import Estimate
+from rf_limits.studies.pilot_runs import Estimate
 
 
 def estimate_from_part(whole: Any, part: Any, times: float) -> Estimate:

@@ -5,15 +5,10 @@ from typing import Any
 
 import pandas as pd
 
-from rf_limits.experiments import training
-from rf_limits.experiments.certificate import certificate_lines, certificates
-from rf_limits.experiments.config import TrainingConfig
-from rf_limits.experiments.cost import Cost, cost_of_one, estimate_trainings
-from rf_limits.experiments.doubts import doubts, solver_doubts
-from rf_limits.experiments.limits import LIMITS, SAMPLES, UNKNOWN
-from rf_limits.experiments.pilot_runs import Estimate
-from rf_limits.experiments.result import Report, Result, no_report
-from rf_limits.experiments.tables import (
+from rf_limits.analysis.certificate import certificate_lines, certificates
+from rf_limits.analysis.doubts import doubts, solver_doubts
+from rf_limits.analysis.limits import LIMITS, SAMPLES, UNKNOWN
+from rf_limits.analysis.tables import (
     diverged_rows,
     exponent_rows,
     final_rows,
@@ -22,15 +17,20 @@ from rf_limits.experiments.tables import (
     printed_name,
     summary_rows,
 )
-from rf_limits.experiments.validation import validate
-from rf_limits.experiments.verdict import verdict
+from rf_limits.analysis.verdict import verdict
+from rf_limits.config.training import TrainingConfig
 from rf_limits.figures.degrees import drawn_degrees, unlearned_by_degree
 from rf_limits.figures.training import risk_against_time, risk_against_width
 from rf_limits.methods import METHODS, NETWORK, Kind
 from rf_limits.problem import moment_words
 from rf_limits.remarks import Remark
+from rf_limits.studies.cost import Cost, cost_of_one, estimate_trainings
 from rf_limits.studies.experiment import Drawing, Experiment, Summary, experiment
+from rf_limits.studies.pilot_runs import Estimate
 from rf_limits.table import Cell, Table, short_number
+from rf_limits.training import run as training
+from rf_limits.training.result import Report, Result, no_report
+from rf_limits.training.validation import validate
 
 
 @experiment("training")

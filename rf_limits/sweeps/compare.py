@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from rf_limits.analysis.tables import CELL, KEYS
 from rf_limits.config import flat
 from rf_limits.errors import RequirementError, check
-from rf_limits.experiments.tables import CELL, KEYS
 from rf_limits.runs.directory import plain
 from rf_limits.runs.store import RunStore
 from rf_limits.studies import config_from_json

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from rf_limits.analysis.tables import CELL, final_rows
 from rf_limits.errors import check
-from rf_limits.experiments.tables import CELL, final_rows
 from rf_limits.figures.compare import FIGURE_NAMES, draw
 from rf_limits.figures.style import FORMATS, Figure
 from rf_limits.runs.console import Log

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from rf_limits.config import Builder, Config, flat
-from rf_limits.experiments.cost import Cost, estimate_trainings
 from rf_limits.runs.console import Log
 from rf_limits.runs.directory import plain
 from rf_limits.runs.dry_run import config_lines, memory_line, time_line
 from rf_limits.runs.progress import counted
+from rf_limits.studies.cost import Cost, estimate_trainings
 from rf_limits.sweeps.checks import check_cells
 from rf_limits.sweeps.grid import SweepCell, cells_of
 from rf_limits.sweeps.groups import groups_of

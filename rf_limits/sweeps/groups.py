@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import psutil
 
 from rf_limits.config import flat
-from rf_limits.experiments.config import TrainingConfig
-from rf_limits.experiments.validation import estimate_bytes
+from rf_limits.studies import Training
 from rf_limits.sweeps.grid import SweepCell
+from rf_limits.training.validation import estimate_bytes
 
 NUMBERS_ALONE = (
     "problem.target",
@@ -36,7 +36,7 @@ _SHARE = 0.5  # of memory, for one group
 def shape_key(cell: SweepCell) -> str:
     """Returns what cells that can train together have in common; the name of any other cell."""
     config = cell.config
-    if type(config) is not TrainingConfig or config.data.kind != "fixed":
+    if type(config) is not Training or config.data.kind != "fixed":
         return cell.name
     if max(vars(config.mesh).values()) > 1:
         return cell.name  # already spread over all devices
@@ -76,4 +76,4 @@ def groups_of(cells: Sequence[SweepCell], at_least: int = 1) -> list[list[SweepC
 def _bytes(cell: SweepCell) -> float:
     """Returns about the memory that a cell takes; 0 where it never joins others."""
     config = cell.config
-    return float(sum(estimate_bytes(config).values())) if type(config) is TrainingConfig else 0
+    return float(sum(estimate_bytes(config).values())) if type(config) is Training else 0.0

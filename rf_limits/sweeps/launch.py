@@ -13,7 +13,6 @@ from rf_limits.config import Builder, Config
 from rf_limits.config.files import ConfigFile
 from rf_limits.config.flags import ConfigFlag
 from rf_limits.errors import check
-from rf_limits.experiments.keep import Stopped
 from rf_limits.runs.cli import run_script
 from rf_limits.runs.events import JsonLines, failure, no_events
 from rf_limits.runs.progress import counted
@@ -40,6 +39,7 @@ from rf_limits.sweeps.status import (
     with_failures,
 )
 from rf_limits.sweeps.worker import CellOptions
+from rf_limits.training.checkpointing import Stopped
 
 EXECUTORS = ("inline", "local", "slurm")
 CACHE = "compiled"

@@ -16,8 +16,6 @@ from rich.console import Console
 
 from rf_limits.config.files import load_entries
 from rf_limits.errors import RequirementError
-from rf_limits.experiments.keep import Stopped
-from rf_limits.experiments.result import Report
 from rf_limits.runs.cli import run_script
 from rf_limits.runs.compiled import keep_compiled
 from rf_limits.runs.console import Log, last_line
@@ -32,6 +30,8 @@ from rf_limits.runs.tensorboard import TensorBoard
 from rf_limits.sweeps.grid import SweepCell
 from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.status import cell_state
+from rf_limits.training.checkpointing import Stopped
+from rf_limits.training.result import Report
 
 _COLUMNS = 100  # of lines in logs
 

@@ -1,1 +1,1 @@
-"""Training networks by steps: optimizers, step sizes, the loop over ensembles."""
+"""One training run: its data, networks, fits and measurements, step by step, to one table."""

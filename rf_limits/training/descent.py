@@ -1,68 +1,239 @@
-"""Gradient descent on an exact risk until it is small enough."""
+"""Training with measurements on the way, of one width of one run or of several at once.
 
-from collections.abc import Callable
-from functools import partial
-from typing import Any, NamedTuple
+The networks of several runs that share their shapes, and differ in numbers alone, train in one
+compiled call; each run measures its own, keeps its own state and can go on by itself.
+"""
+
+import dataclasses
+import functools
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+import numpy as np
 
-from rf_limits.types import Scalar
+from rf_limits.devices.pace import Pace
+from rf_limits.devices.processes import on_host
+from rf_limits.devices.stored import restored, storable
+from rf_limits.methods import NETWORK, Changes
+from rf_limits.optimization.trainer import Cell, Trainer, TrainState, log_points
+from rf_limits.training.checkpointing import Keep, State, Stopped
+from rf_limits.training.done import Done
+from rf_limits.training.progress import Progress
+from rf_limits.training.result import Report
+from rf_limits.training.width import Row, WidthRun
+
+_FLOW_PIECES = 50
+"""Gradient flow starts its integrator again with every chunk: chunks of it have fixed ends."""
 
 
-class Descent(NamedTuple):
-    """Where gradient descent stopped.
+def part_name(run: WidthRun) -> str:
+    """Name of the part that holds the rows of ``run``."""
+    return f"width-{run.network.width}"
+
+
+@dataclasses.dataclass
+class _Strand:
+    """One run of a joint descent.
 
     Attributes:
-      params: parameters reached.
-      risk: their risk.
-      steps: steps taken.
-      reached: whether the risk asked for was reached.
+      run: the width of the run.
+      keep: where its states are kept.
+      cells: its networks.
+      which: (cells,) index of each network's seed.
+      rows: of the table, found so far.
+      saved: the state it goes on from, or None.
     """
 
-    params: Any
-    risk: Float[Array, ""]
-    steps: Int[Array, ""]
-    reached: Bool[Array, ""]
+    run: WidthRun
+    keep: Keep
+    cells: Cell
+    which: jax.Array
+    rows: list[Row]
+    saved: State | None
+
+    def __post_init__(self):
+        run = self.run
+        self.measurements, self.data = run.measurements(), run.seed_data()
+
+    @property
+    def size(self) -> int:
+        """Number of networks."""
+        return self.which.size
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Log points measured, and steps taken."""
+        return (
+            (0, 0) if self.saved is None else (int(self.saved["measured"]), int(self.saved["step"]))
+        )
+
+    def measure(
+        self, states: Mapping[Trainer, TrainState], rounding: np.ndarray, step: int
+    ) -> Changes:
+        """Adds the rows of a log point, and returns the changes by method.
+
+        Args:
+          states: of this run's networks, by what takes their steps; the network's first.
+          rounding: (cells,) share of the next step that is lost to rounding.
+          step: taken so far.
+        """
+        run = self.run
+        closed_form, trainer = None, next(iter(states))
+        if run.closed_form:
+            closed_form = functools.partial(run.closed_form.change, self.cells, self.which, step)
+        changes = {
+            method.key: method.change(states[method.trainer(trainer)], closed_form)
+            for method in run.trained
+        }
+        values = self.measurements(changes, self.cells, self.data, self.which, float(step))
+        if NETWORK.key in values:
+            values[NETWORK.key]["rounding_error"] = rounding
+        rows = run.measured_rows(values, self.cells, self.which, step)
+        self.rows += rows
+        self.keep.measured(part_name(run), rows)
+        return changes
 
 
-@partial(jax.jit, static_argnums=0)
-def descend_until(
-    risk: Callable[..., Float[Array, ""]],
-    params: Any,
-    arguments: Any,
-    *,
-    learning_rate: Scalar,
-    threshold: Scalar,
-    max_steps: int | Int[Array, ""],
-) -> Descent:
-    """Descends half of ``risk(params, arguments)`` until it is at most ``threshold``.
+def _strand(run: WidthRun, keep: Keep) -> _Strand:
+    saved = keep.load(part_name(run))
+    if saved is None:
+        rows = run.fitted_rows()
+        keep.measured(part_name(run), rows)
+    else:
+        rows = json.loads(saved["rows"].tobytes())
+        keep.measured(part_name(run), rows, again=True)
+    return _Strand(run, keep, *run.ensemble.cells(), rows, saved)
+
+
+class _Descent:
+    """Runs at the same place, trained together."""
+
+    def __init__(self, strands: Sequence[_Strand], report: Report):
+        self.strands, self.report = strands, report
+        first = strands[0].run
+        several = len(strands) > 1
+        self.trainer = first.trainer(sum(one.size for one in strands) if several else None)
+        others = (method.trainer(self.trainer) for method in first.trained)
+        self.trainers = list(dict.fromkeys((self.trainer, *others)))
+        training = first.config.training
+        self.points = log_points(training.steps, training.log_points)
+        flow = self.trainer.optimizer.is_gradient_flow
+        self.pace = Pace(-(-training.steps // _FLOW_PIECES) if flow else None)
+        self.flow = flow
+        self.cells = _joined(strand.cells for strand in strands)
+        self.measured, self.step = strands[0].place
+        self.states = [trainer.start(self.cells) for trainer in self.trainers]
+        if strands[0].saved is not None:
+            self._restore()
+
+    def _restore(self) -> None:
+        """Takes up the states that the runs saved."""
+        leaves, structure = jax.tree.flatten(self.states)
+        found = []
+        for i, leaf in enumerate(leaves):
+            whole = np.concatenate([strand.saved[f"state.{i}"] for strand in self.strands])
+            found.append(restored(whole, leaf))
+        self.states = jax.tree.unflatten(structure, found)
+
+    def _advance(self, size: int) -> Any:
+        pairs = zip(self.trainers, self.states, strict=True)
+        self.states = [trainer.advance(state, self.cells, size) for trainer, state in pairs]
+        return self.states
+
+    def run(self) -> None:
+        """Trains to the end, measuring at every log point, saving whenever it is due."""
+        done = Done(self.points[-1], len(self.points), self.step, self.measured)
+        while self.measured < len(self.points):
+            point = self.points[self.measured]
+            for size in self._chunks(point):
+                self.pace.timed(size, lambda size=size: self._advance(size))
+                self.step += size
+                self.report("", done.stepped(size))
+                self._keep()
+            self._measure()
+            self.report("", done.measurement())
+            if self.measured < len(self.points):
+                self._keep()
+
+    def _chunks(self, point: int) -> Iterable[int]:
+        if not self.flow:
+            return self.pace.chunks(point, self.step)
+        before = self.points[self.measured - 1] if self.measured else 0
+        ends = [*range(before, point, self.pace.largest), point]
+        left = [end for end in ends if end > self.step]
+        return [end - begin for begin, end in zip([self.step, *left[:-1]], left, strict=False)]
+
+    def _measure(self) -> None:
+        rounding = on_host(self.trainer.rounding_error(self.states[0], self.cells))
+        memory = dict.fromkeys(("optimizer", "linear_optimizer", "order"))
+        whole = [state._replace(**memory) for state in self.states]
+        for strand, place in self._places():
+            mine = whole
+            if len(self.strands) > 1:
+                mine = jax.tree.map(lambda leaf, place=place: leaf[place], whole)
+            states = dict(zip(self.trainers, mine, strict=True))
+            changes = strand.measure(states, rounding[place], self.step)
+            if self.measured == len(self.points) - 1:
+                strand.keep.trained(part_name(strand.run), changes)
+        self.measured += 1
+
+    def _places(self) -> Iterable[tuple[_Strand, slice]]:
+        """Every run with the slice of its networks."""
+        begin = 0
+        for strand in self.strands:
+            yield strand, slice(begin, begin + strand.size)
+            begin += strand.size
+
+    def _keep(self) -> None:
+        """Saves every run's state if one is due; a request to stop ends all together."""
+        due = [strand.keep.due() for strand in self.strands]
+        if not any(due):
+            return
+        leaves = storable(self.states)
+        stopped = None
+        for strand, place in self._places():
+            state = {"measured": np.asarray(self.measured), "step": np.asarray(self.step)}
+            state["rows"] = np.frombuffer(json.dumps(strand.rows).encode(), np.uint8)
+            state |= {f"state.{i}": leaf[place] for i, leaf in enumerate(leaves)}
+            try:
+                strand.keep.save(part_name(strand.run), state)
+            except Stopped as error:
+                stopped = error
+        if stopped is not None:
+            raise stopped
+
+
+def _joined(trees: Iterable[Any]) -> Any:
+    """Trees of arrays, joined along their first axis."""
+    trees = list(trees)
+    return trees[0] if len(trees) == 1 else jax.tree.map(lambda *a: jnp.concatenate(a), *trees)
+
+
+def descend(runs: Sequence[WidthRun], keeps: Sequence[Keep], report: Report) -> list[list[Row]]:
+    """Fits and trains everything of one width of every run, and measures it.
 
     Args:
-      risk: a deterministic risk, the population's for instance.
-      params: where to start.
-      arguments: passed on to ``risk``; not differentiated.
-      learning_rate: step size, of the gradient of half the risk.
-      threshold: risk to reach.
-      max_steps: steps after which to give up.
+      runs: one width of one or more runs; of several, all have the same shapes and trainer.
+      keeps: where each keeps its states; a run whose keep has one goes on from there.
+      report: progress callback.
 
     Returns:
-      A :class:`Descent`; it stops where the risk is not a number, ``reached`` False.
+      For each run its rows of the table.
+
+    Raises:
+      Stopped: asked to stop; every run has saved its state.
     """
-
-    def measure(params: Any) -> tuple[Array, Any]:
-        return jax.value_and_grad(risk)(params, arguments)
-
-    def going(state: tuple) -> Bool[Array, ""]:
-        _, value, _, steps = state
-        return (value > threshold) & (steps < max_steps)
-
-    def step(state: tuple) -> tuple:
-        params, _, grads, steps = state
-        params = jax.tree.map(lambda p, g: p - 0.5 * learning_rate * g, params, grads)
-        return params, *measure(params), steps + 1
-
-    start = (params, *measure(params), jnp.zeros((), jnp.int64))
-    params, value, _, steps = jax.lax.while_loop(going, step, start)
-    return Descent(params, value, steps, value <= threshold)
+    strands = [_strand(run, keep) for run, keep in zip(runs, keeps, strict=True)]
+    if not runs[0].trains:
+        return [strand.rows for strand in strands]
+    places = sorted({strand.place for strand in strands})
+    groups = [[strand for strand in strands if strand.place == place] for place in places]
+    if runs[0].mesh is not None:  # one run is as much as its devices hold
+        groups = [[strand] for strand in strands]
+    progress = Progress(report, len(groups))
+    for together in groups:
+        _Descent(together, progress.part(1.0)).run()
+    return [strand.rows for strand in strands]

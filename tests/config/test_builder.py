@@ -12,8 +12,8 @@ import pytest
 
 from rf_limits import default_config
 from rf_limits.config import Builder, builder_of, frozen
+from rf_limits.config.training import ProblemFields, TrainingConfig
 from rf_limits.errors import RequirementError
-from rf_limits.experiments.config import ProblemFields, TrainingConfig
 from rf_limits.studies import EXPERIMENTS, config_from_json
 
 
@@ -148,7 +148,7 @@ def test_json_of_another_form_is_refused(changed):
 
 _REFUSED = """
 from rf_limits import RequirementError, train
-from rf_limits.experiments.config import TrainingConfig
+from rf_limits.config.training import TrainingConfig
 for config in ({}, None, 3, "training", TrainingConfig):
     try:
         train(config)

@@ -5,8 +5,8 @@ from absl import flags
 
 from rf_limits.config import frozen
 from rf_limits.config.flags import ConfigFlag
+from rf_limits.config.training import TrainingConfig
 from rf_limits.errors import RequirementError
-from rf_limits.experiments.config import TrainingConfig
 
 FILE = """from rf_limits import default_config
 

@@ -6,10 +6,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from rf_limits.experiments import closed_form, measurements, seed_data
-from rf_limits.experiments import networks as drawn
-from rf_limits.experiments.measurements import Measurements, Options
-from rf_limits.experiments.seed_data import SeedData
 from rf_limits.methods import (
     LINEARIZED,
     NETWORK,
@@ -27,6 +23,10 @@ from rf_limits.models import InfiniteNetwork
 from rf_limits.regression.dense import kernel_regression
 from rf_limits.studies import approximation
 from rf_limits.studies.hardness import measured_features
+from rf_limits.training import closed_form, measurements, seed_data
+from rf_limits.training import networks as drawn
+from rf_limits.training.measurements import Measurements, Options
+from rf_limits.training.seed_data import SeedData
 from tests.devices.steps import (
     BIASED,
     CELLS,

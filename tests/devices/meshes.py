@@ -148,7 +148,7 @@ def _facts(prepared):
 def _resumed(prepared):
     """The result of the run, stopped at every opportunity."""
     from rf_limits.devices import pace
-    from rf_limits.experiments.keep import Stopped
+    from rf_limits.training.checkpointing import Stopped
     from tests.keeping import MemoryKeep
 
     pace._GROWTH, keep, stops = 3.0, MemoryKeep(stop_at=0), 0
@@ -161,8 +161,8 @@ def _resumed(prepared):
 
 def _together(prepared):
     """The result of the run, carried out with another one."""
-    from rf_limits.experiments.keep import NO_KEEP
-    from rf_limits.experiments.training import prepare, run_together
+    from rf_limits.training.checkpointing import NO_KEEP
+    from rf_limits.training.run import prepare, run_together
 
     other = prepared.config.copy_and_resolve_references()
     other.problem.seed = 1
@@ -171,7 +171,7 @@ def _together(prepared):
 
 def main(folder, *names):
     """Runs every case named."""
-    from rf_limits.experiments.training import prepare
+    from rf_limits.training.run import prepare
 
     facts = {}
     for name in names:

@@ -23,11 +23,11 @@ from rf_limits.models import (
     init_params,
     make_network,
 )
+from rf_limits.optimization.infinite_width import InfiniteWidth
+from rf_limits.optimization.linearized import Spectrum
+from rf_limits.optimization.trainer import Cell
 from rf_limits.problem import Dataset, Problem, SingleNeuron, Teacher
-from rf_limits.regression.infinite_width import InfiniteWidth
 from rf_limits.theory.risks.kernel_predictors import KernelSeries
-from rf_limits.training.linearized import Spectrum
-from rf_limits.training.trainer import Cell
 
 DIM, WIDTH, NUM, TEST, SEEDS, CELLS, PROBE, DEGREE = 3, 4, 6, 5, 2, 4, 4, 4
 MANY = 5000

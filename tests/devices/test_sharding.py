@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from rf_limits.errors import RequirementError
-from rf_limits.experiments.validation import validate
+from rf_limits.training.validation import validate
 from tests.devices.meshes import CASES, PLAIN, configured, differences, environment
 from tests.variants import kept
 

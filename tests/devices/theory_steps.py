@@ -21,6 +21,7 @@ from rf_limits.models import (
 )
 from rf_limits.models.ensemble_loss import ensemble_loss
 from rf_limits.models.network import ACTIVATIONS, PARAMETERIZATIONS
+from rf_limits.optimization.optimizers import make_optimizer, parse_optimizer
 from rf_limits.problem import Gegenbauer, make_polynomial
 from rf_limits.regression.dense import feature_regression
 from rf_limits.theory import (
@@ -37,7 +38,6 @@ from rf_limits.theory.expectations.gaussian_gram import FUNCTIONS, series_gram
 from rf_limits.theory.expectations.pair_quadrature import pair_quadrature
 from rf_limits.theory.risks.kernel_predictors import KernelPredictor, kernel_moments
 from rf_limits.theory.risks.population_risk import mean_square_difference
-from rf_limits.training.optimizers import make_optimizer, parse_optimizer
 from tests.devices.steps import (
     BIASED,
     DEGREE,

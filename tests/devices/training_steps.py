@@ -7,21 +7,21 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from rf_limits.experiments import networks, seed_data, seeded_problem
 from rf_limits.models import (
     ScaledNetwork,
     infinite_width_kernels,
     tangent_kernel,
 )
+from rf_limits.optimization.descent import descend_until
+from rf_limits.optimization.optimizers import parse_optimizer
+from rf_limits.optimization.step_size import population_sharpness, sharpness
+from rf_limits.optimization.trainer import Cell, Trainer
 from rf_limits.problem import Problem, SampledTarget, sample_inputs
 from rf_limits.studies.hardness.neuron_descent import _plain_risk
 from rf_limits.theory.risks.degree_risks import degree_products
 from rf_limits.theory.risks.relu_moments import ReluSum, relu_sum_product
 from rf_limits.theory.spectra.zonal import radial_rule
-from rf_limits.training.descent import descend_until
-from rf_limits.training.optimizers import parse_optimizer
-from rf_limits.training.step_size import population_sharpness, sharpness
-from rf_limits.training.trainer import Cell, Trainer
+from rf_limits.training import networks, seed_data, seeded_problem
 from tests.devices.steps import (
     BIASED,
     CENTRED,

@@ -9,8 +9,8 @@ import pytest
 
 import rf_limits
 from rf_limits import default_config
+from rf_limits.analysis.tables import KEYS, MEASUREMENTS, optional_columns
 from rf_limits.config import frozen
-from rf_limits.experiments.tables import KEYS, MEASUREMENTS, optional_columns
 from rf_limits.measure.extra import EXTRA
 from rf_limits.methods import METHODS
 from rf_limits.models.network import ACTIVATIONS
@@ -48,9 +48,9 @@ def run(path, blocks):
             exec(compile(block, str(path), "exec"), namespace)
 
 
-def few_samples():
+def few_samples(experiment="training"):
     """The default config on a small training and test set."""
-    config = default_config()
+    config = default_config(experiment)
     config.data.num_train, config.data.num_test, config.measure.max_degree = 40, 100, -1
     return config
 

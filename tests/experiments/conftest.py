@@ -3,8 +3,8 @@
 import pytest
 
 from rf_limits import default_config
-from rf_limits.experiments.training import prepare
 from rf_limits.studies.training import Training
+from rf_limits.training.run import prepare
 
 
 def small_config():

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rf_limits.experiments.tables import final_rows
-from rf_limits.experiments.training import prepare
+from rf_limits.analysis.tables import final_rows
 from rf_limits.figures.style import save
+from rf_limits.optimization import flow
 from rf_limits.remarks import Remark
 from rf_limits.studies.training import Training
-from rf_limits.training import flow
+from rf_limits.training.run import prepare
 from tests.experiments.conftest import remarks, small_config
 
 

@@ -10,12 +10,9 @@ import numpy as np
 import pytest
 
 from rf_limits import default_config, train
+from rf_limits.analysis.tables import final_rows
 from rf_limits.config import frozen
 from rf_limits.errors import RequirementError
-from rf_limits.experiments import training
-from rf_limits.experiments.seeded_problem import draw_seeded_problem
-from rf_limits.experiments.tables import final_rows
-from rf_limits.experiments.validation import validate
 from rf_limits.measure.risk import largest_exact_scale
 from rf_limits.methods import RANDOM_FEATURES
 from rf_limits.models.network import make_network
@@ -23,6 +20,9 @@ from rf_limits.problem import Problem, SampledTarget, SingleNeuron, Teacher, mak
 from rf_limits.problem.seeds import streams
 from rf_limits.problem.targets import TARGETS
 from rf_limits.studies.hardness.measured_features import sphere_directions
+from rf_limits.training import run as training
+from rf_limits.training.seeded_problem import draw_seeded_problem
+from rf_limits.training.validation import validate
 from tests.experiments.conftest import changed, small_config
 from tests.rounding import LIBRARY, rounding
 

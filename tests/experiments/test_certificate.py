@@ -8,9 +8,8 @@ import pytest
 from scipy import optimize, stats
 
 from rf_limits import default_config
-from rf_limits.config import frozen
-from rf_limits.experiments.certificate import LEVEL, certificate_lines, certificates, seeds_for_half
-from rf_limits.experiments.limits import (
+from rf_limits.analysis.certificate import LEVEL, certificate_lines, certificates, seeds_for_half
+from rf_limits.analysis.limits import (
     FEATURES,
     LIMITS,
     SAMPLES,
@@ -18,11 +17,12 @@ from rf_limits.experiments.limits import (
     has_lazy_limit,
     one_limit,
 )
-from rf_limits.experiments.tables import final_rows, summary_rows
-from rf_limits.experiments.training import prepare
+from rf_limits.analysis.tables import final_rows, summary_rows
+from rf_limits.config import frozen
 from rf_limits.studies import prepare as prepare_experiment
 from rf_limits.studies.training import limit_lines
 from rf_limits.theory.bounds.lazy_limit import lazy_limit
+from rf_limits.training.run import prepare
 from tests.chance import standard_errors
 from tests.experiments.conftest import remarks, small_config
 from tests.variants import kept

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from rf_limits import default_config, train
-from rf_limits.experiments.tables import KEYS
-from rf_limits.experiments.training import prepare
+from rf_limits.analysis.tables import KEYS
+from rf_limits.training.run import prepare
 from tests.experiments.conftest import small_config
 from tests.rounding import rounding
 

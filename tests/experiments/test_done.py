@@ -2,9 +2,9 @@
 
 import pytest
 
-from rf_limits.experiments.done import Done
+from rf_limits.optimization.trainer import log_points
 from rf_limits.runs.progress import SecondsLeft
-from rf_limits.training.trainer import log_points
+from rf_limits.training.done import Done
 
 
 class Clock:

@@ -27,10 +27,10 @@ from rf_limits.models import (
     random_features,
     tangent_kernel,
 )
+from rf_limits.optimization.infinite_width import flow_means
+from rf_limits.optimization.linearized import flow_coefficients, pull_back, spectrum
 from rf_limits.problem import Problem, make_target
 from rf_limits.regression.dense import kernel_regression
-from rf_limits.regression.infinite_width import flow_means
-from rf_limits.training.linearized import flow_coefficients, pull_back, spectrum
 from tests.rounding import rounding
 from tests.variants import kept
 

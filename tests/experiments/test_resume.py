@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from rf_limits.devices.pace import Pace
-from rf_limits.experiments import training
+from rf_limits.training import run as training
 from tests.experiments.conftest import small_config
 from tests.keeping import MemoryKeep, run_in_pieces
 from tests.variants import kept

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from rf_limits.errors import RequirementError
-from rf_limits.experiments.training import prepare
-from rf_limits.experiments.validation import validate
+from rf_limits.training.run import prepare
+from rf_limits.training.validation import validate
 from tests.experiments.conftest import small_config
 from tests.rounding import LIBRARY, rounding
 from tests.variants import kept

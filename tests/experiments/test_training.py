@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rf_limits.errors import RequirementError
-from rf_limits.experiments.tables import (
+from rf_limits.analysis.tables import (
     KEYS,
     MEASUREMENTS,
     degree_names,
@@ -14,10 +13,11 @@ from rf_limits.experiments.tables import (
     overview,
     summary_rows,
 )
-from rf_limits.experiments.training import prepare
+from rf_limits.errors import RequirementError
 from rf_limits.studies.training import Training
 from rf_limits.table import short_number
 from rf_limits.theory import lazy_limit
+from rf_limits.training.run import prepare
 from tests.experiments.conftest import remarks, small_config
 from tests.rounding import LIBRARY, rounding
 

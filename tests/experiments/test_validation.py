@@ -6,7 +6,7 @@ import pytest
 
 from rf_limits.config import frozen
 from rf_limits.errors import RequirementError
-from rf_limits.experiments.validation import validate
+from rf_limits.training.validation import validate
 from tests.experiments.conftest import changed, small_config
 
 BAD = {

@@ -6,8 +6,8 @@ import pathlib
 import numpy as np
 import pytest
 
-from rf_limits.experiments.limits import limit_curve
-from rf_limits.experiments.tables import final_rows
+from rf_limits.analysis.limits import limit_curve
+from rf_limits.analysis.tables import final_rows
 from rf_limits.figures import headline as figures
 from rf_limits.figures.headline import headline
 from rf_limits.runs.store import RunStore

@@ -5,7 +5,7 @@ import pathlib
 import numpy as np
 import pytest
 
-from rf_limits.experiments.tables import final_rows
+from rf_limits.analysis.tables import final_rows
 from rf_limits.figures.training import risk_against_width
 from rf_limits.runs.store import RunStore
 from rf_limits.studies.training import Training

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 
-from rf_limits.training.descent import descend_until
+from rf_limits.optimization.descent import descend_until
 from tests.rounding import rounding
 
 

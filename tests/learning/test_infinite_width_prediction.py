@@ -11,7 +11,7 @@ from rf_limits.models import (
     init_params,
     make_network,
 )
-from rf_limits.regression.infinite_width import infinite_width, predicted_change
+from rf_limits.optimization.infinite_width import infinite_width, predicted_change
 from tests.rounding import rounding
 
 DIM = 4

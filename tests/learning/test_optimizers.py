@@ -7,16 +7,16 @@ import optax
 import pytest
 
 from rf_limits.errors import RequirementError
-from rf_limits.experiments.training import prepare
 from rf_limits.models import make_network
 from rf_limits.models.network import PARAMETERIZATIONS
-from rf_limits.training.optimizers import make_optimizer, parse_optimizer
-from rf_limits.training.step_size import (
+from rf_limits.optimization.optimizers import make_optimizer, parse_optimizer
+from rf_limits.optimization.step_size import (
     growth_factor,
     rates_by_scale,
     resolve_learning_rate,
     sharpness,
 )
+from rf_limits.training.run import prepare
 from tests.experiments.conftest import small_config
 from tests.models.drawn import drawn_params
 from tests.rounding import rounding

@@ -9,12 +9,12 @@ import pytest
 
 from rf_limits.measure.risk import ExactRisk
 from rf_limits.models import ScaledNetwork, make_network, tangent_features, tangent_kernel
+from rf_limits.optimization.flow import Tolerances, gradient_flow
+from rf_limits.optimization.linearized import linearized_change, spectrum
+from rf_limits.optimization.optimizers import parse_optimizer
+from rf_limits.optimization.step_size import population_sharpness
+from rf_limits.optimization.trainer import Cell, Trainer
 from rf_limits.problem import Problem, make_target
-from rf_limits.training.flow import Tolerances, gradient_flow
-from rf_limits.training.linearized import linearized_change, spectrum
-from rf_limits.training.optimizers import parse_optimizer
-from rf_limits.training.step_size import population_sharpness
-from rf_limits.training.trainer import Cell, Trainer
 from tests.models.drawn import drawn_params
 from tests.variants import kept
 

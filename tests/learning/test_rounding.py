@@ -12,18 +12,18 @@ import numpy as np
 import pytest
 
 from rf_limits import default_config
-from rf_limits.experiments.doubts import doubts
-from rf_limits.experiments.tables import (
+from rf_limits.analysis.doubts import doubts
+from rf_limits.analysis.tables import (
     ROUNDING_LIMIT,
     exponent_rows,
     final_rows,
 )
-from rf_limits.experiments.training import prepare
 from rf_limits.models import make_network
+from rf_limits.optimization.optimizers import parse_optimizer
+from rf_limits.optimization.trainer import Cell, Trainer
 from rf_limits.studies import chizat
 from rf_limits.studies import prepare as prepare_experiment
-from rf_limits.training.optimizers import parse_optimizer
-from rf_limits.training.trainer import Cell, Trainer
+from rf_limits.training.run import prepare
 from tests.experiments.conftest import remarks, small_config
 from tests.models.drawn import drawn_params
 from tests.variants import kept

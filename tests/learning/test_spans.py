@@ -12,7 +12,7 @@ import pytest
 
 from rf_limits.config import frozen
 from rf_limits.methods import METHODS
-from rf_limits.training.optimizers import GRADIENT_FLOW, make_optimizer, parse_optimizer
+from rf_limits.optimization.optimizers import GRADIENT_FLOW, make_optimizer, parse_optimizer
 from tests.experiments.conftest import small_config
 
 N, TEST, LABELS, STEPS = 3, 40, 30, 12

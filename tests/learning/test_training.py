@@ -10,11 +10,11 @@ import pytest
 
 from rf_limits.errors import RequirementError
 from rf_limits.models import ScaledNetwork, change_of, make_network, moved, tangent_kernel
-from rf_limits.training import ensemble
-from rf_limits.training.ensemble import CACHE_BYTES, DEVICE_SHARE, LIVE, networks_at_once
-from rf_limits.training.linearized import linearized_change, spectrum
-from rf_limits.training.optimizers import parse_optimizer
-from rf_limits.training.trainer import Cell, Trainer, log_points
+from rf_limits.optimization import ensemble
+from rf_limits.optimization.ensemble import CACHE_BYTES, DEVICE_SHARE, LIVE, networks_at_once
+from rf_limits.optimization.linearized import linearized_change, spectrum
+from rf_limits.optimization.optimizers import parse_optimizer
+from rf_limits.optimization.trainer import Cell, Trainer, log_points
 from tests.models.drawn import drawn_params
 from tests.rounding import rounding
 from tests.variants import kept

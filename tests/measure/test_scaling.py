@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from rf_limits.analysis.exponents import crossing, exponents, spread
 from rf_limits.errors import RequirementError
-from rf_limits.experiments.exponents import crossing, exponents, spread
 from rf_limits.measure.risk import sampled_risk
 from rf_limits.measure.scaling import exponents_of_means, power_law
 from tests.chance import allowed

@@ -11,9 +11,9 @@ import pytest
 
 import rf_limits
 from rf_limits import RequirementError, plot, train
-from rf_limits.experiments.limits import limit_curve
-from rf_limits.experiments.tables import CELL
-from rf_limits.experiments.verdict import verdict_of_study
+from rf_limits.analysis.limits import limit_curve
+from rf_limits.analysis.tables import CELL
+from rf_limits.analysis.verdict import verdict_of_study
 from rf_limits.figures.headline import against_functions, headline
 from rf_limits.methods import METHODS, NETWORK, NTK, FixedKernel, Kind, Method
 from rf_limits.report import tables

@@ -8,9 +8,9 @@ import pytest
 
 from rf_limits import train
 from rf_limits.config import frozen
-from rf_limits.experiments.seeded_problem import draw_seeded_problem
-from rf_limits.experiments.width import WidthRun
 from rf_limits.methods import METHODS, NETWORK, KernelProblem, Kind
+from rf_limits.training.seeded_problem import draw_seeded_problem
+from rf_limits.training.width import WidthRun
 from tests.experiments.conftest import small_config
 
 WIDTH, PARAMETERS, SAMPLES, STEP = 8, 48, 40, 10

@@ -9,7 +9,7 @@ import pytest
 
 from rf_limits.models import init_params, make_network
 from rf_limits.models.ensemble_loss import ensemble_loss
-from rf_limits.training.flow import Tolerances, gradient_flow
+from rf_limits.optimization.flow import Tolerances, gradient_flow
 from tests.variants import kept
 
 DIM, DRAWS = 3, 300

@@ -8,9 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rf_limits.config import frozen
 from rf_limits.errors import RequirementError
-from rf_limits.experiments.training import prepare
 from rf_limits.models import InfiniteNetwork, infinite_width, make_network
 from rf_limits.models._neural_tangents import stax
 from rf_limits.models.ensemble_loss import ensemble_loss
@@ -19,8 +17,9 @@ from rf_limits.models.increments import ACTIVATIONS
 from rf_limits.models.infinite_width import resolve_supplier
 from rf_limits.models.network import PARAMETERIZATIONS
 from rf_limits.regression.dense import kernel_regression
-from rf_limits.studies import ntk_curves
+from rf_limits.studies import infinite_width_theory
 from rf_limits.theory.expectations.gaussian_gram import gaussian_gram
+from rf_limits.training.run import prepare
 from tests.experiments.conftest import small_config
 from tests.rounding import rounding
 from tests.variants import kept
@@ -204,8 +203,8 @@ def test_nothing_else_computes_kernels(monkeypatch):
     assert result.choices["kernel_supplier"] == "exact"
     assert result.metrics.query("method == 'ntk'")["risk"].notna().all()
     limit = prepared.widths[0].infinite
-    monkeypatch.setattr(ntk_curves, "ensemble_loss", partial(_supplied, limit))
-    ntk_curves._ensemble_rows(frozen(config), prepared, np.array([0.0, 1.0]), "ntk", 1.0)
+    monkeypatch.setattr(infinite_width_theory, "ensemble_loss", partial(_supplied, limit))
+    infinite_width_theory._ensemble_rows(prepared, np.array([0.0, 1.0]), "ntk", 1.0)
 
 
 def _supplied(limit, network, *arrays, **options):

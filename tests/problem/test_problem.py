@@ -5,14 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from rf_limits.config.training import ProblemFields
 from rf_limits.errors import RequirementError
-from rf_limits.experiments.config import ProblemFields
-from rf_limits.experiments.seeded_problem import _draw
 from rf_limits.measure.kernel_risk import exact_kernel_risk
 from rf_limits.measure.neuron_risk import exact_risk
 from rf_limits.models import make_network
 from rf_limits.problem import Problem, SampledTarget, SingleNeuron, make_problem
 from rf_limits.problem.targets import TARGETS
+from rf_limits.training.seeded_problem import _draw
 from tests.rounding import rounding
 
 FIELDS = {"target": "teacher", "dim": 4, "bias": 0.3}

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from rf_limits.errors import RequirementError
-from rf_limits.experiments.training import prepare
 from rf_limits.measure.risk import risk_is_exact
 from rf_limits.models import make_network
 from rf_limits.problem import (
@@ -17,6 +16,7 @@ from rf_limits.problem import (
     moment_words,
 )
 from rf_limits.problem.targets import TARGETS
+from rf_limits.training.run import prepare
 from tests.experiments.conftest import remarks, small_config
 
 

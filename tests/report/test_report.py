@@ -8,10 +8,9 @@ import urllib.parse
 import numpy as np
 import pytest
 
+from rf_limits.analysis import verdict
+from rf_limits.analysis.tables import summary_rows
 from rf_limits.errors import RequirementError
-from rf_limits.experiments import verdict
-from rf_limits.experiments.result import Result
-from rf_limits.experiments.tables import summary_rows
 from rf_limits.report import page as page_module
 from rf_limits.report.configuration import fields
 from rf_limits.report.curves import finite_and_infinite
@@ -20,6 +19,7 @@ from rf_limits.runs.store import RunStore
 from rf_limits.studies import EXPERIMENTS, config_from_json
 from rf_limits.studies.approximation import means as approximation_means
 from rf_limits.table import Cell
+from rf_limits.training.result import Result
 from tests.report.conftest import QUICK, REFERENCE, changed, copied, written
 from tests.variants import kept
 

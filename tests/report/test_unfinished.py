@@ -5,11 +5,11 @@ import shutil
 import numpy as np
 import pytest
 
-from rf_limits.experiments.training import prepare
 from rf_limits.report.sources import find
 from rf_limits.runs.keep import FinishedParts
 from rf_limits.runs.recipes import RECIPES
 from rf_limits.runs.store import RunStore
+from rf_limits.training.run import prepare
 from tests.report.conftest import REFERENCE, written
 from tests.runs.test_session import run, tiny_config
 

@@ -9,13 +9,12 @@ from rich.console import Console
 from rf_limits import default_config
 from rf_limits.config import flat, frozen
 from rf_limits.errors import RequirementError
-from rf_limits.experiments import pilot_runs
-from rf_limits.experiments.pilot_runs import Estimate, WidthSeconds, estimate_seconds
-from rf_limits.experiments.training import prepare
 from rf_limits.runs.dry_run import dry_run
-from rf_limits.studies import EXPERIMENTS, approximation
+from rf_limits.studies import EXPERIMENTS, approximation, pilot_runs
 from rf_limits.studies.experiment import Checked
 from rf_limits.studies.hardness import hardness
+from rf_limits.studies.pilot_runs import Estimate, WidthSeconds, estimate_seconds
+from rf_limits.training.run import prepare
 from tests.runs.test_command_line import SMALL, train
 from tests.runs.test_session import contents, run, tiny_config
 
@@ -31,7 +30,7 @@ def printed(config, path, **options):
 def quick(monkeypatch):
     """Without pilot runs, which are tested by themselves."""
     found = Estimate(2.0, 58.0, "from nothing")
-    monkeypatch.setattr("rf_limits.experiments.cost.estimate_seconds", lambda config: found)
+    monkeypatch.setattr("rf_limits.studies.cost.estimate_seconds", lambda config: found)
     for module in (approximation, hardness):
         monkeypatch.setattr(module, "estimate_from_part", lambda *arguments: found)
 

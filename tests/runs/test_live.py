@@ -11,14 +11,14 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from rf_limits.analysis.tables import rows_of
 from rf_limits.errors import RequirementError
-from rf_limits.experiments import training
-from rf_limits.experiments.tables import rows_of
 from rf_limits.runs import tensorboard
 from rf_limits.runs.events import JsonLines, to_all
 from rf_limits.runs.session import resume_command, run_in_workdir
 from rf_limits.runs.store import RunStore
 from rf_limits.runs.tensorboard import TensorBoard
+from rf_limits.training import run as training
 from tests.runs.one_figure import one_figure
 from tests.runs.test_command_line import TINY, train
 from tests.runs.test_session import run, tiny_config

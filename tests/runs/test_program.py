@@ -111,7 +111,7 @@ WAYS = {
     "closure": lambda f: lambda *a: f(*a),
     "wrapped": lambda f: functools.wraps(f)(lambda *a: 0),
     "object": lambda f: type("Own", (), {"__call__": f})(),
-    "module": lambda f: (types.SimpleNamespace(prepare=f), None),
+    "namespace": lambda f: types.SimpleNamespace(prepare=f),
 }
 
 

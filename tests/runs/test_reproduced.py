@@ -9,7 +9,6 @@ import pytest
 
 from rf_limits.config import flat
 from rf_limits.errors import RequirementError
-from rf_limits.experiments import networks
 from rf_limits.runs.recipes import FOLDERS, RECIPES, ROOT, chosen
 from rf_limits.runs.reproduced import (
     TRAINED,
@@ -20,6 +19,7 @@ from rf_limits.runs.reproduced import (
 )
 from rf_limits.runs.store import RunStore
 from rf_limits.studies import EXPERIMENTS, prepare
+from rf_limits.training import networks
 from tests.variants import kept
 
 BY_NAME = {one.name: one for one in RECIPES}

@@ -10,11 +10,11 @@ import pytest
 from rich.console import Console
 
 from rf_limits.errors import RequirementError
-from rf_limits.experiments import training
 from rf_limits.runs.session import run_in_workdir
 from rf_limits.runs.store import RunStore
 from rf_limits.studies.training import Training
 from rf_limits.table import Table
+from rf_limits.training import run as training
 from tests.experiments.conftest import small_config
 from tests.runs.one_figure import one_figure
 from tests.variants import kept

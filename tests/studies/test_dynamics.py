@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from rf_limits import default_config
+from rf_limits.analysis.exponents import steps_to_threshold
 from rf_limits.config import frozen
 from rf_limits.errors import RequirementError
-from rf_limits.experiments.exponents import steps_to_threshold
 from rf_limits.models import init_params, make_network, moved
+from rf_limits.optimization.optimizers import parse_optimizer
+from rf_limits.optimization.trainer import Cell, Trainer
 from rf_limits.runs.store import plain
 from rf_limits.studies import chizat, lazy_scale, lazy_width, ntk_curves, prepare, single_neuron
 from rf_limits.studies.infinite_width_theory import THEORY
-from rf_limits.training.optimizers import parse_optimizer
-from rf_limits.training.trainer import Cell, Trainer
 from tests.experiments.conftest import changed
 from tests.rounding import LIBRARY, rounding
 

@@ -12,9 +12,8 @@ from rich.console import Console
 from rf_limits import default_config
 from rf_limits.config import frozen, option
 from rf_limits.config.kinds import NonNegative, Several
+from rf_limits.config.training import TrainingConfig
 from rf_limits.errors import RequirementError
-from rf_limits.experiments.config import TrainingConfig
-from rf_limits.experiments.result import Result
 from rf_limits.report.page import report
 from rf_limits.runs.session import run_in_workdir
 from rf_limits.runs.store import RunStore
@@ -27,6 +26,7 @@ from rf_limits.studies import (
     prepare,
 )
 from rf_limits.table import Cell, Table
+from rf_limits.training.result import Result
 
 
 @contextlib.contextmanager

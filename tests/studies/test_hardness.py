@@ -11,7 +11,6 @@ import pytest
 from rf_limits import default_config
 from rf_limits.config import frozen
 from rf_limits.errors import RequirementError
-from rf_limits.experiments.result import Result
 from rf_limits.runs.store import RunStore, plain
 from rf_limits.studies import prepare
 from rf_limits.studies.hardness import rows as hardness_rows
@@ -27,6 +26,7 @@ from rf_limits.studies.hardness.neuron_descent import train_neurons
 from rf_limits.theory.bounds.best_features import best_risks
 from rf_limits.theory.bounds.lazy_limit import features_for_risk, lazy_limit
 from rf_limits.theory.expectations.relu_gram import relu_gram
+from rf_limits.training.result import Result
 from tests.experiments.conftest import changed
 from tests.rounding import LIBRARY, rounding
 

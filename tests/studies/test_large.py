@@ -13,12 +13,9 @@ import psutil
 import pytest
 
 from rf_limits import default_config
+from rf_limits.analysis.expected_risks import around_peak
 from rf_limits.config import frozen
 from rf_limits.errors import RequirementError
-from rf_limits.experiments.expected_risks import around_peak
-from rf_limits.experiments.large.plan import plan_fit
-from rf_limits.experiments.large.states import States
-from rf_limits.experiments.large.validation import SIZES
 from rf_limits.models.features import random_features
 from rf_limits.models.network import hidden_weights, init_params, make_network
 from rf_limits.problem import make_problem
@@ -27,6 +24,9 @@ from rf_limits.regression.streamed.conjugate_gradients import State
 from rf_limits.regression.streamed.stream import SampleStream
 from rf_limits.runs.store import plain
 from rf_limits.studies import large, prepare
+from rf_limits.studies.large.plan import plan_fit
+from rf_limits.studies.large.states import States
+from rf_limits.studies.large.validation import SIZES
 from rf_limits.theory.expectations.gaussian_gram import gaussian_gram
 from tests.experiments.conftest import changed
 from tests.keeping import MemoryKeep, run_in_pieces

@@ -5,11 +5,11 @@ import pathlib
 import numpy as np
 import pytest
 
-from rf_limits.experiments.result import Result
-from rf_limits.experiments.tables import exponent_rows
+from rf_limits.analysis.tables import exponent_rows
 from rf_limits.runs.store import RunStore
 from rf_limits.studies import config_from_json
 from rf_limits.studies.hardness.hardness import Hardness
+from rf_limits.training.result import Result
 
 REFERENCE = pathlib.Path(__file__).parents[2] / "results" / "reference"
 IDENTITY = {"width", "seed", "step", "dim", "num_train", "lazy_scale", "time", "threshold"}

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from rf_limits.experiments.result import Result
 from rf_limits.runs.store import RunStore, plain
 from rf_limits.studies import config_from_json
+from rf_limits.training.result import Result
 
 QUICK = pathlib.Path(__file__).parents[2] / "results" / "quick"
 FOUND = sorted(

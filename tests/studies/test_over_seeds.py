@@ -10,10 +10,9 @@ import pandas as pd
 import pytest
 
 from rf_limits import default_config
+from rf_limits.analysis.seeds import PooledError, check_told_apart, over_seeds
+from rf_limits.analysis.tables import final_rows
 from rf_limits.config import frozen
-from rf_limits.experiments.result import Result
-from rf_limits.experiments.seeds import PooledError, check_told_apart, over_seeds
-from rf_limits.experiments.tables import final_rows
 from rf_limits.methods import RANDOM_FEATURES
 from rf_limits.runs.store import RunStore, plain
 from rf_limits.studies import chizat, config_from_json, ntk_curves, prepare, sample_complexity
@@ -22,6 +21,7 @@ from rf_limits.studies.hardness.overview import overview
 from rf_limits.studies.infinite_width_theory import THEORY
 from rf_limits.studies.training import Training
 from rf_limits.table import short_number
+from rf_limits.training.result import Result
 from tests.rounding import rounding
 
 QUICK = pathlib.Path(__file__).parents[2] / "results" / "quick"

@@ -8,13 +8,13 @@ import pytest
 from rf_limits import default_config
 from rf_limits.config import frozen
 from rf_limits.errors import RequirementError
-from rf_limits.experiments.result import Result
 from rf_limits.figures.curves import BEYOND
 from rf_limits.figures.theory_line import LARGEST_RISK
 from rf_limits.methods import RANDOM_FEATURES
 from rf_limits.runs.store import plain
 from rf_limits.studies import prepare, sample_complexity
 from rf_limits.theory.bounds.lazy_limit import lazy_limit
+from rf_limits.training.result import Result
 from tests.chance import standard_errors
 
 THEORIES = {"nngp_theory", "ntk_theory", "random_features_theory"}

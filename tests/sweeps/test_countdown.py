@@ -6,8 +6,8 @@ import pytest
 from rich.console import Console
 
 from rf_limits.errors import RequirementError
-from rf_limits.experiments.pilot_runs import Estimate
 from rf_limits.runs.stopping import Stop
+from rf_limits.studies.pilot_runs import Estimate
 from rf_limits.sweeps.dry_sweep import dry_sweep
 from rf_limits.sweeps.executors.inline import InlineExecutor
 from rf_limits.sweeps.grid import cells_of, sweep
@@ -68,7 +68,7 @@ def swept(**grid):
 
 def test_a_dry_sweep_says_everything_and_makes_nothing(tmp_path, monkeypatch):
     found = Estimate(10.0, 50.0, "from nothing")
-    monkeypatch.setattr("rf_limits.experiments.cost.estimate_seconds", lambda config: found)
+    monkeypatch.setattr("rf_limits.studies.cost.estimate_seconds", lambda config: found)
     text = io.StringIO()
     config = swept(**{"problem.noise": (0.0, 0.3), "training.steps": (10, 20)})
     store = SweepStore(tmp_path / "sweep")

@@ -6,8 +6,8 @@ import pytest
 
 from rf_limits import default_config
 from rf_limits.config import short_names
+from rf_limits.config.training import TrainingConfig
 from rf_limits.errors import RequirementError
-from rf_limits.experiments.config import TrainingConfig
 from rf_limits.sweeps.grid import cells_of, parse_axis, sweep
 from rf_limits.sweeps.launch import add_axes
 from rf_limits.sweeps.manifest import SweepStore

@@ -6,8 +6,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from rf_limits.experiments import training
-from rf_limits.experiments.keep import Stopped
+from rf_limits.optimization.trainer import Trainer
 from rf_limits.sweeps.executors.slurm import SlurmExecutor
 from rf_limits.sweeps.grid import cells_of, sweep
 from rf_limits.sweeps.groups import groups_of
@@ -15,7 +14,8 @@ from rf_limits.sweeps.launch import launch
 from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.worker import CellOptions
-from rf_limits.training.trainer import Trainer
+from rf_limits.training import run as training
+from rf_limits.training.checkpointing import Stopped
 from tests.experiments.test_resume import configured
 from tests.keeping import MemoryKeep
 from tests.variants import kept

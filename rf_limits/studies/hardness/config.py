@@ -56,7 +56,6 @@ class WaveFields(Config):
 class HardnessConfig(Config):
     """Fields of the experiment."""
 
-    experiment: str = option("hardness", "what is run")
     dims: Several[Sized] = option((2, 3, 4, 5, 6, 8, 10, 15, 20, 30), "d, dimensions to compare")
     threshold: Positive = option(0.02, "absolute risk to reach: the paper's 1/50")
     norm_exponent: NonNegative = option(2.0, "|w*| = d^norm_exponent")

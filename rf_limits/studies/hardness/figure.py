@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from rf_limits.experiments.seeds import over_seeds
+from rf_limits.analysis.seeds import over_seeds
 from rf_limits.figures.legends import legend_above
 from rf_limits.figures.style import OTHERS, Look, new_figure, shades
 from rf_limits.methods import LATTICE_FEATURES, LAZY_LIMIT, NETWORK, RANDOM_FEATURES

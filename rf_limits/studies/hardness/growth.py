@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from rf_limits.experiments.seeds import over_seeds
+from rf_limits.analysis.seeds import over_seeds
 from rf_limits.methods import LATTICE_FEATURES, LAZY_LIMIT, NETWORK, RANDOM_FEATURES
 from rf_limits.theory.bounds.growth_law import GrowthLaw, growth_law
 

@@ -13,12 +13,8 @@ import numpy as np
 import pandas as pd
 
 from rf_limits.errors import check
-from rf_limits.experiments.cost import Cost, cost_of_gram
-from rf_limits.experiments.keep import Keep
-from rf_limits.experiments.memory import check_array_memory, check_gram_memory
-from rf_limits.experiments.pilot_runs import Estimate
-from rf_limits.experiments.result import Report, Result
 from rf_limits.methods import NETWORK
+from rf_limits.studies.cost import Cost, cost_of_gram
 from rf_limits.studies.experiment import Drawing, Experiment, Summary, experiment
 from rf_limits.studies.hardness.config import HardnessConfig
 from rf_limits.studies.hardness.figure import hardness
@@ -38,10 +34,14 @@ from rf_limits.studies.hardness.rows import (
     descent_rows,
     hardness_table,
 )
+from rf_limits.studies.pilot_runs import Estimate
 from rf_limits.studies.timed import estimate_from_part
 from rf_limits.table import Table
 from rf_limits.theory.bounds.growth_law import GrowthLaw
 from rf_limits.theory.spectra.hermite import second_moment
+from rf_limits.training.checkpointing import Keep
+from rf_limits.training.memory import check_array_memory, check_gram_memory
+from rf_limits.training.result import Report, Result
 
 _REACHABLE = 1e-12  # of E f*^2: below this rounding decides
 

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from rf_limits.optimization.descent import Descent, descend_until
 from rf_limits.theory.risks.relu_moments import ReluSum, relu_sum_product
-from rf_limits.training.descent import Descent, descend_until
 
 
 def _plain_risk(params: dict, target: dict) -> jax.Array:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from rf_limits.experiments.seeds import SEED, check_told_apart
+from rf_limits.analysis.seeds import SEED, check_told_apart
 from rf_limits.methods import LATTICE_FEATURES, LAZY_LIMIT, NETWORK, RANDOM_FEATURES
 from rf_limits.studies.hardness.config import MEASURED, TARGET_BIASES
 from rf_limits.table import Cell, Table, short_number

@@ -3,13 +3,13 @@
 import dataclasses
 from collections.abc import Sequence
 
-from rf_limits.experiments.keep import Stopped
 from rf_limits.runs.events import Tell, tagged
 from rf_limits.runs.stopping import Stop
 from rf_limits.sweeps.grid import SweepCell
 from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.worker import DEFAULT_OPTIONS, CellOptions, line_of, run_cells
+from rf_limits.training.checkpointing import Stopped
 
 
 @dataclasses.dataclass

@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from rf_limits.experiments.keep import Stopped
 from rf_limits.runs.console import last_line
 from rf_limits.runs.stopping import Stop
 from rf_limits.sweeps.grid import SweepCell
@@ -25,6 +24,7 @@ from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.status import UNDONE, cell_state
 from rf_limits.sweeps.worker import DEFAULT_OPTIONS, CellOptions, Request, try_fail
+from rf_limits.training.checkpointing import Stopped
 
 LOGS = "logs"
 _POLL = 0.2

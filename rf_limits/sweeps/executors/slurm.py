@@ -21,7 +21,6 @@ from typing import Any
 import submitit
 
 from rf_limits.errors import RequirementError
-from rf_limits.experiments.keep import Stopped
 from rf_limits.runs.console import last_line
 from rf_limits.runs.directory import WorkDirectory
 from rf_limits.runs.files import StorageError, write_whole
@@ -31,6 +30,7 @@ from rf_limits.sweeps.log import SweepLog
 from rf_limits.sweeps.manifest import SweepStore
 from rf_limits.sweeps.status import BUSY, NOT_RECORDED, UNDONE, statuses
 from rf_limits.sweeps.worker import CellOptions, run_alone
+from rf_limits.training.checkpointing import Stopped
 
 FOLDER = "slurm"
 _JOBS_FILE = "jobs.json"

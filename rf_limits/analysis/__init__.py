@@ -1,0 +1,1 @@
+"""What tables say: means over seeds, exponents, lazy limits, certificates, warnings."""

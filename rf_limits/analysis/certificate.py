@@ -1,0 +1,258 @@
+"""The test whether networks are below the lazy limits, and what is said of it.
+
+How sure it is, the test of :mod:`rf_limits.measure.bounded_mean` says, under the premises that runs
+are independent and that none can have a risk above E f*^2, which predicting zero has. A mean is no
+statement on a single run.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rf_limits.analysis.limits import (
+    LIMITS,
+    SECOND_MOMENT,
+    Limit,
+    add_limits,
+    has_lazy_limit,
+)
+from rf_limits.analysis.seeds import over_seeds
+from rf_limits.config.training import TrainingConfig
+from rf_limits.measure.bounded_mean import holm, mean_p_value, runs_needed, runs_planned
+from rf_limits.methods import NETWORK
+from rf_limits.remarks import Remark
+from rf_limits.theory.bounds.lazy_limit import lazy_limit
+
+LEVEL = 1e-3
+"""Of all certificates of one table together."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Certificate:
+    """What the risks of the networks of one cell say of one limit.
+
+    Attributes:
+      cell: names and values that tell it from other cells.
+      limit: which.
+      least: R*, of this cell.
+      mean: risk, mean over runs.
+      runs: independent runs.
+      tests: that are looked at together.
+      p_value: of the hypothesis that the expected risk is at least R*, corrected by Holm's method
+        for all of them; 1 where a run breaks the premise.
+      broken: runs without a finite risk, or with one above E f*^2, which the test does not allow.
+      needed: how many runs would do if each had risk ``mean``; infinite above the limit, and where
+        a run breaks the premise.
+      planned: how many to plan if risks spread by half of their mean
+        (:func:`~rf_limits.measure.bounded_mean.runs_planned`).
+    """
+
+    cell: Mapping[str, Any]
+    limit: Limit
+    least: float
+    mean: float
+    runs: int
+    tests: int
+    p_value: float
+    broken: int
+    needed: float | int
+    planned: float | int
+
+    @property
+    def below(self) -> bool:
+        """Whether the mean is below the limit."""
+        return self.mean < self.least
+
+    @property
+    def holds(self) -> bool:
+        """Whether the networks are certified to be below the limit on average."""
+        return self.below and self.p_value <= LEVEL
+
+    def columns(self) -> dict[str, Any]:
+        """For a row of summary.json, with null for an infinite number of runs."""
+        name = self.limit.functions
+        return {
+            f"{name}_p_value": self.p_value,
+            f"{name}_certified": self.holds,
+            f"{name}_runs_needed": self.needed if math.isfinite(self.needed) else None,
+        }
+
+
+_ROUNDING = 1e-12
+"""Relative, by which the risk of predicting zero may exceed E f*^2."""
+
+
+def _tested(
+    cell: Mapping[str, Any], limit: Limit, least: float, risks: np.ndarray, bound: float
+) -> Certificate:
+    """The certificate of one test alone."""
+    mean, runs = float(np.mean(risks)), len(risks)
+    with np.errstate(invalid="ignore"):
+        allowed = np.isfinite(risks) & (risks <= bound * (1.0 + _ROUNDING))
+    broken = runs - int(np.sum(allowed))
+    p_value = 1.0
+    if not broken and 0.0 < least < bound:
+        p_value = mean_p_value(np.minimum(risks, bound), least, bound)
+    return Certificate(cell, limit, least, mean, runs, 1, p_value, broken, math.inf, math.inf)
+
+
+def _together(found: Sequence[Certificate], bounds: Sequence[float]) -> list[Certificate]:
+    """The same, corrected for being looked at together."""
+    p_values, tests = holm([one.p_value for one in found]), len(found)
+    corrected = []
+    for one, p_value, bound in zip(found, p_values, bounds, strict=True):
+        numbers = {}
+        if one.below and not one.broken and one.least < bound:
+            numbers["needed"] = runs_needed(one.mean, one.least, bound, LEVEL / tests)
+            numbers["planned"] = runs_planned(one.mean, one.least, bound, LEVEL / tests)
+        corrected.append(dataclasses.replace(one, p_value=float(p_value), tests=tests, **numbers))
+    return corrected
+
+
+def certificates(final: pd.DataFrame, labels: Sequence[str] = ()) -> list[Certificate]:
+    """Tests every network of a table against every limit that is known.
+
+    Args:
+      final: of :func:`rf_limits.analysis.tables.final_rows`; one row for each run.
+      labels: columns that tell cells apart beside width and lazy scale.
+    """
+    keys = [*labels, "width", "lazy_scale"]
+    networks = NETWORK.rows(final)
+    found, bounds = [], []
+    for key, group in over_seeds(networks, keys, dropna=False):
+        cell = {k: None if pd.isna(v) else v for k, v in zip(keys, key, strict=True)}
+        risks, bound = group["risk"].to_numpy(np.float64), _bound(group)
+        for limit in (one for one in LIMITS if one.column in group):
+            least = group[limit.column].to_numpy(np.float64)
+            if np.all(np.isfinite(least)):
+                found.append(_tested(cell, limit, float(least.min()), risks, bound))
+                bounds.append(bound)
+    return _together(found, bounds)
+
+
+def seeds_for_half(config: TrainingConfig) -> dict[str, list[tuple[float | int, float | int]]]:
+    """How many seeds certify networks whose risk is half of a limit, known before any is run.
+
+    :data:`LEVEL` is that of all widths, scales and limits together. E f*^2 is the limit of no
+    function at all.
+
+    Args:
+      config: of a training run.
+
+    Returns:
+      By symbol of every limit that bounds a mean over seeds, for each width how many seeds it
+      takes if risks are constant, and how many to plan if they spread by half of their mean.
+    """
+    model, problem = config.model, config.problem
+    widths = sorted(model.widths)
+    if not has_lazy_limit(config) or NETWORK.key not in config.predictors.methods:
+        return {}
+    # of shared data exact risks are needed, which are known for sure for relu
+    exact = config.measure.exact and model.activation == "relu"
+    rows = pd.DataFrame(
+        {
+            "method": NETWORK.key,
+            "width": widths,
+            "parameters": [width * (problem.dim + 1 + int(model.bias)) for width in widths],
+            "step": config.training.steps,
+            "risk_standard_error": 0.0 if exact else 1.0,
+        }
+    )
+    table = add_limits(rows, config)
+    known = [limit for limit in LIMITS if table[limit.column].notna().all()]
+    level = LEVEL / max(1, len(widths) * len(model.lazy_scales) * len(known))
+    bound = float(lazy_limit(0, problem.dim, norm=problem.norm, bias=problem.bias))
+    return {
+        limit.symbol: [
+            (
+                runs_needed(0.5 * least, least, bound, level),
+                runs_planned(0.5 * least, least, bound, level),
+            )
+            for least in table[limit.column]
+        ]
+        for limit in known
+    }
+
+
+def _bound(group: pd.DataFrame) -> float:
+    """E f*^2, the risk of predicting zero."""
+    return float(group[SECOND_MOMENT].iloc[0])
+
+
+def _named(one: Certificate, others: Sequence[str]) -> str:
+    """A cell in words."""
+    words = [f"{name} = {one.cell[name]}" for name in others]
+    return ", ".join([*words, f"N = {one.cell['width']}, scale {one.cell['lazy_scale']:g}"])
+
+
+def counted_seeds(found: Sequence[Certificate]) -> str:
+    """How many runs each cell has, in words."""
+    least, most = min(one.runs for one in found), max(one.runs for one in found)
+    number = str(most) if least == most else f"{least} to {most}"
+    return f"{number} {'seed' if most == 1 else 'seeds'}"
+
+
+def _number(runs: float | int) -> str:
+    """Runs in words: as many digits as a mean of few seeds is worth."""
+    return f"{runs:.0f}" if runs < 9.5e3 else f"{runs:.1e}".replace("e+0", "e").replace("e+", "e")
+
+
+def _sure_line(found: Sequence[Certificate], labels: Sequence[str]) -> Remark:
+    limit, tests = found[0].limit, found[0].tests
+    cells = "; ".join(
+        f"{_named(one, labels)} (p = {one.p_value:.1g}, {one.runs} runs)" for one in found
+    )
+    which = "one test" if tests == 1 else f"all {tests} tests of the table together"
+    text = (
+        f"expected risk below {limit.symbol} at level {LEVEL:g} for {which} (premises: "
+        f"runs are independent, and none can have a risk above E f*^2): {cells}. Excluded, on "
+        f"average: {limit.excludes}."
+    )
+    return Remark(text, "CERTIFIED")
+
+
+def _sentences(found: Sequence[Certificate], labels: Sequence[str]) -> list[str]:
+    """Of the certificates against one limit."""
+    limit, lines = found[0].limit, []
+    sure = [one for one in found if one.holds]
+    if sure:
+        lines.append(_sure_line(sure, labels))
+    unsure = [one for one in found if one.below and not one.holds and not one.broken]
+    if unsure:
+        cells = "; ".join(
+            f"{_number(one.needed)} ({_number(one.planned)}) at {_named(one, labels)}"
+            for one in unsure
+        )
+        lines.append(
+            f"Below {limit.symbol}, {counted_seeds(unsure)}: no certificate; if the expected risk "
+            f"is that mean it would take about {cells}."
+        )
+    for one in (one for one in found if one.below and one.broken):
+        lines.append(
+            f"Below {limit.symbol}, no certificate at {_named(one, labels)}: {one.broken} of "
+            f"{one.runs} runs have a risk above E f*^2, which the test does not allow."
+        )
+    return lines
+
+
+def certificate_lines(found: Sequence[Certificate], labels: Sequence[str] = ()) -> list[str]:
+    """What is printed of certificates: those that hold, and what others would take.
+
+    Args:
+      found: of one table.
+      labels: keys of cells to name beside width and lazy scale.
+    """
+    lines = []
+    for limit in LIMITS:
+        own = [one for one in found if one.limit is limit]
+        lines += _sentences(own, labels) if own else []
+    if any("would take" in line for line in lines):
+        lines.append(
+            "The first number of seeds is for constant risks, the one in brackets to plan with if "
+            "risks spread by half of their mean."
+        )
+    return lines

@@ -1,0 +1,1 @@
+"""Training networks by steps: optimizers, step sizes, the loop over ensembles."""

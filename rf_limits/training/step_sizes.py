@@ -1,0 +1,116 @@
+"""Step sizes of every seed and lazy scale, from the curvature of each one's loss."""
+
+import math
+from functools import partial
+
+import jax
+import numpy as np
+
+from rf_limits.config.training import TrainingConfig
+from rf_limits.devices.processes import on_host
+from rf_limits.errors import check
+from rf_limits.measure.risk import ExactRisks
+from rf_limits.models import (
+    InfiniteNetwork,
+    OneHiddenLayer,
+    Params,
+    ScaledNetwork,
+    tangent_kernel,
+)
+from rf_limits.models.zonal_kernels import has_zonal_kernels, zonal_kernels
+from rf_limits.optimization.linearized import Spectrum
+from rf_limits.optimization.optimizers import parse_optimizer
+from rf_limits.optimization.step_size import (
+    growth_factor,
+    population_sharpness,
+    rates_by_scale,
+    resolve_learning_rate,
+    sharpness,
+)
+from rf_limits.problem import Dataset, Problem
+
+
+def step_sizes(
+    config: TrainingConfig, network: OneHiddenLayer, problem: Problem, curvatures: np.ndarray
+) -> np.ndarray:
+    """Returns learning rates by seed and lazy scale.
+
+    Args:
+      config: a training config.
+      network: the architecture.
+      problem: what is learned.
+      curvatures: (seeds,) of the loss at initialization.
+
+    Returns:
+      (seeds, scales) float64.
+
+    Raises:
+      RequirementError: a step size at which the linearized network must diverge.
+    """
+    scales = config.model.lazy_scales
+    size = network.aligned_size(config.problem.dim)
+    target_size = math.sqrt(problem.second_moment)
+    spec = parse_optimizer(config.training.optimizer)
+    given = rates_by_scale(config.training.learning_rate, len(scales))
+
+    def one(curvature: float, rate: float | None, alpha: float) -> float:
+        found = resolve_learning_rate(rate, spec, curvature)
+        return found * growth_factor(alpha * size, target_size) if rate is None else found
+
+    pairs = list(zip(given, scales, strict=True))
+    return np.array([[one(float(c), rate, alpha) for rate, alpha in pairs] for c in curvatures])
+
+
+def curvatures_at_start(
+    config: TrainingConfig,
+    limit: InfiniteNetwork,
+    data: Dataset,
+    inits: Params,
+    exact: ExactRisks | None,
+    spectra: Spectrum | None,
+) -> np.ndarray:
+    """Returns curvatures of every seed's loss at initialization, or of infinite width.
+
+    Args:
+      config: a training config; ``training.learning_rate`` says which of the two.
+      limit: the architecture, and its kernels as the width grows.
+      data: of every seed.
+      inits: parameters by seed.
+      exact: the risk that is trained on, for ``data.kind = "population"``.
+      spectra: of every seed's tangent kernel, where they are known.
+
+    Returns:
+      (seeds,) largest eigenvalue of the tangent kernel over n, or over the population.
+    """
+    network, trainable = limit.network, limit.trainable
+    population = config.data.kind == "population"
+    if config.training.learning_rate == "auto_ntk":
+        if population:
+            return np.full(config.seeds, _population_limit(config, network))
+        of = jax.jit(lambda x: sharpness(limit.kernels(x).ntk))
+        return np.asarray(jax.lax.map(of, data.x_train))
+    if population:
+
+        def of_population(init: Params) -> jax.Array:
+            slope_square = partial(exact.slope_square, ScaledNetwork(network, init))
+            return population_sharpness(slope_square, init, trainable)
+
+        return np.asarray(jax.lax.map(jax.jit(of_population), inits))
+    if spectra is not None:
+        return on_host(spectra.eigenvalues)[:, -1] / config.data.num_train
+    of = jax.jit(lambda init, x: sharpness(tangent_kernel(network, init, x, layers=trainable)))
+    return np.asarray(jax.lax.map(lambda one: of(*one), (inits, data.x_train)))
+
+
+def _population_limit(config: TrainingConfig, network: OneHiddenLayer) -> float:
+    """Largest eigenvalue of the infinite-width NTK over x ~ N(0, I_d): d times the sphere's."""
+    dim = config.problem.dim
+    check(
+        has_zonal_kernels(network) and dim >= 2,
+        "training.learning_rate",
+        "be a number or auto for data.kind = 'population' with biases, another activation than "
+        "relu, or one dimension",
+        "auto_ntk",
+    )
+    spectrum = zonal_kernels(network, dim, 4, config.model.trainable)["ntk"]
+    return dim * float(np.max(spectrum.eigenvalues))
