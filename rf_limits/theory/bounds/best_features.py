@@ -18,6 +18,7 @@ from jaxtyping import Array, Float
 from rf_limits.errors import RequirementError, check
 from rf_limits.theory.expectations.angles import pairwise_angles, unit_vectors
 from rf_limits.theory.numerics import arguments
+from rf_limits.theory.numerics.arguments import Matrix, Nonnegative, Numbers, Vector, border
 
 _EPS = float(np.finfo(np.float64).eps)
 _ENTRIES = 16  # roundings that an entry of G or q has seen
@@ -111,18 +112,13 @@ def least_features(
     return _leading(factor, z, rows, q, second_moment, count, 0.0), independent
 
 
-@arguments.border(
-    gram=arguments.matrix,
-    correlations=arguments.vector,
-    second_moment=arguments.at_least_zero,
-    ridge=arguments.at_least_zero,
-)
+@border
 def best_risks(
-    gram: Float[np.ndarray, "p p"],
-    correlations: Float[np.ndarray, "p"],
-    second_moment: float,
-    sizes: arguments.Numbers,
-    ridge: float = 0.0,
+    gram: Matrix,
+    correlations: Vector,
+    second_moment: Nonnegative,
+    sizes: Numbers,
+    ridge: Nonnegative = 0.0,
 ) -> list[BestRisk]:
     """Returns the least risks of the first p features, for every p in ``sizes``.
 

@@ -18,8 +18,7 @@ import math
 import numpy as np
 
 from rf_limits.errors import check, refusal
-from rf_limits.theory.numerics import arguments
-from rf_limits.theory.numerics.arguments import Number, Numbers
+from rf_limits.theory.numerics.arguments import Finite, Matrix, Positive, Vector, border
 from rf_limits.theory.numerics.box_qp import BoxPoint, BoxProblem
 
 _RELATIVE_BOUND = 1e-8
@@ -27,9 +26,7 @@ _NEWTON_STEPS = 200
 _NEAR = 1.0 - 1e-6  # of the bound: interior points stop short of it
 
 
-def _problem(gram: Numbers, linear: Numbers, constant: Number) -> BoxProblem:
-    gram, linear = arguments.array(gram, "gram", 2), arguments.array(linear, "correlations", 1)
-    constant = arguments.positive(constant, "second_moment")
+def _problem(gram: np.ndarray, linear: np.ndarray, constant: float) -> BoxProblem:
     check(linear.size >= 1, "correlations", "hold at least one feature", linear.size)
     fits = gram.shape == (linear.size, linear.size)
     check(fits, "gram", f"have shape {(linear.size, linear.size)}", gram.shape)
@@ -52,12 +49,13 @@ def _certified(
     return point
 
 
+@border
 def least_bound(
-    gram: Numbers,
-    correlations: Numbers,
-    second_moment: Number,
-    risk: Number,
-    tolerance: Number = 1e-10,
+    gram: Matrix,
+    correlations: Vector,
+    second_moment: Positive,
+    risk: Finite,
+    tolerance: Positive = 1e-10,
 ) -> float:
     """Returns the least B whose least risk with |u_i| <= B is at most ``risk``.
 
@@ -76,9 +74,7 @@ def least_bound(
     Raises:
       RequirementError: impossible values, or a risk on the way that cannot be certified.
     """
-    risk, tolerance = arguments.finite(risk, "risk"), arguments.positive(tolerance, "tolerance")
     problem = _problem(gram, correlations, second_moment)
-    second_moment = problem.constant
     if risk >= second_moment:
         return 0.0
     slope = 2.0 * float(np.sum(np.abs(problem.linear)))

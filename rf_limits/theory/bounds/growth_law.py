@@ -22,7 +22,7 @@ import math
 from typing import NamedTuple
 
 from rf_limits.errors import check
-from rf_limits.theory.numerics import arguments
+from rf_limits.theory.numerics.arguments import Finite, Positive, border
 
 
 class GrowthLaw(NamedTuple):
@@ -41,8 +41,8 @@ class GrowthLaw(NamedTuple):
         return self.slope * math.log10(dim) + self.constant
 
 
-@arguments.border(risk=arguments.positive, norm_exponent=arguments.finite)
-def growth_law(risk: float, norm_exponent: float | int) -> GrowthLaw:
+@border
+def growth_law(risk: Positive, norm_exponent: Finite) -> GrowthLaw:
     """Returns the law of the module docstring.
 
     The o(1) at a = 2 and eps = 1/50 is -0.038 at d = 10, -0.008 at 50, -0.004 at 100 and -0.001 at

@@ -18,17 +18,11 @@ from scipy import optimize
 
 from rf_limits.errors import RequirementError, check
 from rf_limits.theory.numerics import arguments
-from rf_limits.theory.numerics.arguments import Number, Numbers
+from rf_limits.theory.numerics.arguments import Dimension, Finite, Number, Numbers, Positive, border
 from rf_limits.theory.spectra.levels import Activation, Homogeneous, least, sorted_limit
 
 _MOST_FEATURES = 10**300  # sought by features_for_risk where it has to bisect
 _ORDERS = {"step": 0, "relu": 1}
-
-
-def _border(dim: Number, norm: Number, bias: Number) -> tuple[int, float, float]:
-    """Returns dimension, length and bias as Python numbers."""
-    dim = arguments.dimension(dim, "dim")
-    return dim, arguments.positive(norm, "norm"), arguments.finite(bias, "bias")
 
 
 def _squared(norm: float, order: int) -> float:
@@ -39,12 +33,7 @@ def _squared(norm: float, order: int) -> float:
 
 
 def _limit(
-    p: int,
-    dim: int,
-    norm: float,
-    bias: float,
-    activation: Activation,
-    negligible: float = 0.0,
+    p: int, dim: int, norm: float, bias: float, activation: Activation, negligible: float = 0.0
 ) -> float:
     order = _ORDERS.get(activation) if isinstance(activation, str) else None
     if order is None:
@@ -55,12 +44,13 @@ def _limit(
     return size * sorted_limit(p, dim, activation, bias / norm, 1.0, negligible / size)
 
 
+@border
 def lazy_limit(
     num_features: Number | Numbers,
-    dim: Number,
+    dim: Dimension,
     *,
-    norm: Number = 1.0,
-    bias: Number = 0.0,
+    norm: Positive = 1.0,
+    bias: Finite = 0.0,
     activation: Activation = "relu",
 ) -> float | np.ndarray:
     """Returns R*(p) for sigma(<w*, x> + b*), w* uniform of length ``norm``, x ~ N(0, I_d).
@@ -82,18 +72,18 @@ def lazy_limit(
     Raises:
       RequirementError: p < 0, d < 2, norm <= 0, or a limit that cannot be resolved.
     """
-    dim, norm, bias = _border(dim, norm, bias)
     counts, shape = arguments.counts(num_features, "num_features")
     values = [_limit(p, dim, norm, bias, activation) for p in counts]
     return np.array(values, np.float64).reshape(shape) if shape else values[0]
 
 
+@border
 def features_for_risk(
-    risk: Number,
-    dim: Number,
+    risk: Positive,
+    dim: Dimension,
     *,
-    norm: Number = 1.0,
-    bias: Number = 0.0,
+    norm: Positive = 1.0,
+    bias: Finite = 0.0,
     activation: Activation = "relu",
 ) -> int:
     """Returns the least p with R*(p) <= ``risk``: as many fixed functions can do, on average.
@@ -113,8 +103,6 @@ def features_for_risk(
     Raises:
       RequirementError: risk <= 0, an impossible argument, or a risk that cannot be resolved.
     """
-    dim, norm, bias = _border(dim, norm, bias)
-    risk = arguments.positive(risk, "risk")
     order = _ORDERS.get(activation) if isinstance(activation, str) else None
     if order is not None and bias == 0.0:
         reduced = risk / _squared(norm, order)
@@ -128,12 +116,13 @@ def features_for_risk(
     return least(reached)
 
 
+@border
 def hardest_bias(
     num_features: Number,
-    dim: Number,
+    dim: Dimension,
     *,
-    norm: Number = 1.0,
-    max_bias: Number | None = None,
+    norm: Positive = 1.0,
+    max_bias: Positive | None = None,
     grid: Number = 25,
 ) -> tuple[float, float]:
     """Returns the bias of a ReLU target that makes the lazy limit largest, in absolute risk.
@@ -155,8 +144,7 @@ def hardest_bias(
     Raises:
       RequirementError: as :func:`lazy_limit`; max_bias not positive.
     """
-    dim, norm, _ = _border(dim, norm, 0.0)
-    max_bias = 4.0 * norm if max_bias is None else arguments.positive(max_bias, "max_bias")
+    max_bias = 4.0 * norm if max_bias is None else max_bias
     check(max_bias <= 35.0 * norm, "max_bias", "be at most 35 times the norm", max_bias)
     grid, p = arguments.whole(grid, "grid", 3), arguments.floor(num_features, "num_features")
 

@@ -38,8 +38,7 @@ from scipy import optimize, special
 
 from rf_limits.errors import RequirementError
 from rf_limits.theory.bounds.magnitude_dual import ORDER, Dual, even_and_one
-from rf_limits.theory.numerics import arguments
-from rf_limits.theory.numerics.arguments import Number
+from rf_limits.theory.numerics.arguments import Dimension, Positive, border
 from rf_limits.theory.spectra import homogeneous
 from rf_limits.theory.spectra.harmonics import log_multiplicity
 from rf_limits.theory.spectra.levels import least
@@ -74,25 +73,17 @@ class UnresolvedRiskError(RequirementError):
     """A risk so small that the degrees it needs are not computed; the limit exists."""
 
 
-class _Target(NamedTuple):
-    """Arguments at the border: the risk for a target of unit length, d, |w*|."""
-
-    reduced: float
-    dim: int
-    norm: float
-
-
-def _target(risk: Number, dim: Number, norm: Number) -> _Target:
-    dim = arguments.dimension(dim, "dim")
-    norm, risk = arguments.positive(norm, "norm"), arguments.positive(risk, "risk")
+def _reduced(risk: float, norm: float) -> float:
+    """Returns the risk for a target of unit length."""
     reduced = risk / norm / norm
     if reduced < 1e-13:
-        message = f"risk must be at least 1e-13 |w*|^2, but received {float(risk)!r}."
+        message = f"risk must be at least 1e-13 |w*|^2, but received {risk!r}."
         raise UnresolvedRiskError(message)
-    return _Target(reduced, dim, norm)
+    return reduced
 
 
-def log_rms_magnitude_limit(risk: Number, dim: Number, *, norm: Number = 1.0) -> float:
+@border
+def log_rms_magnitude_limit(risk: Positive, dim: Dimension, *, norm: Positive = 1.0) -> float:
     """Returns the log of the least r (mean u_i^2)^{1/2} at which features can reach ``risk``.
 
     Args:
@@ -112,7 +103,7 @@ def log_rms_magnitude_limit(risk: Number, dim: Number, *, norm: Number = 1.0) ->
       RequirementError: d < 2, a risk or length that is not positive, or a risk below
         1e-13 |w*|^2.
     """
-    reduced, dim, norm = _target(risk, dim, norm)
+    reduced = _reduced(risk, norm)
     if reduced >= homogeneous.TOTALS[ORDER]:
         return -math.inf
     return _rms(reduced, dim).log_bound + math.log(norm)
@@ -150,7 +141,8 @@ def _rms(reduced: float, dim: int) -> _Rms:
     return _Rms(0.5 * float(special.logsumexp(log_b + learned)), log_mu)
 
 
-def log_magnitude_limit(risk: Number, dim: Number, *, norm: Number = 1.0) -> float:
+@border
+def log_magnitude_limit(risk: Positive, dim: Dimension, *, norm: Positive = 1.0) -> float:
     """Returns the log of the least r max|u_i| at which random features can reach ``risk``.
 
     Args:
@@ -172,7 +164,8 @@ def log_magnitude_limit(risk: Number, dim: Number, *, norm: Number = 1.0) -> flo
     return magnitude_witness(risk, dim, norm=norm).log_bound
 
 
-def magnitude_witness(risk: Number, dim: Number, *, norm: Number = 1.0) -> Witness:
+@border
+def magnitude_witness(risk: Positive, dim: Dimension, *, norm: Positive = 1.0) -> Witness:
     """Returns the dual function behind :func:`log_magnitude_limit`; arguments and errors as there.
 
     Maximized by reweighted least squares (a majorization of the absolute value) with a line
@@ -183,7 +176,7 @@ def magnitude_witness(risk: Number, dim: Number, *, norm: Number = 1.0) -> Witne
     How far the maximum is from the limit over all psi: 1e-3 or less (tests compare with least
     squares over weights in a box, from d = 2 to 1e5 and from risk 1/2 downwards).
     """
-    reduced, dim, norm = _target(risk, dim, norm)
+    reduced = _reduced(risk, norm)
     missing = homogeneous.TOTALS[ORDER] - reduced
     if missing <= 0.0:
         return Witness(-math.inf, np.zeros(0), np.zeros(0), 0.0)
@@ -193,7 +186,7 @@ def magnitude_witness(risk: Number, dim: Number, *, norm: Number = 1.0) -> Witne
     if level > _LARGEST_LEVEL:
         raise UnresolvedRiskError(
             f"risk must need degrees up to {_LARGEST_LEVEL} at most (d = {dim}), but received "
-            f"{float(risk):g}, which needs degree {level}."
+            f"{risk:g}, which needs degree {level}."
         )
     log_mu = _rms(reduced, dim).log_mu
     factor = 8.0 if dim <= 3 else (6.0 if dim <= 5 else (4.0 if dim <= 10 else 3.0))

@@ -23,7 +23,7 @@ import numpy as np
 from jaxtyping import Float
 
 from rf_limits.errors import check
-from rf_limits.theory.numerics import arguments
+from rf_limits.theory.numerics.arguments import Positive, Size, Whole, border
 from rf_limits.theory.numerics.tails import panels
 
 ORDER = 24
@@ -49,19 +49,19 @@ class TriangleWave(NamedTuple):
         return 1.0 - np.abs(np.mod(inside + 1.0, 4.0) - 2.0)
 
 
-@arguments.border(norm=arguments.positive, half_width=arguments.whole)
-def make_wave(norm: float, half_width: int) -> TriangleWave:
+@border
+def make_wave(norm: Positive, half_width: Whole) -> TriangleWave:
     """Returns A :class:`TriangleWave`.
 
     Raises:
       RequirementError: |w| not positive, or a half width that is not a positive odd integer.
     """
     check(half_width >= 1 and half_width % 2 == 1, "half_width", "be odd, positive", half_width)
-    return TriangleWave(float(norm), int(half_width))
+    return TriangleWave(norm, half_width)
 
 
-@arguments.border(dim=arguments.size)
-def paper_wave(dim: int) -> TriangleWave:
+@border
+def paper_wave(dim: Size) -> TriangleWave:
     """Returns the wave with |w| = d^2 and a = 6 d^3 + 1: 6 d^3 + 4 neurons."""
     return make_wave(float(dim**2), 6 * dim**3 + 1)
 

@@ -26,7 +26,7 @@ from scipy import special
 
 from rf_limits.errors import check
 from rf_limits.theory.bounds.triangle_wave import ORDER, TriangleWave, wave_panels
-from rf_limits.theory.numerics import arguments
+from rf_limits.theory.numerics.arguments import Dimension, Finite, Positive, Vector, border
 from rf_limits.theory.numerics.tails import legendre, panels
 
 _HARMONICS = 20_000
@@ -130,9 +130,12 @@ def _log_correlation(
     return _signed_log(sum(sign * math.exp(log - largest) for sign, log in parts), largest)
 
 
-@arguments.border(cosine=arguments.vector, norm=arguments.positive, bias=arguments.finite)
+@border
 def log_wave_correlation(
-    wave: TriangleWave, cosine: Float[np.ndarray, "n"], norm: float = 1.0, bias: float = 0.0
+    wave: TriangleWave,
+    cosine: Vector,
+    norm: Positive = 1.0,
+    bias: Finite = 0.0,
 ) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n"]]:
     """Returns the sign and logarithm of E psi(<w, x>) relu(<v, x> + b) for x ~ N(0, I_d).
 
@@ -151,7 +154,6 @@ def log_wave_correlation(
     Raises:
       RequirementError: a length that is not positive, or a cosine beyond [-1, 1].
     """
-    check(norm > 0.0, "norm", "be positive", norm)
     check(bool(np.all(np.abs(cosine) <= 1.0)), "cosine", "lie in [-1, 1]", cosine)
     pairs = [
         _log_correlation(wave, float(c), math.sqrt(float((1.0 - c) * (1.0 + c))), bias / norm)
@@ -162,9 +164,12 @@ def log_wave_correlation(
     )
 
 
-@arguments.border(dim=arguments.dimension, norm=arguments.positive, bias=arguments.finite)
+@border
 def log_rms_wave_correlation(
-    wave: TriangleWave, dim: int, norm: float = 1.0, bias: float = 0.0
+    wave: TriangleWave,
+    dim: Dimension,
+    norm: Positive = 1.0,
+    bias: Finite = 0.0,
 ) -> float:
     """Returns the log of the root mean square of E psi(<w, x>) relu(<v, x> + b) over w or v.
 
@@ -184,8 +189,6 @@ def log_rms_wave_correlation(
     Raises:
       RequirementError: d < 2 or a length that is not positive.
     """
-    check(dim >= 2, "dim", "be at least 2", dim)
-    check(norm > 0.0, "norm", "be positive", norm)
     smallest = min(1e-3 / wave.norm, 0.1)
     count = math.ceil(2.0 * math.log2(0.5 * math.pi / smallest))
     edges = np.append(0.0, 0.5 * math.pi * 2.0 ** (-0.5 * np.arange(count, -1, -1)))

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from rf_limits.errors import check
-from rf_limits.theory.numerics import arguments
+from rf_limits.theory.numerics.arguments import Finite, Positive, Vector, border
 from rf_limits.theory.spectra.spectrum import ZonalSpectrum
 
 
@@ -35,14 +35,14 @@ class PopulationDynamics(NamedTuple):
     rates: Float[np.ndarray, "K"]
 
 
-@arguments.border(times=arguments.vector, norm=arguments.finite, learning_rate=arguments.positive)
+@border
 def population_dynamics(
     kernel: ZonalSpectrum,
     target: ZonalSpectrum,
-    times: Float[np.ndarray, "T"],
+    times: Vector,
     *,
-    norm: float = 1.0,
-    learning_rate: float | None = None,
+    norm: Finite = 1.0,
+    learning_rate: Positive | None = None,
 ) -> PopulationDynamics:
     """Returns the risk of the lazy limit trained on the population, from f_0 = 0.
 

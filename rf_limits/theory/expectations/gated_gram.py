@@ -12,19 +12,19 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from rf_limits.theory.expectations.gates import Edge, Form, GatePairs, gate_pairs
-from rf_limits.theory.numerics import arguments
+from rf_limits.theory.numerics.arguments import Numbers
 from rf_limits.theory.numerics.float_arrays import float64, neuron_pairs
 
 
 def gated_gram(
-    w: arguments.Numbers,
-    a: arguments.Numbers | None,
-    p: arguments.Numbers,
-    q: arguments.Numbers | None,
-    v: arguments.Numbers,
-    b: arguments.Numbers | None,
-    r: arguments.Numbers,
-    s: arguments.Numbers | None,
+    w: Numbers,
+    a: Numbers | None,
+    p: Numbers,
+    q: Numbers | None,
+    v: Numbers,
+    b: Numbers | None,
+    r: Numbers,
+    s: Numbers | None,
 ) -> Float[Array, "m k"]:
     r"""Returns G_ij = E 1[h_i > 0] 1[g_j > 0] (<p_i, x> + q_i) (<r_j, x> + s_j), x ~ N(0, I_d).
 

@@ -26,7 +26,7 @@ from rf_limits.theory.expectations.pair_quadrature import pair_quadrature
 from rf_limits.theory.expectations.relu_gram import relu_gram
 from rf_limits.theory.expectations.relu_powers import POWERS
 from rf_limits.theory.expectations.stein import Expectation
-from rf_limits.theory.numerics import arguments
+from rf_limits.theory.numerics.arguments import Numbers, Positive, Whole, border
 from rf_limits.theory.numerics.float_arrays import neuron_pairs
 
 _HALVES = {"abs": ("relu", 1.0), "sign": ("step", -1.0)}  # f(t) + f(-t), f(t) - f(-t)
@@ -72,10 +72,10 @@ def _units(w: Array, a: Array | None, activation: Activation) -> Units:
 
 
 def series_gram(
-    w: arguments.Numbers,
-    a: arguments.Numbers | None,
-    v: arguments.Numbers,
-    b: arguments.Numbers | None,
+    w: Numbers,
+    a: Numbers | None,
+    v: Numbers,
+    b: Numbers | None,
     activation: Activation,
     other: Activation | None = None,
     *,
@@ -97,16 +97,17 @@ def _series(left: Units, right: Units, degree: int) -> Expectation:
     return _over_halves(method, _add_expectations, left, right)
 
 
+@border
 def gaussian_gram(
-    w: arguments.Numbers,
-    a: arguments.Numbers | None,
-    v: arguments.Numbers,
-    b: arguments.Numbers | None,
+    w: Numbers,
+    a: Numbers | None,
+    v: Numbers,
+    b: Numbers | None,
     activation: Activation = "relu",
     other: Activation | None = None,
     *,
-    tolerance: arguments.Number = 1e-10,
-    degree: arguments.Number = DEGREE,
+    tolerance: Positive = 1e-10,
+    degree: Whole = DEGREE,
 ) -> Float[Array, "m k"]:
     """Returns E activation(<w_i, x> + a_i) other(<v_j, x> + b_j) for x ~ N(0, I_d).
 
@@ -131,8 +132,6 @@ def gaussian_gram(
       RequirementError: an unknown name, shapes that do not go together, or an accuracy that
         neither method reaches; the message says which one is.
     """
-    tolerance = arguments.positive(tolerance, "tolerance")
-    degree = arguments.whole(degree, "degree")
     other = activation if other is None else other
     for name in (activation, other):
         if isinstance(name, str):

@@ -39,8 +39,7 @@ import math
 from typing import NamedTuple
 
 from rf_limits.errors import check, check_choice
-from rf_limits.theory.numerics import arguments
-from rf_limits.theory.numerics.arguments import Number
+from rf_limits.theory.numerics.arguments import Nonnegative, Positive, Size, border
 
 REGIMES = ("hidden", "all")
 
@@ -57,14 +56,15 @@ class CouplingEstimate(NamedTuple):
     gap: float
 
 
+@border
 def coupling_estimate(
     regime: str,
-    impulse: Number,
-    time: Number,
-    width: Number,
-    dim: Number,
+    impulse: Nonnegative,
+    time: Nonnegative,
+    width: Size,
+    dim: Size,
     *,
-    lazy_scale: Number = 1.0,
+    lazy_scale: Positive = 1.0,
     bias: bool = False,
 ) -> CouplingEstimate:
     """Returns the estimates of the module docstring; no guarantee.
@@ -87,10 +87,6 @@ def coupling_estimate(
         float64 does not hold.
     """
     check_choice(regime, REGIMES, "regime")
-    impulse = arguments.at_least_zero(impulse, "impulse")
-    time = arguments.at_least_zero(time, "time")
-    width, dim = arguments.whole(width, "width", 1), arguments.whole(dim, "dim", 1)
-    lazy_scale = arguments.positive(lazy_scale, "lazy_scale")
     r = math.sqrt(2.0) if bias else 1.0
     parameters = dim + 1 if bias else dim
     size = r / math.sqrt(2.0)  # s, and R

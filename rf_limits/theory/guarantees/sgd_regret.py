@@ -50,7 +50,17 @@ from jaxtyping import Float
 
 from rf_limits.errors import check
 from rf_limits.theory.numerics import arguments
-from rf_limits.theory.numerics.arguments import Number, Numbers
+from rf_limits.theory.numerics.arguments import (
+    Dimension,
+    Nonnegative,
+    Number,
+    Numbers,
+    Positive,
+    Real,
+    Vector,
+    Whole,
+    border,
+)
 from rf_limits.theory.spectra.feature_kernels import feature_spectrum
 
 
@@ -104,9 +114,9 @@ class SgdRequirements(NamedTuple):
     width: float
 
 
-@arguments.border(dim=arguments.dimension, max_degree=arguments.whole)
+@border
 def bounded_features(
-    features: str, dim: int, max_degree: int, *, bias: bool = False
+    features: str, dim: Dimension, max_degree: Whole, *, bias: bool = False
 ) -> BoundedFeatures:
     """Returns features of inputs on the sphere of radius sqrt(d) whose suprema are known.
 
@@ -135,8 +145,10 @@ def bounded_features(
     return BoundedFeatures(eigenvalues, 1.0 + bias, 1.0 if bias else 0.5 / dim)
 
 
-@arguments.border(dim=arguments.dimension, max_degree=arguments.whole)
-def mean_features(features: str, dim: int, max_degree: int, *, bias: bool = False) -> MeanFeatures:
+@border
+def mean_features(
+    features: str, dim: Dimension, max_degree: Whole, *, bias: bool = False
+) -> MeanFeatures:
     """Returns the same by their means, for w ~ N(0, I) and, with biases, b ~ N(0, 1).
 
     Args:
@@ -176,14 +188,15 @@ def sgd_guarantee(
     return sgd_estimate(features, target, **sizes)
 
 
+@border
 def sgd_estimate(
     features: BoundedFeatures | MeanFeatures,
-    target: Numbers,
+    target: Vector,
     *,
-    learning_rate: Number,
-    steps: Number,
-    width: Number = math.inf,
-    noise: Number = 0.0,
+    learning_rate: Positive,
+    steps: Real,
+    width: Real = math.inf,
+    noise: Nonnegative = 0.0,
 ) -> float:
     """Returns the expression of the bound, with means for suprema where these are not known.
 
@@ -206,25 +219,20 @@ def sgd_estimate(
       RequirementError: a size that is not positive, negative eigenvalues, means, shares or
         noise, arrays of different lengths.
     """
-    found, target = _border(features, target)
-    rate = arguments.positive(learning_rate, "learning_rate")
-    noise = arguments.at_least_zero(noise, "noise")
-    steps, width = arguments.real(steps, "steps"), arguments.real(width, "width")
+    found = _checked(features, target)
     for name, value in (("steps", steps), ("width", width)):
         check(value > 0.0, name, "be positive", value)
-    share = 1.0 - rate * found.square
+    share = 1.0 - learning_rate * found.square
     if share <= 0.0:
         return math.inf
-    left = _unlearned(found.eigenvalues, target, 1.0 / rate / steps + found.sampling / width)
+    ridge = 1.0 / learning_rate / steps + found.sampling / width
+    left = _unlearned(found.eigenvalues, target, ridge)
     # noise^2 (1/share - 1) without a difference
-    return left / share + noise * noise * rate * found.square / share
+    return left / share + noise * noise * learning_rate * found.square / share
 
 
-def _border(
-    features: BoundedFeatures | MeanFeatures, target: Numbers
-) -> tuple[BoundedFeatures, np.ndarray]:
-    """Returns features with their suprema or means, and shares, checked against each other."""
-    target = arguments.array(target, "target", 1)
+def _checked(features: BoundedFeatures | MeanFeatures, target: np.ndarray) -> BoundedFeatures:
+    """Returns features with their suprema or means, checked against the shares of the target."""
     values = arguments.array(features.eigenvalues, "features.eigenvalues", 1)
     same = values.shape == target.shape
     check(same, "target", f"hold {values.size} shares, one for each eigenvalue", target.size)
@@ -232,9 +240,8 @@ def _border(
         right = bool(np.all(np.isfinite(numbers)) and np.all(numbers >= 0.0))
         check(right, name, "be at least 0 and finite", float(np.min(numbers, initial=math.inf)))
     square = arguments.at_least_zero(features.square, "features.square")
-    return BoundedFeatures(
-        values, square, arguments.at_least_zero(features.sampling, "features.sampling")
-    ), target
+    sampling = arguments.at_least_zero(features.sampling, "features.sampling")
+    return BoundedFeatures(values, square, sampling)
 
 
 def _unlearned(eigenvalues: np.ndarray, target: np.ndarray, ridge: float) -> float:
@@ -244,8 +251,9 @@ def _unlearned(eigenvalues: np.ndarray, target: np.ndarray, ridge: float) -> flo
     return float(np.sum(target * share))
 
 
+@border
 def sgd_requirements(
-    features: BoundedFeatures | MeanFeatures, target: Numbers, accuracy: Number
+    features: BoundedFeatures | MeanFeatures, target: Vector, accuracy: Positive
 ) -> SgdRequirements:
     """Returns the sizes at which guarantee or estimate is ``accuracy``, without noise.
 
@@ -266,8 +274,7 @@ def sgd_requirements(
       RequirementError: ``accuracy`` not positive; features or shares as in
         :func:`sgd_guarantee`, and features that are 0.
     """
-    accuracy = arguments.positive(accuracy, "accuracy")
-    features, target = _border(features, target)
+    features = _checked(features, target)
     check(features.square > 0.0, "features.square", "be positive", features.square)
     rate = 0.5 / features.square
     allowed = 0.5 * accuracy

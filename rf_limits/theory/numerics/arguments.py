@@ -9,9 +9,10 @@ import functools
 import inspect
 import math
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import Annotated, Any, ParamSpec, TypeVar, get_args, get_origin
 
 import numpy as np
+from jaxtyping import Float
 
 from rf_limits.errors import RequirementError, check, refusal
 
@@ -24,37 +25,35 @@ Numbers = Any
 
 Inputs = ParamSpec("Inputs")
 Output = TypeVar("Output")
-Converter = Callable[[Any, str], Any]
 
 
-def border(
-    **converters: Converter,
-) -> Callable[[Callable[Inputs, Output]], Callable[Inputs, Output]]:
-    """Returns a decorator that converts arguments of a public function before it sees them.
+def border(function: Callable[Inputs, Output]) -> Callable[Inputs, Output]:
+    """Converts arguments of a public function before it sees them, as its annotations say.
 
-    Args:
-      **converters: of arguments by name, called with the value and the name. An argument that is
-        left out, or is given as None where that is the default, stays as it is.
+    An argument of one of the types at the end of this module, :data:`Dimension` and its like, is
+    converted and refused by the function that the type names. One that is left out, or is given
+    as None where that is the default, stays as it is.
     """
+    signature = inspect.signature(function)
+    parameters = signature.parameters
+    converters = {name: _converter(p.annotation) for name, p in parameters.items()}
 
-    def decorate(function: Callable[Inputs, Output]) -> Callable[Inputs, Output]:
-        signature = inspect.signature(function)
-
-        @functools.wraps(function)
-        def converted(*args: Inputs.args, **kwargs: Inputs.kwargs) -> Output:
-            bound = signature.bind(*args, **kwargs)
-            for name, convert in converters.items():
-                if name not in bound.arguments:
-                    continue
-                value = bound.arguments[name]
-                if value is None and signature.parameters[name].default is None:
-                    continue
+    @functools.wraps(function)
+    def converted(*args: Inputs.args, **kwargs: Inputs.kwargs) -> Output:
+        bound = signature.bind(*args, **kwargs)
+        for name, value in bound.arguments.items():
+            left_out = value is None and parameters[name].default is None
+            if (convert := converters[name]) is not None and not left_out:
                 bound.arguments[name] = convert(value, name)
-            return function(*bound.args, **bound.kwargs)
+        return function(*bound.args, **bound.kwargs)
 
-        return converted
+    return converted
 
-    return decorate
+
+def _converter(annotation: Any) -> Callable[[Any, str], Any] | None:
+    """Returns the function that an annotation names, also of a type or None."""
+    named = (part for part in (annotation, *get_args(annotation)) if get_origin(part) is Annotated)
+    return next((part.__metadata__[0] for part in named), None)
 
 
 def _single(value: Any, field: str, requirement: str) -> int | float:
@@ -198,6 +197,17 @@ def vector(value: Any, field: str) -> np.ndarray:
 def matrix(value: Any, field: str) -> np.ndarray:
     """Returns numbers along two axes as a float64 array."""
     return array(value, field, 2)
+
+
+Whole = Annotated[int, whole]
+Dimension = Annotated[int, dimension]
+Size = Annotated[int, size]
+Real = Annotated[float, real]
+Finite = Annotated[float, finite]
+Positive = Annotated[float, positive]
+Nonnegative = Annotated[float, at_least_zero]
+Vector = Annotated[Float[np.ndarray, "_"], vector]
+Matrix = Annotated[Float[np.ndarray, "_ _"], matrix]
 
 
 class Shown:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from scipy import integrate, special
 
-from rf_limits.theory.numerics import arguments
+from rf_limits.theory.numerics.arguments import Dimension, Finite, Nonnegative, border
 
 _TOLERANCE = 1e-13
 
@@ -24,8 +24,8 @@ def coordinate_nodes(num: int, dim: int) -> tuple[np.ndarray, np.ndarray]:
     return nodes, weights / weights.sum()
 
 
-@arguments.border(mean=arguments.finite, scale=arguments.at_least_zero, dim=arguments.dimension)
-def expected_relu(mean: float, scale: float, dim: int) -> float:
+@border
+def expected_relu(mean: Finite, scale: Nonnegative, dim: Dimension) -> float:
     """Returns E relu(mean + scale t), t the first coordinate of a uniform point of S^{d-1}.
 
     Closed form through the regularized incomplete beta function; d >= 2, scale >= 0.
@@ -48,16 +48,14 @@ def _expected_relu(mean: float, scale: float, dim: int) -> float:
     return mean * above + scale * first
 
 
-@arguments.border(
-    norm_w=arguments.at_least_zero,
-    bias_w=arguments.finite,
-    norm_v=arguments.at_least_zero,
-    bias_v=arguments.finite,
-    cosine=arguments.finite,
-    dim=arguments.dimension,
-)
+@border
 def expected_relu_product(
-    norm_w: float, bias_w: float, norm_v: float, bias_v: float, cosine: float, dim: int
+    norm_w: Nonnegative,
+    bias_w: Finite,
+    norm_v: Nonnegative,
+    bias_v: Finite,
+    cosine: Finite,
+    dim: Dimension,
 ) -> float:
     """Returns E relu(<w, x> + a) relu(<v, x> + b) for x uniform on the sphere of radius sqrt(d).
 

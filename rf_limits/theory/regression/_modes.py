@@ -12,7 +12,7 @@ import numpy as np
 
 from rf_limits.errors import check
 from rf_limits.theory.numerics import arguments
-from rf_limits.theory.numerics.arguments import Numbers
+from rf_limits.theory.numerics.arguments import Numbers, Shown
 from rf_limits.theory.spectra.spectrum import ZonalSpectrum
 
 _BISECTIONS = 200
@@ -118,7 +118,7 @@ def listed_modes(eigenvalues: Numbers, multiplicities: Numbers, tail: float | in
     check(same, "multiplicities", f"hold {values.size} numbers, as eigenvalues do", counts.size)
     for name, found in (("eigenvalues", values), ("multiplicities", counts)):
         right = bool(np.all((found >= 0.0) & np.isfinite(found)))
-        check(right, name, "be at least 0 and finite", arguments.Shown(found))
+        check(right, name, "be at least 0 and finite", Shown(found))
     check(bool(np.any(values > 0.0)) or tail > 0.0, "eigenvalues", "not all be 0", eigenvalues)
     rank = float(np.sum(counts[values > 0.0])) if tail == 0.0 else math.inf
     with np.errstate(divide="ignore"):

@@ -18,6 +18,7 @@ import numpy as np
 
 from rf_limits.errors import check
 from rf_limits.theory.numerics import arguments
+from rf_limits.theory.numerics.arguments import Numbers, Shown
 from rf_limits.theory.regression._equilibrium import Equilibrium
 from rf_limits.theory.regression._modes import Modes
 from rf_limits.theory.regression._sizes import Sizes
@@ -42,7 +43,7 @@ class TargetParts(NamedTuple):
     profiles: Profiles | None = None
 
     @classmethod
-    def listed(cls, energies: arguments.Numbers, tail: float, modes: Modes) -> "TargetParts":
+    def listed(cls, energies: Numbers, tail: float, modes: Modes) -> "TargetParts":
         """Returns a target given by its energies in listed modes and what lies beyond.
 
         Raises:
@@ -52,7 +53,7 @@ class TargetParts(NamedTuple):
         count = modes.eigenvalues.size
         check(held.size == count, "target", f"hold {count} numbers, as eigenvalues do", held.size)
         right = bool(np.all((held >= 0.0) & np.isfinite(held)))
-        check(right, "target", "be at least 0 and finite", arguments.Shown(held))
+        check(right, "target", "be at least 0 and finite", Shown(held))
         check(tail >= 0.0, "target_tail", "be at least 0", tail)
         return cls(held, float(tail), float(tail))
 

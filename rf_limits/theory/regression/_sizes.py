@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from rf_limits.errors import check
 from rf_limits.theory.numerics import arguments
-from rf_limits.theory.numerics.arguments import Numbers
+from rf_limits.theory.numerics.arguments import Numbers, Shown
 
 
 class Sizes(NamedTuple):
@@ -59,7 +59,7 @@ def broadcast_sizes(
         counted = name.startswith("num_")
         good = np.isfinite(array) & ((array > 0.0) if counted else (array >= 0.0))
         requirement = "be positive and finite" if counted else "be at least 0 and finite"
-        shown = given[name] if counted else arguments.Shown(given[name])
+        shown = given[name] if counted else Shown(given[name])
         check(bool(np.all(good)), name, requirement, shown)
     flat = dict(zip(given, (array.ravel() for array in arrays), strict=True))
     infinite = np.full(arrays[0].size, np.inf)

@@ -8,16 +8,13 @@ r"""The kernel alignment risk estimator: a risk from the training set alone.
 """
 
 import numpy as np
-from jaxtyping import Float
 
 from rf_limits.errors import check
-from rf_limits.theory.numerics import arguments
+from rf_limits.theory.numerics.arguments import Matrix, Nonnegative, Vector, border
 
 
-@arguments.border(gram=arguments.matrix, labels=arguments.vector, ridge=arguments.at_least_zero)
-def kernel_alignment_risk(
-    gram: Float[np.ndarray, "n n"], labels: Float[np.ndarray, "n"], ridge: float | int = 0.0
-) -> float:
+@border
+def kernel_alignment_risk(gram: Matrix, labels: Vector, ridge: Nonnegative = 0.0) -> float:
     """Estimates E (f - y)^2 on new inputs and labels, noise included, of one kernel fit.
 
     In the theory of :mod:`rf_limits.theory.regression.kernel_regression` its mean, and that of

@@ -21,8 +21,7 @@ curves hold"): small from d = 5 on for the kernels |x||x'| h, and large in lower
 the Gaussian kernel under Gaussian inputs.
 """
 
-from rf_limits.theory.numerics import arguments
-from rf_limits.theory.numerics.arguments import Numbers
+from rf_limits.theory.numerics.arguments import Finite, Nonnegative, Numbers, Whole, border
 from rf_limits.theory.regression._equilibrium import kernel_equilibrium
 from rf_limits.theory.regression._modes import listed_modes
 from rf_limits.theory.regression._risks import TargetParts, learning_curve
@@ -34,7 +33,7 @@ from rf_limits.theory.spectra.radial_law import radial_law
 from rf_limits.theory.spectra.spectrum import ZonalSpectrum
 
 
-@arguments.border(tail=arguments.at_least_zero, target_tail=arguments.at_least_zero)
+@border
 def kernel_regression(
     eigenvalues: Numbers,
     multiplicities: Numbers,
@@ -43,8 +42,8 @@ def kernel_regression(
     *,
     ridge: Numbers = 0.0,
     noise: Numbers = 0.0,
-    tail: float | int = 0.0,
-    target_tail: float | int = 0.0,
+    tail: Nonnegative = 0.0,
+    target_tail: Nonnegative = 0.0,
 ) -> LearningCurve:
     """Returns expected risks of kernel ridge regression on ``num_train`` independent samples.
 
@@ -77,17 +76,17 @@ def kernel_regression(
     return learning_curve(modes, kernel_equilibrium(modes, sizes, law), sizes, parts, law)
 
 
-@arguments.border(norm=arguments.finite, degree=arguments.whole)
+@border
 def kernel_regression_risk(
     kernel: ZonalSpectrum,
     target: ZonalTarget,
     num_train: Numbers,
     *,
     inputs: str = "gaussian",
-    norm: float = 1.0,
+    norm: Finite = 1.0,
     ridge: Numbers = 0.0,
     noise: Numbers = 0.0,
-    degree: int | None = None,
+    degree: Whole | None = None,
 ) -> LearningCurve:
     """Returns the same for a zonal kernel and a target known by degree, or one degree of it.
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rf_limits.theory.numerics import arguments
+from rf_limits.theory.numerics.arguments import Positive, border
 from rf_limits.theory.regression.learning_curve import LearningCurve
 
 _DECADES = 15
@@ -28,8 +28,8 @@ class OptimalRidge(NamedTuple):
     risk: float
 
 
-@arguments.border(scale=arguments.positive)
-def optimal_ridge(curve: Curve, scale: float | int) -> OptimalRidge:
+@border
+def optimal_ridge(curve: Curve, scale: Positive) -> OptimalRidge:
     """Returns the ridge of least expected risk, for one number of samples and one noise.
 
     Args:

@@ -28,8 +28,7 @@ Example:
   [0.161, 0.886, 0.053]
 """
 
-from rf_limits.theory.numerics import arguments
-from rf_limits.theory.numerics.arguments import Numbers
+from rf_limits.theory.numerics.arguments import Finite, Nonnegative, Numbers, Whole, border
 from rf_limits.theory.regression._equilibrium import features_equilibrium
 from rf_limits.theory.regression._modes import listed_modes
 from rf_limits.theory.regression._risks import TargetParts, learning_curve
@@ -41,7 +40,7 @@ from rf_limits.theory.spectra.radial_law import radial_law
 from rf_limits.theory.spectra.spectrum import ZonalSpectrum
 
 
-@arguments.border(tail=arguments.at_least_zero, target_tail=arguments.at_least_zero)
+@border
 def random_features_regression(
     eigenvalues: Numbers,
     multiplicities: Numbers,
@@ -51,8 +50,8 @@ def random_features_regression(
     *,
     ridge: Numbers = 0.0,
     noise: Numbers = 0.0,
-    tail: float | int = 0.0,
-    target_tail: float | int = 0.0,
+    tail: Nonnegative = 0.0,
+    target_tail: Nonnegative = 0.0,
 ) -> LearningCurve:
     """Returns expected risks of ridge regression on ``num_features`` independent random features.
 
@@ -87,7 +86,7 @@ def random_features_regression(
     return learning_curve(modes, features_equilibrium(modes, sizes, law, law), sizes, parts, law)
 
 
-@arguments.border(norm=arguments.finite, degree=arguments.whole)
+@border
 def random_features_risk(
     kernel: ZonalSpectrum,
     target: ZonalTarget,
@@ -96,10 +95,10 @@ def random_features_risk(
     *,
     inputs: str = "gaussian",
     weights: str = "gaussian",
-    norm: float = 1.0,
+    norm: Finite = 1.0,
     ridge: Numbers = 0.0,
     noise: Numbers = 0.0,
-    degree: int | None = None,
+    degree: Whole | None = None,
 ) -> LearningCurve:
     """Returns expected risks for features of zonal mean kernel and a target known by degree.
 

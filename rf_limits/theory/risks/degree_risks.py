@@ -7,8 +7,7 @@ of degree one.
 
 from jaxtyping import Array, Float
 
-from rf_limits.errors import check
-from rf_limits.theory.numerics import arguments
+from rf_limits.theory.numerics.arguments import Whole, border
 from rf_limits.theory.spectra.zonal import ByDegree, joined, radial_rule, zonal_products
 
 
@@ -16,11 +15,11 @@ def _parts(f: ByDegree | tuple[ByDegree, ...]) -> tuple[ByDegree, ...]:
     return (f,) if isinstance(f, ByDegree) else f
 
 
-@arguments.border(max_degree=arguments.whole)
+@border
 def degree_products(
     f: ByDegree | tuple[ByDegree, ...],
     g: ByDegree | tuple[ByDegree, ...],
-    max_degree: int,
+    max_degree: Whole,
     *,
     inputs: str = "gaussian",
     block_entries: int | None = None,
@@ -47,18 +46,17 @@ def degree_products(
       RequirementError: d < 2, K < 0 or unknown ``inputs``.
     """
     f, g = _parts(f), _parts(g)
-    check(max_degree >= 0, "max_degree", "be at least 0", max_degree)
     radii = radial_rule(f[0].dim, all(part.is_homogeneous for part in (*f, *g)), inputs)
     odd = all(any(part.odd_degrees for part in side) for side in (f, g))
     left, right = (joined([part.zonal_sum(max_degree, radii) for part in s]) for s in (f, g))
     return zonal_products(left, right, radii, odd_degrees=odd, block_entries=block_entries)
 
 
-@arguments.border(max_degree=arguments.whole)
+@border
 def degree_risks(
     f: ByDegree | tuple[ByDegree, ...],
     target: ByDegree,
-    max_degree: int,
+    max_degree: Whole,
     *,
     inputs: str = "gaussian",
     block_entries: int | None = None,
@@ -79,7 +77,6 @@ def degree_risks(
       E f*_k^2 (times the square of the cancellation within f), with absolute rounding error
       about 1e-15 of that, and can come out as a small negative number.
     """
-    check(max_degree >= 0, "max_degree", "be at least 0", max_degree)
     parts = (*_parts(f), target)
     radii = radial_rule(target.dim, all(part.is_homogeneous for part in parts), inputs)
     odd = any(part.odd_degrees for part in parts)

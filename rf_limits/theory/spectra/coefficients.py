@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from rf_limits.theory.numerics import arguments
+from rf_limits.theory.numerics.arguments import Nonnegative, Whole, border
 from rf_limits.theory.spectra.harmonics import gegenbauer, log_multiplicity
 from rf_limits.theory.spectra.zonal import ByDegree, Radii, radial_rule
 
@@ -44,9 +44,12 @@ class DegreeCoefficients(NamedTuple):
         return self.weights.size - 1
 
 
-@arguments.border(max_degree=arguments.whole, total=arguments.at_least_zero)
+@border
 def coefficients_by_degree(
-    target: ByDegree, max_degree: int, total: float | int, inputs: str = "gaussian"
+    target: ByDegree,
+    max_degree: Whole,
+    total: Nonnegative,
+    inputs: str = "gaussian",
 ) -> DegreeCoefficients:
     """Returns squared coefficients of any target known by degree, a sum over few directions.
 
@@ -94,9 +97,12 @@ def by_direction(target: ByDegree, max_degree: int, radii: Radii) -> Directions:
     return Directions(np.asarray(zonal.values), between)
 
 
-@arguments.border(max_degree=arguments.whole, total=arguments.at_least_zero)
+@border
 def sphere_tails(
-    target: ByDegree, max_degree: int, total: float | int, gaussian: Float[np.ndarray, "K"]
+    target: ByDegree,
+    max_degree: Whole,
+    total: Nonnegative,
+    gaussian: Float[np.ndarray, "K"],
 ) -> Float[np.ndarray, "K"]:
     """Returns bounds on the root of E (f* - sum of degrees up to k)^2 on the sphere.
 

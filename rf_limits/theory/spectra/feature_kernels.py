@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from rf_limits.errors import check_choice
-from rf_limits.theory.numerics import arguments
+from rf_limits.theory.numerics.arguments import Dimension, Whole, border
 from rf_limits.theory.spectra.kernel_spectrum import kernel_spectrum, relu_kernel_spectrum
 from rf_limits.theory.spectra.spectrum import ZonalSpectrum
 
@@ -44,9 +44,9 @@ def feature_kernel(features: str, *, bias: bool = False) -> Callable[[np.ndarray
     return lambda c: function(np.asarray(c, np.float64), bias)
 
 
-@arguments.border(dim=arguments.dimension, max_degree=arguments.whole)
+@border
 def feature_spectrum(
-    features: str, dim: int, max_degree: int, *, bias: bool = False
+    features: str, dim: Dimension, max_degree: Whole, *, bias: bool = False
 ) -> ZonalSpectrum:
     """Returns the eigenvalues of that kernel over the sphere, one per harmonic of each degree.
 

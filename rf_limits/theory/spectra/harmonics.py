@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from rf_limits.errors import check
-from rf_limits.theory.numerics import arguments
+from rf_limits.theory.numerics.arguments import Dimension, Whole, border
 
 Reals = np.ndarray | np.generic | float | int
 """An array of any shape, or a number."""
@@ -28,11 +27,6 @@ _STIRLING = (  # B_2n / (2n (2n - 1))
     -3617 / 122400,
 )
 _ASYMPTOTIC = 16.0  # from here on the eight terms above leave less than 1e-19
-
-
-def check_dim(dim: int) -> None:
-    """Refuses dimensions in which directions are not a sphere with a zonal spectrum."""
-    check(dim >= 2, "dim", "be at least 2", dim)
 
 
 def _stirling_rest(z: np.ndarray) -> np.ndarray:
@@ -77,8 +71,8 @@ def log_gamma_ratio(x: Reals, a: Reals) -> np.ndarray:
     return ratio.reshape(wide[0].shape)
 
 
-@arguments.border(dim=arguments.dimension, degree=arguments.whole)
-def multiplicity(dim: int, degree: int) -> int:
+@border
+def multiplicity(dim: Dimension, degree: Whole) -> int:
     """Returns B(d, k), the number of linearly independent spherical harmonics, exactly.
 
     Raises:
@@ -91,8 +85,8 @@ def multiplicity(dim: int, degree: int) -> int:
     )
 
 
-@arguments.border(dim=arguments.dimension)
-def log_multiplicity(dim: int, degrees: Reals) -> np.ndarray:
+@border
+def log_multiplicity(dim: Dimension, degrees: Reals) -> np.ndarray:
     """Returns log B(d, k), elementwise.
 
     Args:
@@ -125,8 +119,8 @@ def gegenbauer_step(dim: int, degree: Any, t: Any, now: Any, before: Any) -> Any
     return (t * now) * ((degree + above) / above) - before * (degree / above)
 
 
-@arguments.border(dim=arguments.dimension, max_degree=arguments.whole)
-def gegenbauer(dim: int, max_degree: int, t: np.ndarray) -> np.ndarray:
+@border
+def gegenbauer(dim: Dimension, max_degree: Whole, t: np.ndarray) -> np.ndarray:
     """Returns P_k(t) with P_k(1) = 1 for all degrees, by the three-term recurrence.
 
     Args:

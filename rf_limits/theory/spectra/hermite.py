@@ -13,7 +13,7 @@ import numpy as np
 from scipy import special
 
 from rf_limits.errors import check, check_choice
-from rf_limits.theory.numerics import arguments
+from rf_limits.theory.numerics.arguments import Finite, Positive, Whole, border
 from rf_limits.theory.numerics.tails import panels
 
 _REACH = 13.0  # exp(-13^2/4) = 4e-19: nothing lies beyond for bounded Hermite functions
@@ -101,13 +101,13 @@ def _quadrature(
     return c, float(weights @ (values * root) ** 2)
 
 
-@arguments.border(max_degree=arguments.whole, scale=arguments.positive, bias=arguments.finite)
+@border
 def hermite_series(
     activation: str | Callable[[np.ndarray], np.ndarray],
-    max_degree: int,
+    max_degree: Whole,
     *,
-    scale: float | int = 1.0,
-    bias: float | int = 0.0,
+    scale: Positive = 1.0,
+    bias: Finite = 0.0,
 ) -> HermiteSeries:
     """Returns Hermite coefficients of t -> sigma(scale t + bias).
 

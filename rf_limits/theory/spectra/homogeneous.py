@@ -15,7 +15,7 @@ import math
 import numpy as np
 
 from rf_limits.errors import check
-from rf_limits.theory.numerics import arguments
+from rf_limits.theory.numerics.arguments import Dimension, Shown, Whole, border
 from rf_limits.theory.numerics.tails import abel_plana
 from rf_limits.theory.spectra.harmonics import Reals, log_gamma_ratio
 
@@ -37,8 +37,8 @@ TOTALS = (0.5, 0.5)
 """E sigma_alpha(x_1)^2 for x_1 ~ N(0, 1)."""
 
 
-@arguments.border(dim=arguments.dimension)
-def log_eigenvalues(order: int, dim: int, degrees: Reals) -> np.ndarray:
+@border
+def log_eigenvalues(order: int, dim: Dimension, degrees: Reals) -> np.ndarray:
     """Returns log lambda_k of E sigma(<w, x>) sigma(<w', x>), x ~ N(0, I_d), |w| = |w'| = 1.
 
     Args:
@@ -71,8 +71,8 @@ def _log_mean(dim: int) -> float:
     return math.log(dim / (4.0 * math.pi)) - 2.0 * float(log_gamma_ratio(0.5 * dim, 0.5))
 
 
-@arguments.border(dim=arguments.dimension)
-def log_weights(order: int, dim: int, degrees: Reals) -> np.ndarray:
+@border
+def log_weights(order: int, dim: Dimension, degrees: Reals) -> np.ndarray:
     """Returns log lambda_k B(d, k), absolute error ``WEIGHT_ERROR``; arguments as above."""
     k = np.asarray(degrees, np.float64)
     analytic = _log_analytic_weights(order, dim, np.where(k > order, k, order + 1.0))
@@ -106,8 +106,8 @@ def _log_analytic_weights(order: int, dim: int, k: np.ndarray) -> np.ndarray:
     return np.asarray(constant + np.log(share) - first - second)
 
 
-@arguments.border(dim=arguments.dimension, degree=arguments.whole)
-def tail(order: int, dim: int, degree: int) -> float:
+@border
+def tail(order: int, dim: Dimension, degree: Whole) -> float:
     """Returns the sum of lambda_k B(d, k) over all k > ``degree``; relative error ``WEIGHT_ERROR``.
 
     Terms up to degree 42 are added one by one, the others by Abel-Plana.
@@ -117,7 +117,7 @@ def tail(order: int, dim: int, degree: int) -> float:
       dim: dimension d, at least 2.
       degree: K, from 0 to ``LARGEST_DEGREE``.
     """
-    check(degree <= LARGEST_DEGREE, "degree", "be at most 1e305", arguments.Shown(degree))
+    check(degree <= LARGEST_DEGREE, "degree", "be at most 1e305", Shown(degree))
     if degree > _POWER_LAW:
         far = tail(order, dim, int(_POWER_LAW))
         return far * (_POWER_LAW / degree) ** (2 * order + 1)
@@ -135,8 +135,8 @@ def tail(order: int, dim: int, degree: int) -> float:
     return math.fsum(float(term) for term in terms)
 
 
-@arguments.border(dim=arguments.dimension)
-def log_tangent_eigenvalues(dim: int, degrees: Reals) -> np.ndarray:
+@border
+def log_tangent_eigenvalues(dim: Dimension, degrees: Reals) -> np.ndarray:
     r"""Returns the log eigenvalues of the ReLU tangent kernel h(c) = K_1(c) + c K_0(c).
 
     K_0 = (pi - theta)/(2 pi) and K_1 = (sin theta + (pi - theta) c)/(2 pi): training both

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from rf_limits.errors import check_choice
-from rf_limits.theory.numerics import arguments
+from rf_limits.theory.numerics.arguments import Dimension, Whole, border
 from rf_limits.theory.numerics.tails import panels
 from rf_limits.theory.spectra import homogeneous
 from rf_limits.theory.spectra.harmonics import ScaledRecurrence, log_multiplicity
@@ -15,8 +15,8 @@ from rf_limits.theory.spectra.spectrum import ZonalSpectrum
 KERNELS = ("nngp", "ntk", "gate")
 
 
-@arguments.border(dim=arguments.dimension, max_degree=arguments.whole)
-def relu_kernel_spectrum(kernel: str, dim: int, max_degree: int) -> ZonalSpectrum:
+@border
+def relu_kernel_spectrum(kernel: str, dim: Dimension, max_degree: Whole) -> ZonalSpectrum:
     """Returns the closed-form spectrum of the bias-free ReLU kernels, exact at high degree.
 
     Args:
@@ -77,9 +77,11 @@ def _integrate(
     return found
 
 
-@arguments.border(dim=arguments.dimension, max_degree=arguments.whole)
+@border
 def kernel_spectrum(
-    function: Callable[[np.ndarray], np.ndarray], dim: int, max_degree: int
+    function: Callable[[np.ndarray], np.ndarray],
+    dim: Dimension,
+    max_degree: Whole,
 ) -> ZonalSpectrum:
     """Returns the spectrum of a zonal kernel h(cos theta) by quadrature.
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from rf_limits.theory.numerics import arguments
+from rf_limits.theory.numerics.arguments import Nonnegative, Whole, border
 from rf_limits.theory.spectra.coefficients import by_direction, coefficients_by_degree
 from rf_limits.theory.spectra.radial_law import RadialLaw, radial_law
 from rf_limits.theory.spectra.zonal import ByDegree, Radii
@@ -75,8 +75,8 @@ class DegreeProfiles(NamedTuple):
         return self.weights.size - 1
 
 
-@arguments.border(max_degree=arguments.whole, total=arguments.at_least_zero)
-def profiles_by_degree(target: ByDegree, max_degree: int, total: float | int) -> DegreeProfiles:
+@border
+def profiles_by_degree(target: ByDegree, max_degree: Whole, total: Nonnegative) -> DegreeProfiles:
     """Returns profiles of any target known by degree, under N(0, I_d).
 
     Args:

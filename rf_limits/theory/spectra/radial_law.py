@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from rf_limits.errors import check_choice
-from rf_limits.theory.numerics import arguments
+from rf_limits.theory.numerics.arguments import Size, border
 from rf_limits.theory.spectra.zonal import INPUTS
 
 _NEWTON = 100
@@ -72,8 +72,8 @@ class RadialLaw(NamedTuple):
         return np.where(np.isfinite(log_odds), log_tau, log_odds)
 
 
-@arguments.border(dim=arguments.size, refinement=arguments.size)
-def radial_law(kind: str, dim: int, refinement: int = 1) -> RadialLaw:
+@border
+def radial_law(kind: str, dim: Size, refinement: Size = 1) -> RadialLaw:
     """Returns the law of |x|^2/d.
 
     Args:

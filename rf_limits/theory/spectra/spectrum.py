@@ -19,7 +19,7 @@ import numpy as np
 from scipy import special
 
 from rf_limits.errors import check
-from rf_limits.theory.numerics import arguments
+from rf_limits.theory.numerics.arguments import Dimension, Finite, Positive, Whole, border
 from rf_limits.theory.numerics.tails import PowerTail, fit_power_tail
 from rf_limits.theory.spectra import homogeneous, kinked
 from rf_limits.theory.spectra.harmonics import (
@@ -81,21 +81,15 @@ class ZonalSpectrum:
         return multiplicity(self.dim, degree)
 
 
-@arguments.border(
-    dim=arguments.dimension,
-    max_degree=arguments.whole,
-    bias=arguments.finite,
-    norm=arguments.positive,
-    tail_accuracy=arguments.positive,
-)
+@border
 def zonal_spectrum(
-    dim: int,
-    max_degree: int,
+    dim: Dimension,
+    max_degree: Whole,
     activation: str | Callable[[np.ndarray], np.ndarray] = "relu",
     *,
-    bias: float | int = 0.0,
-    norm: float | int = 1.0,
-    tail_accuracy: float = 1e-10,
+    bias: Finite = 0.0,
+    norm: Positive = 1.0,
+    tail_accuracy: Positive = 1e-10,
 ) -> ZonalSpectrum:
     """Returns the spectrum of f_w(x) = sigma(<w, x> + b), |w| = ``norm``, x ~ N(0, I_d).
 

@@ -24,10 +24,10 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from rf_limits.errors import check_choice
-from rf_limits.theory.numerics import arguments
+from rf_limits.theory.numerics.arguments import Dimension, border
 from rf_limits.theory.numerics.blocks import sum_over_blocks
 from rf_limits.theory.numerics.tails import panels
-from rf_limits.theory.spectra.harmonics import check_dim, gegenbauer_step
+from rf_limits.theory.spectra.harmonics import gegenbauer_step
 from rf_limits.types import Scalar
 
 INPUTS = ("gaussian", "sphere")
@@ -103,8 +103,8 @@ class ByDegree(Protocol):
         """Returns the function up to degree ``max_degree`` at ``radii``."""
 
 
-@arguments.border(dim=arguments.dimension)
-def radial_rule(dim: int, homogeneous: bool, inputs: str = "gaussian") -> Radii:
+@border
+def radial_rule(dim: Dimension, homogeneous: bool, inputs: str = "gaussian") -> Radii:
     """Returns a rule for E g(|x|), x ~ N(0, I_d) or on the sphere of radius sqrt(d).
 
     Args:
@@ -122,7 +122,6 @@ def radial_rule(dim: int, homogeneous: bool, inputs: str = "gaussian") -> Radii:
     Raises:
       RequirementError: d < 2, or unknown ``inputs``.
     """
-    check_dim(dim)
     check_choice(inputs, INPUTS, "inputs")
     root = math.sqrt(dim)
     if homogeneous or inputs == "sphere":
