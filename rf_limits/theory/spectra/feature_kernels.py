@@ -12,22 +12,6 @@ from rf_limits.theory.spectra.spectrum import ZonalSpectrum
 FEATURES = ("output", "hidden")
 
 
-def _cosine(c: np.ndarray, bias: bool) -> np.ndarray:
-    """Returns the correlation of preactivations; biases are a coordinate of all inputs."""
-    return 0.5 * (1.0 + c) if bias else c
-
-
-def _output(c: np.ndarray, bias: bool) -> np.ndarray:
-    rho = np.clip(_cosine(c, bias), -1.0, 1.0)
-    theta = np.arccos(rho)
-    return (1.0 + bias) * (np.sin(theta) + (np.pi - theta) * rho) / (2.0 * np.pi)
-
-
-def _hidden(c: np.ndarray, bias: bool) -> np.ndarray:
-    theta = np.arccos(np.clip(_cosine(c, bias), -1.0, 1.0))
-    return (c + bias) * (np.pi - theta) / (2.0 * np.pi)
-
-
 def feature_kernel(features: str, *, bias: bool = False) -> Callable[[np.ndarray], np.ndarray]:
     """Returns the kernel as a function of the cosine between inputs.
 
@@ -40,8 +24,17 @@ def feature_kernel(features: str, *, bias: bool = False) -> Callable[[np.ndarray
       RequirementError: unknown ``features``.
     """
     check_choice(features, FEATURES, "features")
-    function = _output if features == "output" else _hidden
-    return lambda c: function(np.asarray(c, np.float64), bias)
+
+    def kernel(c: np.ndarray) -> np.ndarray:
+        c = np.asarray(c, np.float64)
+        # the correlation of preactivations: biases are a coordinate of all inputs
+        rho = np.clip(0.5 * (1.0 + c) if bias else c, -1.0, 1.0)
+        theta = np.arccos(rho)
+        if features == "output":
+            return (1.0 + bias) * (np.sin(theta) + (np.pi - theta) * rho) / (2.0 * np.pi)
+        return (c + bias) * (np.pi - theta) / (2.0 * np.pi)
+
+    return kernel
 
 
 @border

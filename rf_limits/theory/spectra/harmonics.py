@@ -80,9 +80,8 @@ def multiplicity(dim: Dimension, degree: Whole) -> int:
     """
     if degree == 0:
         return 1
-    return math.comb(degree + dim - 1, dim - 1) - (
-        math.comb(degree + dim - 3, dim - 1) if degree >= 2 else 0
-    )
+    lower = math.comb(degree + dim - 3, dim - 1) if degree >= 2 else 0
+    return math.comb(degree + dim - 1, dim - 1) - lower
 
 
 @border

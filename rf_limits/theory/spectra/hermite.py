@@ -35,14 +35,10 @@ class HermiteSeries(NamedTuple):
     rest: float
 
 
-def _gelu(t: np.ndarray) -> np.ndarray:
-    return t * special.ndtr(t)
-
-
 SMOOTH: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "erf": special.erf,
     "tanh": np.tanh,
-    "gelu": _gelu,
+    "gelu": lambda t: t * special.ndtr(t),
 }
 ACTIVATIONS = ("relu", "step", "linear", "quadratic", *SMOOTH)
 
@@ -125,10 +121,8 @@ def hermite_series(
     Raises:
       RequirementError: an unknown activation or an impossible argument.
     """
-    if callable(activation):
-        c, total, error = _integrated(activation, max_degree, scale, bias)
-        return _series(c, total, error)
-    check_choice(activation, ACTIVATIONS, "activation")
+    if not callable(activation):
+        check_choice(activation, ACTIVATIONS, "activation")
     if activation in ("relu", "step"):
         order = 1 if activation == "relu" else 0
         beta = bias / scale
@@ -142,7 +136,8 @@ def hermite_series(
         c = np.zeros(max(max_degree + 1, len(powers)))
         c[: len(powers)] = powers
         return _series(c[: max_degree + 1], math.fsum(p * p for p in powers))
-    c, total, error = _integrated(SMOOTH[activation], max_degree, scale, bias)
+    sigma = activation if callable(activation) else SMOOTH[activation]
+    c, total, error = _integrated(sigma, max_degree, scale, bias)
     if activation == "erf":
         return _series(_erf_coefficients(scale, bias, max_degree), total)
     return _series(c, total, error)

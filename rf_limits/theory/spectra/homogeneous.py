@@ -55,20 +55,20 @@ def log_eigenvalues(order: int, dim: Dimension, degrees: Reals) -> np.ndarray:
     )
     inside = np.where(k > order, k, order + 1.0)
     ratio = log_gamma_ratio(0.5 * (inside - order), 0.5 * dim + order)
-    logs = _unless_vanishing(order, k, scale - 2.0 * ratio)
+    return _with_low_degrees(order, dim, k, scale - 2.0 * ratio, -math.log(4.0 * dim))
+
+
+def _with_low_degrees(order: int, dim: int, k: np.ndarray, logs: Reals, first: float) -> np.ndarray:
+    """Returns ``logs`` of degrees k > alpha, -inf at those of the wrong parity, and the others.
+
+    Beyond 2^53 no degree is taken for one of the wrong parity. ``first`` is the entry of degree
+    1 of relu; degree 0 has d (E relu(t))^2, and 1/4 for the step.
+    """
+    logs = np.where((k < 2.0**53) & (np.mod(k - order, 2.0) == 0.0), -np.inf, logs)
     if order == 0:
         return np.where(k == 0, -math.log(4.0), logs)
-    return np.where(k == 0, _log_mean(dim), np.where(k == 1, -math.log(4.0 * dim), logs))
-
-
-def _unless_vanishing(order: int, k: np.ndarray, logs: Reals) -> np.ndarray:
-    """Returns ``logs``, -inf at degrees of the wrong parity; beyond 2^53 none is taken for one."""
-    return np.where((k < 2.0**53) & (np.mod(k - order, 2.0) == 0.0), -np.inf, logs)
-
-
-def _log_mean(dim: int) -> float:
-    """Returns log d (E relu(t))^2."""
-    return math.log(dim / (4.0 * math.pi)) - 2.0 * float(log_gamma_ratio(0.5 * dim, 0.5))
+    mean = math.log(dim / (4.0 * math.pi)) - 2.0 * float(log_gamma_ratio(0.5 * dim, 0.5))
+    return np.where(k == 0, mean, np.where(k == 1, first, logs))
 
 
 @border
@@ -76,10 +76,7 @@ def log_weights(order: int, dim: Dimension, degrees: Reals) -> np.ndarray:
     """Returns log lambda_k B(d, k), absolute error ``WEIGHT_ERROR``; arguments as above."""
     k = np.asarray(degrees, np.float64)
     analytic = _log_analytic_weights(order, dim, np.where(k > order, k, order + 1.0))
-    logs = _unless_vanishing(order, k, analytic)
-    if order == 0:
-        return np.where(k == 0, -math.log(4.0), logs)
-    return np.where(k == 0, _log_mean(dim), np.where(k == 1, -math.log(4.0), logs))
+    return _with_low_degrees(order, dim, k, analytic, -math.log(4.0))
 
 
 def _log_analytic_weights(order: int, dim: int, k: np.ndarray) -> np.ndarray:

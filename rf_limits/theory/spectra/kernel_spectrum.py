@@ -10,7 +10,7 @@ from rf_limits.theory.numerics.arguments import Dimension, Whole, border
 from rf_limits.theory.numerics.tails import panels
 from rf_limits.theory.spectra import homogeneous
 from rf_limits.theory.spectra.harmonics import ScaledRecurrence, log_multiplicity
-from rf_limits.theory.spectra.spectrum import ZonalSpectrum
+from rf_limits.theory.spectra.spectrum import ZonalSpectrum, closed_spectrum
 
 KERNELS = ("nngp", "ntk", "gate")
 
@@ -40,8 +40,7 @@ def relu_kernel_spectrum(kernel: str, dim: Dimension, max_degree: Whole) -> Zona
         total, tail = 1.0, tail + _shifted_tail(dim, max_degree)
     else:
         logs = homogeneous.log_eigenvalues(order, dim, k)
-    error = homogeneous.RELATIVE_ERROR
-    return ZonalSpectrum(dim, logs, np.full(k.size, error), total, tail, error * tail)
+    return closed_spectrum(dim, logs, total, tail)
 
 
 def _shifted_tail(dim: int, max_degree: int) -> float:

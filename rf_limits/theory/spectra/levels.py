@@ -5,6 +5,7 @@ computed degrees are sorted, and a bound on all others tells how far the order i
 """
 
 import bisect
+import itertools
 import math
 from collections.abc import Callable
 from functools import lru_cache
@@ -29,9 +30,7 @@ _LAST_DEGREE = 10**100  # whose powers float64 holds
 Activation = str | Callable[[np.ndarray], np.ndarray]
 
 
-@lru_cache(maxsize=4096)
-def _tail(order: int, dim: int, degree: int) -> float:
-    return homogeneous.tail(order, dim, degree)
+_tail = lru_cache(maxsize=4096)(homogeneous.tail)
 
 
 def _weight(order: int, dim: int, degree: int) -> float:
@@ -148,10 +147,7 @@ def _ladder(
     order = np.argsort(-spectrum.log_eigenvalues, kind="stable")
     order = order[np.isfinite(spectrum.log_eigenvalues[order])]
     sizes = [spectrum.multiplicity(int(k)) for k in order]
-    counts, total = [], 0
-    for size in sizes:
-        total += size
-        counts.append(total)
+    counts = list(itertools.accumulate(sizes))
     weights = spectrum.weights[order]
     errors = weights * spectrum.error[order]
     return _Ladder(spectrum, counts, sizes, weights, errors, spectrum.log_eigenvalues[order])

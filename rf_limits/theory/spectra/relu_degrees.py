@@ -56,11 +56,7 @@ def _log_density_constant(dim: Reals) -> np.ndarray:
 
 
 def neuron_coefficients(
-    norms: Float[Array, "m"],
-    biases: Float[Array, "m"],
-    dim: int,
-    max_degree: int,
-    radii: Radii,
+    norms: Float[Array, "m"], biases: Float[Array, "m"], dim: int, max_degree: int, radii: Radii
 ) -> Float[Array, "m K R"]:
     """Returns sqrt(B(d, k)) E relu(|w| r t + b) P_k(t), the ``values`` of a :class:`ZonalSum`.
 

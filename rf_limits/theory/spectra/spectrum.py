@@ -22,11 +22,7 @@ from rf_limits.errors import check
 from rf_limits.theory.numerics.arguments import Dimension, Finite, Positive, Whole, border
 from rf_limits.theory.numerics.tails import PowerTail, fit_power_tail
 from rf_limits.theory.spectra import homogeneous, kinked
-from rf_limits.theory.spectra.harmonics import (
-    log_gamma_ratio,
-    log_multiplicity,
-    multiplicity,
-)
+from rf_limits.theory.spectra.harmonics import log_gamma_ratio, log_multiplicity, multiplicity
 from rf_limits.theory.spectra.hermite import hermite_series, second_moment
 
 _MAX_DEGREE = 4096  # up to which a tail is sought before the difference from the total is taken
@@ -120,17 +116,16 @@ def zonal_spectrum(
     if beta == 0.0:
         logs = homogeneous.log_eigenvalues(order, dim, np.arange(max_degree + 1))
         tail = homogeneous.tail(order, dim, max_degree)
-        found = ZonalSpectrum(
-            dim,
-            logs,
-            np.full(logs.size, homogeneous.RELATIVE_ERROR),
-            homogeneous.TOTALS[order],
-            tail,
-            homogeneous.RELATIVE_ERROR * tail,
-        )
+        found = closed_spectrum(dim, logs, homogeneous.TOTALS[order], tail)
     else:
         found = _kinked_spectrum(order, dim, beta, max_degree, tail_accuracy)
     return _scaled(found, size)
+
+
+def closed_spectrum(dim: int, logs: np.ndarray, total: float, tail: float) -> ZonalSpectrum:
+    """Returns the spectrum whose log eigenvalues and tail are closed forms."""
+    error = homogeneous.RELATIVE_ERROR
+    return ZonalSpectrum(dim, logs, np.full(logs.size, error), total, tail, error * tail)
 
 
 def _scaled(spectrum: ZonalSpectrum, size: float) -> ZonalSpectrum:

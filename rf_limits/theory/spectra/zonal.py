@@ -161,17 +161,15 @@ def joined(sums: Sequence[ZonalSum]) -> ZonalSum:
     """Returns the sum of several functions: their rows, one below the other."""
     if len(sums) == 1:
         return sums[0]
-    directions = jnp.concatenate([part.directions for part in sums])
-    values = jnp.concatenate([part.values for part in sums])
-    if all(part.tangents is None for part in sums):
-        return ZonalSum(directions, values)
-    tangents = [
-        part.tangents or Tangents(jnp.zeros_like(part.values), jnp.zeros_like(part.directions))
-        for part in sums
-    ]
-    slopes = jnp.concatenate([part.slopes for part in tangents])
-    vectors = jnp.concatenate([part.vectors for part in tangents])
-    return ZonalSum(directions, values, Tangents(slopes, vectors))
+    if any(part.tangents is not None for part in sums):
+        sums = [
+            part._replace(
+                tangents=part.tangents
+                or Tangents(jnp.zeros_like(part.values), jnp.zeros_like(part.directions))
+            )
+            for part in sums
+        ]
+    return jax.tree.map(lambda *rows: jnp.concatenate(rows), *sums)
 
 
 def _low_degrees(f: ZonalSum, max_degree: int, radius: Scalar | Int[Array, ""]) -> list[Array]:
@@ -236,13 +234,11 @@ def _pair_products(
             terms.append((f.values, lambda k: p[1][k] * right, g.tangents.slopes))
         if f.tangents is not None and g.tangents is not None:
             both = f.tangents.vectors @ g.tangents.vectors.T
-            terms.append(
-                (
-                    f.tangents.slopes,
-                    lambda k: p[2][k] * (left * right) + p[1][k] * both,
-                    g.tangents.slopes,
-                )
-            )
+
+            def mixed(k: int) -> Array:
+                return p[2][k] * (left * right) + p[1][k] * both
+
+            terms.append((f.tangents.slopes, mixed, g.tangents.slopes))
 
         def product(k: int) -> Array:
             # (pairs) times (radii of g): pairs are never stored for every radius
