@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special
 
-from rf_limits.theory.regression._modes import Modes, bisected, exp
+from rf_limits.theory.regression._modes import Modes, bisected, exp, log
 from rf_limits.theory.regression._sizes import Sizes
 from rf_limits.theory.spectra.radial_law import RadialLaw
 
@@ -70,11 +70,6 @@ class Equilibrium(NamedTuple):
         return self.products * np.where(total > 0.0, share, 0.0)
 
 
-def _log(values: np.ndarray) -> np.ndarray:
-    with np.errstate(divide="ignore"):
-        return np.log(values)
-
-
 def _solved(
     modes: Modes,
     log_gamma: np.ndarray,
@@ -99,7 +94,7 @@ def kernel_equilibrium(modes: Modes, sizes: Sizes, law: RadialLaw) -> Equilibriu
       law: law of g.
     """
     n, ridge = sizes.num_train, sizes.ridge
-    log_ridge = _log(ridge)
+    log_ridge = log(ridge)
 
     def too_small(log_kappa: np.ndarray, z: np.ndarray) -> np.ndarray:
         return n * law.balance(exp(log_ridge - log_kappa), z) < 1.0
@@ -110,7 +105,7 @@ def kernel_equilibrium(modes: Modes, sizes: Sizes, law: RadialLaw) -> Equilibriu
     log_gamma = np.where(collapsed, modes.least_eigenvalue - _VANISHING, log_gamma)
     z = np.where(collapsed, modes.rank, modes.degrees_of_freedom(log_gamma))
     rho = np.where(ridge > 0.0, exp(log_ridge - log_gamma), 0.0)
-    left = np.exp(_log(z) + law.log_ratio(_log(np.maximum(n - z, 0.0)) - _log(z)))
+    left = np.exp(log(z) + law.log_ratio(log(np.maximum(n - z, 0.0)) - log(z)))
     rho = np.where(collapsed, left, rho)
     return _solved(modes, log_gamma, z, collapsed, rho, sizes.num_features)
 
@@ -129,11 +124,11 @@ def features_equilibrium(
       features: law of h.
     """
     n, count, ridge = sizes.num_train, sizes.num_features, sizes.ridge
-    log_product, least = _log(ridge) + np.log(count), np.minimum(n, count)
+    log_product, least = log(ridge) + np.log(count), np.minimum(n, count)
 
     def omega(slack: np.ndarray, z: np.ndarray) -> np.ndarray:
         log_z = np.log(np.maximum(z, 1e-290))
-        return exp(log_z + features.log_ratio(_log(slack) - log_z))
+        return exp(log_z + features.log_ratio(log(slack) - log_z))
 
     def too_small(log_gamma: np.ndarray, z: np.ndarray) -> np.ndarray:
         left = count - z
@@ -162,11 +157,11 @@ def _slacks(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns rho and omega, whose product is exp(``log_both``), by bisection."""
     n, count, ridge = sizes.num_train, sizes.num_features, sizes.ridge
-    least, log_z = np.minimum(n, count), _log(z)
+    least, log_z = np.minimum(n, count), log(z)
 
     def logs(slack: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Returns log rho and log omega where min(n, N) - z, whose difference cancels, is slack."""
-        odds = _log(slack + (n - least)) - log_z, _log(slack + (count - least)) - log_z
+        odds = log(slack + (n - least)) - log_z, log(slack + (count - least)) - log_z
         return log_z + law.log_ratio(odds[0]), log_z + features.log_ratio(odds[1])
 
     def more(log_slack: np.ndarray) -> np.ndarray:

@@ -26,6 +26,12 @@ def exp(logs: np.ndarray) -> np.ndarray:
     return np.exp(np.minimum(logs, _LARGEST))
 
 
+def log(values: np.ndarray | float) -> np.ndarray:
+    """Returns logarithms, -inf at 0."""
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(values))
+
+
 def bisected(more: Callable[[np.ndarray], np.ndarray], high: np.ndarray) -> np.ndarray:
     """Returns the points from which on ``more`` is false, each at most ``high``."""
     low = high - _WIDEST_BRACKET
@@ -101,6 +107,14 @@ class Modes(NamedTuple):
         return exp(np.min(self.eigenvalues[np.isfinite(self.eigenvalues)]) - log_kappa)
 
 
+def energies_of(value: Numbers, field: str) -> np.ndarray:
+    """Returns numbers along one axis, each of which must be finite and at least 0."""
+    found = arguments.vector(value, field)
+    right = bool(np.all((found >= 0.0) & np.isfinite(found)))
+    check(right, field, "be at least 0 and finite", Shown(found))
+    return found
+
+
 def listed_modes(eigenvalues: Numbers, multiplicities: Numbers, tail: float | int) -> Modes:
     """Returns the modes of a list of eigenvalues.
 
@@ -112,17 +126,13 @@ def listed_modes(eigenvalues: Numbers, multiplicities: Numbers, tail: float | in
     Raises:
       RequirementError: negative eigenvalues or tail, or no positive one.
     """
-    values = arguments.vector(eigenvalues, "eigenvalues")
-    counts = arguments.vector(multiplicities, "multiplicities")
+    values = energies_of(eigenvalues, "eigenvalues")
+    counts = energies_of(multiplicities, "multiplicities")
     same = values.shape == counts.shape
     check(same, "multiplicities", f"hold {values.size} numbers, as eigenvalues do", counts.size)
-    for name, found in (("eigenvalues", values), ("multiplicities", counts)):
-        right = bool(np.all((found >= 0.0) & np.isfinite(found)))
-        check(right, name, "be at least 0 and finite", Shown(found))
     check(bool(np.any(values > 0.0)) or tail > 0.0, "eigenvalues", "not all be 0", eigenvalues)
     rank = float(np.sum(counts[values > 0.0])) if tail == 0.0 else math.inf
-    with np.errstate(divide="ignore"):
-        return Modes(np.log(values), np.log(values * counts), float(np.log(tail)), rank)
+    return Modes(log(values), log(values * counts), float(log(tail)), rank)
 
 
 def zonal_modes(kernel: ZonalSpectrum, count: int) -> Modes:
@@ -134,10 +144,8 @@ def zonal_modes(kernel: ZonalSpectrum, count: int) -> Modes:
     """
     logs = math.log(kernel.dim) + kernel.log_eigenvalues[:count]
     beyond = kernel.dim * (float(np.sum(kernel.weights[count:])) + kernel.tail)
-    with np.errstate(divide="ignore"):
-        tail = float(np.log(beyond))
     held = (k for k in range(count) if np.isfinite(logs[k]))
     rank = math.inf
     if beyond == 0.0:
         rank = float(min(sum(kernel.multiplicity(k) for k in held), _LARGEST_RANK))
-    return Modes(logs, logs + kernel.log_multiplicities[:count], tail, rank)
+    return Modes(logs, logs + kernel.log_multiplicities[:count], float(log(beyond)), rank)

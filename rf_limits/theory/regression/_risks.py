@@ -16,9 +16,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rf_limits.errors import check
-from rf_limits.theory.numerics import arguments
-from rf_limits.theory.numerics.arguments import Numbers, Shown
 from rf_limits.theory.regression._equilibrium import Equilibrium
 from rf_limits.theory.regression._modes import Modes
 from rf_limits.theory.regression._sizes import Sizes
@@ -41,21 +38,6 @@ class TargetParts(NamedTuple):
     outside: float
     beyond: float
     profiles: Profiles | None = None
-
-    @classmethod
-    def listed(cls, energies: Numbers, tail: float, modes: Modes) -> "TargetParts":
-        """Returns a target given by its energies in listed modes and what lies beyond.
-
-        Raises:
-          RequirementError: a negative energy or tail, or not one energy for each eigenvalue.
-        """
-        held = arguments.vector(energies, "target")
-        count = modes.eigenvalues.size
-        check(held.size == count, "target", f"hold {count} numbers, as eigenvalues do", held.size)
-        right = bool(np.all((held >= 0.0) & np.isfinite(held)))
-        check(right, "target", "be at least 0 and finite", Shown(held))
-        check(tail >= 0.0, "target_tail", "be at least 0", tail)
-        return cls(held, float(tail), float(tail))
 
 
 def _product(factor: np.ndarray, energy: np.ndarray) -> np.ndarray:

@@ -22,14 +22,10 @@ the Gaussian kernel under Gaussian inputs.
 """
 
 from rf_limits.theory.numerics.arguments import Finite, Nonnegative, Numbers, Whole, border
-from rf_limits.theory.regression._equilibrium import kernel_equilibrium
-from rf_limits.theory.regression._modes import listed_modes
-from rf_limits.theory.regression._risks import TargetParts, learning_curve
+from rf_limits.theory.regression._problem import ZonalTarget, listed_problem, zonal_problem
 from rf_limits.theory.regression._sizes import broadcast_sizes
-from rf_limits.theory.regression._zonal_target import ZonalTarget, zonal_problem
 from rf_limits.theory.regression.learning_curve import LearningCurve
 from rf_limits.theory.regression.regression_domain import domain_remark
-from rf_limits.theory.spectra.radial_law import radial_law
 from rf_limits.theory.spectra.spectrum import ZonalSpectrum
 
 
@@ -69,11 +65,8 @@ def kernel_regression(
     Raises:
       RequirementError: negative arguments, no sample, or no positive eigenvalue.
     """
-    modes = listed_modes(eigenvalues, multiplicities, tail)
-    sizes = broadcast_sizes(num_train, ridge, noise)
-    parts = TargetParts.listed(target, target_tail, modes)
-    law = radial_law("sphere", 1)
-    return learning_curve(modes, kernel_equilibrium(modes, sizes, law), sizes, parts, law)
+    problem = listed_problem(eigenvalues, multiplicities, target, tail, target_tail)
+    return problem.curve(broadcast_sizes(num_train, ridge, noise))
 
 
 @border
@@ -120,9 +113,7 @@ def kernel_regression_risk(
       >>> [round(float(r), 3) for r in kernel_regression_risk(kernel, target, [64, 512]).risk]
       [0.106, 0.018]
     """
-    modes, parts = zonal_problem(kernel, target, inputs, norm, degree)
-    sizes, law = broadcast_sizes(num_train, ridge, noise), radial_law(inputs, kernel.dim)
-    noisy = (sizes.noise > 0.0) | (parts.profiles is not None)
-    remark = domain_remark(kernel, inputs, sizes.ridge, noisy & (sizes.num_train < modes.rank))
-    found = kernel_equilibrium(modes, sizes, law)
-    return learning_curve(modes, found, sizes, parts, law)._replace(remark=remark)
+    problem = zonal_problem(kernel, target, inputs, norm, degree)
+    sizes = broadcast_sizes(num_train, ridge, noise)
+    remark = domain_remark(kernel, inputs, sizes.ridge, problem.interpolates_noise(sizes))
+    return problem.curve(sizes)._replace(remark=remark)

@@ -29,11 +29,8 @@ Example:
 """
 
 from rf_limits.theory.numerics.arguments import Finite, Nonnegative, Numbers, Whole, border
-from rf_limits.theory.regression._equilibrium import features_equilibrium
-from rf_limits.theory.regression._modes import listed_modes
-from rf_limits.theory.regression._risks import TargetParts, learning_curve
+from rf_limits.theory.regression._problem import ZonalTarget, listed_problem, zonal_problem
 from rf_limits.theory.regression._sizes import broadcast_sizes
-from rf_limits.theory.regression._zonal_target import ZonalTarget, zonal_problem
 from rf_limits.theory.regression.learning_curve import LearningCurve
 from rf_limits.theory.regression.regression_domain import domain_remark
 from rf_limits.theory.spectra.radial_law import radial_law
@@ -79,11 +76,8 @@ def random_features_regression(
     Raises:
       RequirementError: negative arguments, infinite n or N, or no positive eigenvalue.
     """
-    modes = listed_modes(eigenvalues, multiplicities, tail)
-    sizes = broadcast_sizes(num_train, ridge, noise, num_features)
-    parts = TargetParts.listed(target, target_tail, modes)
-    law = radial_law("sphere", 1)
-    return learning_curve(modes, features_equilibrium(modes, sizes, law, law), sizes, parts, law)
+    problem = listed_problem(eigenvalues, multiplicities, target, tail, target_tail)
+    return problem.curve(broadcast_sizes(num_train, ridge, noise, num_features), problem.inputs)
 
 
 @border
@@ -127,13 +121,8 @@ def random_features_risk(
         ``kernel_regression_risk`` refuses, and without ridge in dimension 2 (measured mean risks
         are thousands of times the formula's).
     """
-    modes, parts = zonal_problem(kernel, target, inputs, norm, degree)
-    sizes, law = (
-        broadcast_sizes(num_train, ridge, noise, num_features),
-        radial_law(inputs, kernel.dim),
-    )
-    noisy = (sizes.noise > 0.0) | (parts.profiles is not None)
-    few = (sizes.num_train <= sizes.num_features) & (sizes.num_train < modes.rank)
-    remark = domain_remark(kernel, inputs, sizes.ridge, noisy & few, features=True)
-    found = features_equilibrium(modes, sizes, law, radial_law(weights, kernel.dim))
-    return learning_curve(modes, found, sizes, parts, law)._replace(remark=remark)
+    problem = zonal_problem(kernel, target, inputs, norm, degree)
+    sizes = broadcast_sizes(num_train, ridge, noise, num_features)
+    fitted = problem.interpolates_noise(sizes)
+    remark = domain_remark(kernel, inputs, sizes.ridge, fitted, features=True)
+    return problem.curve(sizes, radial_law(weights, kernel.dim))._replace(remark=remark)
