@@ -98,18 +98,10 @@ def least_features(
     """
     if risk >= second_moment:
         return BestRisk(0, second_moment, 0.0, 1.0, 0.0), 0
-    rows = np.sqrt(np.maximum(np.diag(gram), 0.0))
-    factor, failed = _factor(gram)
-    independent = failed - 1 if failed > 0 else len(gram)
-    if independent == 0:
-        return None, 0
-    lead, q = factor[:independent, :independent], correlations[:independent]
-    z = scipy.linalg.solve_triangular(lead, q, lower=True, check_finite=False)
-    reached = np.flatnonzero(second_moment - np.cumsum(z**2) <= risk)
-    if reached.size == 0:
-        return None, independent
-    count = int(reached[0]) + 1
-    return _leading(factor, z, rows, q, second_moment, count, 0.0), independent
+    features = _factored(gram, correlations, second_moment, 0.0)
+    reached = np.flatnonzero(second_moment - np.cumsum(features.z**2) <= risk)
+    best = features.leading(int(reached[0]) + 1) if reached.size else None
+    return best, features.z.size
 
 
 @border
@@ -149,16 +141,14 @@ def best_risks(
     trace, diagonal = float(np.trace(gram)), np.arange(len(gram))
     gram = gram if gram.flags.writeable else gram.copy()
     gram[diagonal, diagonal] += ridge
-    rows = np.sqrt(np.maximum(gram[diagonal, diagonal], 0.0))
-    factor, failed = _factor(gram)
-    if failed:
+    features = _factored(gram, correlations, second_moment, ridge)
+    if features.z.size < len(gram):
         enough = len(gram) * np.finfo(float).eps * trace
         raise RequirementError(
             f"ridge must make the Gram matrix of {len(gram)} features positive "
             f"definite in float64 (about {enough:.1e} would), but received {ridge:g}."
         )
-    z = scipy.linalg.solve_triangular(factor, correlations, lower=True, check_finite=False)
-    found = [_leading(factor, z, rows, correlations, second_moment, size, ridge) for size in sizes]
+    found = [features.leading(size) for size in sizes]
     _check_resolved(found, second_moment, ridge)
     return [best._replace(risk=max(best.risk, 0.0)) for best in found]
 
@@ -175,39 +165,57 @@ def _check_resolved(found: list[BestRisk], second_moment: float, ridge: float) -
         check(known, "ridge", f"{reason} {of}", ridge)
 
 
-def _factor(gram: np.ndarray) -> tuple[np.ndarray, int]:
-    """Returns the lower Cholesky factor, in place, and where it failed (1, ..., p) or 0.
+class _Factored(NamedTuple):
+    """Leading features that are independent in float64, and their factorization.
+
+    Attributes:
+      factor: (p, p) lower Cholesky factor L of all, where it exists.
+      rows: (p,) lengths of the rows of L.
+      z: (r,) L^{-1} q of the r <= p independent features.
+      correlations: (p,) q.
+      second_moment: E f*^2.
+      ridge: penalty on |u|^2, in the diagonal.
+    """
+
+    factor: np.ndarray
+    rows: np.ndarray
+    z: np.ndarray
+    correlations: np.ndarray
+    second_moment: float
+    ridge: float
+
+    def leading(self, size: int) -> BestRisk:
+        """Returns the first ``size`` features.
+
+        The factorization is that of a matrix whose entries differ by (p + 1) eps L_i L_j at most,
+        L_i the lengths of the rows of L (Higham 2002, theorem 10.3), and those of G and q are
+        given to a few roundings. To first order that moves the least penalized risk by its
+        quadratic form in |u|, and the risk by three times as much, with a ridge taken off again.
+        """
+        lead, z = self.factor[:size, :size], self.z[:size]
+        u = scipy.linalg.solve_triangular(lead, z, lower=True, trans="T", check_finite=False)
+        # With a ridge, u^T (G + ridge) u = |z|^2 counts the penalty: risk = E f*^2 - 2 u.q + u G u.
+        explained = float(z @ z) + self.ridge * float(u @ u)
+        reciprocal, _ = scipy.linalg.lapack.dtrcon(lead, norm="1", uplo="L")
+        condition = np.inf if reciprocal == 0.0 else 1.0 / float(reciprocal) ** 2
+        size_u, q = np.abs(u), np.abs(self.correlations[:size])
+        terms = float(size_u @ self.rows[:size]) ** 2 + 2.0 * float(size_u @ q)
+        error = _EPS * (3.0 * (size + _ENTRIES) * terms + self.second_moment)
+        risk = self.second_moment - explained
+        return BestRisk(size, risk, float(size_u.max()), condition, error)
+
+
+def _factored(
+    gram: np.ndarray, correlations: np.ndarray, second_moment: float, ridge: float
+) -> _Factored:
+    """Returns the factorization of a matrix with its ridge, in place.
 
     The transpose is the same matrix, laid out as LAPACK wants it; above the diagonal of the
     factor stands what stood there.
     """
-    return scipy.linalg.lapack.dpotrf(gram.T, lower=1, overwrite_a=1, clean=0)
-
-
-def _leading(
-    factor: np.ndarray,
-    z: np.ndarray,
-    rows: np.ndarray,
-    correlations: np.ndarray,
-    second_moment: float,
-    size: int,
-    ridge: float,
-) -> BestRisk:
-    """Returns the first ``size`` features, from the factor L of all and z = L^{-1} q.
-
-    The factorization is that of a matrix whose entries differ by (p + 1) eps L_i L_j at most,
-    L_i the lengths of the rows of L, which are ``rows`` (Higham 2002, theorem 10.3), and those of
-    G and q are given to a few roundings. To first order that moves the least penalized risk by
-    its quadratic form in |u|, and the risk by three times as much, with a ridge taken off again.
-    """
-    lead, z = factor[:size, :size], z[:size]
-    u = scipy.linalg.solve_triangular(lead, z, lower=True, trans="T", check_finite=False)
-    # With a ridge, u^T (G + ridge) u = |z|^2 counts the penalty: risk = E f*^2 - 2 u.q + u G u.
-    explained = float(z @ z) + ridge * float(u @ u)
-    reciprocal, _ = scipy.linalg.lapack.dtrcon(lead, norm="1", uplo="L")
-    condition = np.inf if reciprocal == 0.0 else 1.0 / float(reciprocal) ** 2
-    terms = float(np.abs(u) @ rows[:size]) ** 2 + 2.0 * float(
-        np.abs(u) @ np.abs(correlations[:size])
-    )
-    error = _EPS * (3.0 * (size + _ENTRIES) * terms + second_moment)
-    return BestRisk(size, second_moment - explained, float(np.abs(u).max()), condition, error)
+    rows = np.sqrt(np.maximum(np.diag(gram), 0.0))
+    factor, failed = scipy.linalg.lapack.dpotrf(gram.T, lower=1, overwrite_a=1, clean=0)
+    count = failed - 1 if failed else len(gram)
+    lead, q = factor[:count, :count], correlations[:count]
+    z = scipy.linalg.solve_triangular(lead, q, lower=True, check_finite=False) if count else q
+    return _Factored(factor, rows, z, correlations, second_moment, ridge)

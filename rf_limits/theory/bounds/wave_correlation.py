@@ -53,19 +53,25 @@ def _signed_log(value: float, exponent: float) -> tuple[float, float]:
     return float(np.sign(value)), (math.log(abs(value)) + exponent if value else -math.inf)
 
 
+def _harmonics(y: float) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the k_m, and (-1)^m/(2m+1)^2 e^{-k_m^2 y^2/2} in units of the first exponential."""
+    cut = math.sqrt(2.0 * _NEGLIGIBLE) / (math.pi * y) + 2.0 if y > 0.0 else math.inf
+    m = np.arange(int(min(_HARMONICS, cut)))
+    k = (2.0 * m + 1.0) * (0.5 * math.pi)
+    damping = np.exp(-0.5 * (k**2 - k[0] ** 2) * y**2)
+    return k, (-1.0) ** m / (2.0 * m + 1.0) ** 2 * damping
+
+
 def _kink_part(s: float, cosine: float, sine: float, beta: float) -> tuple[float, float]:
     """Returns the part that a flat feature has too: e^{-k^2 s^2 sine^2/2}, (sign, log)."""
     if beta == 0.0:
         return 0.0, -math.inf
     y = s * sine
-    cut = math.sqrt(2.0 * _NEGLIGIBLE) / (math.pi * y) + 2.0 if y > 0.0 else math.inf
-    m = np.arange(int(min(_HARMONICS, cut)))
-    k = (2.0 * m + 1.0) * (0.5 * math.pi)
+    k, weights = _harmonics(y)
     omega = k * (s * cosine)
     inner = _kink_factor((omega + 1j * abs(beta)) / math.sqrt(2.0))
     inner = (np.exp(1j * abs(beta) * omega) * inner).imag
-    damping = np.exp(-0.5 * (k**2 - k[0] ** 2) * y**2)
-    total = float(np.sum((-1.0) ** m / (2.0 * m + 1.0) ** 2 * damping * inner))
+    total = float(np.sum(weights * inner))
     exponent = -0.5 * (k[0] * y) ** 2 - 0.5 * beta**2 - _LOG_ROOT_2PI
     return _signed_log(-math.copysign(8.0 / math.pi**2, beta) * total, exponent)
 
@@ -73,11 +79,8 @@ def _kink_part(s: float, cosine: float, sine: float, beta: float) -> tuple[float
 def _linear_part(s: float, cosine: float, beta: float) -> tuple[float, float]:
     """Returns the feature's linear half, e^{-k^2 s^2/2} whatever the angle, (sign, log)."""
     share = 1.0 if beta > 0.0 else (0.5 if beta == 0.0 else 0.0)
-    cut = math.sqrt(2.0 * _NEGLIGIBLE) / (math.pi * s) + 2.0
-    m = np.arange(int(min(_HARMONICS, cut)))
-    k = (2.0 * m + 1.0) * (0.5 * math.pi)
-    damping = np.exp(-0.5 * (k**2 - k[0] ** 2) * s**2)
-    total = float(np.sum((-1.0) ** m / (2.0 * m + 1.0) ** 2 * damping * k)) * s * cosine
+    k, weights = _harmonics(s)
+    total = float(np.sum(weights * k)) * s * cosine
     return _signed_log(share * 8.0 / math.pi**2 * total, -0.5 * (k[0] * s) ** 2)
 
 
