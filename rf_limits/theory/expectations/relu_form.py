@@ -38,7 +38,7 @@ def relu_form(f: Neurons, g: Neurons) -> Float[Array, ""]:
       f: m neurons.
       g: k neurons; all m k pairs are held at once.
     """
-    return _square(f) if f is g else _form(f, g)
+    return _form(f, None if f is g else g)
 
 
 class _Field(NamedTuple):
@@ -53,10 +53,6 @@ class _Field(NamedTuple):
     value: Array
     gradient: Array
     opened: Array | None
-
-
-def _values(own: Neurons, other: Neurons) -> Array:
-    return relu_gram(own.weights, own.biases, other.weights, other.biases) @ other.amplitudes
 
 
 def _field(own: Neurons, other: Neurons) -> _Field:
@@ -89,25 +85,18 @@ def _change(own: Neurons, other: Neurons, tangent: Neurons) -> list[Array]:
 
 
 @jax.custom_jvp
-def _form(f: Neurons, g: Neurons) -> Array:
-    return f.amplitudes @ _values(f, g)
-
-
-@jax.custom_jvp
-def _square(f: Neurons) -> Array:
-    return f.amplitudes @ _values(f, f)
+def _form(f: Neurons, g: Neurons | None) -> Array:
+    """Returns E f g, or E f^2 where g is None."""
+    g = f if g is None else g
+    gram = relu_gram(f.weights, f.biases, g.weights, g.biases)
+    return f.amplitudes @ (gram @ g.amplitudes)
 
 
 @partial(_form.defjvp, symbolic_zeros=True)
 def _form_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     (f, g), (df, dg) = primals, tangents
     value = _form(f, g)
-    parts = _change(f, g, df) + _change(g, f, dg)
-    return value, sum(parts, jnp.zeros_like(value))
-
-
-@partial(_square.defjvp, symbolic_zeros=True)
-def _square_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
-    (f,), (df,) = primals, tangents
-    value = _square(f)
-    return value, 2.0 * sum(_change(f, f, df), jnp.zeros_like(value))
+    still = jnp.zeros_like(value)
+    if g is None:
+        return value, 2.0 * sum(_change(f, f, df), still)
+    return value, sum(_change(f, g, df) + _change(g, f, dg), still)
