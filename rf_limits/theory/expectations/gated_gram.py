@@ -54,7 +54,7 @@ def gated_gram(
     return _gated((w, a), (p, q), (v, b), (r, s))
 
 
-def _bilinear(pairs: GatePairs, left: tuple, right: tuple, *, biased: bool) -> Array:
+def _bilinear(pairs: GatePairs, left: tuple, right: tuple) -> Array:
     """Returns the expectation as a function of (p, q) and (r, s)."""
     (p, q), (r, s) = left, right
     f, g = pairs.form_w(p, q), pairs.form_v(r, s)
@@ -64,7 +64,7 @@ def _bilinear(pairs: GatePairs, left: tuple, right: tuple, *, biased: bool) -> A
     minus = pairs.angles.half_cotangent * (f.first - f.second) * (g.first - g.second)
     mixed = 0.5 * (plus - minus)
     inner = p @ r.T
-    if not biased and q is None and s is None:
+    if not pairs.biased and q is None and s is None:
         return pairs.probability * inner + mixed / (2.0 * jnp.pi)
     edge_w, edge_v = pairs.edge_w, pairs.edge_v
     first_w, first_v = edge_w.density * edge_w.opened, edge_v.density * edge_v.opened
@@ -78,8 +78,7 @@ def _bilinear(pairs: GatePairs, left: tuple, right: tuple, *, biased: bool) -> A
 
 @jax.custom_jvp
 def _gated(gates_w: tuple, left: tuple, gates_v: tuple, right: tuple) -> Array:
-    biased = gates_w[1] is not None or gates_v[1] is not None
-    return _bilinear(gate_pairs(*gates_w, *gates_v), left, right, biased=biased)
+    return _bilinear(gate_pairs(*gates_w, *gates_v), left, right)
 
 
 def _products(x: Array, y: Array, first: Array, second: Array) -> Array:
@@ -115,7 +114,6 @@ def _edge_product(edge: Edge, forms: tuple[Form, Form, Form], inner: tuple) -> A
 def _gated_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     gates_w, left, gates_v, right = primals
     (dw, da), left_change, (dv, db), right_change = tangents
-    biased = gates_w[1] is not None or gates_v[1] is not None
     pairs = gate_pairs(*gates_w, *gates_v)
     (p, q), (r, s) = left, right
     f, g = pairs.form_w(p, q), pairs.form_v(r, s)
@@ -124,22 +122,14 @@ def _gated_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     change = _edge_product(
         pairs.edge_w,
         (move_w, f, g),
-        (
-            _products(p, r, f.first, g.first),
-            _products(dw, r, move_w.first, g.first),
-            own,
-        ),
+        (_products(p, r, f.first, g.first), _products(dw, r, move_w.first, g.first), own),
     )
     own = jnp.sum(dv * r, axis=1)[None, :] - move_v.second * g.second
     change += _edge_product(
         pairs.edge_v,
         (move_v.flipped(), g.flipped(), f.flipped()),
-        (
-            _products(p, r, f.second, g.second),
-            _products(p, dv, f.second, move_v.second),
-            own,
-        ),
+        (_products(p, r, f.second, g.second), _products(p, dv, f.second, move_v.second), own),
     )
-    change += _bilinear(pairs, left_change, right, biased=biased)
-    change += _bilinear(pairs, left, right_change, biased=biased)
+    change += _bilinear(pairs, left_change, right)
+    change += _bilinear(pairs, left, right_change)
     return _gated(gates_w, left, gates_v, right), change

@@ -117,6 +117,11 @@ class GatePairs(NamedTuple):
     edge_w: Edge
     edge_v: Edge
 
+    @property
+    def biased(self) -> bool:
+        """Whether the gates have biases; without, all edges go through the origin."""
+        return self.edge_w.offset.ndim > 0
+
     def form_w(self, p: Array, q: Array | None) -> Form:
         """Returns the function (p_i, q_i) of gate i, (m, d) and (m,), for all pairs."""
         own = jnp.sum(self.unit_w * p, axis=1)[:, None]
@@ -144,16 +149,6 @@ def inverse(norms: Array) -> Array:
     return jnp.where(zero, 0.0, 1.0 / jnp.where(zero, 1.0, norms))
 
 
-def _zero_edges(angles: Angles, norms_w: Array, norms_v: Array) -> tuple[Edge, Edge]:
-    """Returns edges through the origin."""
-    zero = jnp.zeros((), angles.sine.dtype)
-    at_zero = (zero, normal_density(zero), zero, zero + 0.5, zero + 0.5 / jnp.pi, angles)
-    return (
-        Edge(inverse(norms_w), *at_zero, norms_v, zero),
-        Edge(inverse(norms_v), *at_zero, norms_w, zero),
-    )
-
-
 def gate_pairs(w: Array, a: Array | None, v: Array, b: Array | None) -> GatePairs:
     """Returns all pairs of m gates (w, a) and k gates (v, b); ``None`` stands for no biases.
 
@@ -167,7 +162,11 @@ def gate_pairs(w: Array, a: Array | None, v: Array, b: Array | None) -> GatePair
     if a is None and b is None:
         present = (norms_w > 0.0) & (norms_v > 0.0)
         probability = jnp.where(present, (jnp.pi - angles.theta) / (2.0 * jnp.pi), 0.0)
-        return GatePairs(*geometry, probability, *_zero_edges(angles, norms_w, norms_v))
+        zero = jnp.zeros((), angles.sine.dtype)  # the edges go through the origin
+        shares = (zero, normal_density(zero), zero, zero + 0.5, zero + 0.5 / jnp.pi, angles)
+        sides = ((norms_w, norms_v), (norms_v, norms_w))
+        edges = (Edge(inverse(own), *shares, other, zero) for own, other in sides)
+        return GatePairs(*geometry, probability, *edges)
     a = jnp.zeros_like(norms_w) if a is None else a[:, None]
     b = jnp.zeros_like(norms_v) if b is None else b[None, :]
     alpha, beta = scaled_bias(a, norms_w), scaled_bias(b, norms_v)

@@ -51,13 +51,13 @@ def relu_gram(w: Numbers, a: Numbers | None, v: Numbers, b: Numbers | None) -> F
 
 @jax.custom_jvp
 def _gram(w: Array, a: Array | None, v: Array, b: Array | None) -> Array:
-    return _value(gate_pairs(w, a, v, b), biased=not (a is None and b is None))
+    return _value(gate_pairs(w, a, v, b))
 
 
-def _value(pairs: GatePairs, *, biased: bool) -> Array:
+def _value(pairs: GatePairs) -> Array:
     lengths = pairs.norms_w * pairs.norms_v
     c, s = pairs.angles.cosine, pairs.angles.sine
-    if not biased:
+    if not pairs.biased:
         return lengths * (s / (2.0 * jnp.pi) + pairs.probability * c)
     edge_w, edge_v = pairs.edge_w, pairs.edge_v
     bias_w, bias_v = edge_v.other_bias, edge_w.other_bias
@@ -119,7 +119,7 @@ def _gradients(pairs: GatePairs, a: Array | None, b: Array | None) -> Slopes:
 def gram_and_slopes(w: Array, a: Array | None, v: Array, b: Array | None) -> tuple[Array, Slopes]:
     """Returns :func:`relu_gram` and :func:`relu_gram_slopes` from one set of angles."""
     pairs = jax.lax.optimization_barrier(gate_pairs(w, a, v, b))  # or each result has its own
-    return _value(pairs, biased=not (a is None and b is None)), _gradients(pairs, a, b)
+    return _value(pairs), _gradients(pairs, a, b)
 
 
 def _contract(
