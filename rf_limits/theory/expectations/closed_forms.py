@@ -8,16 +8,17 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from rf_limits.theory.expectations.activations import Units
+from rf_limits.theory.expectations.angles import pairwise_angles, unit_vectors
 from rf_limits.theory.expectations.erf_moments import erf_gram, erf_relu_gram, erf_step_gram
 from rf_limits.theory.expectations.gated_gram import gated_gram
 from rf_limits.theory.expectations.low_degree import MEANS, polynomial_gram
 from rf_limits.theory.expectations.relu_gram import relu_gram
 from rf_limits.theory.expectations.relu_powers import POWERS, relu_power_gram
-from rf_limits.theory.expectations.sine_moments import sine_gram
+from rf_limits.theory.expectations.stein import with_stein_derivatives
 
-_POLYNOMIALS = {"linear": 1, "quadratic": 2}
+_POLYNOMIALS = ("linear", "quadratic")
 _GATED = ("relu", "step", "gelu")
-_WITH_ERF: dict[str, Callable[[Array, Array, Array, Array], Array]] = {
+_WITH_ERF: dict[str, Callable[[Units, Units], Array]] = {
     "erf": erf_gram,
     "step": erf_step_gram,
     "relu": erf_relu_gram,
@@ -40,18 +41,18 @@ def _ordered(left: Units, right: Units) -> Array | None:
     if not isinstance(sigma, str) or not isinstance(tau, str):
         return None
     if sigma in _POLYNOMIALS and tau in MEANS:
-        return polynomial_gram(w, a, v, MEANS[tau](v, b), degree=_POLYNOMIALS[sigma])
+        return polynomial_gram(left, right)
     if sigma == tau == "relu":
         return relu_gram(w, a, v, b)
     if "relu_squared" in (sigma, tau) and sigma in POWERS and tau in POWERS:
-        return relu_power_gram(w, a, v, b, (POWERS[sigma], POWERS[tau]))
+        return relu_power_gram(left, right)
     if sigma in ("erf", "gelu") and tau == "relu_squared":
         return _smooth_and_relu_squared(left, right)
     if sigma in _GATED and tau in _GATED:
         return _gated(left, right)
     if sigma == "erf" and tau in _WITH_ERF:
-        return _WITH_ERF[tau](w, a, v, b)
-    return sine_gram(w, a, v, b) if sigma == tau == "sin" else None
+        return _WITH_ERF[tau](left, right)
+    return _sines(0, 0, w, a, v, b) if sigma == tau == "sin" else None
 
 
 def _gated(left: Units, right: Units) -> Array:
@@ -82,10 +83,36 @@ def _smooth_and_relu_squared(left: Units, right: Units) -> Array:
     (w, a, sigma), (v, b, _) = left, right
 
     def with_gate(a: Array, tau: str) -> Array:
-        if sigma == "erf":
-            return _WITH_ERF[tau](w, a, v, b)
-        return _gated(left._replace(biases=a), right._replace(activation=tau))
+        pair = left._replace(biases=a), right._replace(activation=tau)
+        return _WITH_ERF[tau](*pair) if sigma == "erf" else _gated(*pair)
 
     value, slope = jax.jvp(lambda a: with_gate(a, "relu"), (a,), (jnp.ones_like(a),))
     square = jnp.sum(v**2, axis=1) * with_gate(a, "step")
     return b * value + square + (w @ v.T) * slope
+
+
+def _turned(x: Array, order: int) -> tuple[Array, Array]:
+    """Returns the derivative of sin of this order at ``x``, and the next one."""
+    signs = (jnp.sin(x), jnp.cos(x), -jnp.sin(x), -jnp.cos(x), jnp.sin(x))
+    return signs[order % 4], signs[order % 4 + 1]
+
+
+@with_stein_derivatives
+def _sines(i: int, j: int, w: Array, a: Array, v: Array, b: Array) -> Array:
+    """Returns E sin^{(i)}(h) sin^{(j)}(g) from E cos(h -+ g) = cos(a -+ b) exp(-|w -+ v|^2/2).
+
+    For i = j = 0 sin a sin b exp(-(|w|^2 + |v|^2)/2) cosh <w, v> + cos a cos b (the same with
+    sinh), both without overflow and without cancellation for small weights.
+    """
+    inner = w @ v.T
+    (unit_w, norms_w), (unit_v, norms_v) = unit_vectors(w), unit_vectors(v)
+    size = jnp.abs(inner)
+    # (|w|^2 + |v|^2)/2 - |<w, v>| = (|w| - |v|)^2/2 + |w||v| (1 - |c|)
+    angles = pairwise_angles(unit_w, unit_v)
+    n, m = norms_w[:, None], norms_v[None, :]
+    gap = 0.5 * (n - m) ** 2 + n * m * jnp.minimum(angles.one_minus, angles.one_plus)
+    envelope = 0.5 * jnp.exp(-gap)
+    small = -jnp.expm1(-2.0 * size)
+    (sin_a, cos_a), (sin_b, cos_b) = _turned(a[:, None], i), _turned(b[None, :], j)
+    even = envelope * (2.0 - small) * sin_a * sin_b
+    return even + jnp.sign(inner) * envelope * small * cos_a * cos_b

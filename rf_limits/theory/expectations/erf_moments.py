@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax.scipy.special import erf, ndtr
 from jaxtyping import Array, Float
 
+from rf_limits.theory.expectations.activations import Units
 from rf_limits.theory.expectations.angles import (
     Angles,
     pairwise_angles,
@@ -32,14 +33,16 @@ class _Noisy(NamedTuple):
     unit: Array  # (m, d + 2) its direction, the noise's axes last
 
 
-def _erf_gates(w: Array, a: Array, axis: int) -> _Noisy:
+def _erf_gates(units: Units, axis: int) -> _Noisy:
+    w, a, _ = units
     noise = jnp.zeros((w.shape[0], 2)).at[:, axis].set(1.0)
     unit, length = unit_vectors(jnp.concatenate([_ROOT2 * w, noise], axis=1))
     return _Noisy(_ROOT2 * a / length, length, unit)
 
 
-def _gates(v: Array, b: Array, noise: float) -> _Noisy:
+def _gates(units: Units, noise: float) -> _Noisy:
     """Returns gates of step and relu (no noise), and of gelu(g) = g P(n < g) (noise 1)."""
+    v, b, _ = units
     own = jnp.zeros((v.shape[0], 2)).at[:, 1].set(noise)
     unit, length = unit_vectors(jnp.concatenate([v, own], axis=1))
     return _Noisy(scaled_bias(b, length), length, unit)
@@ -60,45 +63,38 @@ def _joint(left: _Noisy, right: _Noisy) -> _Joint:
     return _Joint(angles, bound_w, bound_v, covariance)
 
 
-def erf_gram(
-    w: Float[Array, "m d"], a: Float[Array, "m"], v: Float[Array, "k d"], b: Float[Array, "k"]
-) -> Float[Array, "m k"]:
+def erf_gram(left: Units, right: Units) -> Float[Array, "m k"]:
     """Returns E erf(<w_i, x> + a_i) erf(<v_j, x> + b_j)."""
-    joint = _joint(_erf_gates(w, a, 0), _erf_gates(v, b, 1))
+    joint = _joint(_erf_gates(left, 0), _erf_gates(right, 1))
     return erf(joint.bound_w / _ROOT2) * erf(joint.bound_v / _ROOT2) + 4.0 * joint.covariance
 
 
-def erf_step_gram(
-    w: Float[Array, "m d"], a: Float[Array, "m"], v: Float[Array, "k d"], b: Float[Array, "k"]
-) -> Float[Array, "m k"]:
-    """Returns E erf(<w_i, x> + a_i) 1[<v_j, x> + b_j > 0]."""
-    joint = _joint(_erf_gates(w, a, 0), _gates(v, b, 0.0))
+def _with_gate(joint: _Joint) -> Array:
+    """Returns E erf(h) 1[g' > 0]."""
     return erf(joint.bound_w / _ROOT2) * ndtr(joint.bound_v) + 2.0 * joint.covariance
 
 
-def erf_relu_gram(
-    w: Float[Array, "m d"],
-    a: Float[Array, "m"],
-    v: Float[Array, "k d"],
-    b: Float[Array, "k"],
-    *,
-    noise: float = 0.0,
-) -> Float[Array, "m k"]:
+def erf_step_gram(left: Units, right: Units) -> Float[Array, "m k"]:
+    """Returns E erf(<w_i, x> + a_i) 1[<v_j, x> + b_j > 0]."""
+    return _with_gate(_joint(_erf_gates(left, 0), _gates(right, 0.0)))
+
+
+def erf_relu_gram(smooth: Units, gated: Units, *, noise: float = 0.0) -> Float[Array, "m k"]:
     """Returns E erf(<w_i, x> + a_i) g_j 1[g_j + noise n > 0]: relu, or gelu with noise 1.
 
     With g = <v, x> + b, g' = g + noise n and Stein's lemma:
     b E erf(h) 1[g'>0] + <w, v> E erf'(h) 1[g'>0] + |v|^2 E erf(h) delta(g').
     """
-    left, right = _erf_gates(w, a, 0), _gates(v, b, noise)
+    (w, a, _), (v, b, _) = smooth, gated
+    left, right = _erf_gates(smooth, 0), _gates(gated, noise)
     joint = _joint(left, right)
-    a, b = a[:, None], b[None, :]
-    value = b * (erf(joint.bound_w / _ROOT2) * ndtr(joint.bound_v) + 2.0 * joint.covariance)
+    value = b * _with_gate(joint)
     density = 2.0 * _ROOT2 * normal_density(joint.bound_w) / left.length[:, None]
     value += density * ndtr(joint.angles.conditional(joint.bound_w, joint.bound_v)) * (w @ v.T)
     # Given g' = 0, h is normal.
     along = w @ right.unit[:, : w.shape[1]].T
     spread = jnp.sqrt(_spread(w, v, right, noise, along))
-    edge = normal_density(joint.bound_v) * erf((a - joint.bound_v * along) / spread)
+    edge = normal_density(joint.bound_v) * erf((a[:, None] - joint.bound_v * along) / spread)
     return value + jnp.sum(v * right.unit[:, : v.shape[1]], axis=1)[None, :] * edge
 
 

@@ -24,10 +24,7 @@ def fourier_gram(
 
 
 def fourier_relu_correlations(
-    w: Float[np.ndarray, "m d"],
-    a: Float[np.ndarray, "m"],
-    v: Float[np.ndarray, "d"],
-    b: float,
+    w: Float[np.ndarray, "m d"], a: Float[np.ndarray, "m"], v: Float[np.ndarray, "d"], b: float
 ) -> Float[np.ndarray, "m"]:
     """Returns E cos(<w_i, x> + a_i) relu(<v, x> + b), (m,).
 

@@ -9,6 +9,7 @@ series with an error bound (:mod:`~rf_limits.theory.expectations.hermite_gram`),
 by pair, for the rest. |t| and the sign are relu(t) + relu(-t) and step(t) - step(-t).
 """
 
+import functools
 import math
 from collections.abc import Callable
 from typing import TypeVar
@@ -20,8 +21,7 @@ from jaxtyping import Array, Float
 from rf_limits.errors import check, check_choice
 from rf_limits.theory.expectations.activations import FUNCTIONS, Activation, Units
 from rf_limits.theory.expectations.closed_forms import closed_form
-from rf_limits.theory.expectations.hermite_gram import DEGREE
-from rf_limits.theory.expectations.mehler import mehler_series
+from rf_limits.theory.expectations.hermite_gram import DEGREE, mehler_series
 from rf_limits.theory.expectations.pair_quadrature import pair_quadrature
 from rf_limits.theory.expectations.relu_gram import relu_gram
 from rf_limits.theory.expectations.relu_powers import POWERS
@@ -91,9 +91,7 @@ def series_gram(
 
 
 def _series(left: Units, right: Units, degree: int) -> Expectation:
-    def method(left: Units, right: Units) -> Expectation:
-        return mehler_series(left, right, degree)
-
+    method = functools.partial(mehler_series, degree=degree)
     return _over_halves(method, _add_expectations, left, right)
 
 

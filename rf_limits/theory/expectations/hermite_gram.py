@@ -11,6 +11,7 @@ geometric mean of the two remainders E sigma^2 - sum_{k <= K} c_k^2.
 
 import functools
 import math
+import operator
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -20,13 +21,16 @@ import numpy as np
 from jax.scipy.special import ndtr
 from jaxtyping import Array, Float
 
+from rf_limits.theory.expectations.activations import Units, derivative
 from rf_limits.theory.expectations.angles import unit_vectors
 from rf_limits.theory.expectations.gates import inverse, scaled_bias
-from rf_limits.theory.expectations.stein import Expectation
+from rf_limits.theory.expectations.relu_powers import POWERS
+from rf_limits.theory.expectations.stein import Expectation, with_stein_derivatives
 
 DEGREE = 256
 _REACH = 13.0  # exp(-_REACH^2/4) < 1e-18: the integrand is sigma times exp(-z^2/4) psi_k
 _NODES = 1025
+_SHORT = 0.01  # below this length a derivative is not had by division by it
 _PANELS = 8  # on a side of 0; Gauss rules of a few tens of nodes are right to the last digit
 
 
@@ -128,11 +132,7 @@ def sided_coefficients(
 
 
 def gate_coefficients(
-    norms: Float[Array, "m"],
-    biases: Float[Array, "m"],
-    degree: int = DEGREE,
-    *,
-    power: int,
+    norms: Float[Array, "m"], biases: Float[Array, "m"], degree: int = DEGREE, *, power: int
 ) -> Coefficients:
     """Returns exact Hermite coefficients of relu(h)^p/p!, or of derivatives of the step.
 
@@ -158,35 +158,17 @@ def gate_coefficients(
             scale = scale * inverse(norms)[:, None] * jnp.sqrt(k + step)
         full = scale * delta[:, shift : shift + degree + 1]
         return Coefficients(full, full, jnp.full_like(norms, jnp.nan))
-    k = jnp.arange(1.0, degree + 1.0)
-    closed = ndtr(beta)
-    full = jnp.concatenate([closed[:, None], delta[:, :-1] / jnp.sqrt(k)], axis=1)
-    square = closed
-    if power == 0:
-        return Coefficients(full, full, square)
-    mean = biases * closed + norms * delta[:, 0]
-    higher = delta[:, :-2] / jnp.sqrt(k[1:] * (k[1:] - 1.0))
-    scaled = jnp.concatenate([closed[:, None], higher], axis=1)
-    full = jnp.concatenate([mean[:, None], norms[:, None] * scaled], axis=1)
-    square = (norms**2 + biases**2) * closed + norms * biases * delta[:, 0]
-    if power == 1:
-        return Coefficients(full, full, square)
-    first, second = _squared_relu(norms, biases, beta, delta, full)
-    return Coefficients(first, first, second)
-
-
-def _squared_relu(
-    norms: Array, biases: Array, beta: Array, delta: Array, relu: Array
-) -> tuple[Array, Array]:
-    """Returns those of relu(h)^2/2 and its mean square, from delta (times n) and relu."""
-    n, a, density, closed = norms, biases, delta[:, 0], ndtr(beta)
-    mean = 0.5 * ((n**2 + a**2) * closed + n * a * density)
-    k = jnp.arange(3.0, relu.shape[1])
-    higher = delta[:, : relu.shape[1] - 3] / jnp.sqrt(k * (k - 1.0) * (k - 2.0))
-    low = jnp.stack([mean, n * relu[:, 0], n**2 * closed / jnp.sqrt(2.0)], axis=1)
-    full = jnp.concatenate([low, n[:, None] ** 2 * higher], axis=1)
+    n, a, density, closed = norms, biases, delta[:, 0], ndtr(beta)  # the density times n
+    square = (n**2 + a**2) * closed + n * a * density
+    means = (closed, a * closed + n * density, 0.5 * square)  # E relu(h)^p/p!
+    low = [n**j * means[power - j] / math.sqrt(math.factorial(j)) for j in range(power + 1)]
+    k = jnp.arange(power + 1.0, degree + 1.0)
+    divisor = functools.reduce(operator.mul, [k - j for j in range(power + 1)])
+    high = n[:, None] ** power * (delta[:, : len(k)] / jnp.sqrt(divisor))
+    full = jnp.concatenate([jnp.stack(low, axis=1), high], axis=1)
     fourth = (a**4 + 6.0 * a**2 * n**2 + 3.0 * n**4) * closed
-    return full, 0.25 * (fourth + (a**3 * n + 5.0 * a * n**3) * density)
+    fourth = 0.25 * (fourth + (a**3 * n + 5.0 * a * n**3) * density)
+    return Coefficients(full, full, (closed, square, fourth)[power])
 
 
 def _series(left: Array, right: Array, cosine: Array) -> Array:
@@ -216,3 +198,38 @@ def hermite_gram(
     error = truncation * jnp.abs(cosine) ** left.full.shape[1] + quadrature
     scale = jnp.sqrt(left.square[:, None] * right.square[None, :])
     return Expectation(value, error + 1e-15 * scale, scale)
+
+
+def _derived_coefficients(units: Units, order: int, degree: int) -> Coefficients:
+    """Returns the coefficients of a derivative of the activation."""
+    norms = unit_vectors(units.weights)[1]
+    a, activation = units.biases, units.activation
+    if isinstance(activation, str) and activation in POWERS:
+        power = POWERS[activation]
+        found = gate_coefficients(norms, a, degree, power=power - order)
+        factor = 2.0 if power == 2 else 1.0
+        return Coefficients(factor * found[0], factor * found[1], factor**2 * found[2])
+    found = coefficients(derivative(units.function, order), norms, a, degree)
+    if isinstance(activation, str) or order < 2:
+        return found
+    # Of a function with a kink the last derivative is not what differentiation of its values
+    # gives: n c_k(f') = sqrt(k + 1) c_{k+1}(f).
+    before = coefficients(derivative(activation, order - 1), norms, a, degree + 1)
+    long = (norms >= _SHORT)[:, None]
+    scale = jnp.sqrt(jnp.arange(1.0, degree + 2.0)) / jnp.where(long, norms[:, None], 1.0)
+    full, coarse = (
+        jnp.where(long, scale * old[:, 1:], new)
+        for old, new in zip(before[:2], found[:2], strict=True)
+    )
+    return Coefficients(full, coarse, found.square)
+
+
+def mehler_series(left: Units, right: Units, degree: int) -> Expectation:
+    """Returns E sigma(h_i) tau(g_j), with its error, from the degrees up to ``degree``."""
+
+    def gram(i: int, j: int, w: Array, a: Array, v: Array, b: Array) -> Expectation:
+        own = _derived_coefficients(Units(w, a, left.activation), i, degree)
+        other = _derived_coefficients(Units(v, b, right.activation), j, degree)
+        return hermite_gram(w, v, own, other)
+
+    return with_stein_derivatives(gram)(0, 0, *left[:2], *right[:2])

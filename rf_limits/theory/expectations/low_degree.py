@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jax.scipy.special import erf, ndtr
 from jaxtyping import Array, Float
 
+from rf_limits.theory.expectations.activations import Units
 from rf_limits.theory.expectations.angles import unit_vectors
 from rf_limits.theory.expectations.bivariate_normal import normal_density
 from rf_limits.theory.expectations.gates import inverse, scaled_bias
@@ -101,19 +102,13 @@ MEANS: dict[str, Callable[[Array, Array], Means]] = {
 """Means as functions of v (k, d) and b (k,), for the activations with closed forms."""
 
 
-def polynomial_gram(
-    w: Float[Array, "m d"],
-    a: Float[Array, "m"],
-    v: Float[Array, "k d"],
-    means: Means,
-    *,
-    degree: int,
-) -> Float[Array, "m k"]:
-    """Returns E h^degree tau(g), degree 1 or 2, from the means of tau."""
-    value, slope, curvature = means.value, means.slope, means.curvature
+def polynomial_gram(left: Units, right: Units) -> Float[Array, "m k"]:
+    """Returns E h tau(g) or E h^2 tau(g), linear or quadratic, for tau of :data:`MEANS`."""
+    (w, a, _), (v, b, tau) = left, right
+    value, slope, curvature, scale = MEANS[str(tau)](v, b)
     inner = w @ v.T
-    if degree == 1:
+    if left.activation == "linear":
         return a[:, None] * value + inner * slope
     square = jnp.sum(w**2, axis=1)[:, None]
-    bent = inner * ((inner * means.scale) * curvature)
+    bent = inner * ((inner * scale) * curvature)
     return (a[:, None] ** 2 + square) * value + 2.0 * a[:, None] * inner * slope + bent

@@ -16,6 +16,7 @@ from collections.abc import Callable
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from rf_limits.theory.expectations.activations import Units
 from rf_limits.theory.expectations.bivariate_normal import PARALLEL
 from rf_limits.theory.expectations.gates import Edge, GatePairs, gate_pairs
 from rf_limits.theory.expectations.stein import with_stein_derivatives
@@ -97,18 +98,13 @@ _GRAMS = {
 }
 
 
-def relu_power_gram(
-    w: Float[Array, "m d"],
-    a: Float[Array, "m"],
-    v: Float[Array, "k d"],
-    b: Float[Array, "k"],
-    powers: tuple[int, int],
-) -> Float[Array, "m k"]:
-    """Returns E relu(<w_i, x> + a_i)^p relu(<v_j, x> + b_j)^q, p and q from 0 to 2; 0 for the step.
+def relu_power_gram(left: Units, right: Units) -> Float[Array, "m k"]:
+    """Returns E relu(<w_i, x> + a_i)^p relu(<v_j, x> + b_j)^q for activations of :data:`POWERS`.
 
     Twice differentiable, also where weights vanish (with derivatives of relu of 0 at 0) and where
     they are parallel, but for p = q = 0, and p + q = 1, which have one derivative there.
     Accurate to 1e-14 of the root of E h^2p E g^2q.
     """
-    factor = 2.0 ** sum(power == 2 for power in powers)
-    return factor * _GRAMS[powers](0, 0, w, a, v, b)
+    powers = POWERS[str(left.activation)], POWERS[str(right.activation)]
+    factor = 2.0 ** powers.count(2)
+    return factor * _GRAMS[powers](0, 0, *left[:2], *right[:2])
