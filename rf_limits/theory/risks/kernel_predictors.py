@@ -151,7 +151,11 @@ def kernel_series(
     enough = np.flatnonzero(np.maximum(rest, cross_rest) <= ACCURACY)
     size = int(enough[0]) if enough.size else spectrum.max_degree
     radii = radial_rule(dim, target.is_homogeneous, inputs)
-    zonal = _zonal_sum(target, size, radii)
+
+    def by_degree() -> ZonalSum:
+        return target.zonal_sum(size, radii)
+
+    zonal = jax.jit(by_degree)() if target.is_homogeneous else by_degree()
     moments = np.asarray(zonal.values) @ (radii.weights * radii.nodes)
     kept = slice(0, size + 1)
     return KernelSeries(
@@ -162,13 +166,6 @@ def kernel_series(
         float(rest[size]),
         float(cross_rest[size]),
     )
-
-
-def _zonal_sum(target: ByDegree, size: int, radii: Radii) -> ZonalSum:
-    """Returns the target by degree, compiled as a whole where there are no biases."""
-    if not target.is_homogeneous:
-        return target.zonal_sum(size, radii)
-    return jax.jit(lambda: target.zonal_sum(size, radii))()
 
 
 def zonal_series(
