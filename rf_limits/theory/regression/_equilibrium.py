@@ -19,7 +19,7 @@ import numpy as np
 from scipy import special
 
 from rf_limits.theory.regression._modes import Modes, bisected, exp, log
-from rf_limits.theory.regression._sizes import Sizes
+from rf_limits.theory.regression.learning_curve import Sizes
 from rf_limits.theory.spectra.radial_law import RadialLaw
 
 _ROOM = 4.0  # by which the logarithm of kappa may exceed that of fixed lengths; measured: 2

@@ -9,8 +9,7 @@ from rf_limits.theory.numerics.arguments import Numbers
 from rf_limits.theory.regression._equilibrium import features_equilibrium, kernel_equilibrium
 from rf_limits.theory.regression._modes import Modes, energies_of, listed_modes, zonal_modes
 from rf_limits.theory.regression._risks import TargetParts, learning_curve
-from rf_limits.theory.regression._sizes import Sizes
-from rf_limits.theory.regression.learning_curve import LearningCurve
+from rf_limits.theory.regression.learning_curve import LearningCurve, Sizes
 from rf_limits.theory.spectra.coefficients import DegreeCoefficients
 from rf_limits.theory.spectra.profiles import DegreeProfiles, Profiles
 from rf_limits.theory.spectra.radial_law import RadialLaw, radial_law

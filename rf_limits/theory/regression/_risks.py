@@ -18,8 +18,7 @@ import numpy as np
 
 from rf_limits.theory.regression._equilibrium import Equilibrium
 from rf_limits.theory.regression._modes import Modes
-from rf_limits.theory.regression._sizes import Sizes
-from rf_limits.theory.regression.learning_curve import LearningCurve
+from rf_limits.theory.regression.learning_curve import LearningCurve, Sizes
 from rf_limits.theory.spectra.profiles import Profiles
 from rf_limits.theory.spectra.radial_law import RadialLaw
 

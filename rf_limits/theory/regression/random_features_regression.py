@@ -30,8 +30,7 @@ Example:
 
 from rf_limits.theory.numerics.arguments import Finite, Nonnegative, Numbers, Whole, border
 from rf_limits.theory.regression._problem import ZonalTarget, listed_problem, zonal_problem
-from rf_limits.theory.regression._sizes import broadcast_sizes
-from rf_limits.theory.regression.learning_curve import LearningCurve
+from rf_limits.theory.regression.learning_curve import LearningCurve, broadcast_sizes
 from rf_limits.theory.regression.regression_domain import domain_remark
 from rf_limits.theory.spectra.radial_law import radial_law
 from rf_limits.theory.spectra.spectrum import ZonalSpectrum
