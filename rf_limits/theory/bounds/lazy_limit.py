@@ -19,7 +19,8 @@ from scipy import optimize
 from rf_limits.errors import RequirementError, check
 from rf_limits.theory.numerics import arguments
 from rf_limits.theory.numerics.arguments import Dimension, Finite, Number, Numbers, Positive, border
-from rf_limits.theory.spectra.levels import Activation, Homogeneous, least, sorted_limit
+from rf_limits.theory.spectra.hermite import Activation
+from rf_limits.theory.spectra.levels import Homogeneous, least, sorted_limit
 
 _MOST_FEATURES = 10**300  # sought by features_for_risk where it has to bisect
 _ORDERS = {"step": 0, "relu": 1}

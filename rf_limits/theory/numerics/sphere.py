@@ -68,12 +68,8 @@ def expected_relu_product(
     if size_w == 0.0 or size_v == 0.0:
         return 0.0
     # relu(s t) = s relu(t): the quadrature's absolute tolerance is one of sizes near 1
-    norm_w, bias_w, norm_v, bias_v = (
-        norm_w / size_w,
-        bias_w / size_w,
-        norm_v / size_v,
-        bias_v / size_v,
-    )
+    norm_w, bias_w = norm_w / size_w, bias_w / size_w
+    norm_v, bias_v = norm_v / size_v, bias_v / size_v
     sine = math.sqrt(max((1.0 - cosine) * (1.0 + cosine), 0.0))
     half = 0.5 * (dim - 3)
     log_constant = math.lgamma(0.5 * dim) - 0.5 * math.log(math.pi) - math.lgamma(0.5 * (dim - 1))

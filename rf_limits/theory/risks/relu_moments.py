@@ -20,7 +20,7 @@ where the two directions are (anti)parallel.
 import itertools
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -33,19 +33,11 @@ from rf_limits.theory.expectations.relu_form import Neurons, relu_form
 from rf_limits.theory.expectations.relu_gram import relu_gram
 from rf_limits.theory.numerics.blocks import fits_one_block, sum_over_blocks, symmetric_sum
 from rf_limits.theory.numerics.float_arrays import has_shape
-from rf_limits.theory.spectra.relu_degrees import relu_zonal_sum
+from rf_limits.theory.spectra.relu_degrees import ReluFields, relu_zonal_sum
 from rf_limits.theory.spectra.zonal import Radii, ZonalSum
 
 
-class _Fields(NamedTuple):
-    weights: Float[Array, "m d"]
-    biases: Float[Array, "m"] | None
-    amplitudes: Float[Array, "m"]
-    slopes: Float[Array, "m d"] | None = None
-    offsets: Float[Array, "m"] | None = None
-
-
-class ReluSum(_Fields):
+class ReluSum(ReluFields):
     r"""A function that is a sum of ReLU neurons and of their gradient features.
 
     f(x) = sum_i amplitude_i relu(h_i) + 1[h_i > 0] (<slope_i, x> + offset_i),
@@ -124,7 +116,7 @@ class ReluSum(_Fields):
 
     def zonal_sum(self, max_degree: int, radii: Radii) -> ZonalSum:
         """Returns the function by degree (:mod:`rf_limits.theory.spectra.zonal`)."""
-        return relu_zonal_sum(*self, max_degree, radii)
+        return relu_zonal_sum(self, max_degree, radii)
 
 
 # What jax.tree.map and transformations put in place of the arrays is not checked.

@@ -6,6 +6,7 @@ lost for degrees up to 1e100.
 """
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ _STIRLING = (  # B_2n / (2n (2n - 1))
     1 / 156,
     -3617 / 122400,
 )
+_RUN = 16  # degrees of a recurrence between two scales
 _ASYMPTOTIC = 16.0  # from here on the eight terms above leave less than 1e-19
 
 
@@ -129,7 +131,7 @@ def gegenbauer(dim: Dimension, max_degree: Whole, t: np.ndarray) -> np.ndarray:
 
     Returns:
       (max_degree + 1, m) values, stable for |t| <= 1; they underflow to 0 where they are
-      below 1e-308 (:class:`ScaledRecurrence` does not).
+      below 1e-308 (:func:`scaled_polynomials` do not).
     """
     t = np.asarray(t, np.float64)
     values = np.ones((max_degree + 1, t.size))
@@ -149,37 +151,32 @@ def recurrence_coefficients(dim: int, max_degree: int) -> np.ndarray:
     return np.sqrt(square)
 
 
-class ScaledRecurrence:
-    """Steps through q_k(t_i) exp(log_start_i), q_k = sqrt(B(d, k)) P_k, with no overflow.
+def scaled_polynomials(
+    dim: int, max_degree: int, t: np.ndarray, log_start: np.ndarray
+) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
+    """Returns q_k(t_i) exp(log_start_i), q_k = sqrt(B(d, k)) P_k, k = 0 ... K, with no overflow.
 
-    Attributes:
-      mantissa: (m,) current values divided by exp(log_scale).
-      log_scale: (m,) logarithms of the scales, renewed every few steps.
+    Args:
+      dim: dimension d >= 2 of the polynomials.
+      max_degree: largest degree K.
+      t: (m,) points in [-1, 1].
+      log_start: (m,) logarithms of factors of any size.
+
+    Returns:
+      Runs of 16 degrees, each with (m,) logarithms of scales and the values (m,) of its degrees
+      divided by these scales.
     """
-
-    _RENEW = 16
-
-    def __init__(self, dim: int, max_degree: int, t: np.ndarray, log_start: np.ndarray):
-        self._a = recurrence_coefficients(dim, max_degree + 1)
-        self._t = np.asarray(t, np.float64)
-        self._degree = 0
-        self._before = np.zeros_like(self._t)
-        self.mantissa: np.ndarray = np.ones_like(self._t)
-        self.log_scale: np.ndarray = np.asarray(log_start, np.float64)
-        self.renewed: bool = True
-
-    def step(self) -> None:
-        """Moves to the next degree."""
-        k = self._degree
-        lower = self._a[k - 1] * self._before if k else 0.0
-        self._before, self.mantissa = self.mantissa, (self._t * self.mantissa - lower) / self._a[k]
-        self._degree = k + 1
-        self.renewed = self._degree % self._RENEW == 0
-        if self.renewed:
-            size = np.maximum(np.abs(self.mantissa), np.abs(self._before))
-            size = np.where(size == 0.0, 1.0, size)
-            self.mantissa, self._before = self.mantissa / size, self._before / size
-            self.log_scale = self.log_scale + np.log(size)
+    a = recurrence_coefficients(dim, max_degree + 1)
+    log_scale, before, now = log_start, np.zeros_like(t), np.ones_like(t)
+    for first in range(0, max_degree + 1, _RUN):
+        run = []
+        for k in range(first, min(first + _RUN, max_degree + 1)):
+            run.append(now)
+            now, before = (t * now - (a[k - 1] * before if k else 0.0)) / a[k], now
+        yield log_scale, run
+        size = np.maximum(np.abs(now), np.abs(before))
+        size = np.where(size == 0.0, 1.0, size)
+        now, before, log_scale = now / size, before / size, log_scale + np.log(size)
 
 
 def log_mean_squares(
@@ -196,18 +193,14 @@ def log_mean_squares(
     Returns:
       (max_degree + 1,) logarithms; all terms are positive.
     """
-    walk = ScaledRecurrence(dim, max_degree, t, 0.5 * log_weights)
-    logs = np.empty(max_degree + 1)
-    top, factor = 0.0, np.zeros_like(t)
-    for k in range(max_degree + 1):
-        if walk.renewed or k == 0:
-            top = float(np.max(walk.log_scale))
-            depth = 2.0 * (walk.log_scale - top)
-            # what cannot count is zero: subnormal numbers would be slow
-            factor = np.where(depth > -300.0, np.exp(np.maximum(depth, -300.0)), 0.0)
-        # not a BLAS product: its threads cost more than they gain at these sizes
-        total = float(np.sum(factor * walk.mantissa * walk.mantissa))
-        logs[k] = math.log(total) + 2.0 * top if total > 0.0 else -math.inf
-        if k < max_degree:
-            walk.step()
-    return logs
+    logs = []
+    for log_scale, run in scaled_polynomials(dim, max_degree, t, 0.5 * log_weights):
+        top = float(np.max(log_scale))
+        depth = 2.0 * (log_scale - top)
+        # what cannot count is zero: subnormal numbers would be slow
+        factor = np.where(depth > -300.0, np.exp(np.maximum(depth, -300.0)), 0.0)
+        for value in run:
+            # not a BLAS product: its threads cost more than they gain at these sizes
+            total = float(np.sum(factor * value * value))
+            logs.append(math.log(total) + 2.0 * top if total > 0.0 else -math.inf)
+    return np.array(logs)

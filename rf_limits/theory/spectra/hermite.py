@@ -6,7 +6,7 @@ the others.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -40,18 +40,22 @@ SMOOTH: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "tanh": np.tanh,
     "gelu": lambda t: t * special.ndtr(t),
 }
+Activation = str | Callable[[np.ndarray], np.ndarray]
 ACTIVATIONS = ("relu", "step", "linear", "quadratic", *SMOOTH)
 
 
 def hermite_values(max_degree: int, x: float | np.ndarray) -> np.ndarray:
     """Returns he_0(x) ... he_K(x) of unit second moment, (K + 1, ...); finite for |x| <= 38."""
     x = np.asarray(x, np.float64)
-    values = np.ones((max_degree + 1, *x.shape))
-    if max_degree >= 1:
-        values[1] = x
-    for k in range(1, max_degree):
-        values[k + 1] = (x * values[k] - math.sqrt(k) * values[k - 1]) / math.sqrt(k + 1)
-    return values
+    return np.stack(list(_multiples(max_degree, x, np.ones(x.shape))))
+
+
+def _multiples(max_degree: int, x: np.ndarray, now: np.ndarray) -> Iterator[np.ndarray]:
+    """Returns he_0(x), ..., he_K(x) times ``now``, one after the other."""
+    before = np.zeros_like(now)
+    for k in range(max_degree + 1):
+        yield now
+        now, before = (x * now - math.sqrt(k) * before) / math.sqrt(k + 1), now
 
 
 def _density(x: float) -> float:
@@ -89,17 +93,13 @@ def _quadrature(
     x, weights = panels(np.linspace(-_REACH, _REACH, num_panels + 1))
     values = np.asarray(function(x), np.float64)
     root = np.exp(-0.25 * x * x) / (2.0 * math.pi) ** 0.25
-    before, now = np.zeros_like(x), root
-    c = np.empty(max_degree + 1)
-    for k in range(max_degree + 1):
-        c[k] = weights @ (values * root * now)
-        before, now = now, (x * now - math.sqrt(k) * before) / math.sqrt(k + 1)
-    return c, float(weights @ (values * root) ** 2)
+    c = [weights @ (values * root * now) for now in _multiples(max_degree, x, root)]
+    return np.array(c), float(weights @ (values * root) ** 2)
 
 
 @border
 def hermite_series(
-    activation: str | Callable[[np.ndarray], np.ndarray],
+    activation: Activation,
     max_degree: Whole,
     *,
     scale: Positive = 1.0,

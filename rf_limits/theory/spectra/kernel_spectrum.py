@@ -9,7 +9,7 @@ from rf_limits.errors import check_choice
 from rf_limits.theory.numerics.arguments import Dimension, Whole, border
 from rf_limits.theory.numerics.tails import panels
 from rf_limits.theory.spectra import homogeneous
-from rf_limits.theory.spectra.harmonics import ScaledRecurrence, log_multiplicity
+from rf_limits.theory.spectra.harmonics import log_multiplicity, scaled_polynomials
 from rf_limits.theory.spectra.spectrum import ZonalSpectrum, closed_spectrum
 
 KERNELS = ("nngp", "ntk", "gate")
@@ -65,15 +65,11 @@ def _integrate(
     start = (dim - 2.0) * np.log(np.sin(angle))
     weights = weights / np.sum(weights * np.exp(start))
     values = weights * np.asarray(function(t), np.float64)
-    walk = ScaledRecurrence(dim, max_degree, t, start)
-    found = np.empty(max_degree + 1)
-    for k in range(max_degree + 1):
-        if walk.renewed or k == 0:
-            scale = values * np.exp(np.maximum(walk.log_scale, -700.0))
-        found[k] = np.sum(scale * walk.mantissa)
-        if k < max_degree:
-            walk.step()
-    return found
+    found: list[float] = []
+    for log_scale, run in scaled_polynomials(dim, max_degree, t, start):
+        scale = values * np.exp(np.maximum(log_scale, -700.0))
+        found += [np.sum(scale * polynomial) for polynomial in run]
+    return np.array(found)
 
 
 @border

@@ -17,6 +17,7 @@ from rf_limits.errors import check
 from rf_limits.theory.numerics.arguments import Shown
 from rf_limits.theory.spectra import homogeneous
 from rf_limits.theory.spectra.harmonics import log_multiplicity, multiplicity
+from rf_limits.theory.spectra.hermite import Activation
 from rf_limits.theory.spectra.spectrum import ZonalSpectrum, zonal_spectrum
 
 RELATIVE_ERROR = 1e-6
@@ -26,8 +27,6 @@ _TAIL = 1e-8  # relative accuracy of the tails asked for
 _LARGEST_DEGREE = 2048  # of spectra computed degree by degree
 _SETTLED = 2**50  # numbers of features below this are settled one by one
 _LAST_DEGREE = 10**100  # whose powers float64 holds
-
-Activation = str | Callable[[np.ndarray], np.ndarray]
 
 
 _tail = lru_cache(maxsize=4096)(homogeneous.tail)
@@ -138,9 +137,7 @@ class _Ladder(NamedTuple):
 
 
 @lru_cache(maxsize=64)
-def _ladder(
-    dim: int, max_degree: int, activation: Activation, beta: float | int, norm: float | int
-) -> _Ladder:
+def _ladder(dim: int, max_degree: int, activation: Activation, beta: float, norm: float) -> _Ladder:
     spectrum = zonal_spectrum(
         dim, max_degree, activation, bias=beta, norm=norm, tail_accuracy=_TAIL
     )
@@ -160,12 +157,7 @@ def _all_degrees(dim: int, degree: int) -> int:
 
 
 def sorted_limit(
-    p: int,
-    dim: int,
-    activation: Activation,
-    beta: float | int,
-    norm: float | int,
-    negligible: float = 0.0,
+    p: int, dim: int, activation: Activation, beta: float, norm: float, negligible: float = 0.0
 ) -> float:
     """Returns R*(p) for any neuron, from its sorted spectrum.
 

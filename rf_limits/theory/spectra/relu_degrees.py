@@ -14,6 +14,7 @@ C_d = Gamma(d/2)/(sqrt(pi) Gamma((d-1)/2)): Rodrigues' formula and two integrati
 """
 
 import math
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -94,21 +95,24 @@ def neuron_coefficients(
     return jnp.stack(found, axis=1)
 
 
-def relu_zonal_sum(
-    weights: Float[Array, "m d"],
-    biases: Float[Array, "m"] | None,
-    amplitudes: Float[Array, "m"],
-    slopes: Float[Array, "m d"] | None,
-    offsets: Float[Array, "m"] | None,
-    max_degree: int,
-    radii: Radii,
-) -> ZonalSum:
-    """Returns neurons and gradient features by degree; arguments as in :class:`ReluSum`.
+class ReluFields(NamedTuple):
+    """The fields of :class:`~rf_limits.theory.risks.relu_moments.ReluSum`, unchecked."""
+
+    weights: Float[Array, "m d"]
+    biases: Float[Array, "m"] | None
+    amplitudes: Float[Array, "m"]
+    slopes: Float[Array, "m d"] | None = None
+    offsets: Float[Array, "m"] | None = None
+
+
+def relu_zonal_sum(f: ReluFields, max_degree: int, radii: Radii) -> ZonalSum:
+    """Returns neurons and gradient features by degree.
 
     The feature 1[h > 0] (<s, x> + o) is the derivative of the neuron along (s, o) in its
     weights and bias: by the chain rule, of its coefficients along (<s, w^>, o), plus that of
     P_k(<w^, x^>) along the part of s orthogonal to w^, over |w|.
     """
+    weights, biases, amplitudes, slopes, offsets = f
     dim = weights.shape[1]
     units, norms = unit_vectors(weights)
     homogeneous_of_degree_1 = biases is None and offsets is None

@@ -13,7 +13,6 @@ with bias (:mod:`~rf_limits.theory.spectra.kinked`), and for other activations t
 
 import dataclasses
 import math
-from collections.abc import Callable
 
 import numpy as np
 from scipy import special
@@ -23,7 +22,7 @@ from rf_limits.theory.numerics.arguments import Dimension, Finite, Positive, Who
 from rf_limits.theory.numerics.tails import PowerTail, fit_power_tail
 from rf_limits.theory.spectra import homogeneous, kinked
 from rf_limits.theory.spectra.harmonics import log_gamma_ratio, log_multiplicity, multiplicity
-from rf_limits.theory.spectra.hermite import hermite_series, second_moment
+from rf_limits.theory.spectra.hermite import Activation, hermite_series, second_moment
 
 _MAX_DEGREE = 4096  # up to which a tail is sought before the difference from the total is taken
 _SUM_ERROR = 5e-14  # relative to the total, of the total minus many weights
@@ -81,7 +80,7 @@ class ZonalSpectrum:
 def zonal_spectrum(
     dim: Dimension,
     max_degree: Whole,
-    activation: str | Callable[[np.ndarray], np.ndarray] = "relu",
+    activation: Activation = "relu",
     *,
     bias: Finite = 0.0,
     norm: Positive = 1.0,
@@ -177,11 +176,7 @@ def _kinked_spectrum(
 
 
 def _series_spectrum(
-    dim: int,
-    max_degree: int,
-    activation: str | Callable[[np.ndarray], np.ndarray],
-    bias: float | int,
-    norm: float | int,
+    dim: int, max_degree: int, activation: Activation, bias: float, norm: float
 ) -> ZonalSpectrum:
     """Returns any activation by its Hermite series, as long as it takes or 2048 terms."""
     last = max(64, max_degree + 64)
