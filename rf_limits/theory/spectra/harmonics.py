@@ -7,13 +7,15 @@ lost for degrees up to 1e100.
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from jaxtyping import Array
 from scipy import special
 
 from rf_limits.theory.numerics.arguments import Dimension, Whole, border
 
+Points = TypeVar("Points", np.ndarray, Array)
 Reals = np.ndarray | np.generic | float | int
 """An array of any shape, or a number."""
 
@@ -120,6 +122,18 @@ def gegenbauer_step(dim: int, degree: Any, t: Any, now: Any, before: Any) -> Any
     return (t * now) * ((degree + above) / above) - before * (degree / above)
 
 
+def polynomials(dim: int, max_degree: int, t: Points) -> Iterator[Points]:
+    """Returns P_0(t), ..., P_K(t) with P_k(1) = 1, one after the other, elementwise on ``t``.
+
+    Of an array of NumPy or JAX, traced or not.
+    """
+    numbers = t.__array_namespace__()
+    now, before = numbers.ones_like(t), numbers.zeros_like(t)
+    for k in range(max_degree + 1):
+        yield now
+        now, before = gegenbauer_step(dim, k, t, now, before), now
+
+
 @border
 def gegenbauer(dim: Dimension, max_degree: Whole, t: np.ndarray) -> np.ndarray:
     """Returns P_k(t) with P_k(1) = 1 for all degrees, by the three-term recurrence.
@@ -133,13 +147,7 @@ def gegenbauer(dim: Dimension, max_degree: Whole, t: np.ndarray) -> np.ndarray:
       (max_degree + 1, m) values, stable for |t| <= 1; they underflow to 0 where they are
       below 1e-308 (:func:`scaled_polynomials` do not).
     """
-    t = np.asarray(t, np.float64)
-    values = np.ones((max_degree + 1, t.size))
-    if max_degree >= 1:
-        values[1] = t
-    for k in range(1, max_degree):
-        values[k + 1] = gegenbauer_step(dim, k, t, values[k], values[k - 1])
-    return values
+    return np.stack(list(polynomials(dim, max_degree, np.ravel(t).astype(np.float64))))
 
 
 def recurrence_coefficients(dim: int, max_degree: int) -> np.ndarray:

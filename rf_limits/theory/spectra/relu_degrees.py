@@ -23,8 +23,8 @@ from jaxtyping import Array, Float
 
 from rf_limits.theory.expectations.angles import unit_vectors
 from rf_limits.theory.spectra import homogeneous
-from rf_limits.theory.spectra.harmonics import Reals, log_gamma_ratio, log_multiplicity
-from rf_limits.theory.spectra.zonal import Radii, Tangents, ZonalSum, polynomials
+from rf_limits.theory.spectra.harmonics import Reals, log_gamma_ratio, log_multiplicity, polynomials
+from rf_limits.theory.spectra.zonal import Radii, Tangents, ZonalSum
 
 
 def signed_coefficients(dim: int, max_degree: int) -> np.ndarray:

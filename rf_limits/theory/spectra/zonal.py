@@ -15,7 +15,7 @@ carry a derivative of P_k(<u, x^>) along a tangent s of the sphere at u.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
@@ -27,7 +27,7 @@ from rf_limits.errors import check_choice
 from rf_limits.theory.numerics.arguments import Dimension, border
 from rf_limits.theory.numerics.blocks import sum_over_blocks
 from rf_limits.theory.numerics.tails import panels
-from rf_limits.theory.spectra.harmonics import gegenbauer_step
+from rf_limits.theory.spectra.harmonics import polynomials
 from rf_limits.types import Scalar
 
 INPUTS = ("gaussian", "sphere")
@@ -138,14 +138,6 @@ def log_radius_density(dim: int, r: np.ndarray) -> np.ndarray:
     return constant + (dim - 1.0) * np.log(r) - 0.5 * r * r
 
 
-def polynomials(dim: int, max_degree: int, t: Array) -> Iterator[Array]:
-    """Returns P_0(t), ..., P_K(t) with P_k(1) = 1, one after the other, elementwise on ``t``."""
-    now, before = jnp.ones_like(t), jnp.zeros_like(t)
-    for k in range(max_degree + 1):
-        yield now
-        now, before = gegenbauer_step(dim, k, t, now, before), now
-
-
 def _derivatives(dim: int, max_degree: int, order: int, t: Array) -> list[Array]:
     """Returns the ``order``-th derivatives of P_0 ... P_K, elementwise on ``t``.
 
@@ -161,14 +153,13 @@ def joined(sums: Sequence[ZonalSum]) -> ZonalSum:
     """Returns the sum of several functions: their rows, one below the other."""
     if len(sums) == 1:
         return sums[0]
+
+    def with_tangents(f: ZonalSum) -> ZonalSum:
+        tangents = f.tangents or Tangents(jnp.zeros_like(f.values), jnp.zeros_like(f.directions))
+        return f._replace(tangents=tangents)
+
     if any(part.tangents is not None for part in sums):
-        sums = [
-            part._replace(
-                tangents=part.tangents
-                or Tangents(jnp.zeros_like(part.values), jnp.zeros_like(part.directions))
-            )
-            for part in sums
-        ]
+        sums = [with_tangents(part) for part in sums]
     return jax.tree.map(lambda *rows: jnp.concatenate(rows), *sums)
 
 
