@@ -155,3 +155,18 @@ def test_a_fraction_is_rounded_down_and_bounds_are_named():
     assert arguments.finite(np.float32(0.1), "p") == pytest.approx(0.1, rel=rounding(1, 1, "f4"))
     with pytest.raises(RequirementError, match="p must be a number that float64 holds"):
         arguments.real(math.nan, "p")
+
+
+def test_annotations_say_how_arguments_are_converted():
+    """A type converts, also beside None; what is left out stays; what has no type passes."""
+
+    @arguments.border
+    def function(dim: arguments.Dimension, rate: arguments.Positive | None = None, name="plain"):
+        return dim, rate, name
+
+    assert [type(part) for part in function(np.float32(3.0), rate=jnp.int8(2))] == [int, float, str]
+    assert function(3, None) == function(dim=3) == (3, None, "plain")
+    assert function(3, name=None) == (3, None, None)
+    for refused in ({"dim": 1}, {"dim": None}, {"dim": 3, "rate": 0.0}):
+        with pytest.raises(RequirementError, match=f"{[*refused][-1]} must be"):
+            function(**refused)

@@ -39,13 +39,9 @@ def _certified(
     problem: BoxProblem, bound: float, tolerance: float, start: np.ndarray | None = None
 ) -> BoxPoint:
     point = problem.solve(bound, tolerance * problem.constant, start)
-    check(
-        point.gap <= tolerance * problem.constant,
-        "tolerance",
-        f"be at least the relative gap that rounding leaves, {point.gap / problem.constant:.1e} "
-        f"for weights up to {bound:g}",
-        tolerance,
-    )
+    reached = f"{point.gap / problem.constant:.1e} for weights up to {bound:g}"
+    requirement = f"be at least the relative gap that rounding leaves, {reached}"
+    check(point.gap <= tolerance * problem.constant, "tolerance", requirement, tolerance)
     return point
 
 

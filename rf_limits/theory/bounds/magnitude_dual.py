@@ -67,7 +67,7 @@ class Dual:
         return gain / float(self.mass @ np.abs(self.basis @ y))
 
     def maximize(self, y: np.ndarray) -> np.ndarray:
-        """Returns reweighted least squares from ``y``."""
+        """Returns where reweighted least squares from ``y`` lead."""
         value, smoothing, quiet = self.bound(y), 0.1, 0
         for _ in range(_ITERATIONS):
             found = self._reweighted(y, max(value, 1e-300), smoothing)
@@ -86,7 +86,7 @@ class Dual:
         return y
 
     def _reweighted(self, y: np.ndarray, value: float, smoothing: float) -> np.ndarray:
-        """Returns minimizer of the quadratic that touches sqrt(risk)|psi| + M E|.| at y.
+        """Returns the minimizer of the quadratic that touches sqrt(risk)|psi| + M E|.| at y.
 
         By QR: the weights range over tens of orders of magnitude.
         """

@@ -51,7 +51,7 @@ class TriangleWave(NamedTuple):
 
 @border
 def make_wave(norm: Positive, half_width: Whole) -> TriangleWave:
-    """Returns A :class:`TriangleWave`.
+    """Returns a :class:`TriangleWave`.
 
     Raises:
       RequirementError: |w| not positive, or a half width that is not a positive odd integer.

@@ -162,9 +162,8 @@ def log_wave_correlation(
         _log_correlation(wave, float(c), math.sqrt(float((1.0 - c) * (1.0 + c))), bias / norm)
         for c in cosine
     ]
-    return np.array([sign for sign, _ in pairs]), np.array([log for _, log in pairs]) + math.log(
-        norm
-    )
+    signs, logs = np.reshape(pairs, (-1, 2)).T
+    return signs, logs + math.log(norm)
 
 
 @border

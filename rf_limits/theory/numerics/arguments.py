@@ -57,7 +57,7 @@ def _converter(annotation: Any) -> Callable[[Any, str], Any] | None:
 
 
 def _single(value: Any, field: str, requirement: str) -> int | float:
-    """Returns A Python number from one number of any kind."""
+    """Returns a Python number from one number of any kind."""
     if type(value) in (int, float):
         return value
     kept = None
@@ -199,6 +199,7 @@ def matrix(value: Any, field: str) -> np.ndarray:
     return array(value, field, 2)
 
 
+# Types of arguments, each with the function that converts and refuses values (border).
 Whole = Annotated[int, whole]
 Dimension = Annotated[int, dimension]
 Size = Annotated[int, size]

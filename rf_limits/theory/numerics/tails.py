@@ -87,13 +87,9 @@ class PowerTail(NamedTuple):
         total = 0.0
         for j, coefficient in enumerate(self.coefficients):
             power = self.power + 2 * j
+            scaled = coefficient * (self.scale / start) ** (2 * j)
             # zeta(s, q) q^s loses nothing where q^-s alone would underflow
-            total += (
-                coefficient
-                * (self.scale / start) ** (2 * j)
-                * _scaled_zeta(power, start)
-                * start ** -float(self.power)
-            )
+            total += scaled * _scaled_zeta(power, start) * start ** -float(self.power)
         return total
 
 

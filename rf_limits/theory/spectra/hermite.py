@@ -164,7 +164,7 @@ def _integrated(
 
 
 def _erf_coefficients(scale: float, bias: float | int, max_degree: int) -> np.ndarray:
-    """Returns Of erf(scale t + bias): derivatives of erf(bias/sqrt(1 + 2 scale^2)) in the bias."""
+    """Returns those of erf(scale t + bias), from derivatives of erf(bias/sqrt(1 + 2 scale^2))."""
     width = math.sqrt(0.5 + scale**2)
     beta = bias / width
     step = _kinked(0, beta, max_degree)  # of 1[t + beta > 0]; he_{j-1}(-beta) phi/sqrt(j)

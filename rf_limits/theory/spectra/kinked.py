@@ -119,12 +119,8 @@ def log_eigenvalues(order: int, dim: int, bias: float, max_degree: int) -> np.nd
         - math.log(2.0 ** (1 + order) * math.sqrt(math.pi))
     )
     log_sine_square = np.log(s) + np.log(s + 2.0 * b) - 2.0 * np.log(r)
-    log_mass = (
-        log_constant
-        + np.log(weights)
-        + log_radius_density(dim, r)
-        + 2.0 * order * np.log(r)
-        + (dim - 1.0 + 2.0 * order) * log_sine_square
-    )
+    log_mass = log_constant + np.log(weights) + log_radius_density(dim, r)
+    log_mass += 2.0 * order * np.log(r)
+    log_mass += (dim - 1.0 + 2.0 * order) * log_sine_square
     squares = log_mean_squares(poly_dim, count, b / r, log_mass)
     return np.concatenate([low, squares - log_multiplicity(poly_dim, np.arange(count + 1))])
