@@ -41,9 +41,8 @@ class Dual:
         last = int(degrees[-1])
         beyond = homogeneous.tail(ORDER, dim, last)
         after = float(homogeneous.log_eigenvalues(ORDER, dim, np.array(last + 2.0)))
-        self.rest: float = math.sqrt(
-            beyond * math.exp(after)
-        )  # the last entry for c = 1, its E_w |.|
+        # the last entry for c = 1, its E_w |.|
+        self.rest: float = math.sqrt(beyond * math.exp(after))
         self._logs = np.append(logs, after)
         root_weights = np.sqrt(np.append(np.exp(log_weights), beyond))
         self.root_scale: np.ndarray = np.exp(0.5 * (log_unit - self._logs))
@@ -52,9 +51,7 @@ class Dual:
         cosines, mass = _sphere_rule(dim, density * (last + 1))
         values = _orthonormal(dim, last, cosines)[degrees.astype(int)].T
         self.mass: np.ndarray = np.append(mass, 1.0)
-        rest = np.zeros((len(self.mass), 1))
-        rest[-1] = 1.0
-        self.basis: np.ndarray = np.hstack([np.vstack([values, np.zeros((1, degrees.size))]), rest])
+        self.basis: np.ndarray = np.asfortranarray(scipy.linalg.block_diag(values, 1.0))
 
     def start(self, log_mu: float) -> np.ndarray:
         """Returns where the root mean square limit is attained, in units of mu."""

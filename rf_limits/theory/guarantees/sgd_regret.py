@@ -50,17 +50,7 @@ from jaxtyping import Float
 
 from rf_limits.errors import check
 from rf_limits.theory.numerics import arguments
-from rf_limits.theory.numerics.arguments import (
-    Dimension,
-    Nonnegative,
-    Number,
-    Numbers,
-    Positive,
-    Real,
-    Vector,
-    Whole,
-    border,
-)
+from rf_limits.theory.numerics.arguments import Dimension, Nonnegative, Positive, Whole, border
 from rf_limits.theory.spectra.feature_kernels import feature_spectrum
 
 
@@ -166,12 +156,12 @@ def mean_features(
 
 def sgd_guarantee(
     features: BoundedFeatures,
-    target: Numbers,
+    target: arguments.Numbers,
     *,
-    learning_rate: Number,
-    steps: Number,
-    width: Number = math.inf,
-    noise: Number = 0.0,
+    learning_rate: arguments.Number,
+    steps: arguments.Number,
+    width: arguments.Number = math.inf,
+    noise: arguments.Number = 0.0,
 ) -> float:
     """Returns an upper bound on the mean over steps of E (f_t - f*)^2 of one-pass SGD.
 
@@ -191,11 +181,11 @@ def sgd_guarantee(
 @border
 def sgd_estimate(
     features: BoundedFeatures | MeanFeatures,
-    target: Vector,
+    target: arguments.Vector,
     *,
     learning_rate: Positive,
-    steps: Real,
-    width: Real = math.inf,
+    steps: arguments.Real,
+    width: arguments.Real = math.inf,
     noise: Nonnegative = 0.0,
 ) -> float:
     """Returns the expression of the bound, with means for suprema where these are not known.
@@ -253,7 +243,7 @@ def _unlearned(eigenvalues: np.ndarray, target: np.ndarray, ridge: float) -> flo
 
 @border
 def sgd_requirements(
-    features: BoundedFeatures | MeanFeatures, target: Vector, accuracy: Positive
+    features: BoundedFeatures | MeanFeatures, target: arguments.Vector, accuracy: Positive
 ) -> SgdRequirements:
     """Returns the sizes at which guarantee or estimate is ``accuracy``, without noise.
 
