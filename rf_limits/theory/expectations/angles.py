@@ -73,13 +73,6 @@ class Angles(NamedTuple):
         return jnp.clip(jnp.where(self.cosine >= 0.0, near, far) / sine, -1e150, 1e150)
 
 
-def with_derivatives_of(
-    value: Float[Array, "*shape"], formula: Float[Array, "*shape"]
-) -> Float[Array, "*shape"]:
-    """Returns ``value`` with the derivatives of ``formula``, smooth where value is not."""
-    return jax.lax.stop_gradient(value) + (formula - jax.lax.stop_gradient(formula))
-
-
 def unit_vectors(w: Float[Array, "m d"]) -> tuple[Float[Array, "m d"], Float[Array, "m"]]:
     """Returns the directions and lengths of the rows of ``w``; a zero row keeps direction zero.
 

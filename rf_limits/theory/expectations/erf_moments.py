@@ -8,17 +8,13 @@ All is written as mean times mean plus covariance, so that small weights lose no
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax.scipy.special import erf, ndtr
 from jaxtyping import Array, Float
 
 from rf_limits.theory.expectations.activations import Units
-from rf_limits.theory.expectations.angles import (
-    Angles,
-    pairwise_angles,
-    unit_vectors,
-    with_derivatives_of,
-)
+from rf_limits.theory.expectations.angles import Angles, pairwise_angles, unit_vectors
 from rf_limits.theory.expectations.bivariate_normal import normal_density, orthant_covariance
 from rf_limits.theory.expectations.gates import scaled_bias
 
@@ -107,4 +103,6 @@ def _spread(w: Array, v: Array, right: _Noisy, noise: float, along: Array) -> Ar
     left_over = outside + length[None, :] ** 2 * plain.one_minus * plain.one_plus
     square = norms_w[:, None] ** 2
     smooth = 2.0 * (jnp.sum(w**2, axis=1)[:, None] - along**2)
-    return with_derivatives_of(1.0 + 2.0 * square * left_over, smooth)
+    # the accurate value, with the derivatives of a formula that is smooth where it is not
+    value = jax.lax.stop_gradient(1.0 + 2.0 * square * left_over)
+    return value + (smooth - jax.lax.stop_gradient(smooth))

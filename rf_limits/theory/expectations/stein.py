@@ -39,10 +39,6 @@ Gram = Callable[[int, int, Array, Array, Array, Array], Found]
 """F_ij from i, j, w (m, d), a (m,), v (k, d) and b (k,)."""
 
 
-def _value(found: Array | Expectation) -> Array:
-    return found.value if isinstance(found, Expectation) else found
-
-
 def with_stein_derivatives(gram: Gram[Found]) -> Gram[Found]:
     """Returns the same expectations with the derivatives of the module docstring, of every order.
 
@@ -60,7 +56,8 @@ def with_stein_derivatives(gram: Gram[Found]) -> Gram[Found]:
         (w, _, v, _), (dw, da, dv, db) = primals, tangents
 
         def at(more: int, other: int) -> Array:
-            return _value(found(i + more, j + other, *primals))
+            result = found(i + more, j + other, *primals)
+            return result.value if isinstance(result, Expectation) else result
 
         change = jnp.sum(dw * w, axis=1)[:, None] * at(2, 0) + da[:, None] * at(1, 0)
         change += jnp.sum(dv * v, axis=1)[None, :] * at(0, 2) + db[None, :] * at(0, 1)
