@@ -20,7 +20,7 @@ from rf_limits.methods import METHODS, NETWORK, NTK, Kind
 
 LABELS = ("panel", CELL)
 FIGURE_NAMES = ("risk_against_width", "risk_against_time", "distance_to_infinite_width")
-"""Of all figures that there may be."""
+"""Names of all figures that there may be."""
 _MOST_PANELS = 12
 _COLUMNS = 4
 _LINES = ("training.learning_rate",)
@@ -28,11 +28,11 @@ _LINES = ("training.learning_rate",)
 _AXES = ("model.lazy_scales", "model.widths")
 """Fields whose entries are columns of the table: no panels, and lines where they must be."""
 _DASHES = ("-", (0, (4, 1)), (0, (4, 1, 1, 1)), (0, (1, 1)))
-"""Of lines that differ in more than width and lazy scale."""
+"""Dashes of lines that differ in more than width and lazy scale."""
 
 
 def draw(table: pd.DataFrame, differing: Sequence[str]) -> dict[str, Figure]:
-    """All figures by file name.
+    """Draws all figures, by file name.
 
     Args:
       table: of :func:`rf_limits.sweeps.compare.gather`.
@@ -55,7 +55,7 @@ def draw(table: pd.DataFrame, differing: Sequence[str]) -> dict[str, Figure]:
 
 
 def arranged(table: pd.DataFrame, differing: Sequence[str]) -> pd.DataFrame:
-    """The table with columns ``panel`` and ``line``, in words: a seed is once at every point.
+    """Adds columns ``panel`` and ``line`` in words, with each seed once at every point of a line.
 
     Lines are told apart by learning rates; by all widths or lazy scales of their run where two
     runs of a panel share some. All else that differs makes panels.
@@ -79,15 +79,15 @@ def arranged(table: pd.DataFrame, differing: Sequence[str]) -> pd.DataFrame:
 
 
 def labels(table: pd.DataFrame, fields: Sequence[str]) -> pd.Series:
-    """For every row the values of ``fields`` in words: ``dim = 5, noise = 0.1``."""
+    """Returns the values of ``fields`` in words for every row: ``dim = 5, noise = 0.1``."""
     shorts = short_names(list(fields))
     parts = [shorts[name] + " = " + table[name].map(_words) for name in fields]
     if not parts:
         return pd.Series("", index=table.index)
-    found = parts[0]
+    words = parts[0]
     for part in parts[1:]:
-        found = found + ", " + part
-    return found
+        words = words + ", " + part
+    return words
 
 
 def _words(value: Any) -> str:
@@ -96,21 +96,21 @@ def _words(value: Any) -> str:
     return str(value)
 
 
-def _panels(table: pd.DataFrame, one: Callable) -> Figure:
-    """A panel for every problem, by ``one(axis, rows)``; the first twelve."""
+def _panels(table: pd.DataFrame, draw_panel: Callable) -> Figure:
+    """Draws a panel for each of the first twelve problems, by ``draw_panel(axis, rows)``."""
     names = list(dict.fromkeys(table["panel"]))
     shown = names[:_MOST_PANELS]
     columns = min(_COLUMNS, len(shown))
     rows = -(-len(shown) // columns)
     figure = Figure(figsize=(3.2 * columns, 3.0 * rows + 0.5), layout="constrained")
     note = [f"the first {len(shown)} of {len(names)} problems"] * (len(names) > len(shown))
-    if one is _curves and len(table["lazy_scale"].dropna().unique()) > 1:
+    if draw_panel is _curves and len(table["lazy_scale"].dropna().unique()) > 1:
         note.append("networks of the largest lazy scale of each problem")
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
     for axis, name in zip(grid.flat, shown, strict=False):
-        one(axis, table[table["panel"] == name])
+        draw_panel(axis, table[table["panel"] == name])
         title = textwrap.fill(name, 42)
-        if one is _distances:
+        if draw_panel is _distances:
             legend_above(axis, title)
         else:
             axis.set_title(title, fontsize=7)
@@ -118,7 +118,7 @@ def _panels(table: pd.DataFrame, one: Callable) -> Figure:
             axis.set_ylabel("")
     for axis in grid.flat[len(shown) :]:
         axis.set_visible(False)
-    if one is not _distances:  # whose legends have slopes, a panel each
+    if draw_panel is not _distances:  # whose legends have slopes, a panel each
         shared_legend(figure, grid.flat)
     if note:
         figure.suptitle(", ".join(note), fontsize=7)
@@ -126,7 +126,7 @@ def _panels(table: pd.DataFrame, one: Callable) -> Figure:
 
 
 class _Line(NamedTuple):
-    """Rows of one line, and how it is drawn."""
+    """The rows of a line, and how it is drawn."""
 
     rows: pd.DataFrame
     scale: float
@@ -135,8 +135,8 @@ class _Line(NamedTuple):
 
 
 def _lines(rows: pd.DataFrame) -> list[_Line]:
-    """Lines of one panel: lazy scales by colour, what else differs by dashes and markers."""
-    found = []
+    """Returns the lines of a panel: colours for lazy scales, dashes and markers for all else."""
+    lines = []
     colours = shades(NETWORK.colour, rows["lazy_scale"].dropna())
     for i, words in enumerate(dict.fromkeys(rows["line"])):
         for k, (scale, colour) in enumerate(colours.items()):
@@ -144,8 +144,8 @@ def _lines(rows: pd.DataFrame) -> list[_Line]:
             marker = MARKERS[(i * len(colours) + k) % len(MARKERS)]
             how = {"color": colour, "marker": marker, "ls": _DASHES[i % len(_DASHES)]}
             if len(part):
-                found.append(_Line(part, scale, words, how))
-    return found
+                lines.append(_Line(part, scale, words, how))
+    return lines
 
 
 def _named(*words: str) -> str:
@@ -153,7 +153,7 @@ def _named(*words: str) -> str:
 
 
 def _risks(axis: Axes, rows: pd.DataFrame) -> None:
-    """Final risk of networks against width; NTK and NNGP at convergence as lines."""
+    """Draws the final risk of networks against width, and NTK and NNGP at convergence as lines."""
     final = final_rows(rows, LABELS)
     for line in _lines(NETWORK.rows(final)):
         label = _named(NETWORK.label, rf"$\alpha={line.scale:g}$", line.words)
@@ -168,7 +168,7 @@ def _risks(axis: Axes, rows: pd.DataFrame) -> None:
 
 
 def _curves(axis: Axes, rows: pd.DataFrame) -> None:
-    """Risk against time: widths from dark to light, the NTK's gradient flow over them."""
+    """Draws risk against time: widths from dark to light, the NTK's gradient flow over them."""
     networks = NETWORK.rows(rows[rows["step"] > 0])
     scale = networks["lazy_scale"].max()
     networks = networks[networks["lazy_scale"] == scale]
@@ -191,7 +191,7 @@ def _curves(axis: Axes, rows: pd.DataFrame) -> None:
 
 
 def distances(rows: pd.DataFrame) -> pd.DataFrame:
-    """|risk of the network - risk of the NTK's flow| at the end of training, over E f*^2.
+    """Computes |risk of the network - risk of the NTK's flow| at the end, over E f*^2.
 
     Args:
       rows: of :func:`arranged`.
@@ -211,7 +211,7 @@ def distances(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _distances(axis: Axes, rows: pd.DataFrame) -> None:
-    """Distance of risks to the infinite-width NTK's against width, with exponents."""
+    """Draws the distance of risks to the infinite-width NTK's against width, with exponents."""
     for line in _lines(distances(rows)):
         means = over_seeds(line.rows, "width")["distance"].mean(skipna=False)
         label = _named(rf"$\alpha={line.scale:g}$", line.words)

@@ -23,7 +23,7 @@ _DRAWN = 1e-150, 1e150
 
 
 def drawable(values: ArrayLike) -> np.ndarray:
-    """Values as floats, NaN where training diverged to numbers that no axis holds."""
+    """Returns values as floats, NaN where training diverged to numbers that no axis holds."""
     values = np.asarray(values, dtype=float)
     least, most = _DRAWN
     return np.where(
@@ -67,9 +67,9 @@ def spread_line(
 def by_scale(
     table: pd.DataFrame, colour: str, scales: Sequence[float]
 ) -> Iterator[tuple[pd.DataFrame, str, str]]:
-    """Rows of every lazy scale with the colour and the end of the label of their line.
+    """Yields the rows of every lazy scale, with the colour and the end of the label of their line.
 
-    A single scale has the whole colour and goes without saying; several go from dark to light.
+    A single scale has the colour itself and no label; several go from dark to light.
 
     Args:
       table: with a column ``lazy_scale``.
@@ -85,7 +85,7 @@ def by_scale(
 
 
 def networks_by_scale(table: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, Look]]:
-    """Rows of trained networks for every lazy scale, with the colour and label of their line."""
+    """Yields the rows of networks of every lazy scale, with the colour and label of their line."""
     networks = NETWORK.rows(table)
     for scale, colour in shades(NETWORK.colour, networks["lazy_scale"].dropna()).items():
         label = rf"{NETWORK.label}, $\alpha={scale:g}$"
@@ -93,7 +93,7 @@ def networks_by_scale(table: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, Look]
 
 
 def kernel_levels(axis: Axes, final: pd.DataFrame) -> None:
-    """Lines across at the mean risks of kernel methods at convergence."""
+    """Draws lines across at the mean risks of kernel methods at convergence."""
     for method in METHODS.of(Kind.KERNEL):
         risks = method.rows(final)["risk"].to_numpy(float)
         if len(risks):
@@ -101,7 +101,7 @@ def kernel_levels(axis: Axes, final: pd.DataFrame) -> None:
 
 
 def flow_means(rows: pd.DataFrame, column: str = "risk") -> tuple[np.ndarray, np.ndarray]:
-    """Times of a kernel's gradient flow and means over seeds, by measurement.
+    """Returns times of a kernel's gradient flow and means over seeds, by measurement.
 
     Args:
       rows: of a kernel method.
@@ -114,7 +114,7 @@ def flow_means(rows: pd.DataFrame, column: str = "risk") -> tuple[np.ndarray, np
 
 
 def as_floats(index: ArrayLike) -> np.ndarray:
-    """Values of an index, null as NaN."""
+    """Returns the values of an index, null as NaN."""
     return np.asarray(index, dtype=float)
 
 
@@ -172,7 +172,7 @@ class _Between(LogFormatterSciNotation):
         self._name = axis.axis_name  # type: ignore[attr-defined]
 
     def __call__(self, x: float, pos: int | None = None) -> str:
-        """The number as text, or none: at 2 and 5, on short vertical axes at all places."""
+        """Returns a number as text: at 2 and 5, on short vertical axes at all places; else nothing."""
         assert self.axis is not None
         low, high = np.log10(np.sort(self.axis.get_view_interval()))
         if np.floor(high) - np.ceil(low) >= 1.0 or x <= 0.0:
@@ -184,13 +184,13 @@ class _Between(LogFormatterSciNotation):
 
 
 def log_axes(axis: Axes, *, x: str, y: str) -> None:
-    """Logarithmic axes with labels, or a remark where nothing positive is drawn."""
+    """Makes axes logarithmic and labels them; says so where nothing positive is drawn."""
     drawn = [np.array(line.get_xydata(), dtype=float) for line in axis.lines]
     if any(np.any(np.all(np.isfinite(xy), axis=1) & (xy[:, 1] > 0.0)) for xy in drawn):
         axis.set_xscale("log", base=2 if x.startswith("width") else 10)
         axis.set_yscale("log")
-        for one in (axis.xaxis, axis.yaxis)[int(x.startswith("width")) :]:
-            one.set_minor_formatter(_Between(one))
+        for direction in (axis.xaxis, axis.yaxis)[int(x.startswith("width")) :]:
+            direction.set_minor_formatter(_Between(direction))
     else:
         middle: Look = {"transform": axis.transAxes, "ha": "center", "va": "center"}
         axis.text(0.5, 0.5, "no finite positive value", **middle)

@@ -19,7 +19,7 @@ _LEAST_SHARE = 1e-10  # of E f*^2, of a degree that is drawn
 
 
 def drawn_degrees(metrics: pd.DataFrame) -> list[str]:
-    """Degrees with a share in the target and a measured risk: "0", "1", ..., "rest"."""
+    """Returns degrees with a share in the target and a measured risk: "0", "1", ..., "rest"."""
     ends = [name.rsplit("_", 1)[1] for name in metrics if name.startswith("target_degree_")]
     targets = {end: metrics[f"target_degree_{end}"].max() for end in ends}
     total = sum(share for share in targets.values() if np.isfinite(share))
@@ -72,7 +72,7 @@ def unlearned_by_degree(metrics: pd.DataFrame) -> Figure:
 
 
 def _end_values(axis: Axes, final: pd.DataFrame, end: str, last: float) -> None:
-    """Final means of the methods that keep their features, side by side beyond ``last``."""
+    """Draws final means of methods that keep their features, side by side beyond ``last``."""
     fixed = [method for method in METHODS.values() if method.keeps_features]
     for i, method in enumerate(fixed):
         rows = method.rows(final)

@@ -19,7 +19,7 @@ from rf_limits.methods import LAZY_LIMIT, METHODS, NETWORK, Kind, Method, keys_o
 
 
 def _fixed(*kinds: Kind) -> list[Method]:
-    """The methods of some kinds that keep their features."""
+    """Returns the methods of some kinds that keep their features."""
     return [method for method in METHODS.of(*kinds) if method.keeps_features]
 
 
@@ -52,12 +52,12 @@ def headline(metrics: pd.DataFrame, limit: pd.DataFrame) -> Figure:
 
 
 def samples_limit(metrics: pd.DataFrame) -> float:
-    """R*(n) of the networks of a run at the end, or of its kernels; NaN if it bounds neither."""
+    """Returns R*(n) of a run's networks at the end, or of its kernels; NaN if it bounds neither."""
     final = final_rows(metrics)
     for methods in ((NETWORK,), METHODS.of(Kind.KERNEL)):
-        found = final[final["method"].isin(keys_of(methods))][SAMPLES.column].dropna()
-        if len(found):
-            return float(found.iloc[0])
+        limits = final[final["method"].isin(keys_of(methods))][SAMPLES.column].dropna()
+        if len(limits):
+            return float(limits.iloc[0])
     return float("nan")
 
 
@@ -72,7 +72,7 @@ def _points(axis: Axes, rows: pd.DataFrame, by: str | None, **line: Any) -> None
 
 
 def _heights(axis: Axes) -> list[float]:
-    """Where points and the ends of their bars are."""
+    """Returns the heights of points and of the ends of their bars."""
     bars = (lines for lines in axis.collections if isinstance(lines, LineCollection))
     ends = [np.asarray(segment)[:, 1] for lines in bars for segment in lines.get_segments()]
     points = [np.asarray(line.get_ydata(), float) for line in axis.lines]
@@ -80,7 +80,7 @@ def _heights(axis: Axes) -> list[float]:
 
 
 def _limit(axis: Axes, limit: pd.DataFrame, samples: float) -> None:
-    """R*(p) as a line over the ground where no p features are on average, and R*(n) across.
+    """Draws R*(p) as a line, grey below it where no p features are on average, and R*(n) across.
 
     Args:
       axis: to draw on.
@@ -101,14 +101,14 @@ def _limit(axis: Axes, limit: pd.DataFrame, samples: float) -> None:
 
 
 def _means(table: pd.DataFrame, columns: Sequence[str], labels: Sequence[str]) -> pd.DataFrame:
-    """Means over seeds at the end, of every method, width, scale and run; NaN if one diverged."""
+    """Computes final means over seeds by method, width, scale and run; NaN if a seed diverged."""
     final = final_rows(table, labels)
     keys = [*labels, "method", "width", "lazy_scale"]
     return over_seeds(final, keys, dropna=False)[list(columns)].mean(skipna=False).reset_index()
 
 
 def _cloud(figure: Figure, axis: Axes, means: pd.DataFrame, x: str) -> None:
-    """A point for every mean, by method; networks by lazy scale, dark to light."""
+    """Draws a point for every mean, by method; networks by lazy scale, dark to light."""
     drawn: list[tuple[pd.DataFrame, str, Look]] = [
         (method.rows(means), method.marker, {"color": method.colour, "label": method.label})
         for method in _fixed(Kind.FITTED, Kind.TRAINED, Kind.KERNEL)
@@ -134,8 +134,8 @@ def against_limit(table: pd.DataFrame, labels: Sequence[str] = (CELL,)) -> Figur
       labels: columns that tell its runs apart.
     """
     limits = one_limit(table) / table[SECOND_MOMENT]
-    known = table.assign(relative_limit=limits)[limits > 0]
-    means = _means(known, ("relative_limit", "relative_risk"), labels)
+    limited = table.assign(relative_limit=limits)[limits > 0]
+    means = _means(limited, ("relative_limit", "relative_risk"), labels)
     with style():
         figure, (axis,) = new_figure(1, height=3.4, width=4.0)
         ends = means["relative_limit"].min() / 2, min(2 * means["relative_limit"].max(), 1.0)

@@ -48,7 +48,7 @@ _PARAMETERS = {
 }
 _UNDATED = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
 FORMATS = ("png", "svg", "pdf")
-"""In which every figure is written."""
+"""The formats in which every figure is written."""
 
 
 @contextlib.contextmanager
@@ -62,7 +62,7 @@ def style() -> Iterator[None]:
 
 
 def _shade(colour: str, position: float) -> tuple[float, float, float]:
-    """``colour`` darkened (position 0) to lightened (position 1)."""
+    """Returns ``colour`` darkened (position 0) to lightened (position 1)."""
     r, g, b = mpl.colors.to_rgb(colour)
     if position < 0.5:
         factor = 0.45 + 1.1 * position
@@ -72,7 +72,7 @@ def _shade(colour: str, position: float) -> tuple[float, float, float]:
 
 
 def shades(colour: str, values: Iterable[Any]) -> dict[Any, str]:
-    """Colours of widths, lazy scales or numbers of samples, the same way in every figure.
+    """Returns colours of widths, lazy scales or numbers of samples, alike in every figure.
 
     Args:
       colour: of their method.
@@ -94,7 +94,7 @@ def shades(colour: str, values: Iterable[Any]) -> dict[Any, str]:
 def new_figure(
     panels: int, height: float = 2.9, width: float = 3.4, *, sharey: bool = False
 ) -> tuple[Figure, list]:
-    """A figure with ``panels`` axes of this ``width`` in a row, drawn without a display."""
+    """Makes a figure with ``panels`` axes of this ``width`` in a row; it needs no display."""
     figure = Figure(figsize=(width * panels, height), layout="constrained")
     axes = figure.subplots(1, panels, squeeze=False, sharey=sharey)[0]
     return figure, list(axes)
@@ -126,4 +126,4 @@ def save(figure: Figure, file: Path | io.BytesIO, form: str) -> None:
     with style():
         legible(figure)
         figure.savefig(file, format=form, dpi=200, metadata=_UNDATED.get(form))
-        figure.set_layout_engine("none")  # found once: finding it is half the work
+        figure.set_layout_engine("none")  # computed once: it takes half of the time

@@ -31,7 +31,7 @@ _SCALING_LABELS = {
 
 
 def _beside() -> list[Method]:
-    """What is trained by the same steps as the network, its features fixed."""
+    """Returns the methods that are trained by the network's steps with fixed features."""
     return [method for method in METHODS.of(Kind.TRAINED) if method.keeps_features]
 
 
@@ -80,7 +80,7 @@ def _risk_panel(axis: Axes, final: pd.DataFrame) -> None:
 
 
 def _limit_lines(axis: Axes, networks: pd.DataFrame, x: str) -> None:
-    """The two lazy limits of networks against their width or time, where they are known.
+    """Draws the two lazy limits of networks against their width or time, where they are known.
 
     A line for every lazy scale, where times differ and with them the samples seen.
     """
@@ -90,8 +90,8 @@ def _limit_lines(axis: Axes, networks: pd.DataFrame, x: str) -> None:
         for scale in _scales(networks):
             groups = over_seeds(networks[networks["lazy_scale"] == scale], by)
             values = groups[limit.column].mean()
-            known = values.notna()
-            curve = np.stack([drawable(groups[x].mean()[known]), drawable(values[known])])
+            is_known = values.notna()
+            curve = np.stack([drawable(groups[x].mean()[is_known]), drawable(values[is_known])])
             if curve.size and not any(np.array_equal(curve, other) for other in curves):
                 curves.append(curve)
         if len(curves) > 1 and len({*np.concatenate(curves, axis=1)[1]}) == 1:

@@ -29,15 +29,15 @@ _LONGEST = 60
 """Characters of a label that says in what a run differs."""
 
 
-def comparison_section(sources: Sequence[Source], found: Compared, key: str) -> Section:
-    """The section of several training runs.
+def comparison_section(sources: Sequence[Source], compared: Compared, key: str) -> Section:
+    """Returns the section of several training runs.
 
     Args:
       sources: all of them, finished or not.
-      found: the table of the finished ones.
+      compared: the table of the finished ones.
       key: prefix of ids.
     """
-    table, differing = found.table, list(found.differing)
+    table, differing = compared.table, list(compared.differing)
     done = [source for source in sources if source.state == "done"]
     words = comparing.labels(table, differing)
     clear = differing and words.str.len().max() <= _LONGEST
@@ -45,16 +45,16 @@ def comparison_section(sources: Sequence[Source], found: Compared, key: str) -> 
     groups = table.groupby("run", sort=False)
     curves = [curve for name, rows in groups for curve in finite_and_infinite(rows, str(name))]
     trained = table["method"].eq(NETWORK.key)
-    common = shared(list(found.configs.values()))
+    common = shared(list(compared.configs.values()))
     names = ", ".join(differing) or "nothing"
     changed, same = fields({"experiment": "training", **common})
     return Section(
         key=key,
         title=", ".join(dict.fromkeys(_root(source).name for source in sources)),
-        about=f"{counted(len(found.configs), 'training run')}; they differ in {names}.",
+        about=f"{counted(len(compared.configs), 'training run')}; they differ in {names}.",
         verdict=verdict_of_many(table, len(done), len(sources)),
-        warnings=_warnings(done, found, table, len(curves)),
-        headline=_limit_figures(table, found, key),
+        warnings=_warnings(done, compared, table, len(curves)),
+        headline=_limit_figures(table, compared, key),
         curves=curves[:_MOST_CURVES],
         figures=_drawn_comparison(table.drop(columns="run"), differing, key),
         tables=[
@@ -70,10 +70,10 @@ def comparison_section(sources: Sequence[Source], found: Compared, key: str) -> 
 
 
 def _warnings(
-    done: Sequence[Source], found: Compared, table: pd.DataFrame, curves: int
+    done: Sequence[Source], compared: Compared, table: pd.DataFrame, curves: int
 ) -> list[str]:
-    """What to mind: what is left out, what speaks against runs, what diverged or was refused."""
-    lines = [f"LEFT OUT: {line}." for line in found.left_out]
+    """Returns the warnings: runs left out, doubts about runs, diverged networks, refused fits."""
+    lines = [f"LEFT OUT: {line}." for line in compared.left_out]
     counts = Counter(line for source in done for line in warnings_of(source))
     lines += [
         f"{line} ({count} of {len(done)} runs)"
@@ -92,16 +92,16 @@ def _warnings(
 
 
 def _root(source: Source) -> Path:
-    """The directory a user names: the sweep's, or the run's own."""
+    """Returns the directory that a user names: that of the sweep, or that of the run."""
     inside = source.path.parent.name == "cells"
     return source.path.parent.parent if inside else source.path
 
 
-def _limit_figures(table: pd.DataFrame, found: Compared, key: str) -> list[Picture]:
-    """All runs over the lazy limit: against the number of functions, and against the limit."""
+def _limit_figures(table: pd.DataFrame, compared: Compared, key: str) -> list[Picture]:
+    """Draws all runs over the lazy limit: against the number of functions, and the limit."""
     if not (one_limit(table) > 0).any():
         return []
-    counted, limits = with_limits(table, found.configs)
+    counted, limits = with_limits(table, compared.configs)
     return [
         picture(
             f"{key}-functions",
@@ -137,7 +137,7 @@ def _drawn_comparison(table: pd.DataFrame, differing: list[str], key: str) -> li
 
 
 def _provenances(sources: Sequence[Source]) -> Table:
-    """A row for every run."""
+    """Returns a table with a row for every run."""
     heads = ["run", "state", "revision", "device", "JAX", "started", "wall time (s)"]
     rows = []
     for source in sources:

@@ -24,11 +24,11 @@ class Field(NamedTuple):
 
 
 def words(value: Any) -> str:
-    """A field's value as a reader writes it."""
+    """Returns the value of a field as a reader writes it."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {words(one)}" for name, one in value.items())
+        return ", ".join(f"{name} {words(entry)}" for name, entry in value.items())
     if isinstance(value, (list, tuple)):
-        return ", ".join(words(one) for one in value) or "()"
+        return ", ".join(words(entry) for entry in value) or "()"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
@@ -38,11 +38,11 @@ def fields(config: Mapping[str, Any]) -> tuple[list[Field], list[Field]]:
     Args:
       config: contents of config.json, or fields by dotted name.
     """
-    known = {field.name: field for field in EXPERIMENTS[config["experiment"]]().options()}
+    defaults = {field.name: field for field in EXPERIMENTS[config["experiment"]]().options()}
     differing: list[Field] = []
     same: list[Field] = []
     for name, value in flat(config).items():
-        text, field = words(value), known.get(name)
+        text, field = words(value), defaults.get(name)
         if field is None:
             differing.append(Field(name, text, "", ""))
         else:

@@ -16,7 +16,7 @@ _DIGITS = 5
 
 
 def finite_and_infinite(metrics: pd.DataFrame, label: str = "") -> list[dict[str, Any]]:
-    """Risks over time of the networks of every width, for each lazy scale.
+    """Returns risks over time of the networks of every width, for each lazy scale.
 
     Args:
       metrics: table of one training run.
@@ -32,15 +32,15 @@ def finite_and_infinite(metrics: pd.DataFrame, label: str = "") -> list[dict[str
     """
     networks = NETWORK.rows(metrics[metrics["step"] > 0])
     flow = flow_means(NTK.rows(metrics))
-    found = []
+    curves = []
     for scale, rows in networks.groupby("lazy_scale"):
         moments = (rows["risk"] / rows["relative_risk"]).replace([np.inf, -np.inf], np.nan)
         name = f"{label}, alpha = {scale:g}" if label else f"alpha = {scale:g}"
         widths = [_width(int(n), part, flow) for n, part in rows.groupby("width")]
-        colours = shades(NETWORK.colour, [one["width"] for one in widths])
-        for one in widths:
-            one["colour"] = colours[one["width"]]
-        found.append(
+        colours = shades(NETWORK.colour, [curve["width"] for curve in widths])
+        for curve in widths:
+            curve["colour"] = colours[curve["width"]]
+        curves.append(
             {
                 "name": name,
                 "moment": _plain([moments.median()])[0],
@@ -48,7 +48,7 @@ def finite_and_infinite(metrics: pd.DataFrame, label: str = "") -> list[dict[str
                 "widths": widths,
             }
         )
-    return found
+    return curves
 
 
 def _width(width: int, rows: pd.DataFrame, flow: tuple[np.ndarray, np.ndarray]) -> dict[str, Any]:
@@ -68,18 +68,18 @@ def _width(width: int, rows: pd.DataFrame, flow: tuple[np.ndarray, np.ndarray]) 
     }
 
 
-def _at(times: np.ndarray, known: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Values at ``times`` inside the range of ``known``, NaN outside."""
-    good = (known > 0) & (values > 0) & np.isfinite(values)
+def _at(times: np.ndarray, grid: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Interpolates values at ``times`` inside the range of ``grid``, NaN outside."""
+    good = (grid > 0) & (values > 0) & np.isfinite(values)
     if not good.any():
         return np.full(len(times), np.nan)
-    logs = np.log(known[good]), np.log(values[good])
+    logs = np.log(grid[good]), np.log(values[good])
     slack = 1e-9  # the same times, rounded
-    inside = (times >= known[good][0] * (1 - slack)) & (times <= known[good][-1] * (1 + slack))
+    inside = (times >= grid[good][0] * (1 - slack)) & (times <= grid[good][-1] * (1 + slack))
     return np.where(inside, np.exp(np.interp(np.log(times), *logs)), np.nan)
 
 
 def _plain(values: Any) -> list[float | None]:
-    """Numbers as JSON has them, short."""
+    """Returns numbers as JSON has them, in few digits."""
     numbers = (float(value) for value in np.asarray(values, float))
     return [float(f"{v:.{_DIGITS}g}") if math.isfinite(v) else None for v in numbers]

@@ -15,20 +15,23 @@ from rf_limits.studies import Training
 
 
 def _number(config: TrainingConfig, row: Mapping[Hashable, Any]) -> float:
-    """Of whose limit :func:`~rf_limits.analysis.limits.one_limit` is, or NaN."""
+    """Counts the functions that the row's :func:`~rf_limits.analysis.limits.one_limit` is for.
+
+    NaN stands for a row without a limit.
+    """
     method = METHODS[row["method"]]
     functions = method.fixed_functions(config, row)
     holds = (limit for limit in LIMITS if not pd.isna(row.get(limit.column)))
-    known = [getattr(functions, limit.functions) for limit in holds]
-    if not known:
+    counts = [getattr(functions, limit.functions) for limit in holds]
+    if not counts:
         return math.nan
-    return float(min(known) if method.keeps_features else max(known))
+    return float(min(counts) if method.keeps_features else max(counts))
 
 
 def with_limits(
     table: pd.DataFrame, configs: Mapping[str, Mapping[str, Any]]
 ) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
-    """The ends of runs with the number of their fixed functions, and the limits to draw.
+    """Returns the ends of runs with the number of their fixed functions, and limits to draw.
 
     Args:
       table: of :func:`rf_limits.sweeps.compare.gather`.

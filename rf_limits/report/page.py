@@ -22,7 +22,7 @@ from rf_limits.sweeps.compare import gather
 
 NAME = "report.html"
 _TITLE = "rf_limits: "
-"""Begins the title of every page."""
+"""The beginning of the title of every page."""
 _MOST_RUNS = 12
 """Runs that get a section of their own on one page."""
 
@@ -71,7 +71,7 @@ def report(
 
 
 def _is_page(path: Path) -> bool:
-    """Whether a file is a page of this package, or empty, or not there."""
+    """Returns whether a file is a page of this package, or empty, or not there."""
     if not path.exists():
         return True
     try:
@@ -83,7 +83,7 @@ def _is_page(path: Path) -> bool:
 
 
 def render(sources: Sequence[Source], workdirs: Sequence[str | Path], path: Path) -> str:
-    """The text of the page.
+    """Returns the text of the page.
 
     Args:
       sources: the runs.
@@ -104,7 +104,7 @@ def render(sources: Sequence[Source], workdirs: Sequence[str | Path], path: Path
         title=f"{_TITLE}{title}",
         sections=sections,
         left_out=left_out,
-        files={one.key: [_links(source, path) for source in one.sources] for one in sections},
+        files={part.key: [_links(source, path) for source in part.sources] for part in sections},
         colours={key: entry.colour for key, entry in {**METHODS, **BASELINES}.items()},
         version=rf_limits.__version__,
     )
@@ -113,7 +113,7 @@ def render(sources: Sequence[Source], workdirs: Sequence[str | Path], path: Path
 def _sections(
     sources: Sequence[Source], workdirs: Sequence[str | Path]
 ) -> tuple[list[Section], list[str]]:
-    """The parts of the page, and lines about runs that are not in it."""
+    """Returns the sections of the page, and lines about runs that are not in it."""
     training = all(source.experiment == "training" for source in sources)
     finished = [source for source in sources if source.state == "done"]
     if training and len(finished) > 1:
@@ -126,12 +126,12 @@ def _sections(
     ]
     if len(shown) > _MOST_RUNS:
         left_out.append(f"The first {_MOST_RUNS} of {len(shown)} runs; name others by themselves.")
-    sections = [run_section(one, f"run-{i + 1}") for i, one in enumerate(shown[:_MOST_RUNS])]
+    sections = [run_section(source, f"run-{i + 1}") for i, source in enumerate(shown[:_MOST_RUNS])]
     return sections, left_out
 
 
 def _links(source: Source, path: Path) -> tuple[str, list[tuple[str, str]]]:
-    """A run's name, and its files with addresses relative to the page."""
+    """Returns a run's name, and its files with addresses relative to the page."""
     start = path.resolve().parent
     files = [
         (

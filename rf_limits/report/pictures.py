@@ -10,7 +10,7 @@ from rf_limits.figures.style import Figure, save
 
 
 class Picture(NamedTuple):
-    """A drawn figure; ``width`` is its own in CSS pixels."""
+    """A drawn figure; ``width`` is in CSS pixels."""
 
     title: str
     caption: str

@@ -1,4 +1,4 @@
-"""What a page shows, and what it shows of one run."""
+"""The sections of a page, and what they show of a run."""
 
 import inspect
 import math
@@ -61,7 +61,7 @@ class Section(NamedTuple):
 
 
 class _Parts(NamedTuple):
-    """What is made of the table of a run.
+    """The parts of a section that are made from the table of a run.
 
     Attributes:
       remarks: lines under the printed table.
@@ -86,7 +86,7 @@ def _parts(source: Source, config: Experiment, result: Result, key: str) -> _Par
     metrics, left_out = result.metrics, list[str]()
 
     def attempt(what: str, make: Callable[[], Any], otherwise: Any) -> Any:
-        """Makes a part; of an unfinished run what there is not yet enough for is left out."""
+        """Makes a part, which is left out where an unfinished run lacks what it needs."""
         try:
             return make()
         except (KeyError, IndexError, ValueError):
@@ -153,27 +153,27 @@ def _is_warning(line: str) -> bool:
 
 
 def warnings_of(source: Source) -> list[str]:
-    """What run.json says against trusting the run."""
-    found = []
+    """Returns the warnings that follow from run.json."""
+    warnings = []
     if source.state != "done":
         what = f"{source.state}{f' ({source.detail})' if source.detail else ''}"
-        found.append(f"UNFINISHED: this run is {what}; the tables are what it has finished.")
+        warnings.append(f"UNFINISHED: this run is {what}; the tables are what it has finished.")
     elif source.detail == "diverged":
-        found.append("DIVERGED: some trained network has no finite risk; its means read nan.")
+        warnings.append("DIVERGED: some trained network has no finite risk; its means read nan.")
     if str(source.facts.get("git_revision", "")).endswith("+changes"):
-        found.append("CHANGED CODE: files differed from the revision that is named below.")
+        warnings.append("CHANGED CODE: files differed from the revision that is named below.")
     if source.config.get("seeds") == 1:
-        found.append("ONE SEED: there are no standard errors.")
+        warnings.append("ONE SEED: there are no standard errors.")
     elif (source.config.get("data") or {}).get("seed") is not None:
-        found.append(
+        warnings.append(
             "SHARED DATA: all seeds have the same training set, so standard errors are over "
             "initializations alone."
         )
-    return found
+    return warnings
 
 
 def _caption(draw: Drawing) -> str:
-    """What the function that draws a figure says of it."""
+    """Returns the caption of a figure, from the docstring of the function that draws it."""
     text = (inspect.getdoc(draw) or "").split("\n\nArgs:")[0]
     return re.sub(r"\s+", " ", text.replace("``", ""))
 
@@ -187,33 +187,33 @@ def _drawn(config: Experiment, metrics: pd.DataFrame, key: str) -> list[Picture]
 
 
 def _first_figures(metrics: pd.DataFrame, config: Training, key: str) -> list[Picture]:
-    """Risk over the lazy limit, movement and drift of a training run."""
+    """Draws the risk over the lazy limit, movement and drift of a training run."""
     counts = metrics[["parameters", "width"]].max().dropna()
     most = int(max([*counts, config.data.num_train]))
     limit = limit_curve(config, most)
     if not metrics[FEATURES.column].notna().any():
         limit = limit.iloc[:0]
-    known = "No lazy limit R*(p) bounds these means, so no line is drawn."
+    caption = "No lazy limit R*(p) bounds these means, so no line is drawn."
     if len(limit):
-        known = (
+        caption = (
             "No p features drawn by a rotation-invariant law have an expected risk in the grey "
             "ground below the lazy limit R*(p), whatever is learned in their span."
         )
     if len(limit) and math.isfinite(samples_limit(metrics)):
-        known += (
+        caption += (
             " On average over training sets no rotation-invariant kernel method in the span of as "
             "many functions as there are samples has one below R*(n)."
         )
-    found = [
+    pictures = [
         picture(
             f"{key}-headline",
             headline(metrics, limit),
             "Risk against the number of features",
-            f"{known} Means over seeds at the end of training; bars reach to the extreme seeds.",
+            f"{caption} Means over seeds at the end of training; bars reach to the extreme seeds.",
         )
     ]
     if NETWORK.is_in(metrics):
-        found.append(
+        pictures.append(
             picture(
                 f"{key}-movement",
                 movement_and_drift(metrics),
@@ -222,27 +222,27 @@ def _first_figures(metrics: pd.DataFrame, config: Training, key: str) -> list[Pi
                 "are small; their slopes against width say how fast it becomes so.",
             )
         )
-    return found
+    return pictures
 
 
 def _provenance(source: Source) -> list[tuple[str, str]]:
-    """Facts of run.json by name."""
+    """Returns facts of run.json by name."""
     facts = source.facts
-    found = [("status", source.state if source.state != "done" else facts["status"])]
+    named_facts = [("status", source.state if source.state != "done" else facts["status"])]
     for name in ("command", "git_revision", "started", "error"):
         if facts.get(name):
-            found.append((name.replace("_", " "), str(facts[name])))
+            named_facts.append((name.replace("_", " "), str(facts[name])))
     if "wall_time_s" in facts:
-        found.append(("wall time", f"{facts['wall_time_s']:.3g} s"))
+        named_facts.append(("wall time", f"{facts['wall_time_s']:.3g} s"))
     for name in ("compiling", "device", "options", "versions"):
         if isinstance(facts.get(name), dict):
             pairs = (f"{k} {words(v)}" for k, v in facts[name].items() if v is not None)
-            found.append((name, ", ".join(pairs)))
-    found += [
+            named_facts.append((name, ", ".join(pairs)))
+    named_facts += [
         (name.replace("_", " "), words(value))
         for name, value in facts.get("choices", {}).items()
         if isinstance(value, (str, float, int)) and name != "target"
     ]
     if "resumed_parts" in facts:
-        found.append(("resumed", f"{len(facts['resumed_parts'])} parts"))
-    return found
+        named_facts.append(("resumed", f"{len(facts['resumed_parts'])} parts"))
+    return named_facts

@@ -1,4 +1,4 @@
-"""The runs a page is about, as they are found on disk."""
+"""The runs that a page is about, as they lie on disk."""
 
 import shlex
 from collections.abc import Sequence
@@ -39,11 +39,11 @@ class Source(NamedTuple):
 
     @property
     def experiment(self) -> str:
-        """Which experiment it is."""
+        """Returns the name of the experiment."""
         return self.config.get("experiment", "training")
 
     def resolved(self) -> Experiment:
-        """The config of the run.
+        """Returns the config of the run.
 
         Raises:
           RequirementError: a field of it is unknown here.
@@ -52,18 +52,18 @@ class Source(NamedTuple):
 
     @property
     def has_tables(self) -> bool:
-        """Whether there is anything to show: a table, or finished parts of one."""
+        """Returns whether there is anything to show: a table, or finished parts of one."""
         if self.state == "misplaced":  # of another run
             return False
         return (self.path / "metrics.parquet").is_file() or bool(RunStore(self.path).parts())
 
     def files(self) -> list[Path]:
-        """The files of the run that are there."""
+        """Returns the files of the run that are there."""
         named = [self.path / name for name in _FILES]
         return [p for p in (*named, *sorted((self.path / "figures").glob("*.*"))) if p.is_file()]
 
     def read(self) -> Result:
-        """The run's table and choices; of an unfinished run, what its finished parts make.
+        """Returns the table and choices of the run, or those of its finished parts.
 
         Raises:
           RequirementError: it cannot be read.
@@ -90,13 +90,13 @@ class Source(NamedTuple):
 
 
 def _own_config_hint(facts: dict[str, Any]) -> str:
-    """How entries of a config file get here, by the command that began the run."""
+    """Says how a report loads entries of the config file of the command that began the run."""
     try:
         words = shlex.split(str(facts.get("command", "")))
     except ValueError:  # written by something else
         words = []
-    given = (word.lstrip("-").partition("=") for word in words)
-    files = [value for name, _, value in given if name in ("config", "own_config") and value]
+    flags = (word.lstrip("-").partition("=") for word in words)
+    files = [value for name, _, value in flags if name in ("config", "own_config") and value]
     return (
         f" If it is an entry of your own, {OWN_CONFIG}={files[-1] if files else 'FILE'} loads the "
         "config file that makes it."
@@ -115,7 +115,7 @@ def _source(run: Place) -> Source:
 
 
 def find(workdirs: Sequence[str | Path]) -> list[Source]:
-    """All runs of work directories, each once.
+    """Returns all runs of work directories, each once.
 
     Args:
       workdirs: of runs or sweeps.
@@ -124,11 +124,11 @@ def find(workdirs: Sequence[str | Path]) -> list[Source]:
       RequirementError: a directory holds neither, files are damaged, or no run has a table.
     """
     check(len(workdirs) > 0, FLAG, "name at least one directory", list(workdirs))
-    found: dict[Path, Source] = {}
+    by_path: dict[Path, Source] = {}
     for workdir in workdirs:
         for run in runs_in(Path(workdir), FLAG):
-            found.setdefault(run.store.path.resolve(), _source(run))
-    sources = list(found.values())
+            by_path.setdefault(run.store.path.resolve(), _source(run))
+    sources = list(by_path.values())
     if not any(source.has_tables for source in sources):
         stand = ", ".join(f"{s.path} ({s.state})" for s in sources[:3])
         more = f" and {len(sources) - 3} more" if len(sources) > 3 else ""

@@ -12,7 +12,7 @@ from rf_limits.table import Cell, Column, Table
 
 
 def number(value: Any, digits: int = 3) -> Cell:
-    """A number in words; a dash where there is none, "nan" where it was lost."""
+    """Returns the cell of a number: a dash where there is none, "nan" where it was lost."""
     if value is None:
         return Cell("\N{EN DASH}")
     value = float(value)
@@ -42,7 +42,7 @@ _COLUMNS = {
 
 
 def ends(metrics: pd.DataFrame, labels: Sequence[str] = (), names: Sequence[str] = ()) -> Table:
-    """Everything at the end of training, a row for every method, width and lazy scale.
+    """Returns the end of training, a row for every method, width and lazy scale.
 
     Args:
       metrics: table of training runs.
@@ -64,6 +64,6 @@ def ends(metrics: pd.DataFrame, labels: Sequence[str] = (), names: Sequence[str]
 
 
 def _named(key: str) -> Cell:
-    """The cell of a method, in its colour where it is known."""
+    """Returns the cell of a method, in its colour where it is known."""
     entry = entry_of(key)
     return Cell(key) if entry is None else Cell(entry.label, None, key)
