@@ -157,9 +157,9 @@ def _mark_beyond(axis: Axes, line: Line2D, bottom: float, top: float) -> None:
             axis.plot([], [], color="0.4", label=word, **look)
 
 
-def mark(axis: Axes, values: Sequence[float]) -> None:
+def mark(axis: Axes, values: Sequence[float | np.integer]) -> None:
     """Marks the abscissae ``values`` of a logarithmic axis, and no others."""
-    axis.set_xticks(values, [f"{v:g}" for v in values])
+    axis.set_xticks([float(v) for v in values], [f"{v:g}" for v in values])
     axis.xaxis.set_minor_locator(NullLocator())
 
 
