@@ -23,7 +23,7 @@ def option(default: Any, meaning: str, unit: str = "") -> Any:
     """Declares a field of a config.
 
     Args:
-      default: its value where none is given, or a function that returns it.
+      default: the value of a config that assigns none, or a function that returns it.
       meaning: one line for ``--help``, the documents and the report.
       unit: of its numbers.
     """
@@ -95,7 +95,7 @@ class Field:
 
     @property
     def values(self) -> str:
-        """The values that it may have, in words."""
+        """Returns the values that it may have, in words."""
         return values_of(self.kind)
 
 
@@ -119,7 +119,7 @@ class Config:
 
         @property
         def experiment(self) -> str:
-            """The name of its experiment, a field of every config that is no section."""
+            """Returns the name of its experiment, a field of every config that is no section."""
 
     def __post_init__(self) -> None:
         """Checks the type and the range of every field."""
@@ -162,7 +162,7 @@ class Config:
     def to_json(self) -> dict[str, Any]:
         """Returns the values as JSON holds them: sections are dictionaries, tuples are lists.
 
-        A whole config says in ``form`` which version of its form it has.
+        A whole config says in ``form`` the version of the form in which it is saved.
         """
         form = {} if self.path else {"form": FORM}
         return form | {name: _to_json(getattr(self, name)) for name in kinds_of(type(self))}

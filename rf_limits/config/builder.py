@@ -23,7 +23,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 _RECEIVED = ", but received "
 SWEEP = "sweep"
-"""What a builder may hold beside its fields: the sweep that a launch carries out."""
+"""Name under which a builder holds the sweep that a launch carries out; it is no field."""
 
 
 class Builder(Generic[C]):
@@ -42,7 +42,7 @@ class Builder(Generic[C]):
 
     @property
     def _config(self) -> C:
-        """The frozen config, or section, with the values so far."""
+        """Returns the frozen config, or section, with the values so far."""
         return functools.reduce(getattr, self._path, self._whole[0])
 
     def __getattr__(self, name: str) -> Any:

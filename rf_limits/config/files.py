@@ -22,10 +22,10 @@ def load_entries(config_file: str | None, flag: str = "--config") -> None:
 
     Targets, activations, measurements and experiments of a user are there once the file is loaded
     (docs/extending.md): workers, which are processes of their own, load it again, and a report of
-    an unfinished run does so where it is asked to.
+    an unfinished run does so if ``--own_config`` names the file.
 
     Args:
-      config_file: its path, with what is passed to its ``get_config`` after a colon; None for none.
+      config_file: its path, with the argument of ``get_config`` after a colon; None for no file.
       flag: by which the user named it.
 
     Raises:

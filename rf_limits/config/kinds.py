@@ -41,7 +41,7 @@ class OneOf:
 
     @property
     def names(self) -> Collection[str]:
-        """The names, which a function of :attr:`source` looks up."""
+        """Returns the names, which a function of :attr:`source` looks up."""
         return self.source() if callable(self.source) else self.source
 
     def __call__(self, value: str) -> str:
@@ -56,7 +56,7 @@ class OneOf:
 
 
 def among(names: Collection[str] | Callable[[], Collection[str]]) -> pydantic.AfterValidator:
-    """Returns what is said of a type in ``Annotated``: its values are among these names.
+    """Returns the check of a type in ``Annotated`` that its values are among these names.
 
     Args:
       names: or a function that looks them up when a value is checked.

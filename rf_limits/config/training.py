@@ -38,11 +38,11 @@ MaxDegree = Annotated[int, annotated_types.Interval(ge=-1, le=MOST_DEGREES)]
 
 
 def _as_rates(value: Any) -> Any:
-    """Numbers for text that holds them, as configs and commands of earlier versions do."""
+    """Returns numbers for text that holds them, as in configs of earlier versions."""
     if not isinstance(value, str) or value in AUTOMATIC:
         return value
     try:
-        rates = tuple(float(one) for one in value.split(","))
+        rates = tuple(float(number) for number in value.split(","))
     except ValueError:
         return value
     return rates if len(rates) > 1 else rates[0]
@@ -63,7 +63,7 @@ Optimizer = Annotated[str, pydantic.AfterValidator(_read_optimizer)]
 
 @dataclasses.dataclass(frozen=True)
 class ProblemFields(Config):
-    """What is learned: a target under random inputs, with noisy labels."""
+    """The problem: a target under random inputs, with noisy labels."""
 
     path: ClassVar[str] = "problem"
     dim: Whole = option(20, "d, dimension of the inputs")
@@ -125,7 +125,7 @@ class ModelFields(Config):
 
 @dataclasses.dataclass(frozen=True)
 class StepFields(Config):
-    """How networks are trained."""
+    """The steps by which networks are trained."""
 
     path: ClassVar[str] = "training"
     optimizer: Optimizer = option(
@@ -145,7 +145,7 @@ class StepFields(Config):
 
 
 def _methods() -> Collection[str]:
-    """The table of methods, which is made above configs."""
+    """Returns the table of methods, which a floor above configs makes."""
     from rf_limits.methods import METHODS
 
     return METHODS
@@ -159,7 +159,7 @@ def _default_methods() -> tuple[str, ...]:
 
 @dataclasses.dataclass(frozen=True)
 class PredictorFields(Config):
-    """What is put beside the networks."""
+    """The methods beside the networks."""
 
     path: ClassVar[str] = "predictors"
     methods: Several[Annotated[str, among(_methods)]] = option(
@@ -172,7 +172,7 @@ class PredictorFields(Config):
 
 @dataclasses.dataclass(frozen=True)
 class MeasureFields(Config):
-    """What is measured at the log points."""
+    """The measurements at log points."""
 
     path: ClassVar[str] = "measure"
     num_probe: Whole = option(
@@ -221,6 +221,6 @@ class TrainingConfig(Config):
 
 def training_part(config: TrainingConfig) -> TrainingConfig:
     """Returns a study's config as that of a training run: without the study's own fields."""
-    names = [one.name for one in dataclasses.fields(TrainingConfig)]
+    names = [field.name for field in dataclasses.fields(TrainingConfig)]
     values = {name: getattr(config, name) for name in names}
     return TrainingConfig(**values | {"experiment": "training"})

@@ -19,7 +19,7 @@ _SHORT = 0.5  # decades of an axis with a number at each tick
 BEYOND = "_beyond"
 """Label of marks for what lies beyond an axis."""
 _DRAWN = 1e-150, 1e150
-"""Between which numbers are drawn: beyond, margins of logarithmic axes overflow."""
+"""The least and the largest number that is drawn: margins of logarithmic axes overflow beyond."""
 
 
 def drawable(values: ArrayLike) -> np.ndarray:
@@ -172,7 +172,7 @@ class _Between(LogFormatterSciNotation):
         self._name = axis.axis_name  # type: ignore[attr-defined]
 
     def __call__(self, x: float, pos: int | None = None) -> str:
-        """Returns a number as text: at 2 and 5, on short vertical axes at all places; else nothing."""
+        """Returns a number as text at 2 and 5, and on short vertical axes at all places."""
         assert self.axis is not None
         low, high = np.log10(np.sort(self.axis.get_view_interval()))
         if np.floor(high) - np.ceil(low) >= 1.0 or x <= 0.0:

@@ -1,4 +1,4 @@
-"""How much of each degree of the target has been learned, from a run's metrics table alone."""
+"""Figures of how much of each degree of the target a run learned, from its table alone."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""What fixed features can do and what trained networks did, against the number of features."""
+"""Risks of fixed features and trained networks, against the number of features."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,1 +1,1 @@
-"""One page about runs and sweeps: what was asked, what came out, and how far to trust it."""
+"""One page about runs and sweeps: their configs, their results, and doubts about these."""

@@ -1,4 +1,4 @@
-"""What was asked for: the fields of configs, those first that differ from the defaults."""
+"""The fields of configs in words: those first that differ from the defaults."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple

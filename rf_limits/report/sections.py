@@ -27,14 +27,14 @@ from rf_limits.training.result import Result
 
 
 class Section(NamedTuple):
-    """What a page shows of a run, or of several.
+    """A section of a page, about one run or several.
 
     Attributes:
       key: prefix of ids, unique on the page.
       title: of the section.
       about: one sentence on what it is.
-      verdict: what came out.
-      warnings: what to mind.
+      verdict: sentences on the results.
+      warnings: lines on which results not to trust.
       headline: the figures to look at first.
       curves: of :func:`rf_limits.report.curves.finite_and_infinite`.
       figures: all others.

@@ -84,7 +84,7 @@ class Source(NamedTuple):
         check_devices()
         try:
             prepared = self.resolved().prepare()
-        except RequirementError as error:  # once it could be: what the user added is not here
+        except RequirementError as error:  # it could run: an entry is missing here
             raise RequirementError(f"{error}{_own_config_hint(self.facts)}") from error
         return prepared.run(keep=FinishedParts(store))
 

@@ -39,11 +39,11 @@ def reference() -> str:
     training = list(TrainingConfig().options())
     parts = [_INTRODUCTION]
     for name, kind in EXPERIMENTS.items():
-        fields = [one for one in kind().options() if one.name != "experiment"]
+        fields = [field for field in kind().options() if field.name != "experiment"]
         meaning = kind.about()
         if issubclass(kind, Study):
-            known = {one.name: one.value for one in training}
-            fields = [one for one in fields if known.get(one.name, _ABSENT) != one.value]
+            shared = {field.name: field.value for field in training}
+            fields = [field for field in fields if shared.get(field.name, _ABSENT) != field.value]
             meaning += " Fields of its own, and those of training with another default:"
         parts.append(_section(name, meaning, fields))
     return "\n\n".join(parts) + "\n"

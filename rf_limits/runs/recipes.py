@@ -1,4 +1,4 @@
-"""What the committed results are made of: for every experiment a script, a config and overrides.
+"""The recipes of the committed results: a script, a config and overrides for every experiment.
 
 ``full`` is results/reference, ``quick`` the same experiments small, results/quick. The Makefile,
 the tests and results/README.md take their commands from here.
@@ -18,7 +18,7 @@ from rf_limits.studies import EXPERIMENTS
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = {"full": "results/reference", "quick": "results/quick"}
-"""By variant, where the committed tables are."""
+"""Folders of the committed tables, by variant."""
 
 
 class Recipe(NamedTuple):
@@ -37,17 +37,17 @@ class Recipe(NamedTuple):
     full: Mapping[str, Any] = {}
 
     def overrides(self, variant: str) -> Mapping[str, Any]:
-        """The fields in which a variant differs from the config."""
+        """Returns the fields in which a variant differs from the config."""
         return {"full": self.full, "quick": self.quick}[variant]
 
     def config(self, variant: str) -> Config:
-        """The config of a variant."""
+        """Returns the config of a variant."""
         config = ConfigFile(str(ROOT / f"configs/{self.name}.py")).load()
         config.update(self.overrides(variant))
         return frozen(config)
 
     def command(self, variant: str, workdir: str) -> list[str]:
-        """What makes it, as typed in the project's root."""
+        """Returns the command that makes it, as typed in the project's root."""
         words = [f"scripts/{self.script}.py", f"--config=configs/{self.name}.py"]
         words += [f"--workdir={workdir}", "--overwrite"]
         return words + [
@@ -83,16 +83,16 @@ RECIPES = (
 
 
 def chosen(variant: str, names: Iterable[str] = ()) -> list[Recipe]:
-    """The recipes of a variant, or those named.
+    """Returns the recipes of a variant, or those named.
 
     Raises:
       RequirementError: no such variant, or an experiment it does not have.
     """
     check_choice(variant, FOLDERS, "--variant")
-    known = {one.name: one for one in RECIPES}
+    recipes = {recipe.name: recipe for recipe in RECIPES}
     for name in names:
-        check_choice(name, known, "--only")
-    return [one for one in known.values() if not names or one.name in names]
+        check_choice(name, recipes, "--only")
+    return [recipe for recipe in recipes.values() if not names or recipe.name in names]
 
 
 def make(variant: str, output: str | None = None, names: Iterable[str] = ()) -> int:
@@ -112,8 +112,8 @@ def make(variant: str, output: str | None = None, names: Iterable[str] = ()) -> 
     recipes = chosen(variant, tuple(names))
     check((ROOT / "scripts").is_dir(), "rf_limits", "run from a checkout, with scripts/", str(ROOT))
     folder = FOLDERS[variant] if output is None else output
-    for one in recipes:
-        words = one.command(variant, f"{folder}/{one.name}")
+    for recipe in recipes:
+        words = recipe.command(variant, f"{folder}/{recipe.name}")
         print(shlex.join(["python", *words]), flush=True)
         code = subprocess.run([sys.executable, *words], cwd=ROOT, check=False).returncode
         if code:

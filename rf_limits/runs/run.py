@@ -1,4 +1,4 @@
-"""One run in one work directory: refuse, prepare, claim, compute, write."""
+"""One run in one work directory: it is refused, or prepared, computed and written."""
 
 import contextlib
 import os
@@ -46,7 +46,7 @@ SAVE_EVERY = 300.0
 
 
 def _experiment(config: Config) -> Experiment:
-    """Returns a config as what it is, an experiment of this process.
+    """Returns a config as the experiment of this process that it is.
 
     Raises:
       RequirementError: it is none.
@@ -93,7 +93,7 @@ class Run:
         self.facts: dict[str, Any] = {}
         self.summary: Summary = {}
         self.ended = False  # with all its results written
-        self.beside: list[Run] = []  # that it trains together with
+        self.beside: list[Run] = []  # runs that it trains together with
         self.started, self.compiled = time.monotonic(), compiling()
 
     def is_finished(self) -> bool:
@@ -114,7 +114,7 @@ class Run:
         """Prepares the experiment; nothing in the directory changes.
 
         Raises:
-          RequirementError: what only preparing finds out cannot be.
+          RequirementError: the config cannot be run, as only preparing it shows.
         """
         check_devices()
         self.facts = provenance(_TABLES)
@@ -124,7 +124,7 @@ class Run:
 
     @contextlib.contextmanager
     def claim(self, log: Log) -> Iterator[None]:
-        """Locks the directory; from here on run.json says how the run stands, and how it ended.
+        """Locks the directory; from here on run.json holds the status of the run.
 
         Args:
           log: takes lines about what is kept of an earlier attempt.
@@ -196,7 +196,7 @@ class Run:
         return paths
 
     def _facts_at_end(self, status: str, more: dict[str, Any]) -> dict[str, Any]:
-        """Returns what run.json says at the end."""
+        """Returns the contents of run.json at the end of the run."""
         wall = round(time.monotonic() - self.started, 3)
         spent = {"wall_time_s": wall, "compiling": compiling().since(self.compiled)}
         return {"status": status, **self.facts, **more, **spent}

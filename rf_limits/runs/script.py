@@ -23,15 +23,15 @@ _WITH = "be given with --distributed only"
 
 def _check_experiment(name: str, script: str) -> None:
     """Refuses a config of another script, which is named."""
-    known = sorted(key for key, kind in EXPERIMENTS.items() if kind.script == script)
+    names = sorted(key for key, kind in EXPERIMENTS.items() if kind.script == script)
     other = EXPERIMENTS[name].script if name in EXPERIMENTS else ""
     hint = f" (scripts/{other}.py runs it)" if other not in ("", script) else ""
-    requirement = f"be one of {', '.join(known)}{hint}"
-    check(name in known, "experiment of this script", requirement, name)
+    requirement = f"be one of {', '.join(names)}{hint}"
+    check(name in names, "experiment of this script", requirement, name)
 
 
 def _mesh(config: Config) -> dict[str, int]:
-    """Devices along each axis; none where the experiment has no mesh."""
+    """Returns devices along each axis of the mesh; nothing where the experiment has no mesh."""
     return vars(config.mesh) if hasattr(config, "mesh") else {}
 
 
@@ -60,29 +60,29 @@ def run_config_script(script: str) -> None:
     flags.mark_flags_as_required(["config", "workdir"])
 
     def main() -> int:
-        given = config.value
-        assert given is not None  # the flag is required
-        _check_experiment(given.experiment, script)
+        chosen = config.value
+        assert chosen is not None  # the flag is required
+        _check_experiment(chosen.experiment, script)
         address = Address(coordinator.value, num_processes.value, process_id.value)
         if distributed.value:
-            connect(address, _mesh(frozen(given)), wait.value)
+            connect(address, _mesh(frozen(chosen)), wait.value)
         else:
             absent = all(value is None for value in address)
             check(absent, "--coordinator, --num_processes and --process_id", _WITH, tuple(address))
         assert workdir.value is not None  # the flag is required
-        asked = (given, workdir.value, overwrite.value, platform.value)
+        arguments = (chosen, workdir.value, overwrite.value, platform.value)
         listeners: list[Tell] = []
         if board.value:
             listeners.append(TensorBoard(workdir.value))
         if dry.value:
             check(log.value == "text", "--log", "be text with --dry_run", log.value)
-            return dry_run(*asked, timed=timed.value)
+            return dry_run(*arguments, timed=timed.value)
         console = None
         if log.value == "json":
             listeners.append(JsonLines(sys.stdout))
             console = Console(quiet=True)
         with leaving_together():
             tell = to_all(*listeners)
-            return run_in_workdir(*asked, console, save_every=save_every.value, tell=tell)
+            return run_in_workdir(*arguments, console, save_every=save_every.value, tell=tell)
 
     run_script(main, config=config)
