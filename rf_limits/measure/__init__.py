@@ -1,1 +1,1 @@
-"""What we look at: risk, movement, kernel drift, distance to the linearization."""
+"""Measurements: risk, movement, kernel drift, distance to the linearization."""

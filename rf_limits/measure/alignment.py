@@ -1,4 +1,4 @@
-"""How far the neurons of a network have turned to the one neuron of the target."""
+"""The alignment of a network's neurons with the single neuron of the target."""
 
 from typing import NamedTuple
 
@@ -43,7 +43,7 @@ def _angles(vectors: Float[Array, "N d"], direction: Float[Array, "d"]) -> Float
 
 
 def alignment(f: ScaledNetwork, change: Params, target: Float[Array, "d"]) -> Alignment:
-    """Returns alignment of a network with a single neuron.
+    """Returns the alignment of a network with a single neuron.
 
     Args:
       f: the trained function.

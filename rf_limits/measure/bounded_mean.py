@@ -40,7 +40,7 @@ def _check_limit(limit: float | int, bound: float | int) -> None:
 
 
 def mean_p_value(risks: Float[np.ndarray, "s"], limit: float | int, bound: float | int) -> float:
-    """Returns P-value of the hypothesis that the mean is at least ``limit`` (module docstring).
+    """Returns the p-value of the hypothesis that the mean is at least ``limit`` (module docstring).
 
     Args:
       risks: (s,) values of independent runs, each between 0 and ``bound``.
@@ -95,7 +95,7 @@ def runs_needed(mean: float | int, limit: float | int, bound: float | int, level
 
 
 PLAN = 1.25
-"""By how much at least the planned number of runs exceeds that of :func:`runs_needed`."""
+"""The least factor by which the planned number of runs exceeds :func:`runs_needed`."""
 SPREAD = 0.5
 """Standard deviation over mean of the risks for which :func:`runs_planned` plans."""
 _POWER = 0.8
@@ -142,7 +142,7 @@ def runs_planned(mean: float | int, limit: float | int, bound: float | int, leve
 
 
 def holm(p_values: Sequence[float]) -> Float[np.ndarray, "k"]:
-    """Returns P-values that account for how many there are (Holm 1979).
+    """Returns p-values that are corrected for their number (Holm 1979).
 
     Args:
       p_values: of k tests that are looked at together, however they depend on each other.
@@ -151,9 +151,9 @@ def holm(p_values: Sequence[float]) -> Float[np.ndarray, "k"]:
       (k,) for each the least level at which it is rejected while the probability of any false
       rejection is at most that level.
     """
-    found = np.asarray(p_values, np.float64)
-    order = np.argsort(found, kind="stable")
-    factors = np.arange(found.size, 0, -1)
-    adjusted = np.empty(found.size)
-    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(found[order] * factors))
+    values = np.asarray(p_values, np.float64)
+    order = np.argsort(values, kind="stable")
+    factors = np.arange(values.size, 0, -1)
+    adjusted = np.empty(values.size)
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(values[order] * factors))
     return adjusted

@@ -1,4 +1,4 @@
-"""Measurements of one's own: a name, and a function of what is seen at a log point.
+"""Measurements of a user: a name, and a function of a network at a log point.
 
 Put a function into :data:`EXTRA`, and its name into ``measure.extra`` of a config: the table gets a
 column of that name, in the rows of networks.
@@ -31,4 +31,4 @@ class Seen(NamedTuple):
 
 Measurement = Callable[[Seen], Float[Array, ""]]
 EXTRA: dict[str, Measurement] = {}
-"""By name, a number measured of every network, of jax.numpy."""
+"""By name, functions in jax.numpy that measure a number of every network."""

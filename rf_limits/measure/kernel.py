@@ -28,9 +28,9 @@ def kernel_alignment(kernel: Float[Array, "n n"], target: Float[Array, "n"]) -> 
     return target @ kernel @ target / (target @ target * jnp.linalg.norm(kernel))
 
 
-def kernel_cosine(one: Float[Array, "n n"], two: Float[Array, "n n"]) -> Float[Array, ""]:
+def kernel_cosine(left: Float[Array, "n n"], right: Float[Array, "n n"]) -> Float[Array, ""]:
     """Returns <Theta, Theta'>_F / (|Theta|_F |Theta'|_F): 1 for kernels equal up to a factor."""
-    return jnp.vdot(one, two) / (jnp.linalg.norm(one) * jnp.linalg.norm(two))
+    return jnp.vdot(left, right) / (jnp.linalg.norm(left) * jnp.linalg.norm(right))
 
 
 def eigen(kernel: Float[Array, "n n"], num_top: int) -> Eigen:

@@ -1,4 +1,4 @@
-"""How far parameters moved, and how many activations flipped."""
+"""The movement of parameters, and the share of activations that flipped."""
 
 from typing import NamedTuple
 

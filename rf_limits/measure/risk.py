@@ -51,18 +51,18 @@ class Risk(NamedTuple):
         risk = self.risk.clip(0.0)
         if isinstance(self.risk, np.ndarray):
             risk = np.asarray(risk)  # NumPy makes numbers of arrays without axes
-        found: Columns = {"risk": risk, "risk_standard_error": self.standard_error}
+        columns: Columns = {"risk": risk, "risk_standard_error": self.standard_error}
         if self.degrees is not None:
-            found |= degree_columns("risk", self.degrees, self.risk)
-        return found
+            columns |= degree_columns("risk", self.degrees, self.risk)
+        return columns
 
 
 def degree_columns(
     prefix: str, degrees: Array | np.ndarray, total: Array | np.ndarray | float
 ) -> Columns:
     """Returns the columns ``prefix``_degree_0, ..., and _rest, what is missing to ``total``."""
-    found = {f"{prefix}_degree_{k}": degrees[..., k] for k in range(degrees.shape[-1])}
-    return found | {f"{prefix}_degree_rest": total - degrees.sum(axis=-1)}
+    columns = {f"{prefix}_degree_{k}": degrees[..., k] for k in range(degrees.shape[-1])}
+    return columns | {f"{prefix}_degree_rest": total - degrees.sum(axis=-1)}
 
 
 def sampled_risk(predictions: Float[Array, "m"], target: Float[Array, "m"]) -> Risk:
@@ -185,7 +185,7 @@ class ExactRisk:
 
 @dataclasses.dataclass(frozen=True)
 class SampledRisk:
-    """The same on a test set, for what has no closed form.
+    """Risks on a test set, for targets and networks without a closed form.
 
     Attributes:
       x: (m, d) test inputs.

@@ -1,4 +1,4 @@
-"""What is learned: input distributions, targets, training sets."""
+"""The problem: input distributions, targets, training sets."""
 
 from rf_limits.problem.data import Dataset
 from rf_limits.problem.inputs import INPUTS, sample_inputs

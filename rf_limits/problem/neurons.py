@@ -66,17 +66,17 @@ class Teacher:
 
     @property
     def dim(self) -> int:
-        """Input dimension d."""
+        """Returns the input dimension d."""
         return self.directions.shape[1]
 
     @property
     def norm(self) -> Float[Array, "k"]:
-        """Lengths of the weight vectors, (k,)."""
+        """Returns the (k,) lengths of the weight vectors."""
         return jnp.linalg.norm(self.directions, axis=1)
 
     @property
     def has_bias(self) -> bool:
-        """Whether any bias differs from zero; traced ones may."""
+        """Returns whether any bias differs from zero; traced ones may."""
         if isinstance(self.biases, jax.core.Tracer):
             return True
         return bool(np.any(np.asarray(self.biases) != 0.0))
@@ -100,12 +100,12 @@ class Teacher:
 
     @property
     def is_homogeneous(self) -> bool:
-        """Whether no neuron has a bias."""
+        """Returns whether no neuron has a bias."""
         return not self.has_bias
 
     @property
     def odd_degrees(self) -> bool:
-        """Whether odd degrees k >= 3 are present: without biases they vanish."""
+        """Returns whether odd degrees k >= 3 are present: without biases they vanish."""
         return self.has_bias
 
     def zonal_sum(self, max_degree: int, radii: Radii) -> ZonalSum:
@@ -138,8 +138,8 @@ class Teacher:
           RequirementError: biases on the sphere in fewer than three dimensions.
         """
         if inputs == "gaussian" or not self.has_bias:
-            own = self.as_relu_sum()  # compiled as a whole: by operations it takes seconds
-            return float(jax.jit(relu_sum_product)(own, own))
+            neurons = self.as_relu_sum()  # compiled as a whole: by operations it takes seconds
+            return float(jax.jit(relu_sum_product)(neurons, neurons))
         check(
             self.dim >= 3, "problem.dim", "be at least 3 for a biased target on a sphere", self.dim
         )

@@ -1,4 +1,4 @@
-r"""Polynomial targets of one degree: what random features can learn.
+r"""Polynomial targets of one degree, which random features can learn.
 
 All are polynomials whose Hermite expansion has the single degree k. Such an f* is known by its
 symbol, the form
@@ -39,7 +39,7 @@ _BEYOND = 38.0  # the normal density is zero in float64 beyond
 
 
 def hermite(degree: int, x: Array) -> Array:
-    """Returns normalized probabilists' Hermite polynomial: E he_k(z)^2 = 1 for z ~ N(0, 1)."""
+    """Returns the normalized probabilists' Hermite polynomial: E he_k(z)^2 = 1 for z ~ N(0, 1)."""
     before, value = jnp.zeros_like(x), jnp.ones_like(x)
     for k in range(degree):
         before, value = value, (x * value - math.sqrt(k) * before) / math.sqrt(k + 1)
@@ -47,7 +47,7 @@ def hermite(degree: int, x: Array) -> Array:
 
 
 def _check_unit(vectors: Array, name: str, ndim: int) -> None:
-    """Refuses vectors not of length 1; the rounding of single precision is let through."""
+    """Refuses vectors that are not of length 1, up to the rounding of single precision."""
     if isinstance(vectors, jax.core.Tracer):
         return
     lengths = np.linalg.norm(arguments.array(vectors, name, ndim), axis=-1)
@@ -61,7 +61,7 @@ def _check_size(degree: int, norm: float) -> None:
 
 
 class _OneDegree:
-    """What follows from the symbol alone."""
+    """The properties that follow from the symbol alone."""
 
     degree: int
     norm: float
@@ -73,26 +73,26 @@ class _OneDegree:
 
     @property
     def dim(self) -> int:
-        """Input dimension d."""
+        """Returns the input dimension d."""
         raise NotImplementedError
 
     @property
     def has_bias(self) -> bool:
-        """A polynomial has none."""
+        """Returns False: a polynomial has no bias."""
         return False
 
     @property
     def is_homogeneous(self) -> bool:
-        """Polynomials are not (those of degree one are treated like the others)."""
+        """Returns False, for polynomials of degree one too."""
         return False
 
     @property
     def odd_degrees(self) -> bool:
-        """Whether odd degrees k >= 3 are present: those of the polynomial's parity are."""
+        """Returns whether odd degrees k >= 3 are present: those of the polynomial's parity are."""
         return self.degree % 2 == 1
 
     def degree_tails(self, max_degree: int) -> np.ndarray:
-        """Returns the whole up to the polynomial's degree, nothing from there on."""
+        """Returns the norm for degrees below the polynomial's, and 0 from there on."""
         return self.norm * (np.arange(max_degree + 1) < self.degree)
 
     def neuron_products(self, w: Float[Array, "m d"], b: Float[Array, "m"]) -> Float[Array, "m"]:
@@ -159,7 +159,7 @@ class Polynomial(_OneDegree):
 
     @property
     def dim(self) -> int:
-        """Input dimension d."""
+        """Returns the input dimension d."""
         return self.directions.shape[1]
 
     def __call__(self, x: Float[Array, "n d"]) -> Float[Array, "n"]:
@@ -187,10 +187,10 @@ class Polynomial(_OneDegree):
         nodes, weights = coordinate_nodes((self.degree + max_degree) // 2 + 1, self.dim)
         values = hermite_values(self.degree, np.outer(radii.nodes, nodes))[-1]
         scale = np.exp(0.5 * log_multiplicity(self.dim, np.arange(max_degree + 1)))
-        found = (scale[:, None] * gegenbauer(self.dim, max_degree, nodes) * weights) @ values.T
+        profiles = (scale[:, None] * gegenbauer(self.dim, max_degree, nodes) * weights) @ values.T
         above = np.arange(max_degree + 1) > self.degree  # orthogonal, to the last bit
-        found[above] = 0.0
-        return ZonalSum(self.directions, self.coefficients[:, None, None] * jnp.asarray(found))
+        profiles[above] = 0.0
+        return ZonalSum(self.directions, self.coefficients[:, None, None] * jnp.asarray(profiles))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -217,7 +217,7 @@ class Gegenbauer(_OneDegree):
 
     @property
     def dim(self) -> int:
-        """Input dimension d."""
+        """Returns the input dimension d."""
         return self.direction.size
 
     def _log_moment(self) -> float:
@@ -257,11 +257,11 @@ class Gegenbauer(_OneDegree):
 
     def zonal_sum(self, max_degree: int, radii: Radii) -> ZonalSum:
         """Returns the polynomial by degree; it has one."""
-        found = np.zeros((1, max_degree + 1, radii.nodes.size))
+        profiles = np.zeros((1, max_degree + 1, radii.nodes.size))
         if self.degree <= max_degree:
             size = self.norm * self._factor() / math.sqrt(multiplicity(self.dim, self.degree))
-            found[0, self.degree] = size * radii.nodes**self.degree
-        return ZonalSum(self.direction[None, :], jnp.asarray(found))
+            profiles[0, self.degree] = size * radii.nodes**self.degree
+        return ZonalSum(self.direction[None, :], jnp.asarray(profiles))
 
 
 as_tree(Polynomial, ("directions", "coefficients"), ("degree", "norm", "words"))

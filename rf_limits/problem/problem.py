@@ -1,4 +1,4 @@
-"""What is learned: a target under random inputs, with noisy labels."""
+"""The problem: a target under random inputs, with noisy labels."""
 
 import dataclasses
 import functools
@@ -61,17 +61,17 @@ class Problem:
 
     @property
     def dim(self) -> int:
-        """Input dimension d."""
+        """Returns the input dimension d."""
         return self.target.dim
 
     @property
     def noiseless(self) -> "Problem":
-        """The problem without label noise: programs compiled for it serve every noise."""
+        """Returns the problem without label noise: programs compiled for it serve every noise."""
         return dataclasses.replace(self, noise=0.0)
 
     @property
     def second_moment(self) -> float:
-        """E f*^2 under the inputs, exact unless the target is sampled.
+        """Returns E f*^2 under the inputs, exact unless the target is sampled.
 
         Raises:
           RequirementError: a sampled moment that is not finite, or zero.
@@ -80,7 +80,7 @@ class Problem:
 
     @property
     def second_moment_error(self) -> float:
-        """The standard error of :attr:`second_moment`: 0 where that is exact.
+        """Returns the standard error of :attr:`second_moment`: 0 where that is exact.
 
         Raises:
           RequirementError: a sampled moment that is not finite, or zero.

@@ -1,4 +1,4 @@
-"""Targets known by their values alone: whatever is asked of them is sampled."""
+"""Targets that are known by their values alone: risks and moments are sampled."""
 
 import dataclasses
 import functools
@@ -115,7 +115,7 @@ def _sampled_moment(target: SampledTarget, inputs: str) -> SampledMoment:
 
     keys = jax.random.split(jax.random.key(0), _BLOCKS)
     squares = np.asarray(jax.jit(lambda k: jax.lax.map(block, k))(keys), np.float64)
-    found = float(np.mean(squares))
-    finite = math.isfinite(found) and found > 0.0
-    check(finite, "problem.target", "have a finite, positive E f*^2", found)
-    return SampledMoment(found, float(np.std(squares, ddof=1)) / math.sqrt(squares.size))
+    mean = float(np.mean(squares))
+    finite = math.isfinite(mean) and mean > 0.0
+    check(finite, "problem.target", "have a finite, positive E f*^2", mean)
+    return SampledMoment(mean, float(np.std(squares, ddof=1)) / math.sqrt(squares.size))

@@ -1,8 +1,8 @@
-"""What every target knows: its formula, its norm, and its products with neurons.
+"""The protocol of targets: their formula, their norm, and their products with neurons.
 
 Every target is a frozen dataclass of arrays, hashed by identity, callable on a batch of inputs,
 and a tree of its arrays (:func:`rf_limits.types.as_tree`), so that it may be an argument of a
-compiled function. Three kinds of exact knowledge are asked of it: its second moment under either
+compiled function. It has three kinds of exact knowledge: its second moment under either
 input distribution, its product with a sum of ReLU neurons under Gaussian inputs
 (:mod:`rf_limits.theory.risks.population_risk`), and itself degree by degree
 (:mod:`rf_limits.theory.risks.degree_risks`).
@@ -22,17 +22,17 @@ from rf_limits.theory.spectra.zonal import Radii, ZonalSum
 
 @runtime_checkable
 class Target(Protocol):
-    """What the rest of the package asks of a target."""
+    """The properties and methods of a target that the package uses."""
 
     name: ClassVar[str]
 
     @property
     def dim(self) -> int:
-        """Input dimension d."""
+        """Returns the input dimension d."""
 
     @property
     def has_bias(self) -> bool:
-        """Whether any bias differs from zero."""
+        """Returns whether any bias differs from zero."""
 
     def __hash__(self) -> int:
         """Returns the hash of the object: compiled functions take a target as a constant."""
@@ -51,11 +51,11 @@ class Target(Protocol):
 
     @property
     def is_homogeneous(self) -> bool:
-        """Whether f*(r x) = r f*(x) for r > 0."""
+        """Returns whether f*(r x) = r f*(x) for r > 0."""
 
     @property
     def odd_degrees(self) -> bool:
-        """Whether odd degrees k >= 3 may be present."""
+        """Returns whether odd degrees k >= 3 may be present."""
 
     def zonal_sum(self, max_degree: int, radii: Radii) -> ZonalSum:
         """Returns the target by degree (:mod:`rf_limits.theory.spectra.zonal`)."""
@@ -67,9 +67,9 @@ class Target(Protocol):
 def in_float64(target: Any, names: tuple[str, ...]) -> None:
     """Converts fields of a target, real numbers of any kind, traced or not."""
     for name in names:
-        given = getattr(target, name)
-        if not isinstance(given, jax.Array):
+        value = getattr(target, name)
+        if not isinstance(value, jax.Array):
             with jax.ensure_compile_time_eval():
-                object.__setattr__(target, name, jnp.asarray(arguments.array(given, name)))
-        elif given.dtype != jnp.float64:
-            object.__setattr__(target, name, given.astype(jnp.float64))
+                object.__setattr__(target, name, jnp.asarray(arguments.array(value, name)))
+        elif value.dtype != jnp.float64:
+            object.__setattr__(target, name, value.astype(jnp.float64))

@@ -45,8 +45,8 @@ TARGETS: dict[str, Callable[[Key[Array, ""], Fields], Target]] = {
     "teacher": _teacher,
     "polynomial": _polynomial,
 }
-"""By name, what draws a target from a key and the fields of :func:`make_target`; more can be put
-in (docs/extending.md)."""
+"""By name, functions that draw a target from a key and the fields of :func:`make_target`; users
+add their own (docs/extending.md)."""
 
 
 def make_target(
@@ -84,8 +84,8 @@ def make_target(
     check_choice(kind, TARGETS, "problem.target")
     check(dim >= 1, "problem.dim", "be at least 1", dim)
     check(norm > 0.0, "problem.norm", "be positive", norm)
-    held = 1e-99 <= norm <= 1e99  # inside what a Teacher holds, so that rounding does not matter
-    check(held, "problem.norm", "be from 1e-99 to 1e99, whose powers float64 holds", norm)
+    representable = 1e-99 <= norm <= 1e99  # a Teacher holds more: rounding does not matter
+    check(representable, "problem.norm", "be from 1e-99 to 1e99, whose powers float64 holds", norm)
     check(abs(bias) <= 1e99, "problem.bias", "be at most 1e99 in size", bias)
     fields = {"dim": dim, "norm": norm, "bias": bias, "neurons": neurons, "degree": degree}
     return TARGETS[kind](key, {**fields, "polynomial": polynomial})
