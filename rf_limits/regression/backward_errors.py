@@ -1,4 +1,4 @@
-r"""By how much data would have to change for a computed solution to be exact."""
+r"""Backward errors: the least change of the data for which a computed solution is exact."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float

@@ -70,7 +70,7 @@ class Fit(NamedTuple):
 
     @property
     def is_solved(self) -> Bool[Array, ""]:
-        """Whether the solution can be trusted; never where something is not a number."""
+        """Returns whether the solution can be trusted; False where something is not a number."""
         accurate = self.relative_error <= MOST_RELATIVE_ERROR
         return accurate & (self.backward_error <= MOST_BACKWARD_ERROR)
 
@@ -105,9 +105,9 @@ def _relative_error(cut: _Cut, growth: Scalar | Array, size: Array) -> Array:
 
 
 def _ridge_needed(square: Array, unknown: Scalar | Array = 0.0) -> Array:
-    """Returns a ridge from which on what is not known is half of what is allowed.
+    """Returns a ridge from which on the unknown share is half of what is allowed.
 
-    That is eps times the norm ``square``, or ``unknown`` where it is more.
+    Unknown is eps times the norm ``square``, or ``unknown`` where it is more.
     """
     least = jnp.finfo(square.dtype).eps * square
     return 2.0 / MOST_RELATIVE_ERROR * jnp.maximum(least, unknown)
@@ -236,7 +236,7 @@ def _orthonormal(block: Array) -> Array:
 
 
 def _largest_ritz_value(block: Array, image: Array) -> Array:
-    """Returns Of a symmetric matrix on the span of orthonormal columns, from their images."""
+    """Returns that of a symmetric matrix on the span of orthonormal columns, from their images."""
     small = block.T @ image
     return jnp.max(jnp.linalg.eigvalsh(0.5 * (small + small.T)))
 
@@ -257,11 +257,11 @@ def decomposed_kernel_regression(
     def along(vector: Array) -> Array:  # as a sum: a product copies the vectors into its layout
         return jnp.where(cut.kept, jnp.sum(vectors * vector[:, None], axis=0), 0.0)
 
-    known = along(labels)
-    coefficients = jnp.sum(vectors * (known / jnp.where(cut.kept, values, 1.0)), axis=1)
+    projected = along(labels)
+    coefficients = jnp.sum(vectors * (projected / jnp.where(cut.kept, values, 1.0)), axis=1)
 
     residual = labels - gram @ coefficients - ridge * coefficients
-    backward = kernel_backward_error(along(residual), coefficients, known, cut.largest)
+    backward = kernel_backward_error(along(residual), coefficients, projected, cut.largest)
     return Fit(
         coefficients,
         cut.largest / cut.smallest,

@@ -104,9 +104,9 @@ class InPlaceCholesky:
         matrix, x = self._matrix, np.array(vector)
 
         def corner(block: slice, transposed: int) -> np.ndarray:
-            own = (matrix[block, block], x[block])
+            system = (matrix[block, block], x[block])
             return scipy.linalg.solve_triangular(
-                *own, lower=True, trans=transposed, check_finite=False
+                *system, lower=True, trans=transposed, check_finite=False
             )
 
         for block in self._blocks():
@@ -119,13 +119,13 @@ class InPlaceCholesky:
 
     def product(self, vector: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
         """Returns A v, by the triangle that is left of A."""
-        matrix, found = self._matrix, self._diagonal * vector
+        matrix, image = self._matrix, self._diagonal * vector
         for block in self._blocks():
             corner, beside = np.triu(matrix[block, block], 1), matrix[block, block.stop :]
-            found[block] += corner @ vector[block] + corner.T @ vector[block]
-            found[block] += beside @ vector[block.stop :]
-            found[block.stop :] += beside.T @ vector[block]
-        return found
+            image[block] += corner @ vector[block] + corner.T @ vector[block]
+            image[block] += beside @ vector[block.stop :]
+            image[block.stop :] += beside.T @ vector[block]
+        return image
 
     def refined(self, rhs: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
         """Returns A^{-1} b with one step of iterative refinement."""

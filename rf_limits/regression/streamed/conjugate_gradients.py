@@ -61,9 +61,9 @@ class State(NamedTuple):
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "State":
         """Returns the state that was saved."""
-        found = cls._make(np.asarray(arrays[name]) for name in cls._fields)
-        energy, norm, verified = (float(x) for x in (found.energy, found.norm, found.verified))
-        return found._replace(energy=energy, norm=norm, verified=verified)
+        state = cls._make(np.asarray(arrays[name]) for name in cls._fields)
+        energy, norm, verified = (float(x) for x in (state.energy, state.norm, state.verified))
+        return state._replace(energy=energy, norm=norm, verified=verified)
 
 
 class Solution(NamedTuple):

@@ -31,7 +31,7 @@ class FeatureData(NamedTuple):
 
     @property
     def width(self) -> int:
-        """Number of features N."""
+        """Returns the number of features N."""
         return self.network.width
 
     def placed(self) -> "FeatureData":

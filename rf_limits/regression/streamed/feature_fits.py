@@ -129,7 +129,7 @@ def fit_features_iteratively(
     data = data.placed()
     passes = _Passes(data, float(ridge), within_pass)
     rhs = passes.sums(np.zeros(data.width), 1.0)[0]
-    found = solve(
+    solution = solve(
         passes.operator,
         rhs,
         precondition,
@@ -141,9 +141,9 @@ def fit_features_iteratively(
     )
     num = data.stream.num
     certificate = certify_features(
-        solved_iteratively(found, rhs), num=num, ridge=ridge, square=mean_square(data)
+        solved_iteratively(solution, rhs), num=num, ridge=ridge, square=mean_square(data)
     )
-    return StreamedFit.iterative(found, passes.square / num, certificate)
+    return StreamedFit.iterative(solution, passes.square / num, certificate)
 
 
 class _Passes:
@@ -160,8 +160,8 @@ class _Passes:
 
     def sums(self, theta: np.ndarray, labels: float) -> tuple[np.ndarray, float]:
         """Returns Phi^T z and |z|^2 of z = labels y - Phi theta."""
-        found = residual_sums(self._data, theta, labels, after_chunk=self._after_chunk)
-        return np.array(found.slope), float(found.square)
+        total = residual_sums(self._data, theta, labels, after_chunk=self._after_chunk)
+        return np.array(total.slope), float(total.square)
 
     def operator(self, theta: np.ndarray) -> np.ndarray:
         """Returns A theta."""

@@ -105,8 +105,8 @@ def _add_gram(
         gram = sums.gram
         for t in range(tiles):
             end = (t + 1) * side
-            own = _constrain(mesh, phi[:, t * side : end], "data", "width")
-            gram = gram.at[t, :, :end].add(own.T @ phi[:, :end])
+            columns = _constrain(mesh, phi[:, t * side : end], "data", "width")
+            gram = gram.at[t, :, :end].add(columns.T @ phi[:, :end])
         gram = _constrain(mesh, gram, None, "width", None)
         moments = _constrain(mesh, sums.moments + phi.T @ y, "width")
         return GramSums(gram, moments, sums.square + y @ y)

@@ -37,8 +37,8 @@ def fit_kernel_directly(
     """
     gram = data.block(data.x, data.x)
     fit = fit_gram(gram, labels, ridge, float(np.trace(gram)) / len(gram))
-    known = is_regular(fit.condition_number, data.error * data.num)  # the trace over the norm
-    return fit._replace(is_solved=fit.is_solved and known)
+    regular = is_regular(fit.condition_number, data.error * data.num)  # the trace over the norm
+    return fit._replace(is_solved=fit.is_solved and regular)
 
 
 def fit_gram(
@@ -95,7 +95,7 @@ def fit_kernel_iteratively(
       RequirementError: a matrix that is not positive definite in float64.
     """
     delta = float(ridge)
-    found = solve(
+    solution = solve(
         lambda v: data.product(v) + delta * v,
         labels,
         precondition,
@@ -104,9 +104,9 @@ def fit_kernel_iteratively(
         state=state,
         after_chunk=after_chunk,
     )
-    solved, square = solved_iteratively(found, labels), float(np.mean(data.diagonal()))
+    solved, square = solved_iteratively(solution, labels), float(np.mean(data.diagonal()))
     certificate = certify_kernel(solved, ridge=ridge, square=square)
-    fit = StreamedFit.iterative(found, _misfit(solved, delta), certificate)
+    fit = StreamedFit.iterative(solution, _misfit(solved, delta), certificate)
     unknown = data.error * square * data.num
-    known = unknown == 0.0 or (delta > 0.0 and is_regular(1.0 / delta, unknown))
-    return fit._replace(is_solved=fit.is_solved and known)
+    regular = unknown == 0.0 or (delta > 0.0 and is_regular(1.0 / delta, unknown))
+    return fit._replace(is_solved=fit.is_solved and regular)

@@ -72,21 +72,21 @@ def _add_products(
     left: Points,
     right: Points,
     vector: Array,
-    found: Array,
+    values: Array,
     start: Array,
     stop: Array,
 ) -> Array:
-    def body(i: Array, found: Array) -> Array:
-        own = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, i * rows, rows), left)
-        part = _tile(which, own, right) @ vector
-        return jax.lax.dynamic_update_slice_in_dim(found, part, i * rows, 0)
+    def body(i: Array, values: Array) -> Array:
+        tile = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, i * rows, rows), left)
+        part = _tile(which, tile, right) @ vector
+        return jax.lax.dynamic_update_slice_in_dim(values, part, i * rows, 0)
 
-    return jax.lax.fori_loop(start, stop, body, found)
+    return jax.lax.fori_loop(start, stop, body, values)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class KernelData:
-    """The kernel of an architecture on n training inputs, which are held.
+    """The kernel of an architecture on n training inputs, which are in memory.
 
     Attributes:
       limit: the infinitely wide network.
@@ -102,18 +102,18 @@ class KernelData:
 
     @property
     def network(self) -> OneHiddenLayer:
-        """The architecture."""
+        """Returns the architecture."""
         return self.limit.network
 
     @property
     def num(self) -> int:
-        """Number of training inputs n."""
+        """Returns the number of training inputs n."""
         return len(self.x)
 
     @functools.cached_property
     def error(self) -> float:
-        """What series leave of entries, relative to the diagonal; 0 where it is rounding."""
-        return float(self._own.error)
+        """Returns the remainder of series over the diagonal; 0 where it is rounding."""
+        return float(self._train.error)
 
     @property
     def _which(self) -> _Which:
@@ -123,12 +123,12 @@ class KernelData:
         return _points(self.limit, jnp.asarray(x))
 
     @functools.cached_property
-    def _own(self) -> Points:
-        """The training inputs with what the kernel takes of them."""
+    def _train(self) -> Points:
+        """Returns the training inputs with the coefficients of their kernel."""
         return self._prepared(self.x)
 
     def _padded(self, left: np.ndarray, rows: int) -> Points:
-        """Returns rows up to a multiple of the tile, the first point again and again."""
+        """Pads rows to a multiple of the tile by repeating the first point."""
         missing = -len(left) % rows
         return self._prepared(np.concatenate([left, np.repeat(left[:1], missing, axis=0)]))
 
@@ -138,11 +138,11 @@ class KernelData:
         """Returns k(left_i, right_j), tile by tile into one C-ordered array."""
         rows = _rows(self.mesh, len(left), len(right))
         padded, others = self._padded(left, rows), self._prepared(right)
-        found = np.empty((len(left), len(right)))
+        kernel = np.empty((len(left), len(right)))
         for i in range(0, len(left), rows):
-            own = jax.tree.map(lambda leaf, i=i: leaf[i : i + rows], padded)
-            found[i : i + rows] = np.asarray(_tile(self._which, own, others))[: len(left) - i]
-        return found
+            tile = jax.tree.map(lambda leaf, i=i: leaf[i : i + rows], padded)
+            kernel[i : i + rows] = np.asarray(_tile(self._which, tile, others))[: len(left) - i]
+        return kernel
 
     def diagonal(self) -> Float[np.ndarray, "n"]:
         """Returns k(x_i, x_i)."""
@@ -150,8 +150,8 @@ class KernelData:
         padded, which = self._padded(self.x, rows), self._which._replace(mesh=None)
         parts = []
         for i in range(0, self.num, rows):
-            own = jax.tree.map(lambda leaf, i=i: leaf[i : i + rows], padded)
-            parts.append(np.diagonal(_tile(which, own, own)))
+            tile = jax.tree.map(lambda leaf, i=i: leaf[i : i + rows], padded)
+            parts.append(np.diagonal(_tile(which, tile, tile)))
         return np.concatenate(parts)[: self.num]
 
     def product(
@@ -173,8 +173,8 @@ class KernelData:
         padded, v = self._padded(left, rows), jnp.asarray(vector)
         count = len(padded.x)
 
-        def step(found: Array, first: int, last: int) -> Array:
-            return _add_products(self._which, rows, padded, self._own, v, found, first, last)
+        def step(values: Array, first: int, last: int) -> Array:
+            return _add_products(self._which, rows, padded, self._train, v, values, first, last)
 
-        found = in_chunks(step, jnp.zeros(count), count // rows, after_chunk=after_chunk)
-        return np.array(found)[: len(left)]
+        values = in_chunks(step, jnp.zeros(count), count // rows, after_chunk=after_chunk)
+        return np.array(values)[: len(left)]

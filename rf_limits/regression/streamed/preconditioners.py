@@ -59,16 +59,16 @@ def population_gram(data: FeatureData) -> Float[np.ndarray, "N N"]:
       RequirementError: features of which it is not known (:func:`has_population_gram`).
     """
     network = data.network
-    known = has_population_gram(network, data.stream.problem.inputs)
-    check(known, "preconditioner", "be sample or none for these features", network.activation)
+    has_gram = has_population_gram(network, data.stream.problem.inputs)
+    check(has_gram, "preconditioner", "be sample or none for these features", network.activation)
     weights, biases = hidden_weights(network, data.params)
     scale = network.output_scale**2
     gram = np.empty((network.width, network.width))
     for i in range(0, network.width, _ROWS):
-        own = slice(i, min(i + _ROWS, network.width))
-        bias = None if biases is None else biases[own]
-        rows = _gram_rows(network.activation, weights[own], bias, weights, biases)
-        np.multiply(np.asarray(rows), scale, out=gram[own])
+        part = slice(i, min(i + _ROWS, network.width))
+        bias = None if biases is None else biases[part]
+        rows = _gram_rows(network.activation, weights[part], bias, weights, biases)
+        np.multiply(np.asarray(rows), scale, out=gram[part])
     return gram
 
 

@@ -76,13 +76,13 @@ class Solved(NamedTuple):
 
     @property
     def size(self) -> float:
-        """A |theta| + |b|."""
+        """Returns |A| |theta| + |b|."""
         length = float(np.linalg.norm(self.solution))
         return float(self.norm) * length + float(np.linalg.norm(self.rhs))
 
     @property
     def with_rounding(self) -> float:
-        """|r| and what computing it in float64 leaves open."""
+        """Returns |r| and a bound on its rounding in float64."""
         return float(np.linalg.norm(self.residual) + _EPS * self.size)
 
 

@@ -49,7 +49,7 @@ class SampleStream:
 
     @property
     def blocks(self) -> int:
-        """How many blocks there are; the last may hold fewer samples."""
+        """Returns the number of blocks; the last may hold fewer samples."""
         return -(-self.num // self.rows)
 
     def block(self, key: Key[Array, ""], index: Int[Array, ""] | int) -> Block:
@@ -66,7 +66,7 @@ class SampleStream:
         x, y = np.empty((self.num, self.problem.dim)), np.empty(self.num)
         for i in range(self.blocks):
             rows = slice(i * self.rows, min((i + 1) * self.rows, self.num))
-            found = draw(key, i)
+            block = draw(key, i)
             size = rows.stop - rows.start
-            x[rows], y[rows] = found.x[:size], found.y[:size]
+            x[rows], y[rows] = block.x[:size], block.y[:size]
         return x, y
