@@ -1,1 +1,1 @@
-"""What one ReLU neuron costs fixed features, in the paper's own setting."""
+"""The cost of one ReLU neuron for fixed features, in the paper's setting."""

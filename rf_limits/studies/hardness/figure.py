@@ -69,7 +69,7 @@ def _features(axis: Axes, metrics: pd.DataFrame) -> None:
 
 
 def _trained(axis: Axes, metrics: pd.DataFrame, column: str) -> None:
-    """Networks trained by gradient descent, by width, where every seed got there."""
+    """Draws networks trained by gradient descent, by width, where every seed got there."""
     part = metrics[metrics["method"].isin(["neuron", NETWORK.key])]
     part = part[part["target_bias"] == "zero"]
     by = over_seeds(part, ["num_features", "dim"])["reached"]
@@ -104,9 +104,9 @@ def _weights(axis: Axes, metrics: pd.DataFrame) -> None:
 
 
 def _wave(axis: Axes, metrics: pd.DataFrame) -> None:
-    """Correlation coefficients, down a scale on which equal steps are powers of their logarithm.
+    """Draws correlation coefficients c by log(-log10 c), downwards.
 
-    Drawn is -log10 of them, on an inverted logarithmic axis whose ticks say the coefficients.
+    The axis of -log10 c is logarithmic and inverted, and its ticks say the coefficients.
     """
     column = "minus_log10"
     metrics = metrics.assign(minus_log10=-metrics["log10_correlation"].astype(float))

@@ -1,4 +1,4 @@
-"""How the hardness table grows with the dimension, and where its networks fail."""
+"""The growth of the hardness table with the dimension, and the failures of its networks."""
 
 import itertools
 import statistics
@@ -21,16 +21,19 @@ _BIASES = {"zero": "0", "paper": "the paper's", "hardest": "the hardest", "d_cub
 
 
 def needed_law(risk: float, norm_exponent: float | int) -> GrowthLaw | None:
-    """Law of the features needed at b* = 0; None where degrees do not outgrow the dimension."""
+    """Returns the law of the features needed at b* = 0.
+
+    None stands for degrees that do not outgrow the dimension.
+    """
     return growth_law(risk, norm_exponent) if norm_exponent > 0.75 else None
 
 
 def growth(metrics: pd.DataFrame, law: GrowthLaw | None = None) -> list[dict[str, Any]]:
-    """Decimal digits gained per dimension, between each dimension of the table and the next.
+    """Computes decimal digits gained per dimension, from each dimension of the table to the next.
 
-    Of the features needed (b* = 0 and hardest), the features measured, the limits of
-    r max|u_i| and r rms(u_i), and the least r max|u_i| on the measured frontier; medians over
-    seeds of what is measured. No rate is fitted: the digits per dimension grow with d.
+    They are those of the features needed (b* = 0 and hardest), the features measured, the limits
+    of r max|u_i| and r rms(u_i), and the least r max|u_i| on the measured frontier; of measured
+    quantities they are medians over seeds. No rate is fitted: the digits per dimension grow with d.
 
     Args:
       metrics: the study's table.
@@ -57,11 +60,11 @@ def growth(metrics: pd.DataFrame, law: GrowthLaw | None = None) -> list[dict[str
         if method == "frontier":
             part = part.groupby(["dim", "seed"], as_index=False)[column].min()
         middle = over_seeds(part, "dim")[column].median()
-        own = law if (method, kind) == (LAZY_LIMIT.key, "zero") else None
+        law_of_method = law if (method, kind) == (LAZY_LIMIT.key, "zero") else None
         for (low, start), (high, end) in itertools.pairwise(middle.items()):
             expected = None
-            if own is not None:
-                expected = statistics.fmean(own.digits(dim) for dim in range(low, high))
+            if law_of_method is not None:
+                expected = statistics.fmean(law_of_method.digits(dim) for dim in range(low, high))
             rows.append(
                 {
                     "method": method,
@@ -77,7 +80,7 @@ def growth(metrics: pd.DataFrame, law: GrowthLaw | None = None) -> list[dict[str
 
 
 def failures(metrics: pd.DataFrame) -> pd.DataFrame:
-    """Where networks of several neurons failed from every start, by bias, width and dimension.
+    """Returns where networks of several neurons failed from every start.
 
     Returns:
       Columns target_bias, num_features (neurons), dim, ``starts``, ``steps`` tried, and
@@ -95,7 +98,7 @@ def failures(metrics: pd.DataFrame) -> pd.DataFrame:
 
 
 def growth_remarks(metrics: pd.DataFrame, law: GrowthLaw | None = None) -> list[str]:
-    """Digits gained per dimension, first and last, a line for every quantity at b* = 0."""
+    """Returns a line for every quantity at b* = 0: digits gained per dimension, first and last."""
     table = pd.DataFrame(growth(metrics, law), columns=["method", "target_bias", *_SHOWN])
     lines = []
     for method, words in _GROWING.items():
@@ -121,7 +124,7 @@ def _growth_remark(words: str, rows: pd.DataFrame, law: GrowthLaw | None) -> str
 
 
 def unresolved_remarks(metrics: pd.DataFrame) -> list[str]:
-    """Dimensions at which a limit of the output weights exists and is not computed."""
+    """Returns lines about dimensions at which a limit exists and is not computed."""
     lines = []
     count = LAZY_LIMIT.rows(metrics[metrics["log10_features"].isna()])
     for kind, rows in count.groupby("target_bias"):
@@ -131,8 +134,8 @@ def unresolved_remarks(metrics: pd.DataFrame) -> list[str]:
             "not resolve it."
         )
     for method, words in (("magnitude_limit", "max|u_i|"), ("rms_magnitude_limit", "rms(u_i)")):
-        own = metrics[metrics["method"] == method]
-        missing = own[own["log10_size_times_weight"].isna()]
+        limits = metrics[metrics["method"] == method]
+        missing = limits[limits["log10_size_times_weight"].isna()]
         if len(missing):
             dims = ", ".join(str(dim) for dim in missing["dim"])
             lines.append(
@@ -143,7 +146,7 @@ def unresolved_remarks(metrics: pd.DataFrame) -> list[str]:
 
 
 def failure_remarks(metrics: pd.DataFrame) -> list[str]:
-    """Where networks failed and fixed features need not, a line for every bias and width."""
+    """Returns a line for every bias and width at which networks fail and features need not."""
     lines = []
     for (kind, width), rows in failures(metrics).groupby(["target_bias", "num_features"]):
         dims = ", ".join(str(dim) for dim in rows["dim"])

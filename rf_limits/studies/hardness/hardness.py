@@ -1,4 +1,4 @@
-"""What one ReLU neuron costs fixed features, in the paper's own setting.
+"""The cost of one ReLU neuron for fixed features, in the paper's setting.
 
 Target relu(<w*, x> + b*), |w*| = d^2, absolute risk 1/50 (Yehudai and Shamir 2019, section 4):
 features needed and measured, sizes of weights needed and measured, the paper's wave, and
@@ -118,8 +118,8 @@ class Hardness(HardnessConfig, Experiment):
         for i, dim in enumerate(dims):
             report(f"d = {dim}", 0.9 * i / len(dims))
             norm = float(dim) ** self.norm_exponent
-            found = biases_and_limits(self.biases, self.threshold, dim, norm)
-            of_dim = [Target(dim, norm, kind, bias, count) for kind, bias, count in found]
+            biases = biases_and_limits(self.biases, self.threshold, dim, norm)
+            of_dim = [Target(dim, norm, kind, bias, count) for kind, bias, count in biases]
             targets += of_dim
             part = DimensionRows(self, dim, norm, of_dim)
             rows += keep.part(f"d-{dim}", part.table).to_dict("records")

@@ -19,11 +19,11 @@ from rf_limits.theory.numerics.blocks import symmetric_matrix
 _START = 4
 _GAP = 1e-6  # certified gap of the frontier's risks, relative to the risk sought
 _gram = jax.jit(relu_gram)
-_own_gram = jax.jit(lambda w, b: symmetric_matrix(lambda f, g: relu_gram(*f, *g), (w, b)))
+_features_gram = jax.jit(lambda w, b: symmetric_matrix(lambda f, g: relu_gram(*f, *g), (w, b)))
 
 
 def sphere_directions(seed: int, dim: int, count: int) -> Float[Array, "r d"]:
-    """Uniform directions; the first of them are the same whatever ``count``."""
+    """Draws uniform directions; the first of them are the same for every ``count``."""
     key = jax.random.fold_in(key_of(seed), dim)
     rows = jax.vmap(lambda i: jax.random.normal(jax.random.fold_in(key, i), (dim,), jnp.float64))
     w = rows(jnp.arange(count))
@@ -32,24 +32,24 @@ def sphere_directions(seed: int, dim: int, count: int) -> Float[Array, "r d"]:
 
 @functools.lru_cache(maxsize=8)
 def lattice_directions(dim: int, count: int, halved: bool) -> Float[np.ndarray, "r d"]:
-    """Directions of the shortest integer vectors without a common divisor, shortest first.
+    """Returns directions of the shortest integer vectors without a common divisor, in order.
 
     A family fixed by the lattice, not by chance, and not invariant under rotations. ``halved``
     takes only one of v and -v, but both for the unit vectors: without biases relu(h) - relu(-h)
     is linear, and d such pairs give all linear functions.
     """
-    found: list[tuple[int, ...]] = []
+    vectors: list[tuple[int, ...]] = []
     square = 1
-    while len(found) < count:
+    while len(vectors) < count:
         shell = sorted(v for v in _of_length(square, dim) if math.gcd(*v) == 1)
-        found += [v for v in shell if _leads(v) or not halved or square == 1]
+        vectors += [v for v in shell if _leads(v) or not halved or square == 1]
         square += 1
-    w = np.array(found[:count], np.float64)
+    w = np.array(vectors[:count], np.float64)
     return w / np.linalg.norm(w, axis=1, keepdims=True)
 
 
 def _of_length(square: int, dim: int) -> Iterator[tuple[int, ...]]:
-    """All integer vectors of ``dim`` entries and squared length ``square``."""
+    """Yields all integer vectors of ``dim`` entries and squared length ``square``."""
     if square == 0:
         yield (0,) * dim
     elif dim == 1:
@@ -63,15 +63,15 @@ def _of_length(square: int, dim: int) -> Iterator[tuple[int, ...]]:
 
 
 def _leads(vector: tuple[int, ...]) -> bool:
-    """Whether the first entry that is not zero is positive: true of one of v and -v."""
+    """Returns whether the first entry that is not zero is positive: true of one of v and -v."""
     return next(x for x in vector if x) > 0
 
 
 def _moments(w: Array, direction: Array, bias: float) -> tuple[np.ndarray, np.ndarray, float]:
-    """Gram matrix, correlations and second moment; features and target share the bias."""
-    own, target = (None, None) if bias == 0.0 else (jnp.full(len(w), bias), jnp.full(1, bias))
+    """Computes Gram matrix, correlations and second moment; features and target share the bias."""
+    biases, target = (None, None) if bias == 0.0 else (jnp.full(len(w), bias), jnp.full(1, bias))
     v = direction[None, :]
-    gram, products = _own_gram(w, own), _gram(w, own, v, target)
+    gram, products = _features_gram(w, biases), _gram(w, biases, v, target)
     return np.array(gram), np.array(products[:, 0]), float(_gram(v, target, v, target)[0, 0])
 
 
@@ -85,7 +85,7 @@ def least_measured(
     least: int,
     max_features: int,
 ) -> BestRisk | None:
-    """The least number of features relu(<w_i, x> + bias), |w_i| = 1, that reach ``risk``.
+    """Searches the least number of features relu(<w_i, x> + bias), |w_i| = 1, for ``risk``.
 
     Args:
       family: key of random features (uniform directions drawn with ``seed``, target e_1) or
@@ -109,16 +109,17 @@ def least_measured(
         else:
             w = jnp.asarray(lattice_directions(dim, count, bias == 0.0))
             direction = sphere_directions(seed, dim, 1)[0]
-        found, independent = least_features(*_moments(w, direction, bias), risk)
-        if found is not None or independent < count or count == max_features:
-            return found
+        best, independent = least_features(*_moments(w, direction, bias), risk)
+        if best is not None or independent < count or count == max_features:
+            return best
         count *= 2
 
 
 def measured_frontier(seed: int, dim: int, width: int, risk: float) -> float:
-    """Least max|u_i| at which ``width`` features reach ``risk``, target relu(<e_1, x>).
+    """Computes the least max|u_i| at which ``width`` features reach ``risk``.
 
-    Features relu(<w_i, x>) with uniform directions, |w_i| = 1. Infinity where none does.
+    The target is relu(<e_1, x>); the features are relu(<w_i, x>) with uniform directions,
+    |w_i| = 1. Infinity stands for a risk that no weights reach.
     """
     w = sphere_directions(seed, dim, width)
     return least_bound(*_moments(w, jnp.eye(1, dim)[0], 0.0), risk, _GAP * risk)

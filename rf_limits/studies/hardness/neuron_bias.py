@@ -12,10 +12,10 @@ _SEARCHED = 1.0  # up to which multiple of |w*|: beyond, thresholds far below E 
 
 
 def hardest_for_risk(risk: float, dim: int, norm: float) -> tuple[float, int]:
-    """The bias that makes the number of features needed for ``risk`` largest.
+    """Searches the bias that makes the number of features needed for ``risk`` largest.
 
-    The limit at the number found for one bias is largest at another, which needs more
-    features: repeated, the number grows.
+    The limit at the number for one bias is largest at another bias, which needs more features:
+    repeated, the number grows.
 
     Args:
       risk: absolute risk.
@@ -36,7 +36,7 @@ def hardest_for_risk(risk: float, dim: int, norm: float) -> tuple[float, int]:
 
 
 def _paper(risk: float, dim: int, norm: float, hardest: float) -> tuple[float, int]:
-    """The hardest of the wave's own neurons: its kinks, 0 and the odd numbers up to 6 d^3 + 1.
+    """Returns the hardest of the wave's kinks: 0 and the odd numbers up to 6 d^3 + 1.
 
     The paper's argument gives a bias among them. Those next to the hardest of all biases, and
     zero, are tried.
@@ -52,25 +52,25 @@ def _paper(risk: float, dim: int, norm: float, hardest: float) -> tuple[float, i
 def biases_and_limits(
     kinds: tuple[str, ...], risk: float, dim: int, norm: float
 ) -> Iterator[tuple[str, float, int | None]]:
-    """For every kind of bias: its value and the least number of features of the lazy limit.
+    """Yields every kind of bias, its value and the least number of features of the lazy limit.
 
     The number is None where float64 does not resolve the limit (deep levels with a bias).
     """
-    found: dict[str, tuple[float, int | None]] = {}
+    by_kind: dict[str, tuple[float, int | None]] = {}
     if "zero" in kinds:
-        found["zero"] = 0.0, features_for_risk(risk, dim, norm=norm)
+        by_kind["zero"] = 0.0, features_for_risk(risk, dim, norm=norm)
     if "hardest" in kinds or "paper" in kinds:
         try:
             hardest = hardest_for_risk(risk, dim, norm)
-            found["hardest"] = hardest
-            found["paper"] = _paper(risk, dim, norm, hardest[0])
+            by_kind["hardest"] = hardest
+            by_kind["paper"] = _paper(risk, dim, norm, hardest[0])
         except RequirementError:
-            found.setdefault("hardest", (math.nan, None))
-            found.setdefault("paper", (math.nan, None))
+            by_kind.setdefault("hardest", (math.nan, None))
+            by_kind.setdefault("paper", (math.nan, None))
     if "d_cubed" in kinds:
-        found["d_cubed"] = (
+        by_kind["d_cubed"] = (
             float(dim**3),
             features_for_risk(risk, dim, norm=norm, bias=float(dim**3)),
         )
     for kind in kinds:
-        yield kind, *found[kind]
+        yield kind, *by_kind[kind]

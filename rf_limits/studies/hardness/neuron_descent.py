@@ -57,7 +57,7 @@ def train_neurons(
     pairs = [_pair(*target, width, seed, largest) for target in targets for seed in range(seeds)]
     starts, goals = jax.tree.map(lambda *leaves: jnp.stack(leaves), *pairs)
 
-    def one(pair: tuple[dict, dict]) -> Descent:
+    def descend(pair: tuple[dict, dict]) -> Descent:
         return descend_until(
             _biased_risk if biased else _plain_risk,
             *pair,
@@ -66,7 +66,7 @@ def train_neurons(
             max_steps=max_steps,
         )
 
-    ends = jax.lax.map(one, (starts, goals))
+    ends = jax.lax.map(descend, (starts, goals))
     sizes = jnp.abs(goals["signs"]) * jnp.linalg.norm(ends.params["weights"], axis=2)
     columns = map(np.asarray, (ends.steps, ends.risk, ends.reached, sizes.max(axis=1)))
     rows = [

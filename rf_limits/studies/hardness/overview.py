@@ -1,4 +1,4 @@
-"""What the table says of each dimension: features, weights and steps."""
+"""The table's features, weights and steps, by dimension."""
 
 import math
 

@@ -82,7 +82,7 @@ class Target(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class DimensionRows:
-    """What is computed and measured at one dimension.
+    """The rows that are computed and measured at one dimension.
 
     Attributes:
       config: of the experiment.
@@ -185,9 +185,9 @@ class DimensionRows:
 
 def descent_rows(config: HardnessConfig, targets: Iterable[Target]) -> Iterator[Row]:
     """Trains neurons on all targets whose bias is known; yields a row for each and seed."""
-    known = [target for target in targets if math.isfinite(target.bias)]
+    resolved = [target for target in targets if math.isfinite(target.bias)]
     for width, kind in itertools.product(sorted(config.descent.widths), config.biases):
-        of_kind = [target for target in known if target.kind == kind]
+        of_kind = [target for target in resolved if target.kind == kind]
         if not of_kind:
             continue
         runs = train_neurons(
