@@ -29,7 +29,7 @@ __all__ = ["RequirementError", "TrainingResult", "default_config", "plot", "trai
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingResult(Result):
-    """Outcome of :func:`train`: tables, parameters, predictors.
+    """The outcome of :func:`train`: tables, parameters, predictors.
 
     ``metrics`` is the table that docs/results.md describes, ``choices`` what "auto" settings
     resolved to, ``diverged`` whether any network has no finite risk.
@@ -43,15 +43,15 @@ class TrainingResult(Result):
     predictors: Predictors
 
     def table(self) -> pd.DataFrame:
-        """Final risks, movement and drift by width and lazy scale: the table a run prints."""
+        """Returns final risks, movement and drift by width and lazy scale, as a run prints them."""
         return overview(self.metrics)
 
     def remarks(self) -> list[str]:
-        """Units, certificates and warnings: the lines a run prints under its table."""
+        """Returns units, certificates and warnings: the lines that a run prints under its table."""
         return self.config.remarks(self, {})
 
     def data(self, seed: int = 0) -> Dataset:
-        """Training set and test set of one seed: ``x_train``, ``y_train``, ``x_test``, ``y_test``.
+        """Returns ``x_train``, ``y_train``, ``x_test`` and ``y_test`` of one seed.
 
         Raises:
           RequirementError: there is no such seed.
@@ -66,7 +66,7 @@ class TrainingResult(Result):
         lazy_scale: float | None = None,
         seed: int = 0,
     ) -> tuple[Params, Params]:
-        """Flax parameters of one network, float64.
+        """Returns the Flax parameters of one network, float64.
 
         Args:
           method: one that is trained by steps.
@@ -90,7 +90,7 @@ class TrainingResult(Result):
         lazy_scale: float | None = None,
         seed: int = 0,
     ) -> Predictor:
-        """A predictor at the end of training: (m, d) inputs to (m,) predictions, float64.
+        """Returns a predictor after training: (m, d) inputs to (m,) predictions, float64.
 
         Args:
           method: one of ``config.predictors.methods``.
@@ -112,7 +112,7 @@ class TrainingResult(Result):
         lazy_scale: float | None = None,
         seed: int = 0,
     ) -> Float[Array, "m"]:
-        """Predictions at the rows of ``x``; for the rest see :meth:`predictor`."""
+        """Computes predictions at the rows of ``x``; for the rest see :meth:`predictor`."""
         return self.predictors(method, width, lazy_scale, seed)(x)
 
 
@@ -130,25 +130,25 @@ def train(config: Training | Builder, *, show_progress: bool = False) -> Trainin
     """
     check_options()
     check_devices()
-    given, keep = frozen(config), KeepTrained()
-    made = isinstance(given, Training)
-    check(made, "config", "be made by default_config()", type(given).__name__)
+    checked, keep = frozen(config), KeepTrained()
+    made = isinstance(checked, Training)
+    check(made, "config", "be made by default_config()", type(checked).__name__)
     if show_progress:
         with progress(Console(stderr=True)) as report:
-            training = given.prepare(report)
+            training = checked.prepare(report)
             result = training.run(report, keep)
     else:
-        training = given.prepare()
+        training = checked.prepare()
         result = training.run(no_report, keep)
     trained = {
         run.network.width: keep.found[part_name(run)] for run in training.widths if run.trains
     }
-    held = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
-    return TrainingResult(**held, config=given, predictors=Predictors(training, trained))
+    fields = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
+    return TrainingResult(**fields, config=checked, predictors=Predictors(training, trained))
 
 
 def plot(result: Result) -> dict[str, Figure]:
-    """The figures of a training run by name, as matplotlib figures.
+    """Draws the figures of a training run; returns matplotlib figures by name.
 
     Args:
       result: from :func:`train`, or anything with its ``metrics``.

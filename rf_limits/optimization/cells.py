@@ -1,4 +1,4 @@
-"""One network of an ensemble: what it is trained on, and where its training stands."""
+"""One network of an ensemble: its data and the state of its training."""
 
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ from rf_limits.models.network import Params
 
 
 class Cell(NamedTuple):
-    """What one network is trained on; leaves carry a leading axis for an ensemble.
+    """The data of one network; leaves carry a leading axis for an ensemble.
 
     Attributes:
       init: parameters at initialization, in the dtype of training.
@@ -30,7 +30,7 @@ class Cell(NamedTuple):
 
 
 class TrainState(NamedTuple):
-    """Where training stands.
+    """The state of training.
 
     Parameters are ``cell.init`` and their change: apart from it, no digit of the change is lost,
     however small it is (docs/theory.md, section 9).

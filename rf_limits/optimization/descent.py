@@ -12,7 +12,7 @@ from rf_limits.types import Scalar
 
 
 class Descent(NamedTuple):
-    """Where gradient descent stopped.
+    """The end of gradient descent.
 
     Attributes:
       params: parameters reached.

@@ -1,4 +1,4 @@
-"""How the networks of an ensemble share the machine: in sequence, vectorized, or some at a time.
+"""The batches in which an ensemble's networks are stepped: one, some or all at a time.
 
 On a CPU vectorizing pays while what the networks hold at once stays in the caches, and costs
 up to a factor of two beyond (docs/performance.md); accelerators want as many at once as their
@@ -16,9 +16,9 @@ from rf_limits.errors import check_choice
 
 ENSEMBLES = ("auto", "map", "vmap")
 CACHE_BYTES = 2**23
-"""Of one intermediate of all networks that are stepped at once on a CPU."""
+"""Bytes of one intermediate of all networks that are stepped at once on a CPU."""
 DEVICE_SHARE = 0.5
-"""Of an accelerator's memory, for the intermediates of all networks that are stepped at once."""
+"""Share of an accelerator's memory for the intermediates of networks that are stepped at once."""
 LIVE = 4
 """Intermediates of the largest size that a network's step is taken to hold on an accelerator."""
 
@@ -70,8 +70,8 @@ def networks_at_once(
     together = together or cells
     if memory is None:
         return None
-    found = _most_of(together, DEVICE_SHARE * memory / max(LIVE * bytes_each, 1.0))
-    return None if found == together else found
+    count = _most_of(together, DEVICE_SHARE * memory / max(LIVE * bytes_each, 1.0))
+    return None if count == together else count
 
 
 def _most_of(cells: int, most: float) -> int:
@@ -102,15 +102,15 @@ def over_cells(
         if at_once is None or 1 < at_once == count:
             return jax.vmap(partial(function, shared))(*arguments)
         batch = None if at_once == 1 else at_once
-        return jax.lax.map(lambda one: function(shared, *one), arguments, batch_size=batch)
+        return jax.lax.map(lambda cell: function(shared, *cell), arguments, batch_size=batch)
 
     def cut(shared: Any, *arguments: Any) -> Any:
-        own, copied = PartitionSpec("seeds"), PartitionSpec()
+        split, copied = PartitionSpec("seeds"), PartitionSpec()
         return jax.shard_map(
             mapped,
             mesh=mesh,
-            in_specs=(copied if shared_spec is None else shared_spec, *[own] * len(arguments)),
-            out_specs=own,
+            in_specs=(copied if shared_spec is None else shared_spec, *[split] * len(arguments)),
+            out_specs=split,
             axis_names={"seeds"},
             check_vma=False,
         )(shared, *arguments)

@@ -14,7 +14,7 @@ _MAX_STEPS = 1_000_000
 
 
 class Tolerances(NamedTuple):
-    """To what each step of the solver is right (the whole path is usually 10 to 100 times worse).
+    """Tolerances of each step of the solver; the whole path is usually 10 to 100 times worse.
 
     Attributes:
       rtol: relative to the parameters integrated.

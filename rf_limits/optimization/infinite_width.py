@@ -1,4 +1,4 @@
-"""What the infinite-width NTK predicts of one network: its own start, moved by the limit kernel."""
+"""Predictions of the infinite-width NTK for a network: its start, moved by the limit kernel."""
 
 from typing import NamedTuple
 
@@ -57,8 +57,8 @@ def flow_means(
 ) -> Float[Array, "T m"]:
     """Returns the mean predictions of the infinite-width ensemble after each training time.
 
-    Those of :func:`rf_limits.models.gradient_flow_ensemble` without its covariance, at the cost
-    of one eigendecomposition and two products for all times.
+    They are those of :func:`rf_limits.models.gradient_flow_ensemble` without its covariance, at
+    the cost of one eigendecomposition and two products for all times.
 
     Args:
       gram: (n, n) kernel on the training inputs: NTK, or NNGP where the output layer trains.

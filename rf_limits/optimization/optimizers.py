@@ -24,7 +24,7 @@ from rf_limits.types import Scalar
 _FIELD = "training.optimizer"
 GRADIENT_FLOW = "gradient_flow"
 _TOLERANCES = {"rtol": (0.0, 0.1), "atol": (1e-16, 0.1)}
-"""Of gradient flow, per step; without an absolute one no first step is small enough."""
+"""Tolerances of gradient flow, per step; without an absolute one no first step is small enough."""
 _AVERAGES = ("momentum", "b1", "b2", "b3", "decay", "decay_rate", "rho")
 """Arguments of optax that weigh what was before against what is new."""
 _OF_ANY_SIGN = ("alpha", "beta", "optimism")
@@ -33,7 +33,7 @@ _WHOLE = ("<class 'int'>", "int | None")
 
 
 class StepSpan(NamedTuple):
-    """Where the steps of an optimizer lie, as a function of a linear model's gradients.
+    """The span of an optimizer's steps, as a function of a linear model's gradients.
 
     Attributes:
       by_block: whether every array of parameters takes multiples of its own gradients that may
@@ -67,22 +67,22 @@ class OptimizerSpec(NamedTuple):
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """The keyword arguments."""
+        """Returns the keyword arguments."""
         return dict(self.items)
 
     @property
     def is_gradient_descent(self) -> bool:
-        """Whether this is SGD without momentum."""
+        """Returns whether this is SGD without momentum."""
         return self.name == "sgd" and not self.arguments.get("momentum")
 
     @property
     def is_gradient_flow(self) -> bool:
-        """Whether this is gradient flow; its steps are stretches of time."""
+        """Returns whether this is gradient flow; its steps are stretches of time."""
         return self.name == GRADIENT_FLOW
 
     @property
     def span(self) -> StepSpan | None:
-        """Where its steps lie; None where entries of a gradient are treated differently.
+        """Returns where its steps lie; None where entries of a gradient are treated differently.
 
         Sources: the update rules of optax; tests/learning/test_spans.py measures the ranks.
         """
@@ -99,9 +99,9 @@ class OptimizerSpec(NamedTuple):
 
     @property
     def stability_limit(self) -> float | None:
-        """Largest stable learning rate times sharpness on a quadratic, where there is one.
+        """Returns the largest stable learning rate times sharpness on a quadratic.
 
-        2 for gradient descent, 2 (1 + beta) for heavy-ball momentum beta, None for
+        It is 2 for gradient descent, 2 (1 + beta) for heavy-ball momentum beta, None for
         optimizers whose step does not scale with the gradient (Cohen et al. 2021).
         """
         if self.name != "sgd":
@@ -117,14 +117,14 @@ def _optimizers() -> dict[str, Callable[..., Any]]:
 
     The bare transforms among them are left out: ``scale_by_rprop`` climbs.
     """
-    found: dict[str, Callable[..., Any]] = {GRADIENT_FLOW: gradient_flow}
+    optimizers: dict[str, Callable[..., Any]] = {GRADIENT_FLOW: gradient_flow}
     for name, value in vars(optax).items():
         if name.startswith("_") or not inspect.isfunction(value):
             continue
         first = next(iter(inspect.signature(value).parameters), None)
         if first == "learning_rate" and not name.startswith("scale_by_"):
-            found[name] = value
-    return found
+            optimizers[name] = value
+    return optimizers
 
 
 def parse_optimizer(text: str) -> OptimizerSpec:
@@ -218,7 +218,7 @@ def _check_number(field: str, name: str, value: Any, default: Any) -> None:
 
 
 def _transform(spec: OptimizerSpec, learning_rate: Scalar) -> optax.GradientTransformation:
-    """Returns what optax makes of a spec, with the key that it warns for where there is none."""
+    """Returns optax's optimizer of a spec, with a key where it would warn without one."""
     make, arguments = _optimizers()[spec.name], spec.arguments
     if "key" in inspect.signature(make).parameters and not {"key", "seed"} & set(arguments):
         arguments["key"] = 0

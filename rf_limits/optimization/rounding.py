@@ -1,4 +1,4 @@
-"""Trees of parameters in another precision, one rounding away, and what a sum of them loses."""
+"""Trees of parameters in another precision or one rounding away, and what their sums lose."""
 
 from typing import Any
 
@@ -33,12 +33,12 @@ def nudged(tree: Any, dtype: Any) -> Any:
 
 
 def share_lost(before: Any, added: Any, exact: Any) -> Float[Array, ""]:
-    """Returns how much of ``exact`` is lost where ``added`` is added in its place.
+    """Returns the share of ``exact`` that is lost where ``added`` is added in its place.
 
     Args:
       before: tree of numbers that something is added to.
       added: tree of what is added, in the same precision.
-      exact: what should have been.
+      exact: the tree that should have been added.
 
     Returns:
       |(before + added) - before - exact| / |exact|, or 1 where ``exact`` is zero.

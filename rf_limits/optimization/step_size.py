@@ -35,11 +35,11 @@ def population_sharpness(
     trainable: str = "both",
     iterations: int = 20,
 ) -> Float[Array, ""]:
-    """Returns the same with infinite data: curvature of half the population risk at ``init``.
+    """Returns :func:`sharpness` with infinite data: of half the population risk at ``init``.
 
-    Largest eigenvalue of E grad g grad g^T over the trainable layers, by power iteration on
-    its exact Gaussian form; the error falls like the 40th power of the ratio of the two
-    largest eigenvalues, about 1/5 for relu.
+    It is the largest eigenvalue of E grad g grad g^T over the trainable layers, by power iteration
+    on its exact Gaussian form; the error falls like the 40th power of the ratio of the two largest
+    eigenvalues, about 1/5 for relu.
 
     Args:
       slope_square: returns E <grad g_0, change>^2 of a change, g_0 the network at ``init``
@@ -100,7 +100,11 @@ def rates_by_scale(value: Rate, num_scales: int) -> tuple[float | None, ...]:
 
 
 def check_auto(spec: OptimizerSpec) -> None:
-    """Raises :class:`RequirementError` unless ``"auto"`` means something for the optimizer."""
+    """Refuses ``"auto"`` for optimizers to which it does not apply.
+
+    Raises:
+      RequirementError: neither sgd nor gradient flow.
+    """
     check(
         spec.stability_limit is not None or spec.is_gradient_flow,
         "training.learning_rate",

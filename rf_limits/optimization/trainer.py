@@ -83,12 +83,12 @@ class Trainer:
         return self.batch_size is not None and self.sample is None
 
     def start(self, cells: Cell) -> TrainState:
-        """Returns state of every cell before the first step."""
+        """Returns the state of every cell before the first step."""
         return self._start(cells)
 
     @partial(jit_quickly, static_argnums=0)
     def _start(self, cells: Cell) -> TrainState:
-        def one(cell: Cell) -> TrainState:
+        def start_cell(cell: Cell) -> TrainState:
             state = None
             if not self.optimizer.is_gradient_flow:
                 optimizer = make_optimizer(self.optimizer, cell.learning_rate, self.trainable)
@@ -100,7 +100,7 @@ class Trainer:
                 return begun
             return begun._replace(linear_change=still, linear_optimizer=state)
 
-        return stay(self.mesh, jax.vmap(one)(cells))
+        return stay(self.mesh, jax.vmap(start_cell)(cells))
 
     def advance(self, state: TrainState, cells: Cell, num_steps: int) -> TrainState:
         """Takes ``num_steps`` optimizer steps in every cell, in one compiled call.
@@ -111,16 +111,16 @@ class Trainer:
 
     @partial(jax.jit, static_argnums=0, donate_argnums=1)
     def _advance(self, state: TrainState, cells: Cell, num_steps: Array) -> TrainState:
-        def one(num_steps: Array, state: TrainState, cell: Cell) -> TrainState:
+        def advance_cell(num_steps: Array, state: TrainState, cell: Cell) -> TrainState:
             if self.optimizer.is_gradient_flow:
                 return self._flow(state, cell, num_steps)
             return jax.lax.fori_loop(0, num_steps, lambda _, s: self._step(s, cell), state)
 
-        after = over_cells(one, self.at_once, self.mesh)(num_steps, state, cells)
+        after = over_cells(advance_cell, self.at_once, self.mesh)(num_steps, state, cells)
         return stay(self.mesh, after)
 
     def rounding_error(self, state: TrainState, cells: Cell) -> Float[Array, "*s"]:
-        """Returns how much of the next step of every cell is lost to rounding.
+        """Returns the share of the next step of every cell that is lost to rounding.
 
         A change that is stored apart from the initialization takes up any update that is not
         tiny beside the change itself. What remains is the rounding of an output that does not
@@ -138,7 +138,7 @@ class Trainer:
 
     @partial(jit_quickly, static_argnums=0)
     def _rounding_error(self, state: TrainState, cells: Cell) -> Array:
-        def one(_: None, state: TrainState, cell: Cell) -> Array:
+        def error_of_cell(_: None, state: TrainState, cell: Cell) -> Array:
             dtype = cell.x.dtype
 
             def update(state: TrainState, cell: Cell) -> Params:
@@ -146,18 +146,18 @@ class Trainer:
                 grads = jax.grad(self._losses(cell, x, y)[0])(state.change)
                 return floats_to(dtype, grads)
 
-            own = update(state, cell)
+            rounded = update(state, cell)
             wide = floats_to(jnp.float64, (state, cell))
             exact = update(wide[0], wide[1]._replace(init=nudged(wide[1].init, dtype)))
             return share_lost(
                 state.change,
                 *(
                     self._update(grads, state.change, state.optimizer, cell)[0]
-                    for grads in (own, exact)
+                    for grads in (rounded, exact)
                 ),
             )
 
-        return over_cells(one, 1, self.mesh)(None, state, cells)
+        return over_cells(error_of_cell, 1, self.mesh)(None, state, cells)
 
     def _batch(self, state: TrainState, cell: Cell) -> tuple[Array, Array, Array | None]:
         """Returns inputs and labels of the next step, and the permutation in force."""
@@ -223,14 +223,14 @@ class Trainer:
         size = jnp.maximum(wide.alpha, 1.0)
 
         def follow(loss: Loss, change: Params) -> Params:
-            found = gradient_flow(
+            moved_change = gradient_flow(
                 lambda scaled: size**2 * loss(jax.tree.map(lambda leaf: leaf / size, scaled)),
                 jax.tree.map(lambda leaf: size * leaf, to_float64(change)),
                 wide.learning_rate * num_steps,
                 moving=moving,
                 tolerances=Tolerances(**self.optimizer.arguments),
             )
-            return jax.tree.map(lambda a, b: (a / size).astype(b.dtype), found, change)
+            return jax.tree.map(lambda a, b: (a / size).astype(b.dtype), moved_change, change)
 
         losses = self._losses(wide, wide.x, wide.y)
         change, linear = follow(losses[0], state.change), state.linear_change
