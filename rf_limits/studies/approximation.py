@@ -49,7 +49,7 @@ _tangent_gram = jax.jit(tangent_gram)
 KEYS = ("method", "dim", "width", "num_features", "seed")
 MEASUREMENTS = ("risk", "relative_risk", "max_weight", "size_times_weight", "condition_number")
 _LIMIT_POINTS = 121
-_TRIED = 2048  # features, where it is found out how long a run will take
+_TRIED = 2048  # most features of the run from which the time is estimated
 Moments = tuple[np.ndarray, np.ndarray]
 """Gram matrix of features, and their products with the target."""
 
@@ -226,7 +226,7 @@ class Approximation(Experiment):
         ]
 
     def verdict(self, metrics: pd.DataFrame, summary: Summary) -> list[str]:
-        """Returns how many times the lazy limit the risks are."""
+        """Returns by what factor risks exceed the lazy limit."""
         return verdict_of_features(means(metrics))
 
     def drawings(self, metrics: pd.DataFrame) -> dict[str, Drawing]:
@@ -253,7 +253,7 @@ def means(metrics: pd.DataFrame) -> pd.DataFrame:
 
 
 _LOOKS = {RANDOM_FEATURES: ("o", "full"), TANGENT_FEATURES: ("^", "none")}
-"""Markers, and how they are filled."""
+"""Markers and their fill styles."""
 
 
 def staircase(metrics: pd.DataFrame) -> Figure:

@@ -1,7 +1,7 @@
-"""What the paper's argument asks for, as an estimate, beside what was needed.
+"""Step size, steps and width that the paper's argument asks for, beside those that were needed.
 
-The step size, steps and width that the argument asks for with means in the place of
-suprema (:mod:`rf_limits.theory.guarantees.sgd_regret`): Gaussian inputs have no suprema.
+The argument is used as an estimate, with means in place of suprema
+(:mod:`rf_limits.theory.guarantees.sgd_regret`): Gaussian inputs have no suprema.
 """
 
 import functools
@@ -30,9 +30,9 @@ from rf_limits.theory.spectra.coefficients import coefficients_by_degree
 from rf_limits.training.run import TrainingRun
 
 ESTIMATE = "estimate"
-"""Value of column ``method`` in rows of estimates."""
+"""The value of column ``method`` in rows of estimates."""
 REQUIRED = ("learning_rate", "steps", "width")
-"""What the argument asks for: columns ``required_learning_rate`` and so on."""
+"""The quantities that the argument asks for: columns ``required_learning_rate`` and so on."""
 _LABELS = ("target", "regime", "num_train")
 _DEGREES = 60
 
@@ -45,8 +45,8 @@ def _features(features: str, dim: int, bias: bool) -> MeanFeatures:
 def _target_degrees(run: TrainingRun) -> np.ndarray:
     """Computes E f*_k^2 on the sphere of radius sqrt(d), and the rest."""
     target = run.problem.target
-    known = coefficients_by_degree(target, _DEGREES, target.second_moment("sphere"), "sphere")
-    return np.append(known.weights, max(known.total - float(known.weights.sum()), 0.0))
+    by_degree = coefficients_by_degree(target, _DEGREES, target.second_moment("sphere"), "sphere")
+    return np.append(by_degree.weights, max(by_degree.total - float(by_degree.weights.sum()), 0.0))
 
 
 def estimate_rows(regime: Regime, run: TrainingRun, accuracy: float) -> pd.DataFrame:
@@ -111,13 +111,13 @@ def practice(metrics: pd.DataFrame) -> pd.DataFrame:
     estimated = metrics[metrics["method"] == ESTIMATE]
     groups = estimated.groupby(["target", "regime"], sort=False)
     rows = []
-    for ((target, regime), asked), scale in itertools.product(groups, scales_of(metrics)):
+    for ((target, regime), required), scale in itertools.product(groups, scales_of(metrics)):
         trained = metrics[(metrics["target"] == target) & (metrics["regime"] == regime)]
         trained = trained[trained["lazy_scale"] == scale]
         widest = trained[trained["width"] == trained["width"].max()]
         # where there is one scale, the estimate does not say it
-        asked = asked[asked["lazy_scale"].isna() | (asked["lazy_scale"] == scale)]
-        last = asked[asked["width"] == widest["width"].iloc[0]].iloc[0]
+        required = required[required["lazy_scale"].isna() | (required["lazy_scale"] == scale)]
+        last = required[required["width"] == widest["width"].iloc[0]].iloc[0]
         row = {"target": target, "regime": regime, "lazy_scale": scale}
         row |= {f"asked_{name}": float(last[f"required_{name}"]) for name in REQUIRED}
         row["learning_rate"] = float(last["learning_rate"])
@@ -140,15 +140,15 @@ def asked_and_needed(metrics: pd.DataFrame) -> Figure:
     places = {target: i for i, target in enumerate(targets)}
     figure, axes = new_figure(2, height=3.7, width=3.6)
     for i, (regime, group) in enumerate(table.groupby("regime", sort=False)):
-        for own, colour, words in by_scale(group, REGIMES[regime].colour, scales):
-            x = np.array([places[t] for t in own["target"]], float)
+        for rows, colour, words in by_scale(group, REGIMES[regime].colour, scales):
+            x = np.array([places[t] for t in rows["target"]], float)
             line: Look = {"color": colour, "marker": MARKERS[i]}
-            asked = own["asked_steps"].to_numpy(float)
-            finite = np.isfinite(asked)
+            required_steps = rows["asked_steps"].to_numpy(float)
+            finite = np.isfinite(required_steps)
             word = REGIMES[regime].words + words
             estimate: Look = {"linestyle": "--", "label": f"{word}: estimate"}
-            axes[0].plot(x[finite], asked[finite], **estimate, **line)
-            axes[0].plot(x, own["steps"], label=f"{word}: needed", **line)
+            axes[0].plot(x[finite], required_steps[finite], **estimate, **line)
+            axes[0].plot(x, rows["steps"], label=f"{word}: needed", **line)
     axes[0].set_yscale("log")
     axes[0].set_ylabel(f"steps to relative risk {metrics['accuracy'].iloc[0]:g}")
     names = ["\n".join(t.split("_")) for t in targets]
@@ -160,13 +160,13 @@ def asked_and_needed(metrics: pd.DataFrame) -> Figure:
         for regime, part in final[final["target"] == target].groupby("regime", sort=False):
             line = {"marker": MARKERS[i % len(MARKERS)]}
             line["linestyle"] = "-" if regime == "hidden" else "--"
-            for own, colour, words in by_scale(part, OTHERS[i % len(OTHERS)], scales):
+            for rows, colour, words in by_scale(part, OTHERS[i % len(OTHERS)], scales):
                 first = regime == final["regime"].iloc[0]
                 line |= {
                     "color": colour,
                     "label": target.replace("_", " ") + words if first else None,
                 }
-                spread_line(axes[1], own, "width", "relative_risk", **line)
+                spread_line(axes[1], rows, "width", "relative_risk", **line)
     log_axes(axes[1], x="width $N$", y="relative risk at the end")
     mark(axes[1], sorted(final["width"].unique()))
     legend_above(axes[1], "solid: hidden layer; dashed: all layers", ncols=2)

@@ -1,4 +1,4 @@
-"""What running a config costs, known before it is run: sizes, memory, time."""
+"""The cost of a run before it starts: sizes, memory, time."""
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +23,7 @@ class Cost(NamedTuple):
 
     Attributes:
       sizes: names and values of what sets its cost.
-      bytes: of memory that it takes at most, about; None where that is not known.
+      bytes: about the most memory that it takes; None where there is no estimate.
       trainings: configs of the training runs it consists of, the most expensive first.
     """
 

@@ -1,4 +1,4 @@
-"""Why training behaves like random features: both on the same samples, against width.
+"""The coupling of networks to random features on the same samples, against width.
 
 The coupling in the proof of Yehudai and Shamir (2019, section 3), measured: the network, its
 linearization and SGD on its random features take the same steps on the same stream; how far
@@ -92,7 +92,7 @@ class Coupling(OnePass):
         super().check()
 
     def constants(self) -> dict[str, Label]:
-        """Returns what estimates are made from."""
+        """Returns the fields from which estimates are computed."""
         problem = self.problem
         return {"dim": problem.dim, "noise": problem.noise, "bias": self.model.bias}
 
@@ -150,7 +150,7 @@ def _by_run(rows: list[dict[str, Any]]) -> dict[tuple[str, float, str], dict[str
 
 
 def _runs(metrics: pd.DataFrame) -> dict[tuple[str, float], str]:
-    """Returns regimes with their lazy scales, in words; a single scale goes without saying."""
+    """Returns regimes with their lazy scales, in words; a single scale is not named."""
     networks = NETWORK.rows(metrics)
     scales = networks["lazy_scale"].unique()
     keys = networks[["regime", "lazy_scale"]].drop_duplicates().itertuples(index=False)
@@ -196,7 +196,7 @@ def estimates(metrics: pd.DataFrame) -> pd.DataFrame:
     for (regime, width, scale), row in means.iterrows():
         if regime not in ESTIMATED or not math.isfinite(row["impulse"]):
             continue
-        found = coupling_estimate(
+        estimate = coupling_estimate(
             regime,
             float(row["impulse"]),
             float(row["time"]),
@@ -205,7 +205,7 @@ def estimates(metrics: pd.DataFrame) -> pd.DataFrame:
             lazy_scale=float(scale),
             bias=bool(first["bias"]),
         )
-        rows.append((regime, int(width), float(scale), found.weight_movement, found.gap))
+        rows.append((regime, int(width), float(scale), estimate.weight_movement, estimate.gap))
     return pd.DataFrame(rows, columns=[*_RUN, *_BOUNDED])
 
 

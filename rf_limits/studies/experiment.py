@@ -36,24 +36,24 @@ Drawing = Callable[[pd.DataFrame], Figure]
 """Draws a figure from an experiment's table; its docstring is the caption in reports."""
 Summary = dict[str, Any]
 """The analysis of a table, as summary.json holds it."""
-Any_ = TypeVar("Any_", bound="Experiment")
+AnyExperiment = TypeVar("AnyExperiment", bound="Experiment")
 
 
 @runtime_checkable
 class Prepared(Protocol):
-    """An experiment of which nothing is left that could be refused."""
+    """An experiment that is ready to run: whatever could be refused has been checked."""
 
     def run(self, report: Report = no_report, keep: Keep = NO_KEEP) -> Result:
-        """Does the work."""
+        """Runs the experiment."""
 
 
 class Findings(NamedTuple):
-    """What is said of a result.
+    """The analysis of a result, its printed table and its remarks.
 
     Attributes:
       summary: the analysis, as summary.json holds it.
-      table: what a run prints.
-      remarks: the lines under it.
+      table: the table that a run prints.
+      remarks: the lines under the table.
     """
 
     summary: Summary
@@ -63,7 +63,7 @@ class Findings(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Experiment(Config, abc.ABC):
-    """A config with everything that is asked of what it runs.
+    """A config with the methods by which the package runs it and shows its results.
 
     Attributes:
       script: name of the script, without suffix, that runs it; by default the experiment's.
@@ -105,7 +105,7 @@ class Experiment(Config, abc.ABC):
         return Checked(self)
 
     def compute(self, report: Report, keep: Keep) -> Result:
-        """Does the work of an experiment that has nothing to prepare."""
+        """Runs an experiment that has nothing to prepare."""
         raise NotImplementedError
 
     @abc.abstractmethod
@@ -140,7 +140,7 @@ class Experiment(Config, abc.ABC):
         return []
 
     def drawings(self, metrics: pd.DataFrame) -> dict[str, Drawing]:
-        """Returns what draws the figures of a table by file name, the one to look at first."""
+        """Returns the functions that draw figures, by file name; the first is the most telling."""
         del metrics
         return {}
 
@@ -161,7 +161,7 @@ class Checked(NamedTuple):
     config: Experiment
 
     def run(self, report: Report = no_report, keep: Keep = NO_KEEP) -> Result:
-        """Does the work."""
+        """Runs the experiment."""
         return self.config.compute(report, keep)
 
 
@@ -170,14 +170,14 @@ EXPERIMENTS: Named[type[Experiment]] = Named({})
 
 
 @dataclass_transform(frozen_default=True)
-def experiment(name: str) -> Callable[[type[Any_]], type[Any_]]:
+def experiment(name: str) -> Callable[[type[AnyExperiment]], type[AnyExperiment]]:
     """Makes a frozen dataclass of a class and puts it into :data:`EXPERIMENTS`.
 
     Args:
       name: of the experiment, as configs hold it.
     """
 
-    def register(cls: type[Any_]) -> type[Any_]:
+    def register(cls: type[AnyExperiment]) -> type[AnyExperiment]:
         inherited = (vars(base).get("defaults", {}) for base in reversed(cls.__mro__))
         values = {name: value for defaults in inherited for name, value in defaults.items()}
         with_defaults(cls, values | {"experiment": name})

@@ -19,7 +19,7 @@ from rf_limits.training.run import TrainingRun
 POPULATION = "population"
 """The part that is trained on the population; the others have the keys of kernels."""
 THEORY = "theory"
-"""Value of column ``method`` in rows of theory."""
+"""The value of column ``method`` in rows of theory."""
 _FINE = 4  # theory is given at this many times per log point
 _DEGREES = 200
 

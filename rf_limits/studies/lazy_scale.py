@@ -25,7 +25,7 @@ from rf_limits.training.result import Result
 
 LABELS = ("num_train",)
 MEASUREMENTS = {"weight_movement": "weight movement", "kernel_drift": "NTK drift"}
-"""Whose crossovers are computed, with their names in figures."""
+"""Measurements whose crossovers are computed, with their names in figures."""
 
 
 @experiment("lazy_scale")

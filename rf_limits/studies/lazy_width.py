@@ -27,7 +27,7 @@ from rf_limits.training.result import Result
 
 LABELS = ("activation", "parameterization")
 NETWORKS = (*LABELS, "lazy_scale")
-"""What tells networks of one width apart."""
+"""The columns that tell networks of one width apart."""
 _HALF = {
     "weight_movement": -0.5,
     "output_movement": -0.5,
@@ -151,7 +151,7 @@ def _network(row: Mapping[str, Any]) -> tuple[str, str, float]:
 
 
 def _proved_of_neurons(group: pd.DataFrame) -> float:
-    """-1/2 + 1/d for the largest |w_i,t - w_i,0|/|w_i,0|.
+    """Returns -1/2 + 1/d, the exponent for the largest |w_i,t - w_i,0|/|w_i,0|.
 
     A neuron moves by at most N^{-1/2} |u_i| times a constant, and the largest of N ratios
     |u_i|/|w_i| of Gaussians grows like N^{1/d}: the shortest w_i, d parameters each, decide. That

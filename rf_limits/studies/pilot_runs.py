@@ -64,7 +64,7 @@ class Estimate:
 
     @property
     def seconds(self) -> float:
-        """Seconds of the whole run."""
+        """Returns the seconds of the whole run."""
         return self.compiling + self.computing
 
 
@@ -115,11 +115,11 @@ def _small(config: TrainingConfig, width: int, *, kernels: bool) -> TrainingConf
             "mesh": MeshFields(),
         }
     )
-    return small.replace({"training.steps": min(config.training.steps, _tried_steps(small))})
+    return small.replace({"training.steps": min(config.training.steps, _pilot_steps(small))})
 
 
-def _tried_steps(small: TrainingConfig) -> int:
-    """Number of steps that take about :data:`_OPERATIONS`; at least 8."""
+def _pilot_steps(small: TrainingConfig) -> int:
+    """Returns the number of steps that take about :data:`_OPERATIONS`; at least 8."""
     (width,), rows = small.model.widths, small.training.batch_size or small.data.num_train
     rows = max(rows, width) if small.data.kind == "population" else rows
     each = 12.0 * rows * width * small.problem.dim * len(small.model.lazy_scales)
@@ -169,14 +169,14 @@ def _per_step(times: Sequence[float], steps: Sequence[int]) -> tuple[float, floa
 
 
 def _extrapolated(
-    found: WidthSeconds, powers: WidthSeconds, wider: float, samples: float
+    seconds: WidthSeconds, powers: WidthSeconds, wider: float, samples: float
 ) -> WidthSeconds:
     """Returns the seconds at ``wider`` times the width and ``samples`` times the samples."""
     in_samples = WidthSeconds(0.0, 3.0, 1.0, 1.0, 3.0)
     return WidthSeconds(
         *(
             part * wider**power * samples**other
-            for part, power, other in zip(found, powers, in_samples, strict=True)
+            for part, power, other in zip(seconds, powers, in_samples, strict=True)
         )
     )
 
@@ -187,14 +187,14 @@ def _powers(half: WidthSeconds, whole: WidthSeconds) -> WidthSeconds:
     It lies between the power of its operations, which it tends to, and half of that.
     """
     least = 1e-9
-    found = [np.log2(max(b, least) / max(a, least)) for a, b in zip(half, whole, strict=True)]
-    return WidthSeconds(*(float(np.clip(p, 0.5 * m, m)) for p, m in zip(found, _MOST, strict=True)))
+    rates = [np.log2(max(b, least) / max(a, least)) for a, b in zip(half, whole, strict=True)]
+    return WidthSeconds(*(float(np.clip(p, 0.5 * m, m)) for p, m in zip(rates, _MOST, strict=True)))
 
 
-def _between(known: dict[int, WidthSeconds], width: int) -> WidthSeconds:
+def _between(by_width: dict[int, WidthSeconds], width: int) -> WidthSeconds:
     """Interpolates each part as a power of the width between pilot runs."""
-    widths = sorted(known)
-    parts = np.log(np.maximum([known[one] for one in widths], 1e-9))
+    widths = sorted(by_width)
+    parts = np.log(np.maximum([by_width[n] for n in widths], 1e-9))
     at = np.log(width)
     return WidthSeconds(*(float(np.exp(np.interp(at, np.log(widths), p))) for p in parts.T))
 
@@ -217,17 +217,17 @@ def estimate_seconds(config: TrainingConfig) -> Estimate:
         tried = sorted({*tried, MOST_WIDTH // 2})
     if not of_widths:
         widths, tried = widths[:1], tried[:1]
-    known = {width: _try_width(_small(config, width, kernels=width == tried[0])) for width in tried}
+    by_width = {n: _try_width(_small(config, n, kernels=n == tried[0])) for n in tried}
     powers = WidthSeconds(*(0.0,) * 5)
-    if MOST_WIDTH // 2 in known and MOST_WIDTH in known:
-        powers = _powers(known[MOST_WIDTH // 2], known[MOST_WIDTH])
+    if MOST_WIDTH // 2 in by_width and MOST_WIDTH in by_width:
+        powers = _powers(by_width[MOST_WIDTH // 2], by_width[MOST_WIDTH])
     points = len(log_points(config.training.steps, config.training.log_points))
-    compiling, computing = 0.0, config.seeds * known[tried[0]].kernels * samples**3
+    compiling, computing = 0.0, config.seeds * by_width[tried[0]].kernels * samples**3
     for width in widths:
-        one = _between(known, min(width, MOST_WIDTH))
-        one = _extrapolated(one, powers, max(width / MOST_WIDTH, 1.0), samples)
-        compiling += one.compiling
-        each = one.fits + config.training.steps * one.step + points * one.log_point
+        seconds = _between(by_width, min(width, MOST_WIDTH))
+        seconds = _extrapolated(seconds, powers, max(width / MOST_WIDTH, 1.0), samples)
+        compiling += seconds.compiling
+        each = seconds.fits + config.training.steps * seconds.step + points * seconds.log_point
         computing += config.seeds * each
     at = f"n = {min(config.data.num_train, MOST_SAMPLES)}, one seed"
     names = " and ".join(f"N = {width}" for width in sorted({tried[0], tried[-1]}))

@@ -1,4 +1,4 @@
-"""What random features can learn: polynomials, by SGD in the paper's two regimes and by features.
+"""Polynomials, learned by SGD in the paper's two regimes and by features.
 
 Networks are trained by one-pass SGD with the hidden layer moving alone (u_i = +-1) or with all
 layers moving from u = 0, beside SGD on the random features of each regime; random features, tangent
@@ -47,7 +47,7 @@ LABELS = ("target", "regime", "num_train")
 NEURON = "neuron"
 _FITTED_METHODS = METHODS.default(Kind.FITTED, Kind.KERNEL)
 TEST_MOMENTS = "test_moments"
-"""Choice: by target with sampled risks, means of f*^2 over test sets, over E f*^2."""
+"""The choice that holds, by target with sampled risks, means of f*^2 on test sets over E f*^2."""
 _FAR = 0.2  # a test set whose mean of f*^2 is off by more is worth a line
 
 
@@ -194,7 +194,7 @@ class Polynomials(OnePass):
         return Table(title, ["target", *heads, *(m.short for m in _FITTED_METHODS)], cells)
 
     def remarks(self, result: Result, summary: Summary) -> list[str]:
-        """Returns what the estimate asks for and what was needed, and warnings."""
+        """Returns what the estimate asks for beside what was needed, and warnings."""
         lines, scales = [], scales_of(result.metrics)
         for row in summary["asked_and_needed"]:
             needed = "not reached"

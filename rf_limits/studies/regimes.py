@@ -10,7 +10,7 @@ from rf_limits.studies.study import Study
 
 @dataclasses.dataclass(frozen=True)
 class Regime:
-    """What is trained, and how it begins.
+    """The layers that are trained, and how training begins.
 
     Attributes:
       trainable: layers that are trained.
@@ -32,7 +32,7 @@ class Regime:
 
     @property
     def gap(self) -> str:
-        """The column with the distance of networks from the coupled method."""
+        """Returns the column with the distance of networks from the coupled method."""
         return str(self.coupled.gap)
 
     def fields(self) -> dict[str, Any]:
@@ -53,7 +53,7 @@ REGIMES = {
 """By name: hidden layer trained with u_i = +-1; both layers from u = 0; both layers from Gaussian
 outputs, which no theorem couples to the output layer's features."""
 FITTED = "fitted"
-"""In the place of a regime, where nothing is trained."""
+"""The name in place of a regime where nothing is trained."""
 
 
 class OnePass(Study):

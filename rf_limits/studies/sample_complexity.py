@@ -60,8 +60,8 @@ from rf_limits.training.run import TrainingRun
 
 LABELS = ("dim", "num_train")
 KERNELS = (NNGP, NTK)
-"""Those with a theory of their own."""
-_RARE = 0.01  # share of points beyond three standard errors that goes without saying
+"""Kernels whose learning curves are computed."""
+_RARE = 0.01  # share of points beyond three standard errors that needs no mention
 _BETWEEN = 4  # numbers of samples of theory rows, from one n to twice it
 
 
@@ -161,7 +161,7 @@ def _theory_rows(run: TrainingRun) -> pd.DataFrame:
         kernel = (kernels[method.key], target, counts)
         curve = partial(kernel_regression_risk, *kernel, ridge=ridge, **options)
         tables.append(curve_rows(method, None, counts, curve))
-    for width in (one.network for one in run.widths):
+    for width in (part.network for part in run.widths):
         distinct = width.width // 2 if width.antisymmetric else width.width
         nums = np.union1d(counts, around_peak(distinct, n, 2 * n - 1))
         # features have the NNGP kernel over the output weights' variance
@@ -212,7 +212,7 @@ def agreement(metrics: pd.DataFrame, methods: Sequence[Method] = KERNELS) -> pd.
 
 
 def _agreement_line(rows: Sequence[Mapping[str, Any]], seeds: int) -> str:
-    """Returns how many points are within three standard errors, and how many would be by chance."""
+    """Returns a line about the points that lie within three standard errors of theory."""
     within = sum(abs(row["distance"]) < 3.0 for row in rows)
     outside = 2.0 * float(special.stdtr(seeds - 1, -3.0))  # Student's t: errors are estimated
     chance = f" (a right theory is outside at {100 * outside:.0f}%, with {seeds} training sets)"
@@ -223,18 +223,18 @@ def _agreement_line(rows: Sequence[Mapping[str, Any]], seeds: int) -> str:
 
 
 def _means(table: pd.DataFrame, by: str) -> pd.Series:
-    """Returns mean relative risks over seeds, NaN where one is."""
+    """Returns mean relative risks over seeds, NaN where that of a seed is NaN."""
     return over_seeds(table, by)["relative_risk"].mean(skipna=False)
 
 
 def widths_of(metrics: pd.DataFrame) -> list[int | None]:
-    """Returns widths of what was measured, ascending; None alone where nothing has a width."""
+    """Returns the measured widths, ascending; None alone where nothing has a width."""
     widths = measured_rows(metrics)["width"].dropna().unique()
     return [*sorted(map(int, widths))] or [None]
 
 
 def of_width(table: pd.DataFrame, width: int | None) -> pd.DataFrame:
-    """Returns rows of one width, and of what has none: kernels, and limits."""
+    """Returns the rows of one width, and those without a width: kernels and limits."""
     none = table["width"].isna()
     return table[none if width is None else none | (table["width"] == width)]
 

@@ -69,7 +69,7 @@ class SingleNeuron(SmallDifferences):
         members = []
         sources = {"problem.dim": "dims", "data.num_train": "samples_per_dim x dims"}
         # The output weight of the one neuron is +1 and stays: f(x) = relu(<w, x>/sqrt(d)).
-        one = {
+        neuron = {
             "model.widths": (1,),
             "model.lazy_scales": (1.0,),
             "model.trainable": "hidden",
@@ -84,7 +84,7 @@ class SingleNeuron(SmallDifferences):
                     "data.num_train": self.samples_per_dim * dim,
                     "measure.num_probe": min(64, self.samples_per_dim * dim),
                 }
-                for student, more in ((ONE, one), ("network", {})):
+                for student, more in ((ONE, neuron), ("network", {})):
                     labels = {"dim": dim, "data": kind, "student": student}
                     members.append(self.member(labels, fields | more, sources))
         return members

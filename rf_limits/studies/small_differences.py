@@ -1,4 +1,4 @@
-"""What studies of small differences between networks and their linearizations share."""
+"""The defaults of studies of small differences between networks and linearizations."""
 
 from rf_limits.studies.study import Study
 

@@ -31,7 +31,7 @@ _PRINTED = ("method", "width", "lazy_scale", "risk", "risk_se")
 
 @contextlib.contextmanager
 def _named_by(sources: Mapping[str, str]) -> Iterator[None]:
-    """Refuses by the name of the study's field what was taken from one."""
+    """Names the study's field where a value that was taken from it is refused."""
     try:
         yield
     except RequirementError as error:
@@ -45,7 +45,7 @@ class Member:
     """One training run of a study.
 
     Attributes:
-      labels: what tells it from the others, by name of the table's column.
+      labels: values that tell it from the others, by name of the table's column.
       config: of the training run.
       sources: fields of the study by those of ``config`` that are taken from them.
     """
@@ -56,7 +56,7 @@ class Member:
 
     @property
     def name(self) -> str:
-        """The labels in one word, as file names can hold it."""
+        """Returns the labels in one word, as file names can hold it."""
         return ".".join(f"{key}={value}" for key, value in self.labels.items())
 
     def check(self) -> None:
@@ -117,7 +117,7 @@ class Study(TrainingConfig, Experiment):
         return pd.DataFrame()
 
     def completed(self, result: Result, study: "PreparedStudy") -> Result:
-        """Returns the result of all members with what only the whole of it can say."""
+        """Returns the result of all members with values that need all of them."""
         del study
         return result
 
@@ -175,7 +175,7 @@ def _cell(value: Any) -> Cell:
 
 
 class PreparedStudy:
-    """A study with all its members prepared: nothing is left that could be refused.
+    """A study that is ready to run: all its members are prepared.
 
     Attributes:
       study: the config.

@@ -9,12 +9,12 @@ from rf_limits.studies.pilot_runs import Estimate
 def estimate_from_part(whole: Any, part: Any, times: float) -> Estimate:
     """Estimates a run that computes ``times`` as long as a part, which is run twice.
 
-    Every dimension has programs of its own.
+    The programs of every dimension are compiled anew.
 
     Args:
       whole: an experiment with a field ``dims``.
       part: the same with some of the dimensions.
-      times: as long.
+      times: how many times as long the whole takes.
     """
     spent = []
     for _ in range(2):

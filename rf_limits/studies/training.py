@@ -128,11 +128,11 @@ def limit_lines(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> list[str]:
     """
     networks = NETWORK.rows(metrics)
     rows = networks if len(networks) else metrics
-    known = [limit for limit in LIMITS if limit.column in rows and rows[limit.column].notna().any()]
-    if not known:
+    shown = [limit for limit in LIMITS if limit.column in rows and rows[limit.column].notna().any()]
+    if not shown:
         return [UNKNOWN]
     lines = certificate_lines(certificates(final_rows(metrics, labels), labels), labels)
     if len(networks):
-        others = (limit for limit in LIMITS if limit not in known)
+        others = (limit for limit in LIMITS if limit not in shown)
         lines += [f"No certificate against {limit.symbol}: {limit.absent}." for limit in others]
     return lines
