@@ -1,4 +1,4 @@
-"""Programs that run for less long than optimizing them takes.
+"""Compiling without optimization, for programs that run only for a moment.
 
 On a CPU most of the time of compiling goes into the code of loops: without optimization a
 program compiles in a quarter of the time and its loops take about twice as long. Products and
@@ -33,7 +33,7 @@ Output = TypeVar("Output")
 
 
 def jit_quickly(function: Callable[Inputs, Output], **options: Any) -> Callable[Inputs, Output]:
-    """Returns ``jax.jit`` for what runs a few times, for a moment: on a CPU it is not optimized.
+    """Returns ``jax.jit`` of a function that runs briefly, on a CPU without optimization.
 
     Args:
       function: what is compiled; the result must not be called from within compiled functions.

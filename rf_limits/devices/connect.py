@@ -23,7 +23,7 @@ from rf_limits.errors import USAGE_ERROR, RequirementError, check, refusal
 HEARTBEAT = 100
 """Seconds without a sign of life after which a process counts as dead."""
 CONNECT_TIMEOUT = 60
-"""Seconds processes wait for each other at the start."""
+"""Seconds that processes wait for each other at the start."""
 _LONGER = 30
 LOST = 75
 """Exit code where another process is gone (EX_TEMPFAIL): the same commands go on."""
@@ -31,7 +31,7 @@ _GONE = ("gloo", "coordination", "another task", "connection", "heartbeat", "ncc
 
 
 class Address(NamedTuple):
-    """Where the processes meet, and which of them this is; all None where the cluster knows.
+    """The address at which processes meet, and the number of this one; all None on a cluster.
 
     Attributes:
       coordinator: host and port of process 0, ``"host:port"``.
@@ -45,7 +45,7 @@ class Address(NamedTuple):
 
 
 def check_address(address: Address) -> None:
-    """Refuses an address given by half, or that cannot be.
+    """Refuses an address that is incomplete or impossible.
 
     Raises:
       RequirementError: naming the flag.
@@ -69,7 +69,8 @@ def connect(address: Address, sizes: Mapping[str, int], timeout: int = CONNECT_T
     """Waits for the other processes; to be called before any device is touched.
 
     Args:
-      address: where they meet; all None: what Slurm and other clusters say in the environment.
+      address: where they meet; all None: the address that Slurm or another cluster puts into the
+        environment.
       sizes: ``config.mesh``, over which the run is to be spread.
       timeout: seconds to wait for the others.
 
@@ -89,7 +90,7 @@ def connect(address: Address, sizes: Mapping[str, int], timeout: int = CONNECT_T
         print(f"{Path(sys.argv[0]).name}: {line}", file=sys.stderr, flush=True)
         os._exit(USAGE_ERROR)
 
-    # JAX would abort with a stack trace where nobody answers, so it is not waited for.
+    # JAX would abort with a stack trace where nobody answers: the timer is faster.
     timer = threading.Timer(timeout, give_up)
     timer.daemon = True
     timer.start()
@@ -114,9 +115,9 @@ def connect(address: Address, sizes: Mapping[str, int], timeout: int = CONNECT_T
 
 @contextlib.contextmanager
 def leaving_together() -> Iterator[None]:
-    """Ends this process at once where it fails among several: the others hear of it, none waits.
+    """Ends this process at once where it fails among several, so that no other waits for it.
 
-    What all of them refuse alike, and a stop all agreed on, pass.
+    Refusals, which all processes share, and a stop that all agreed on are raised as usual.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""How the arrays of an ensemble lie on a mesh: every leaf of a tree by the name of its field.
+"""The layout of an ensemble's arrays on a mesh: every leaf of a tree by the name of its field.
 
 The leading axis, of networks or of seeds, runs along "seeds"; rows of training sets along "data";
 hidden units along "width". What has no such axis, or one that the devices do not divide, has a
@@ -19,7 +19,7 @@ _ALONG = {
     **dict.fromkeys(("hidden_kernel", "hidden_bias", "output_kernel"), (-1, "width")),
     **dict.fromkeys(("x", "y", "x_train", "y_train"), (1, "data")),
 }
-"""By name of a field: one axis of it, and what it runs along."""
+"""By name of a field: one of its axes, and the axis of the mesh along which that runs."""
 
 
 def lead(mesh: Mesh | None, size: int) -> PartitionSpec:
@@ -57,12 +57,12 @@ def is_key(leaf: Any) -> bool:
 
 
 def as_numbers(leaf: Any) -> Any:
-    """Returns an array, and of typed keys their numbers."""
+    """Returns an array, or the numbers of typed keys."""
     return jax.random.key_data(leaf) if is_key(leaf) else leaf
 
 
 def from_numbers(values: jax.Array, leaf: Any) -> jax.Array:
-    """Returns what :func:`as_numbers` made of an array like ``leaf`` as it was."""
+    """Returns an array like ``leaf`` from the values of :func:`as_numbers`."""
     if not is_key(leaf):
         return values
     return jax.random.wrap_key_data(values, impl=jax.random.key_impl(leaf))
@@ -78,14 +78,14 @@ def place(mesh: Mesh | None, tree: Any) -> Any:
 
 
 def stay(mesh: Mesh | None, tree: Any) -> Any:
-    """Returns within a compiled call: keeps the tree where :func:`layout` has it."""
+    """Keeps a tree where :func:`layout` has it, within a compiled call."""
     if mesh is None:
         return tree
     return jax.lax.with_sharding_constraint(tree, layout(mesh, tree))
 
 
 def everywhere(mesh: Mesh | None, tree: Any) -> Any:
-    """Returns within a compiled call: gives every device, and so every process, the whole tree."""
+    """Gives every device, and so every process, the whole tree, within a compiled call."""
     return tree if mesh is None else jax.lax.with_sharding_constraint(tree, spread(mesh))
 
 

@@ -17,7 +17,7 @@ from rf_limits.devices.processes import is_alone
 from rf_limits.errors import check
 
 AXES = ("seeds", "data", "width")
-"""What devices can be laid along: networks, training points, hidden units or features."""
+"""Axes of the mesh: networks, training points, hidden units or features."""
 
 
 def check_mesh(sizes: Mapping[str, int], count: int | None = None) -> None:

@@ -71,7 +71,7 @@ def check_options() -> None:
 
 
 def options() -> dict[str, str]:
-    """Returns what else may change how numbers are rounded, for run.json and for its parts."""
+    """Returns further options that change how numbers are rounded, for run.json and parts."""
     values = {name: getattr(jax.config, name, None) for name in _SAID}
     values |= {name: os.environ.get(name) for name in _ENVIRONMENT}
     return {name: str(value) for name, value in values.items() if value is not None}

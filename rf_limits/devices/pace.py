@@ -12,12 +12,12 @@ from rf_limits.devices.processes import agree
 State = TypeVar("State")
 
 SECONDS = 1.0
-"""About how long one compiled call is allowed to take."""
+"""About the longest time of one compiled call."""
 _GROWTH = 8.0  # of a chunk over the one before it
 
 
 class Pace:
-    """Sizes of chunks, by how long the last one took; the same in every process.
+    """Sizes of chunks, by the time that the last one took; the same in every process.
 
     Where one computation ends and the next begins does not change its numbers, so neither does
     the pace.
@@ -32,7 +32,7 @@ class Pace:
         self._seconds = SECONDS if seconds is None else seconds
 
     def chunks(self, total: int, done: int = 0) -> Iterator[int]:
-        """Returns sizes that add up to ``total - done``, each chosen when it is asked for."""
+        """Yields sizes that add up to ``total - done``, each chosen after the chunk before it."""
         while done < total:
             size = min(int(self._size), total - done, self.largest or total)
             size = agree(size)
@@ -40,7 +40,7 @@ class Pace:
             done += size
 
     def timed(self, size: int, compute: Callable[[], State]) -> State:
-        """Returns ``compute()``, waited for; its time per unit of ``size`` sets the next size."""
+        """Waits for and returns ``compute()``; its time per unit of ``size`` sets the next size."""
         started = time.monotonic()
         result = jax.block_until_ready(compute())
         wanted = size * self._seconds / max(time.monotonic() - started, 1e-6)
@@ -57,9 +57,9 @@ def in_chunks(
     after_chunk: Callable[[State, int], None] | None = None,
     seconds: float | None = None,
 ) -> State:
-    """Runs ``step(state, start, stop)`` over 0 ... ``count``, some at a time.
+    """Runs ``step(state, start, stop)`` over 0 ... ``count``, in chunks.
 
-    How the range is cut does not change what is added in which order.
+    The chunks do not change the order in which terms are added.
 
     Args:
       step: a compiled loop from ``start`` to ``stop`` (traced bounds: compiled once).

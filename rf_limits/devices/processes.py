@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def is_alone() -> bool:
-    """Returns whether there is no other process; asked without waking any device."""
+    """Returns whether there is no other process; no device is initialized for it."""
     return not jax.distributed.is_initialized() or jax.process_count() == 1
 
 
@@ -34,7 +34,7 @@ def agree(value: int) -> int:
 
 
 def agree_bytes(value: bytes | None) -> bytes | None:
-    """Returns the same for bytes, or None."""
+    """Returns the writer's bytes, or None, in every process."""
     if is_alone():
         return value
     size = agree(-1 if value is None else len(value))

@@ -11,7 +11,7 @@ from rf_limits.devices.processes import on_host
 
 
 def _bits(values: np.ndarray) -> np.ndarray:
-    """Returns whatever NumPy has no type of its own for (bfloat16, float8) as whole numbers."""
+    """Returns values of types that NumPy lacks (bfloat16, float8) as whole numbers."""
     if values.dtype.kind != "V":
         return values
     return values.view(f"u{values.dtype.itemsize}")
@@ -23,7 +23,7 @@ def storable(tree: Any) -> list[np.ndarray]:
 
 
 def restored(values: np.ndarray, leaf: jax.Array) -> jax.Array:
-    """Returns what :func:`storable` made of an array, again like ``leaf``, on its devices.
+    """Returns an array like ``leaf``, on its devices, from the values of :func:`storable`.
 
     Args:
       values: of the file, with the leading axis of ``leaf``.
