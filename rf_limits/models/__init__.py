@@ -1,4 +1,4 @@
-"""Who learns: the network, its fixed features, its infinite-width kernels."""
+"""Networks, their fixed features, and their infinite-width kernels."""
 
 from rf_limits.models.features import (
     HiddenState,

@@ -58,7 +58,7 @@ def ensemble_loss(
       RequirementError: unknown ``method``, ``trainable`` or ``supplier``.
     """
     ensemble = partial(gradient_flow_ensemble, network, x_train, y_train, x, times)
-    found = ensemble(method=method, trainable=trainable, covariance=True, supplier=supplier)
+    outputs = ensemble(method=method, trainable=trainable, covariance=True, supplier=supplier)
 
     def of_time(mean: Array, covariance: Array) -> EnsembleLoss:
         error, c = mean - y, alpha**2 * covariance
@@ -67,4 +67,4 @@ def ensemble_loss(
             (error @ error + jnp.trace(c)) / y.size, jnp.sqrt(jnp.maximum(variance, 0.0)) / y.size
         )
 
-    return jax.vmap(of_time)(found.mean, jnp.asarray(found.covariance))
+    return jax.vmap(of_time)(outputs.mean, jnp.asarray(outputs.covariance))

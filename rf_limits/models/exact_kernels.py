@@ -38,7 +38,7 @@ class Series(NamedTuple):
 
 
 class Points(NamedTuple):
-    """Inputs, with what their kernels take of each; every leaf has a leading axis of inputs.
+    """Inputs with the coefficients of their kernels; every leaf has a leading axis of inputs.
 
     Attributes:
       x: (n, d) inputs.
@@ -50,7 +50,7 @@ class Points(NamedTuple):
 
     @property
     def error(self) -> Float[Array, ""]:
-        """What the series leave of kernels at these inputs, relative; 0 where it is rounding."""
+        """Returns the relative remainder of the series at these inputs; 0 where it is rounding."""
         if self.series is None:
             return jnp.zeros(())
         values, slopes = self.series
@@ -70,7 +70,7 @@ class HiddenKernels(NamedTuple):
 
 
 def numbers_per_point(activation: str) -> int:
-    """Returns numbers that :class:`Points` hold of each input, besides the input."""
+    """Returns how many numbers :class:`Points` hold for each input, besides the input."""
     return 0 if activation == "relu" else 2 * (DEGREE + 1)
 
 
@@ -96,7 +96,7 @@ def check_activation(network: OneHiddenLayer) -> None:
 
 
 def exact_points(network: OneHiddenLayer, x: Float[Array, "n d"]) -> Points:
-    """Returns inputs with what kernels take of them: for relu nothing, else coefficients."""
+    """Returns inputs with the coefficients that their kernels need; relu needs none."""
     if network.activation == "relu":
         return Points(x)
     sigma, rows = ACTIVATIONS[network.activation], hidden_rows(network, x)
@@ -107,7 +107,7 @@ def exact_kernels(network: OneHiddenLayer, left: Points, right: Points) -> Hidde
     """Returns both expectations for all pairs of inputs.
 
     Args:
-      network: the architecture; the activation and whether there are biases are what counts.
+      network: the architecture, of which the activation and the use of biases count.
       left: n inputs, from :func:`exact_points`.
       right: m inputs.
 
@@ -115,8 +115,8 @@ def exact_kernels(network: OneHiddenLayer, left: Points, right: Points) -> Hidde
       :class:`HiddenKernels`, to rounding for relu, to ``error`` of both sides for the rest.
     """
     if left.series is None or right.series is None:
-        found = relu_kernels(hidden_rows(network, left.x), hidden_rows(network, right.x))
-        return HiddenKernels(found.relu, found.gate)
+        relu = relu_kernels(hidden_rows(network, left.x), hidden_rows(network, right.x))
+        return HiddenKernels(relu.relu, relu.gate)
     sigma = ACTIVATIONS[network.activation]
     return HiddenKernels(
         activation_gram(left.series.values, right.series.values, sigma),

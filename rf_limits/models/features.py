@@ -21,7 +21,7 @@ from rf_limits.models.network import ACTIVATIONS, TRAINABLE, OneHiddenLayer, Par
 
 
 class HiddenState(NamedTuple):
-    """What the hidden layer does on a batch.
+    """The hidden layer on a batch.
 
     Attributes:
       preactivations: (n, N) h.

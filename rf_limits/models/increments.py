@@ -1,8 +1,8 @@
 r"""Activations, and their increments sigma(h + s) - sigma(h) without cancellation.
 
-Weights that train lazily move preactivations by a share s/h of the size of 1/alpha, and the output
-is alpha times what that does. As a difference of two activations it would be lost once s is as
-small as the rounding of h; the forms here keep the digits that s has.
+Lazy training moves a preactivation h by s, a share s/h of about 1/alpha, and the output changes by
+alpha times the increment. A difference of two activations loses it once s is as small as the
+rounding of h; the forms here keep the digits of s.
 """
 
 import math
@@ -29,9 +29,9 @@ _RULE = [(0.5 + 0.5 * float(t), 0.5 * float(w)) for t, w in zip(*leggauss(12), s
 _NEAR = 0.5
 """Increments of preactivations up to which 12 points integrate a smooth derivative."""
 _FAR = 20.0
-"""The same for softplus, beyond which e^s is large and a difference as good."""
+"""Increments of softplus from which on e^s is large and a difference of values as good."""
 _ERF_NEAR = 0.0625
-"""The same for the series of erf; beyond, a difference has lost four bits at most."""
+"""Increments up to which erf is a series; beyond, a difference loses four bits at most."""
 _ERF_SERIES = [
     (herm2poly([0.0] * 2 * k + [1.0])[::-2] / math.factorial(2 * k + 1)).tolist()
     for k in reversed(range(5))
@@ -133,7 +133,7 @@ def _increment(activation: str, h: Float[Array, "*n"], s: Float[Array, "*n"]) ->
     """Returns sigma(h + s) - sigma(h), to rounding of s however small it is.
 
     The error is some roundings of s, times the size of slopes, whatever h is, and some of sigma
-    where s is not small: where |s| >= 1/16 for erf and gelu. An activation of one's own is
+    where s is not small: where |s| >= 1/16 for erf and gelu. An activation of a user is
     integrated where |s| < 1/2; where that and the plain difference differ by more than rounding
     there is a kink on the way, and the difference is taken. Derivatives are exact, sigma'(h + s)
     with respect to s.
@@ -143,8 +143,8 @@ def _increment(activation: str, h: Float[Array, "*n"], s: Float[Array, "*n"]) ->
       h: preactivations.
       s: what is added to them.
     """
-    own = _INCREMENTS.get(activation)
-    return own(h, s) if own else _integral(ACTIVATIONS[activation], h, s)
+    closed_form = _INCREMENTS.get(activation)
+    return closed_form(h, s) if closed_form else _integral(ACTIVATIONS[activation], h, s)
 
 
 increment: jax.custom_jvp[Array] = jax.custom_jvp(_increment, nondiff_argnums=(0,))
@@ -176,7 +176,7 @@ def moved_sum(
     u: Float[Array, "N"],
     du: Float[Array, "N"],
 ) -> Float[Array, "n"]:
-    """Returns by how much sum_i u_i sigma_i changes: sum_i [(u_i + du_i) D_i + du_i sigma_i].
+    """Returns the change of sum_i u_i sigma_i: sum_i [(u_i + du_i) D_i + du_i sigma_i].
 
     Args:
       by: increments D of activations.

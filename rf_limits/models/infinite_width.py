@@ -34,7 +34,7 @@ _CLOSED = {
     "linear": stax.Identity,
 }
 SUPPLIERS = ("auto", "neural_tangents", "exact")
-"""Who computes kernels; "auto" is neural-tangents where it has a closed form."""
+"""The suppliers of kernels; "auto" is neural-tangents where it has a closed form."""
 
 
 class Kernels(NamedTuple):
@@ -81,14 +81,14 @@ def _kernel_function(network: OneHiddenLayer) -> Callable[..., Any]:
 
 
 class _Pair(NamedTuple):
-    """What neural-tangents takes from a kernel function."""
+    """A pair of kernels, as neural-tangents takes it from a kernel function."""
 
     nngp: Array
     ntk: Array
 
 
 class InfiniteNetwork(NamedTuple):
-    """A network as its width grows, and who computes its kernels; hashable.
+    """A network as its width grows, and the supplier of its kernels; hashable.
 
     Attributes:
       network: the architecture.
@@ -101,7 +101,7 @@ class InfiniteNetwork(NamedTuple):
     supplier: str = "auto"
 
     def check(self) -> None:
-        """Refuses an activation whose series cannot be had, before any input is there.
+        """Refuses an activation without a series, before any input is drawn.
 
         Raises:
           RequirementError: values or derivatives that are not finite beside 0.
@@ -110,7 +110,7 @@ class InfiniteNetwork(NamedTuple):
             check_activation(self.network)
 
     def points(self, x: Float[Array, "n d"]) -> Points:
-        """Returns what the kernels take of inputs, once for all pairs that these are in."""
+        """Returns inputs with the coefficients of their kernels, computed once for all pairs."""
         if resolve_supplier(self.network.activation, self.supplier) == "exact":
             return exact_points(self.network, x)
         return Points(x)
@@ -123,7 +123,7 @@ class InfiniteNetwork(NamedTuple):
         return self.kernels_of(left, left if x_right is None else self.points(x_right))
 
     def kernels_of(self, left: Points, right: Points) -> Kernels:
-        """Returns the same of inputs from :meth:`points`."""
+        """Returns the kernels of inputs from :meth:`points`."""
         network = self.network
         check_choice(self.trainable, TRAINABLE, "model.trainable")
         exact = resolve_supplier(network.activation, self.supplier) == "exact"
@@ -147,7 +147,7 @@ class _Parts(NamedTuple):
 
 
 def resolve_supplier(activation: str, supplier: str = "auto") -> str:
-    """Returns who computes the kernels of an activation, ``"neural_tangents"`` or ``"exact"``.
+    """Returns the supplier of the kernels of an activation, ``"neural_tangents"`` or ``"exact"``.
 
     Raises:
       RequirementError: unknown ``supplier``, or neural-tangents where it has no closed form.
@@ -162,14 +162,14 @@ def resolve_supplier(activation: str, supplier: str = "auto") -> str:
 
 
 def _inner(network: OneHiddenLayer, left: Points, right: Points) -> Array:
-    """Returns what E sigma' sigma' is multiplied by in the hidden part of the NTK."""
+    """Returns the factor of E sigma' sigma' in the hidden part of the NTK."""
     scale = 1.0 if _learns_weights_directly(network) else 1.0 / left.x.shape[1]
     return scale * (left.x @ right.x.T) + float(network.use_bias)
 
 
 def _exact_parts(network: OneHiddenLayer, left: Points, right: Points) -> _Parts:
-    found = exact_kernels(network, left, right)
-    return _Parts(found.values, _inner(network, left, right) * found.slopes)
+    hidden = exact_kernels(network, left, right)
+    return _Parts(hidden.values, _inner(network, left, right) * hidden.slopes)
 
 
 def _neural_tangents_parts(network: OneHiddenLayer, left: Points, right: Points) -> _Parts:
@@ -177,12 +177,12 @@ def _neural_tangents_parts(network: OneHiddenLayer, left: Points, right: Points)
     # d g / d u_i: the output layer's part of the NTK is the NNGP kernel, times N where the
     # output weights carry the 1/sqrt(N) themselves.
     output = network.width * both.nngp if _learns_weights_directly(network) else both.nngp
-    found = _Parts(both.nngp, both.ntk - output)
+    supplied = _Parts(both.nngp, both.ntk - output)
     if network.activation != "relu":
-        return found
-    own = relu_kernels(hidden_rows(network, left.x), hidden_rows(network, right.x))
-    exact = _Parts(own.relu, _inner(network, left, right) * own.gate)
-    return _Parts(*(jnp.where(own.near, *parts) for parts in zip(exact, found, strict=True)))
+        return supplied
+    relu = relu_kernels(hidden_rows(network, left.x), hidden_rows(network, right.x))
+    exact = _Parts(relu.relu, _inner(network, left, right) * relu.gate)
+    return _Parts(*(jnp.where(relu.near, *parts) for parts in zip(exact, supplied, strict=True)))
 
 
 def infinite_width_kernels(

@@ -73,18 +73,18 @@ class OneHiddenLayer(nn.Module):
 
     @property
     def bias_scale(self) -> float:
-        """The factor in front of the biases."""
+        """Returns the factor in front of the biases."""
         return self.width**0.5 if self.parameterization == "mup" else 1.0
 
     @property
     def output_scale(self) -> float:
-        """The factor p_out."""
+        """Returns the factor p_out."""
         scales = {"standard": 1.0, "mean_field": 1.0 / self.width}
         return scales.get(self.parameterization, self.width**-0.5)
 
     @property
     def starts_at_zero(self) -> bool:
-        """Whether g is zero, exactly, with weights as :func:`init_params` draws them."""
+        """Returns whether g is zero, exactly, with weights as :func:`init_params` draws them."""
         return self.antisymmetric or self.output_init == "zero"
 
     def weight_std(self, dim: int) -> float:
@@ -94,7 +94,7 @@ class OneHiddenLayer(nn.Module):
 
     @property
     def output_std(self) -> float:
-        """Root mean square of the output weights at initialization (if they are not zero)."""
+        """Returns the root mean square of initial output weights (if they are not zero)."""
         return self.width**-0.5 if self.parameterization in ("standard", "mup") else 1.0
 
     def aligned_size(self, dim: int) -> float:

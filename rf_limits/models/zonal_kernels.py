@@ -62,8 +62,8 @@ def _combined(
 ) -> ZonalSpectrum:
     """Returns output K_1 + hidden c K_0; c K_0 is the difference of the two at hand."""
 
-    def mix(one: Number, two: Number) -> Number:
-        return output * one + hidden * (two - one)
+    def mix(nngp: Number, ntk: Number) -> Number:
+        return output * nngp + hidden * (ntk - nngp)
 
     with np.errstate(divide="ignore"):
         logs = np.log(mix(first.eigenvalues, both.eigenvalues))
