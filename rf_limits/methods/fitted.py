@@ -40,7 +40,7 @@ class FittedMethod(Method):
 
     @abc.abstractmethod
     def fit(self, problem: FeatureProblem) -> Regression:
-        """Fits it to one data set."""
+        """Returns the fit to one data set."""
 
     @abc.abstractmethod
     def predictor(self, f: ScaledNetwork, solution: Array | Params) -> Callable[[Array], Array]:

@@ -20,20 +20,20 @@ class InfiniteWidthKernel(KernelMethod):
     uses_infinite_width = True
 
     def sections(self, limit: InfiniteNetwork, x: Array, points: Array) -> Array:
-        """The network's kernel between inputs and training inputs."""
+        """Returns values of the network's kernel between inputs and training inputs."""
         return getattr(network_kernels(limit, x, points), self.key)
 
     def matrices(self, problem: KernelProblem) -> Matrices:
-        """The network's kernel, computed once for both methods."""
+        """Returns the network's kernel, computed once for both methods."""
         crosses = None if problem.exact else getattr(problem.crosses, self.key)
         return Matrices(getattr(problem.grams, self.key), crosses, problem.grams.error)
 
     def family(self) -> tuple[KernelMethod, ...]:
-        """Both kernels: they come from one computation."""
+        """Returns both kernels: they come from one computation."""
         return NNGP, NTK
 
     def exact_risk(self, problem: KernelProblem) -> ExactKernelRisk | None:
-        """Exact where the spectrum of the network's kernels is known."""
+        """Returns the exact risks where the spectrum of the network's kernels is known, or None."""
         return problem.exact
 
 

@@ -36,28 +36,28 @@ class KernelProblem:
       data: training and test set.
       limit: the infinitely wide network.
       exact: how to compute exact risks with its kernels, or None to use the test set.
-      known: what was computed already, by its key.
+      results: of computations that were asked for already, by their keys.
     """
 
     data: Dataset
     limit: InfiniteNetwork
     exact: ExactKernelRisk | None = None
-    known: dict[Hashable, Any] = dataclasses.field(default_factory=dict, repr=False)
+    results: dict[Hashable, Any] = dataclasses.field(default_factory=dict, repr=False)
 
     def once(self, key: Hashable, compute: Callable[[], Any]) -> Any:
-        """What ``compute()`` gave when it was first asked for under ``key``."""
-        if key not in self.known:
-            self.known[key] = compute()
-        return self.known[key]
+        """Returns ``compute()``, which is called the first time that ``key`` is asked for."""
+        if key not in self.results:
+            self.results[key] = compute()
+        return self.results[key]
 
     @cached_property
     def grams(self) -> Kernels:
-        """(n, n) kernels of the network on the training inputs."""
+        """Returns the (n, n) kernels of the network on the training inputs."""
         return network_kernels(self.limit, self.data.x_train)
 
     @cached_property
     def crosses(self) -> Kernels:
-        """(m, n) kernels of the network between test and training inputs."""
+        """Returns the (m, n) kernels of the network between test and training inputs."""
         return network_kernels(self.limit, self.data.x_test, self.data.x_train)
 
 
@@ -72,7 +72,7 @@ class Matrices(NamedTuple):
 
     gram: Float[Array, "n n"]
     cross: Float[Array, "m n"] | None
-    error: Float[Array, ""] | Float[np.ndarray, ""]
+    error: Float[Array, ""]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -91,27 +91,37 @@ class KernelMethod(Method):
 
     @abc.abstractmethod
     def matrices(self, problem: KernelProblem) -> Matrices:
-        """The kernel on the data of a problem."""
+        """Returns the kernel on the data of a problem."""
 
     @abc.abstractmethod
     def sections(self, limit: InfiniteNetwork, x: Array, points: Array) -> Array:
-        """(m, n) values between inputs and training inputs; ``limit``: the network's kernels."""
+        """Returns the kernel's values between inputs and training inputs.
+
+        Args:
+          limit: the infinitely wide network.
+          x: (m, d) inputs.
+          points: (n, d) training inputs.
+
+        Returns:
+          (m, n) values.
+        """
 
     def exact_risk(self, problem: KernelProblem) -> ExactKernelRisk | None:
-        """How to compute its exact risks, or None to use the test set."""
+        """Returns how to compute the method's exact risks, or None to use the test set."""
         del problem
+        return None
 
     def is_in_sample_span(self, config: TrainingConfig) -> bool:
-        """Whether R*(n) counts its kernel sections at the training inputs."""
+        """Returns whether R*(n) counts its kernel sections at the training inputs."""
         del config
         return self.is_rotation_invariant
 
     def family(self) -> tuple["KernelMethod", ...]:
-        """The methods that are computed in one program with it, itself among them."""
+        """Returns the methods that are computed in one program with it, itself among them."""
         return (self,)
 
     def fit(self, problem: KernelProblem, ridge: Scalar) -> Regression:
-        """Kernel regression at convergence.
+        """Returns kernel regression at convergence.
 
         Args:
           problem: data and kernels.
@@ -121,7 +131,7 @@ class KernelMethod(Method):
         return problem.once((methods, ridge), lambda: _fits(methods, problem, ridge))[self.key]
 
     def flow(self, problem: KernelProblem, times: Times, ridge: Scalar) -> Risk:
-        """Risks of gradient flow from zero with this kernel after each training time.
+        """Returns risks of gradient flow from zero with this kernel after each training time.
 
         On the test set its predictions are those of
         :func:`~rf_limits.optimization.infinite_width.flow_means`; where risks are exact,
@@ -141,7 +151,7 @@ class KernelMethod(Method):
         def compute() -> dict[str, Risk]:
             matrices = {method.key: method.matrices(problem) for method in methods}
             exact = self.exact_risk(problem)
-            return flow_risks(methods, matrices, problem.data, times, ridge, exact)
+            return flow_risks(methods, matrices, problem.data, jnp.asarray(times), ridge, exact)
 
         key = (methods, ridge, np.asarray(times).tobytes())
         return problem.once(key, compute)[self.key]
@@ -149,7 +159,7 @@ class KernelMethod(Method):
     def predictor(
         self, limit: InfiniteNetwork, points: Array, solution: Array
     ) -> Callable[[Array], Array]:
-        """The function of (m, d) inputs that a fit at ``points`` found, from its ``solution``."""
+        """Returns the function of (m, d) inputs that a fit at ``points`` ended with."""
         return lambda x: self.sections(limit, x, points) @ solution
 
 
@@ -158,7 +168,7 @@ def _fits(
 ) -> dict[str, Regression]:
     matrices = {method.key: method.matrices(problem) for method in methods}
     y, exact = problem.data.y_train, methods[0].exact_risk(problem)
-    fits = {key: solve_kernel(one.gram, y, ridge, one.error) for key, one in matrices.items()}
+    fits = {key: solve_kernel(gram, y, ridge, error) for key, (gram, _, error) in matrices.items()}
     return measured(tuple(methods), matrices, problem.data, fits, exact)
 
 
@@ -170,19 +180,20 @@ def measured(
     fits: dict[str, Fit],
     exact: ExactKernelRisk | None,
 ) -> dict[str, Regression]:
-    """The fits of some methods with their training losses and risks."""
+    """Returns the fits of some methods with their training losses and risks."""
 
-    def one(key: str) -> Regression:
-        coefficients = fits[key].coefficients
-        train_loss = mean_square(matrices[key].gram @ coefficients - data.y_train)
+    def reported(key: str) -> Regression:
+        (gram, cross, _), coefficients = matrices[key], fits[key].coefficients
+        train_loss = mean_square(gram @ coefficients - data.y_train)
         if exact is not None:
             risks = exact.of(key, data.x_train, coefficients[None])
             risk = jax.tree.map(lambda leaf: leaf[0], risks)
         else:
-            risk = sampled_risk(matrices[key].cross @ coefficients, data.y_test)
+            assert cross is not None  # risks are sampled
+            risk = sampled_risk(cross @ coefficients, data.y_test)
         return regression(fits[key], train_loss, risk, coefficients)
 
-    return {method.key: one(method.key) for method in methods}
+    return {method.key: reported(method.key) for method in methods}
 
 
 @partial(jit_quickly, static_argnums=(0, 5))
@@ -194,19 +205,20 @@ def flow_risks(
     ridge: Scalar,
     exact: ExactKernelRisk | None,
 ) -> dict[str, Risk]:
-    """Risks of some methods in time, as :meth:`KernelMethod.flow` says."""
+    """Returns risks of some methods in time, as :meth:`KernelMethod.flow` says."""
     shift = ridge * jnp.eye(data.y_train.size)
 
-    def one(key: str) -> Risk:
+    def risk_of(key: str) -> Risk:
         gram, cross, _ = matrices[key]
         if exact is None:
+            assert cross is not None  # risks are sampled
             means = flow_means(gram, cross, data.y_train, times, ridge)
             return jax.vmap(lambda mean: sampled_risk(mean, data.y_test))(means)
         kernel = spectrum(gram + shift)
         at = jax.vmap(lambda time: flow_coefficients(kernel, data.y_train, time))
         return exact.of(key, data.x_train, at(times))
 
-    return {method.key: one(method.key) for method in methods}
+    return {method.key: risk_of(method.key) for method in methods}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -220,15 +232,15 @@ class FixedKernel(KernelMethod):
 
     @abc.abstractmethod
     def kernel(self, left: Float[Array, "m d"], right: Float[Array, "n d"]) -> Float[Array, "m n"]:
-        """The values k(x, z) between the rows of two sets of inputs, float64."""
+        """Returns the values k(x, z) between the rows of two sets of inputs, float64."""
 
     def matrices(self, problem: KernelProblem) -> Matrices:
-        """The kernel on the data of a problem, right to rounding."""
+        """Returns the kernel on the data of a problem, right to rounding."""
         x, x_test = problem.data.x_train, problem.data.x_test
-        return Matrices(_values(self, x, x), _values(self, x_test, x), np.zeros(()))
+        return Matrices(_values(self, x, x), _values(self, x_test, x), jnp.zeros(()))
 
     def sections(self, limit: InfiniteNetwork, x: Array, points: Array) -> Array:
-        """The kernel between inputs and training inputs, whatever the network."""
+        """Returns the kernel between inputs and training inputs, whatever the network."""
         del limit
         return _values(self, x, points)
 

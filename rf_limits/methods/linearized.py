@@ -18,8 +18,11 @@ class Linearized(TrainedMethod):
     gap = "linearization_gap"
 
     def change(self, state: TrainState, closed_form: Callable[[], Params] | None) -> Params:
-        """In closed form, or of what the network's trainer trains beside it."""
-        return state.linear_change if closed_form is None else closed_form()
+        """Returns the change: computed in closed form, or trained beside the network."""
+        if closed_form is not None:
+            return closed_form()
+        assert state.linear_change is not None  # the network's trainer has moved it
+        return state.linear_change
 
     def predict(self, f: ScaledNetwork, change: Params, x: Array) -> Array:
         """Returns the first-order expansion of f at the rows of ``x``."""

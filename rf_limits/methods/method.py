@@ -24,7 +24,7 @@ class Kind(enum.Enum):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Columns of the results table by which its predictors differ, beside the seed."""
+        """Returns the columns of the results table by which predictors differ, beside the seed."""
         return self.value
 
 
@@ -57,11 +57,11 @@ class Entry:
     colour: str
 
     def rows(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Its rows of a table with a column ``method``."""
+        """Returns its rows of a table with a column ``method``."""
         return table[table["method"] == self.key]
 
     def is_in(self, table: pd.DataFrame) -> bool:
-        """Whether a table with a column ``method`` has rows of it."""
+        """Returns whether a table with a column ``method`` has rows of it."""
         return bool(table["method"].eq(self.key).any())
 
 
@@ -91,11 +91,11 @@ class Method(Entry, abc.ABC):
 
     @property
     def look(self) -> dict[str, Any]:
-        """Colour, style and label of its line, as matplotlib takes them."""
+        """Returns colour, style and label of its line, as matplotlib takes them."""
         return {"color": self.colour, "linestyle": self.line, "label": self.label}
 
     def num_features(self, config: TrainingConfig, row: Mapping[Any, Any]) -> float | int:
-        """Number P of fixed functions in whose span it ends, whatever the algorithm.
+        """Returns the number P of fixed functions in whose span it ends, whatever the algorithm.
 
         Args:
           config: of a training run.
@@ -108,12 +108,12 @@ class Method(Entry, abc.ABC):
         return math.inf if self.features_column is None else row[self.features_column]
 
     def samples_seen(self, config: TrainingConfig, row: Mapping[Any, Any]) -> float | int:
-        """Number of labels that decide about it; infinite for training on the population."""
+        """Returns how many labels decide about it; infinite for training on the population."""
         del row
         return config.data.num_train
 
     def is_in_sample_span(self, config: TrainingConfig) -> bool:
-        """Whether it lies in the span of finitely many functions fixed by the inputs it has seen.
+        """Returns whether it lies in the span of finitely many functions that its inputs fix.
 
         Least squares, ridge and kernel regression do by the representer theorem.
         """
@@ -121,11 +121,11 @@ class Method(Entry, abc.ABC):
         return True
 
     def num_sample_functions(self, config: TrainingConfig, row: Mapping[Any, Any]) -> float | int:
-        """How many these functions are; infinite where there are none."""
+        """Returns how many these functions are; infinite where there are none."""
         return self.samples_seen(config, row) if self.is_in_sample_span(config) else math.inf
 
     def is_linear_in_labels(self, config: TrainingConfig) -> bool:
-        """Whether its predictor is a linear function of the labels, for fixed inputs.
+        """Returns whether its predictor is a linear function of the labels, for fixed inputs.
 
         So are regressions with a ridge fixed beforehand. An affine function is not linear.
         """
@@ -133,6 +133,6 @@ class Method(Entry, abc.ABC):
         return True
 
     def fixed_functions(self, config: TrainingConfig, row: Mapping[Any, Any]) -> FixedFunctions:
-        """Sizes of the two spans; arguments as for :meth:`num_features`."""
+        """Returns the sizes of the two spans; arguments as for :meth:`num_features`."""
         features = self.num_features(config, row)
         return FixedFunctions(features, self.num_sample_functions(config, row))

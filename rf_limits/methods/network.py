@@ -19,15 +19,15 @@ class Network(TrainedMethod):
     keeps_features = False
 
     def is_linear_model(self, config: TrainingConfig) -> bool:
-        """Whether the output layer alone moves."""
+        """Returns whether the output layer alone moves."""
         return config.model.trainable == "output"
 
     def is_in_sample_span(self, config: TrainingConfig) -> bool:
-        """Whether the output layer alone moves, by steps that stay in the span."""
+        """Returns whether the output layer alone moves, by steps that stay in the span."""
         return self.is_linear_model(config) and super().is_in_sample_span(config)
 
     def num_sample_functions(self, config: TrainingConfig, row: Mapping[Any, Any]) -> float | int:
-        """Those of kernel methods on as many samples, whatever the optimizer."""
+        """Returns how many kernel methods on as many samples have, whatever the optimizer."""
         return self.samples_seen(config, row) + int(not self.starts_at_zero(config))
 
 

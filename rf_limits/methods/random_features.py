@@ -1,7 +1,7 @@
 """Random features: the network's neurons at initialization, their output weights refitted."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from jaxtyping import Array
@@ -20,7 +20,7 @@ from rf_limits.types import Scalar
 def fit_random_features(
     f: ScaledNetwork, data: Dataset, ridge: Scalar, exact: ExactRisks | None
 ) -> Regression:
-    """Refits the output layer; the arguments are the fields of :class:`FeatureProblem`."""
+    """Returns the refitted output layer; arguments are the fields of :class:`FeatureProblem`."""
     features = random_features(f.network, f.init, data.x_train)
     fit = feature_regression(features, data.y_train, ridge)
     if exact is not None:
@@ -40,11 +40,12 @@ class RandomFeatures(FittedMethod):
     is_streamed = True
 
     def fit(self, problem: FeatureProblem) -> Regression:
-        """Refits the output layer."""
+        """Returns the refitted output layer."""
         return fit_random_features(*problem)
 
     def predictor(self, f: ScaledNetwork, solution: Array | Params) -> Callable[[Array], Array]:
         """Returns the neurons with new output weights."""
+        assert not isinstance(solution, Mapping)  # output weights
         return lambda x: random_features(f.network, f.init, x) @ solution
 
 

@@ -39,9 +39,9 @@ class Regression(NamedTuple):
     solution: Array | Params
 
     def columns(self) -> dict[str, float]:
-        """The columns of its row in the results table."""
-        numbers = on_host(self._replace(solution=()))._asdict()
-        del numbers["solution"]
+        """Returns the columns of its row in the results table."""
+        *measured, _ = self
+        numbers = dict(zip(self._fields, on_host(measured), strict=False))
         risk = numbers.pop("risk").columns()
         return {name: float(value) for name, value in (numbers | risk).items()}
 
@@ -60,7 +60,7 @@ class Regression(NamedTuple):
 
 
 def regression(fit: Fit, train_loss: Array, risk: Risk, solution: Array | Params) -> Regression:
-    """What is reported of a fit: no risk where it is refused."""
+    """Returns what is reported of a fit: no risk where it is refused."""
     solved = fit.is_solved
     risk = jax.tree.map(lambda value: jnp.where(solved, value, jnp.nan), risk)
     needed = jnp.where(solved, 0.0, fit.ridge_needed)
@@ -68,7 +68,7 @@ def regression(fit: Fit, train_loss: Array, risk: Risk, solution: Array | Params
 
 
 def mean_square(error: Array) -> Array:
-    """The mean of squares."""
+    """Returns the mean of squares."""
     return jnp.mean(error**2)
 
 

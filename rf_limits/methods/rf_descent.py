@@ -15,16 +15,16 @@ class RandomFeaturesDescent(TrainedMethod):
     gap = "rf_gap"
 
     def trainer(self, trainer: Trainer) -> Trainer:
-        """Moves the output layer alone: the function is then its own linearization."""
+        """Returns what moves the output layer alone: the function is its own linearization."""
         return dataclasses.replace(trainer, trainable="output", linearized=False)
 
     def trained_blocks(self, config: TrainingConfig) -> int:
-        """The output weights."""
+        """Returns 1: the output weights."""
         del config
         return 1
 
     def moves_output(self, config: TrainingConfig) -> bool:
-        """Whatever the network moves."""
+        """Returns True, whatever the network moves."""
         del config
         return True
 

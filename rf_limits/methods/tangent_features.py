@@ -1,7 +1,7 @@
 """Tangent features: all derivatives of the network at initialization."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import jax
@@ -24,7 +24,7 @@ _pull_back = jit_quickly(pull_back, static_argnums=0)
 
 @jit_quickly
 def _solve_features(f: ScaledNetwork, data: Dataset, ridge: Scalar) -> tuple[Fit, Params]:
-    """The fit to the features themselves, and the change of parameters it stands for."""
+    """Returns the fit to the features themselves, and the change of parameters it stands for."""
     unravel = ravel_pytree(f.init)[1]
     features = tangent_features(f.network, f.init, data.x_train)
     fit = feature_regression(features, data.y_train, ridge)
@@ -66,6 +66,7 @@ class TangentFeatures(FittedMethod):
 
     def predictor(self, f: ScaledNetwork, solution: Array | Params) -> Callable[[Array], Array]:
         """Returns the derivative of the network along the change of its parameters."""
+        assert isinstance(solution, Mapping)  # a change of parameters
         return _derivative(f, solution)
 
 

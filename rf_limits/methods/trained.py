@@ -33,11 +33,11 @@ class TrainedMethod(Method):
     """Column of the network's rows with the distance to this method's function."""
 
     def trainer(self, trainer: Trainer) -> Trainer:
-        """What takes its steps, given what takes the network's."""
+        """Returns what takes the method's steps, from ``trainer``, which takes the network's."""
         return trainer
 
     def change(self, state: TrainState, closed_form: Callable[[], Params] | None) -> Params:
-        """By how much its parameters have changed.
+        """Returns by how much its parameters have changed.
 
         Args:
           state: of its trainer.
@@ -55,35 +55,35 @@ class TrainedMethod(Method):
         return risks.network(f, change)
 
     def trained_blocks(self, config: TrainingConfig) -> int:
-        """Number of arrays of parameters that move."""
+        """Returns the number of arrays of parameters that move."""
         hidden = 1 + int(config.model.bias)
         return {"hidden": hidden, "output": 1, "both": hidden + 1}[config.model.trainable]
 
     def moves_output(self, config: TrainingConfig) -> bool:
-        """Whether the output layer moves."""
+        """Returns whether the output layer moves."""
         return config.model.trainable != "hidden"
 
     def is_linear_model(self, config: TrainingConfig) -> bool:
-        """Whether its function is linear in the parameters that move."""
+        """Returns whether its function is linear in the parameters that move."""
         del config
         return True
 
     def starts_at_zero(self, config: TrainingConfig) -> bool:
-        """Whether its output at initialization is taken off, or zero."""
+        """Returns whether its output at initialization is taken off, or zero."""
         return config.model.centring != "none"
 
     def num_features(self, config: TrainingConfig, row: Mapping[Any, Any]) -> float | int:
-        """Its features, and the output f_0 at initialization where that is none of their span.
+        """Returns how many features it has, and one more where f_0 is outside their span.
 
-        f_0 is in it where the output layer moves, by linearity, and where the activation is
-        homogeneous, by Euler's theorem.
+        f_0, the output at initialization, is in it where the output layer moves, by linearity,
+        and where the activation is homogeneous, by Euler's theorem.
         """
         in_span = self.moves_output(config) or config.model.activation in _HOMOGENEOUS
         outside = not (self.starts_at_zero(config) or in_span)
         return super().num_features(config, row) + int(outside)
 
     def samples_seen(self, config: TrainingConfig, row: Mapping[Any, Any]) -> float | int:
-        """The training set, or all fresh samples so far."""
+        """Returns the size of the training set, or the number of fresh samples so far."""
         if config.data.kind == "population":
             return math.inf
         if config.data.kind == "stream":
@@ -91,11 +91,11 @@ class TrainedMethod(Method):
         return config.data.num_train
 
     def is_in_sample_span(self, config: TrainingConfig) -> bool:
-        """Whether the optimizer's steps stay in the span of gradients, block by block or not."""
+        """Returns whether steps stay in the span of gradients, block by block or not."""
         return parse_optimizer(config.training.optimizer).span is not None
 
     def num_sample_functions(self, config: TrainingConfig, row: Mapping[Any, Any]) -> float | int:
-        """A function for each sample, or for each sample and block, and f_0 unless it is zero."""
+        """Returns one for each sample, or each sample and block, and one for f_0 unless it is 0."""
         span = parse_optimizer(config.training.optimizer).span
         if span is None:
             return math.inf
@@ -103,7 +103,7 @@ class TrainedMethod(Method):
         return count + int(not self.starts_at_zero(config))
 
     def is_linear_in_labels(self, config: TrainingConfig) -> bool:
-        """Whether it is: of a linear model from zero, by steps in multiples fixed beforehand.
+        """Returns whether it is: a linear model from zero, by steps in multiples fixed beforehand.
 
         Gradient descent (momentum, Nesterov and minibatches included) and gradient flow take such
         steps. Steps of adaptive size depend on labels; added noise makes an affine function.

@@ -7,20 +7,21 @@ import numpy as np
 
 from rf_limits.devices.processes import on_host
 from rf_limits.measure.kernel_risk import ExactKernelRisk
-from rf_limits.methods import METHODS, KernelProblem, Kind
+from rf_limits.methods import METHODS, KernelProblem
 from rf_limits.optimization.trainer import log_points
 from rf_limits.training.width import Row, WidthRun
 
 
 def kernel_rows(run: WidthRun, exact: ExactKernelRisk | None) -> list[Row]:
-    """Rows at convergence (time infinite), and at the times of the networks of a width.
+    """Returns rows at convergence (time infinite), and at the times of the networks of a width.
 
     Args:
       run: the widest networks, with the data of every seed.
       exact: exact risks of their kernels, or None to use the test set.
     """
-    config, rows = run.config, []
-    methods = METHODS.named(config.predictors.methods, Kind.KERNEL)
+    config = run.config
+    rows: list[Row] = []
+    methods = METHODS.kernels(config.predictors.methods)
     if not methods:
         return rows
     ridge = config.predictors.ridge
