@@ -64,16 +64,16 @@ class Certificate:
 
     @property
     def below(self) -> bool:
-        """Whether the mean is below the limit."""
+        """Returns whether the mean is below the limit."""
         return self.mean < self.least
 
     @property
     def holds(self) -> bool:
-        """Whether the networks are certified to be below the limit on average."""
+        """Returns whether the networks are certified to be below the limit on average."""
         return self.below and self.p_value <= LEVEL
 
     def columns(self) -> dict[str, Any]:
-        """For a row of summary.json, with null for an infinite number of runs."""
+        """Returns columns of a row of summary.json, with null for an infinite number of runs."""
         name = self.limit.functions
         return {
             f"{name}_p_value": self.p_value,
@@ -86,10 +86,10 @@ _ROUNDING = 1e-12
 """Relative, by which the risk of predicting zero may exceed E f*^2."""
 
 
-def _tested(
+def _test_alone(
     cell: Mapping[str, Any], limit: Limit, least: float, risks: np.ndarray, bound: float
 ) -> Certificate:
-    """The certificate of one test alone."""
+    """Returns the certificate of one test alone."""
     mean, runs = float(np.mean(risks)), len(risks)
     with np.errstate(invalid="ignore"):
         allowed = np.isfinite(risks) & (risks <= bound * (1.0 + _ROUNDING))
@@ -100,16 +100,17 @@ def _tested(
     return Certificate(cell, limit, least, mean, runs, 1, p_value, broken, math.inf, math.inf)
 
 
-def _together(found: Sequence[Certificate], bounds: Sequence[float]) -> list[Certificate]:
-    """The same, corrected for being looked at together."""
-    p_values, tests = holm([one.p_value for one in found]), len(found)
+def _corrected(tested: Sequence[Certificate], bounds: Sequence[float]) -> list[Certificate]:
+    """Returns the certificates, corrected for being looked at together."""
+    p_values, tests = holm([test.p_value for test in tested]), len(tested)
     corrected = []
-    for one, p_value, bound in zip(found, p_values, bounds, strict=True):
-        numbers = {}
-        if one.below and not one.broken and one.least < bound:
-            numbers["needed"] = runs_needed(one.mean, one.least, bound, LEVEL / tests)
-            numbers["planned"] = runs_planned(one.mean, one.least, bound, LEVEL / tests)
-        corrected.append(dataclasses.replace(one, p_value=float(p_value), tests=tests, **numbers))
+    for test, p_value, bound in zip(tested, p_values, bounds, strict=True):
+        test = dataclasses.replace(test, p_value=float(p_value), tests=tests)
+        if test.below and not test.broken and test.least < bound:
+            size = (test.mean, test.least, bound, LEVEL / tests)
+            needed, planned = runs_needed(*size), runs_planned(*size)
+            test = dataclasses.replace(test, needed=needed, planned=planned)
+        corrected.append(test)
     return corrected
 
 
@@ -122,23 +123,23 @@ def certificates(final: pd.DataFrame, labels: Sequence[str] = ()) -> list[Certif
     """
     keys = [*labels, "width", "lazy_scale"]
     networks = NETWORK.rows(final)
-    found, bounds = [], []
+    tested, bounds = [], []
     for key, group in over_seeds(networks, keys, dropna=False):
         cell = {k: None if pd.isna(v) else v for k, v in zip(keys, key, strict=True)}
         risks, bound = group["risk"].to_numpy(np.float64), _bound(group)
-        for limit in (one for one in LIMITS if one.column in group):
+        for limit in (limit for limit in LIMITS if limit.column in group):
             least = group[limit.column].to_numpy(np.float64)
             if np.all(np.isfinite(least)):
-                found.append(_tested(cell, limit, float(least.min()), risks, bound))
+                tested.append(_test_alone(cell, limit, float(least.min()), risks, bound))
                 bounds.append(bound)
-    return _together(found, bounds)
+    return _corrected(tested, bounds)
 
 
 def seeds_for_half(config: TrainingConfig) -> dict[str, list[tuple[float | int, float | int]]]:
-    """How many seeds certify networks whose risk is half of a limit, known before any is run.
+    """Returns how many seeds certify networks whose risk is half of a limit.
 
-    :data:`LEVEL` is that of all widths, scales and limits together. E f*^2 is the limit of no
-    function at all.
+    The numbers are known before anything is run. :data:`LEVEL` is that of all widths, scales and
+    limits together. E f*^2 is the limit of no function at all.
 
     Args:
       config: of a training run.
@@ -163,8 +164,8 @@ def seeds_for_half(config: TrainingConfig) -> dict[str, list[tuple[float | int, 
         }
     )
     table = add_limits(rows, config)
-    known = [limit for limit in LIMITS if table[limit.column].notna().all()]
-    level = LEVEL / max(1, len(widths) * len(model.lazy_scales) * len(known))
+    finite = [limit for limit in LIMITS if table[limit.column].notna().all()]
+    level = LEVEL / max(1, len(widths) * len(model.lazy_scales) * len(finite))
     bound = float(lazy_limit(0, problem.dim, norm=problem.norm, bias=problem.bias))
     return {
         limit.symbol: [
@@ -174,37 +175,37 @@ def seeds_for_half(config: TrainingConfig) -> dict[str, list[tuple[float | int, 
             )
             for least in table[limit.column]
         ]
-        for limit in known
+        for limit in finite
     }
 
 
 def _bound(group: pd.DataFrame) -> float:
-    """E f*^2, the risk of predicting zero."""
+    """Returns E f*^2, the risk of predicting zero."""
     return float(group[SECOND_MOMENT].iloc[0])
 
 
-def _named(one: Certificate, others: Sequence[str]) -> str:
-    """A cell in words."""
-    words = [f"{name} = {one.cell[name]}" for name in others]
-    return ", ".join([*words, f"N = {one.cell['width']}, scale {one.cell['lazy_scale']:g}"])
+def _named(test: Certificate, others: Sequence[str]) -> str:
+    """Returns a cell in words."""
+    words = [f"{name} = {test.cell[name]}" for name in others]
+    return ", ".join([*words, f"N = {test.cell['width']}, scale {test.cell['lazy_scale']:g}"])
 
 
-def counted_seeds(found: Sequence[Certificate]) -> str:
-    """How many runs each cell has, in words."""
-    least, most = min(one.runs for one in found), max(one.runs for one in found)
+def counted_seeds(tested: Sequence[Certificate]) -> str:
+    """Returns how many runs each cell has, in words."""
+    least, most = min(test.runs for test in tested), max(test.runs for test in tested)
     number = str(most) if least == most else f"{least} to {most}"
     return f"{number} {'seed' if most == 1 else 'seeds'}"
 
 
 def _number(runs: float | int) -> str:
-    """Runs in words: as many digits as a mean of few seeds is worth."""
+    """Returns runs in words: as many digits as a mean of few seeds is worth."""
     return f"{runs:.0f}" if runs < 9.5e3 else f"{runs:.1e}".replace("e+0", "e").replace("e+", "e")
 
 
-def _sure_line(found: Sequence[Certificate], labels: Sequence[str]) -> Remark:
-    limit, tests = found[0].limit, found[0].tests
+def _sure_line(tested: Sequence[Certificate], labels: Sequence[str]) -> Remark:
+    limit, tests = tested[0].limit, tested[0].tests
     cells = "; ".join(
-        f"{_named(one, labels)} (p = {one.p_value:.1g}, {one.runs} runs)" for one in found
+        f"{_named(test, labels)} (p = {test.p_value:.1g}, {test.runs} runs)" for test in tested
     )
     which = "one test" if tests == 1 else f"all {tests} tests of the table together"
     text = (
@@ -215,41 +216,42 @@ def _sure_line(found: Sequence[Certificate], labels: Sequence[str]) -> Remark:
     return Remark(text, "CERTIFIED")
 
 
-def _sentences(found: Sequence[Certificate], labels: Sequence[str]) -> list[str]:
-    """Of the certificates against one limit."""
-    limit, lines = found[0].limit, []
-    sure = [one for one in found if one.holds]
+def _sentences(tested: Sequence[Certificate], labels: Sequence[str]) -> list[str]:
+    """Returns the sentences about the certificates against one limit."""
+    limit = tested[0].limit
+    lines: list[str] = []
+    sure = [test for test in tested if test.holds]
     if sure:
         lines.append(_sure_line(sure, labels))
-    unsure = [one for one in found if one.below and not one.holds and not one.broken]
+    unsure = [test for test in tested if test.below and not test.holds and not test.broken]
     if unsure:
         cells = "; ".join(
-            f"{_number(one.needed)} ({_number(one.planned)}) at {_named(one, labels)}"
-            for one in unsure
+            f"{_number(test.needed)} ({_number(test.planned)}) at {_named(test, labels)}"
+            for test in unsure
         )
         lines.append(
             f"Below {limit.symbol}, {counted_seeds(unsure)}: no certificate; if the expected risk "
             f"is that mean it would take about {cells}."
         )
-    for one in (one for one in found if one.below and one.broken):
+    for test in (test for test in tested if test.below and test.broken):
         lines.append(
-            f"Below {limit.symbol}, no certificate at {_named(one, labels)}: {one.broken} of "
-            f"{one.runs} runs have a risk above E f*^2, which the test does not allow."
+            f"Below {limit.symbol}, no certificate at {_named(test, labels)}: {test.broken} of "
+            f"{test.runs} runs have a risk above E f*^2, which the test does not allow."
         )
     return lines
 
 
-def certificate_lines(found: Sequence[Certificate], labels: Sequence[str] = ()) -> list[str]:
-    """What is printed of certificates: those that hold, and what others would take.
+def certificate_lines(tested: Sequence[Certificate], labels: Sequence[str] = ()) -> list[str]:
+    """Returns the lines about certificates: those that hold, and what others would take.
 
     Args:
-      found: of one table.
+      tested: the certificates of one table.
       labels: keys of cells to name beside width and lazy scale.
     """
     lines = []
     for limit in LIMITS:
-        own = [one for one in found if one.limit is limit]
-        lines += _sentences(own, labels) if own else []
+        against = [test for test in tested if test.limit is limit]
+        lines += _sentences(against, labels) if against else []
     if any("would take" in line for line in lines):
         lines.append(
             "The first number of seeds is for constant risks, the one in brackets to plan with if "

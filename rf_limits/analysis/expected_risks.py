@@ -72,8 +72,8 @@ def theory_remarks(metrics: pd.DataFrame) -> list[str]:
     """
     if "theory_remark" not in metrics:
         return []
-    held = metrics[metrics["theory_remark"].notna()]
+    remarked = metrics[metrics["theory_remark"].notna()]
     return [
         f"{', '.join(dict.fromkeys(group['method']))}: {remark}"
-        for remark, group in held.groupby("theory_remark", sort=False)
+        for remark, group in remarked.groupby("theory_remark", sort=False)
     ]

@@ -19,7 +19,7 @@ _AT_ZERO = 1e-12  # of a dimensionless measurement, where nothing but rounding i
 def exponents(
     table: pd.DataFrame, variables: Sequence[str], column: str, least: float = 0.0
 ) -> dict[str, Any] | None:
-    """Exponents of a measurement's mean over seeds against ``variables``.
+    """Returns exponents of a measurement's mean over seeds against ``variables``.
 
     Args:
       table: one row per seed and point.
@@ -37,9 +37,9 @@ def exponents(
     table = table[table[variables[0]] >= least]
     values = table[column].astype("float64")
     bad = ~(np.isfinite(values) & (values > _AT_ZERO)) | rounded(table)
-    found = table.assign(value=values.mask(bad))
-    check_told_apart(found, [*variables, "seed"])
-    points = found.set_index([*variables, "seed"])["value"].unstack()  # noqa: PD010
+    measured = table.assign(value=values.mask(bad))
+    check_told_apart(measured, [*variables, "seed"])
+    points = measured.set_index([*variables, "seed"])["value"].unstack()  # noqa: PD010
     first = points.index.get_level_values(0)
     left_out = sorted(first[points.isna().any(axis=1)].unique().tolist())
     points = points[~first.isin(left_out)]
@@ -56,13 +56,13 @@ def exponents(
 
 
 def upper_half(metrics: pd.DataFrame) -> float:
-    """Smallest of the upper half of the widths, three of them at least if there are three."""
+    """Returns the smallest of the upper half of the widths, or of the three largest."""
     widths = sorted(metrics["width"].dropna().unique())
     return float(widths[max(0, min(len(widths) // 2, len(widths) - 3))])
 
 
 def interval(row: dict[str, Any] | None, variable: str) -> str:
-    """``-0.51 [-0.53, -0.49]``: an exponent and its interval, ``-`` where there is none.
+    """Returns an exponent and its interval, ``-0.51 [-0.53, -0.49]``; ``-`` where there is none.
 
     One seed has an exponent and no interval.
     """
@@ -73,7 +73,10 @@ def interval(row: dict[str, Any] | None, variable: str) -> str:
 
 
 def short_interval(row: dict[str, Any] | None, variable: str) -> Cell:
-    """``-0.51±0.02``: an exponent and half the length of its interval; the former of one seed."""
+    """Returns an exponent and half the length of its interval, ``-0.51±0.02``.
+
+    One seed has an exponent and no interval.
+    """
     if row is None:
         return Cell("-")
     value, low, high = (row[f"{variable}_{end}"] for end in ("exponent", "low", "high"))
@@ -85,7 +88,7 @@ def short_interval(row: dict[str, Any] | None, variable: str) -> Cell:
 def steps_to_threshold(
     metrics: pd.DataFrame, threshold: float, labels: Sequence[str], method: str = NETWORK.key
 ) -> pd.DataFrame:
-    """First step at which each trained predictor's relative risk is at most ``threshold``.
+    """Returns the first step at which each predictor's relative risk is at most ``threshold``.
 
     Args:
       metrics: the study's table.
@@ -107,20 +110,20 @@ def steps_to_threshold(
         steps = curve["step"].to_numpy(float)
         row = dict(zip(keys, key, strict=True))
         below = np.flatnonzero(logs <= 0.0)
-        found = float("nan")
+        first_step = float("nan")
         if len(below):
             i = below[0]
-            found = 0.0
+            first_step = 0.0
             if i > 0:
                 share = logs[i - 1] / (logs[i - 1] - logs[i])
-                found = float(steps[i - 1] + share * (steps[i] - steps[i - 1]))
+                first_step = float(steps[i - 1] + share * (steps[i] - steps[i - 1]))
         rate = float(curve["time"].iloc[-1] / steps[-1])
-        rows.append({**row, "steps": found, "time": found * rate})
+        rows.append({**row, "steps": first_step, "time": first_step * rate})
     return pd.DataFrame(rows)
 
 
 def crossing(x: np.ndarray, y: np.ndarray, threshold: float) -> float:
-    """Abscissa at which a falling curve last passes ``threshold``, interpolated in log-log.
+    """Returns the abscissa at which a falling curve last passes ``threshold``, in log-log.
 
     Args:
       x: (k,) positive, ascending.
@@ -140,7 +143,7 @@ def crossing(x: np.ndarray, y: np.ndarray, threshold: float) -> float:
 
 
 def spread(curves: Sequence[tuple[np.ndarray, np.ndarray]], points: int = 50) -> float:
-    """How far curves are from one curve: root mean square of log10 y around their mean.
+    """Returns how far curves are from one: root mean square of log10 y around their mean.
 
     Args:
       curves: pairs (x, y) of positive arrays, x ascending.

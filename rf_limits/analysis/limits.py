@@ -63,18 +63,18 @@ LIMITS = (FEATURES, SAMPLES)
 
 
 def has_lazy_limit(config: TrainingConfig) -> bool:
-    """Whether the bound is known for the config's target and inputs.
+    """Returns whether the bound is known for the config's target and inputs.
 
     It is for a single neuron under Gaussian inputs, and on the sphere without bias, where
     risks are the same by homogeneity.
     """
     problem = config.problem
-    known = problem.inputs == "gaussian" or problem.bias == 0.0
-    return problem.target == "single_neuron" and problem.dim >= 2 and known
+    inputs_known = problem.inputs == "gaussian" or problem.bias == 0.0
+    return problem.target == "single_neuron" and problem.dim >= 2 and inputs_known
 
 
 def _holds_for(limit: Limit, config: TrainingConfig, row: Mapping[Hashable, Any]) -> bool:
-    """Whether a limit bounds the mean over the seeds of a row.
+    """Returns whether a limit bounds the mean over the seeds of a row.
 
     R*(n) is a mean over training sets, R*(P) one over initial weights. Where seeds share their
     data, the first is none over seeds; nor is the second, where risks are measured on a test set.
@@ -90,17 +90,17 @@ def _holds_for(limit: Limit, config: TrainingConfig, row: Mapping[Hashable, Any]
 def _functions(
     config: TrainingConfig, rows: Iterable[dict[Hashable, Any]], limit: Limit
 ) -> list[float | int]:
-    """The number of functions whose limit bounds the mean of each row; infinite where none does."""
-    found = []
+    """Returns how many functions' limit bounds the mean of each row; infinite where none does."""
+    numbers: list[float | int] = []
     for row in rows:
         counts = METHODS[row["method"]].fixed_functions(config, row)
-        known = _holds_for(limit, config, row)
-        found.append(getattr(counts, limit.functions) if known else math.inf)
-    return found
+        holds = _holds_for(limit, config, row)
+        numbers.append(getattr(counts, limit.functions) if holds else math.inf)
+    return numbers
 
 
 def add_limits(metrics: pd.DataFrame, config: TrainingConfig) -> pd.DataFrame:
-    """The metrics table with its columns of limits filled, NaN where none bounds a row's mean."""
+    """Returns the table with its columns of limits filled, NaN where none bounds a row's mean."""
     metrics = metrics.copy()
     rows, problem = metrics.to_dict("records"), config.problem
     for limit in LIMITS:
@@ -108,16 +108,16 @@ def add_limits(metrics: pd.DataFrame, config: TrainingConfig) -> pd.DataFrame:
             metrics[limit.column] = np.nan
             continue
         counts = _functions(config, rows, limit)
-        known = {
+        limits = {
             p: float(lazy_limit(int(p), problem.dim, norm=problem.norm, bias=problem.bias))
             for p in sorted(set(counts) - {math.inf})
         }
-        metrics[limit.column] = [known.get(p, math.nan) for p in counts]
+        metrics[limit.column] = [limits.get(p, math.nan) for p in counts]
     return metrics
 
 
 def one_limit(table: pd.DataFrame) -> pd.Series:
-    """One limit for each row, NaN where none is known.
+    """Returns one limit for each row, NaN where none is known.
 
     Of a network the smaller of its two: what is below it is below both. Of a method that keeps
     its features the larger, by which its own mean risk is bounded.
@@ -128,7 +128,7 @@ def one_limit(table: pd.DataFrame) -> pd.Series:
 
 
 def limit_curve(config: TrainingConfig, most: int, points: int = 120) -> pd.DataFrame:
-    """R*(p) against the number p of fixed functions; no rows where no bound is known.
+    """Returns R*(p) for numbers p of fixed functions; no rows where no bound is known.
 
     Args:
       config: of a training run.

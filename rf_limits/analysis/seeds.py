@@ -19,7 +19,7 @@ class PooledError(ValueError):
 
 
 def words_of_seeds(metrics: pd.DataFrame, several: str = "means over seeds") -> str:
-    """``several`` where a table has several seeds, else ``"one seed"``."""
+    """Returns ``several`` where a table has several seeds, else ``"one seed"``."""
     return several if len(metrics[SEED].dropna().unique()) > 1 else "one seed"
 
 
@@ -50,7 +50,7 @@ def check_told_apart(table: pd.DataFrame, keys: Sequence[str]) -> None:
 def over_seeds(
     table: pd.DataFrame, by: str | Sequence[str], *, dropna: bool = True, sort: bool = True
 ) -> DataFrameGroupBy:
-    """Groups of rows that differ in the seed alone, as ``table.groupby(by)`` has them.
+    """Returns groups of rows that differ in the seed alone, as ``table.groupby(by)`` does.
 
     Args:
       table: with a column ``seed``.

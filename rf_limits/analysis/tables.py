@@ -71,22 +71,22 @@ SCALING = (
 
 
 def printed_name(column: str) -> str:
-    """Head of a column in a printed table; that of risks of a method is the method's."""
+    """Returns the head of a column in a printed table; a method's short name for its risks."""
     return METHODS[column].short if column in METHODS else PRINTED_NAMES.get(column, column)
 
 
 def means_over(number: int, thing: str) -> str:
-    """``"means over 5 seeds"``, or ``"one seed"``.
+    """Returns ``"means over 5 seeds"``, or ``"one seed"``.
 
     Args:
-      number: of what is averaged over.
-      thing: one of it, in words.
+      number: how many things the means are over.
+      thing: what they are called, in the singular.
     """
     return f"one {thing}" if number == 1 else f"means over {number} {thing}s"
 
 
 def with_scale(name: str, scale: float, scales: Collection[float]) -> str:
-    """``"<name>, alpha = 0.1"``; a single lazy scale goes without saying.
+    """Returns ``"<name>, alpha = 0.1"``; ``name`` where there is a single lazy scale.
 
     Args:
       name: of what has this scale.
@@ -97,7 +97,7 @@ def with_scale(name: str, scale: float, scales: Collection[float]) -> str:
 
 
 def degree_names(max_degree: int) -> list[str]:
-    """The columns of risks and of the target by degree; none for ``max_degree`` = -1."""
+    """Returns the columns of risks and of the target by degree; none for ``max_degree`` = -1."""
     if max_degree < 0:
         return []
     ends = [*range(max_degree + 1), "rest"]
@@ -105,13 +105,13 @@ def degree_names(max_degree: int) -> list[str]:
 
 
 def optional_columns(config: TrainingConfig) -> list[str]:
-    """Columns that the fields of ``config.measure`` add to the table."""
+    """Returns the columns that the fields of ``config.measure`` add to the table."""
     measure = config.measure
     names = list(KERNEL_COLUMNS) if measure.kernels else []
     names += [f"ntk_eigenvalue_{k + 1}" for k in range(measure.eigenvalues)]
     names += ["ntk_gap", "ntk_risk_gap"] if measure.infinite_width else []
-    methods = METHODS.named(config.predictors.methods, Kind.TRAINED)
-    names += [method.gap for method in methods if method.gap not in (None, *MEASUREMENTS)]
+    gaps = (method.gap for method in METHODS.trained(config.predictors.methods))
+    names += [gap for gap in gaps if gap and gap not in MEASUREMENTS]
     names += ["test_loss"] if measure.test_loss else []
     names += list(measure.extra)
     names += list(ALIGNMENT_COLUMNS) if measure.alignment else []
@@ -121,7 +121,7 @@ def optional_columns(config: TrainingConfig) -> list[str]:
 def metrics_table(
     rows: list[dict[str, Any]], second_moment: float, optional: Sequence[str] = ()
 ) -> pd.DataFrame:
-    """Rows as the documented table (docs/results.md).
+    """Returns rows as the documented table (docs/results.md).
 
     Missing columns become nulls; relative_risk is risk over E f*^2.
     """
@@ -136,9 +136,10 @@ def metrics_table(
 
 
 def rows_of(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows that a table was made of: each with what its method has, whole numbers whole.
+    """Returns the rows that a table was made of, each with the columns of its method.
 
-    Rows at convergence (time infinite) have other columns than those in time.
+    Whole numbers are integers. Rows at convergence (time infinite) have other columns than those
+    in time.
 
     Args:
       table: of rows that differ in their columns, with ``method`` among them; or of none.
@@ -149,18 +150,18 @@ def rows_of(table: pd.DataFrame) -> list[dict[str, Any]]:
     late = np.isinf(table["time"].astype("float64")) if "time" in table else table["method"].isna()
     for _, group in table.groupby(["method", late.rename("late")], sort=False):
         names = [name for name in group if group[name].notna().any() or name == "risk"]
-        whole = [name for name in names if name in ("width", "seed", "step", "parameters")]
-        rows += group[names].astype(dict.fromkeys(whole, int)).to_dict("records")
+        whole_numbers = [name for name in names if name in ("width", "seed", "step", "parameters")]
+        rows += group[names].astype(dict.fromkeys(whole_numbers, int)).to_dict("records")
     return rows
 
 
 def measured_rows(metrics: pd.DataFrame) -> pd.DataFrame:
-    """Rows of what was measured, which have a seed; those of theory have none."""
+    """Returns the rows of what was measured, which have a seed; those of theory have none."""
     return metrics[metrics["seed"].notna()]
 
 
 def final_rows(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> pd.DataFrame:
-    """The last row of every (method, width, lazy_scale, seed), and of every label of a study.
+    """Returns the last row of every method, width, lazy scale, seed, and label of a study.
 
     Raises:
       PooledError: rows of one time that these do not tell apart.
@@ -173,19 +174,19 @@ def final_rows(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> pd.DataFram
 
 
 def _trained() -> tuple[str, ...]:
-    """Keys of the methods that are trained by steps."""
+    """Returns the keys of the methods that are trained by steps."""
     return keys_of(METHODS.of(Kind.TRAINED))
 
 
 def diverged_rows(metrics: pd.DataFrame) -> pd.DataFrame:
-    """Final rows of trained networks whose risk is not a finite number."""
+    """Returns the final rows of trained networks whose risk is not a finite number."""
     final = final_rows(metrics)
     bad = final["method"].isin(_trained()) & ~np.isfinite(final["risk"].astype("float64"))
     return final[bad]
 
 
 def summary_rows(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """Mean over seeds and its standard error of every final measurement.
+    """Returns the mean over seeds and its standard error of every final measurement.
 
     Seeds of trained networks that diverged and of fits that were refused are counted, and their
     cell's mean is NaN: a NaN is never averaged away.
@@ -213,15 +214,15 @@ def summary_rows(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> list[dict
             if len(values) > 1 and name not in constant:
                 row[f"{name}_se"] = float(np.std(values, ddof=1) / np.sqrt(len(values)))
         rows.append(row)
-    for one in certificates(final, labels):
-        cell = {"method": NETWORK.key, **one.cell}
+    for certificate in certificates(final, labels):
+        cell = {"method": NETWORK.key, **certificate.cell}
         of_cell = (row for row in rows if all(row[k] == v for k, v in cell.items()))
-        next(of_cell).update(one.columns())
+        next(of_cell).update(certificate.columns())
     return rows
 
 
 def overview(metrics: pd.DataFrame) -> pd.DataFrame:
-    """One row per width and lazy scale: the table a run prints, means over seeds.
+    """Returns the table a run prints: means over seeds, one row per width and lazy scale.
 
     It has the risks of all methods that a run has by default, and of others that it has.
     """
@@ -229,10 +230,10 @@ def overview(metrics: pd.DataFrame) -> pd.DataFrame:
     shown = [m for m in METHODS.values() if m.by_default or m.is_in(metrics)]
 
     def risk(method: Method, **cell: float | int) -> float:
-        found = method.rows(means)
+        rows = method.rows(means)
         for name in method.kind.columns:
-            found = found[found[name].astype("float64") == cell[name]]
-        return float(found["risk"].iloc[0]) if len(found) else float("nan")
+            rows = rows[rows[name].astype("float64") == cell[name]]
+        return float(rows["risk"].iloc[0]) if len(rows) else float("nan")
 
     trained = means[means["method"].isin(_trained())]
     cells = trained[["width", "lazy_scale"]].drop_duplicates().sort_values(["lazy_scale", "width"])
@@ -256,7 +257,7 @@ def overview(metrics: pd.DataFrame) -> pd.DataFrame:
 
 
 def rounded(table: pd.DataFrame) -> pd.Series:
-    """Rows at which more than :data:`ROUNDING_LIMIT` of a training step is lost to rounding.
+    """Returns where more than :data:`ROUNDING_LIMIT` of a training step is lost to rounding.
 
     Where the training loss is zero to ten digits nothing was left to lose.
     """
@@ -269,7 +270,7 @@ def rounded(table: pd.DataFrame) -> pd.Series:
 
 
 def exponent_rows(metrics: pd.DataFrame) -> list[dict[str, Any]]:
-    """Exponents of the final measurements of networks against width, by lazy scale.
+    """Returns exponents of networks' final measurements against width, by lazy scale.
 
     Widths at which any seed ended at the rounding floor are left out, and named.
     """

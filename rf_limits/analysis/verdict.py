@@ -14,7 +14,7 @@ from rf_limits.table import short_number
 
 
 def means(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """The summary of training runs, of a table that may have other columns too.
+    """Returns the summary of training runs, of a table that may have other columns too.
 
     Args:
       metrics: the table.
@@ -25,7 +25,7 @@ def means(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> list[dict[str, A
 
 
 def _name(method: str) -> str:
-    """The label of a method, as it is written in a sentence."""
+    """Returns the label of a method, as it is written in a sentence."""
     return METHODS[method].label
 
 
@@ -43,18 +43,18 @@ def _times(ratio: float) -> str:
 
 
 def _networks(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of trained networks with a finite risk."""
+    """Returns rows of trained networks with a finite risk."""
     return [r for r in rows if r["method"] == NETWORK.key and np.isfinite(r["risk"])]
 
 
 def _fixed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows with a finite risk of the methods that keep their features."""
+    """Returns rows with a finite risk of the methods that keep their features."""
     keys = [method.key for method in METHODS.values() if method.keeps_features]
     return [r for r in rows if r["method"] in keys and np.isfinite(r["risk"])]
 
 
 def against_fixed(rows: list[dict[str, Any]]) -> str:
-    """The best network beside the best of everything that keeps its features."""
+    """Compares the best network with the best of everything that keeps its features."""
     networks, fixed = _networks(rows), _fixed(rows)
     if not networks:
         return "No network was trained to a finite risk."
@@ -78,30 +78,30 @@ def against_fixed(rows: list[dict[str, Any]]) -> str:
 
 
 def against_limits(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> list[str]:
-    """How many networks are certified to be below each lazy limit; none where none is known.
+    """Returns a sentence on each limit that is known: how many networks are below it.
 
     Args:
       metrics: table of training runs.
       labels: columns that tell them apart.
     """
-    found = certificates(final_rows(metrics, labels), labels)
+    tests = certificates(final_rows(metrics, labels), labels)
     sentences = []
     for limit in LIMITS:
-        own = [one for one in found if one.limit is limit]
-        if not own:
+        against = [test for test in tests if test.limit is limit]
+        if not against:
             continue
-        sure = sum(one.holds for one in own)
-        below = sum(one.below for one in own)
+        sure = sum(test.holds for test in against)
+        below = sum(test.below for test in against)
+        level = f"level {LEVEL:g} for all tests of this table together: {len(tests)}"
         sentences.append(
-            f"{below} of {len(own)} widths and scales end below {limit.symbol} on average over "
-            f"{counted_seeds(own)}, {sure or 'none'} with a certificate (level {LEVEL:g} for all "
-            f"tests of this table together: {len(found)})."
+            f"{below} of {len(against)} widths and scales end below {limit.symbol} on average over "
+            f"{counted_seeds(against)}, {sure or 'none'} with a certificate ({level})."
         )
     return sentences
 
 
 def movement(rows: list[dict[str, Any]]) -> str:
-    """How far networks of the smallest and the largest lazy scale went; empty if unknown."""
+    """Returns how far networks of the extreme lazy scales went; empty if unknown."""
     names = ("weight_movement", "kernel_drift")
     networks = _networks(rows)
     moved = [r for r in networks if all(np.isfinite(r.get(name, np.nan)) for name in names)]
@@ -120,58 +120,58 @@ def _percent(value: float) -> str:
 
 
 def verdict(metrics: pd.DataFrame) -> list[str]:
-    """Sentences about one training run.
+    """Returns sentences about one training run.
 
     Args:
       metrics: its table.
     """
     rows = means(metrics)
-    found = [against_fixed(rows)]
+    sentences = [against_fixed(rows)]
     if _networks(rows):
-        found += [*against_limits(metrics), movement(rows)]
-    return [sentence for sentence in found if sentence]
+        sentences += [*against_limits(metrics), movement(rows)]
+    return [sentence for sentence in sentences if sentence]
 
 
-def verdict_of_many(metrics: pd.DataFrame, done: int, asked: int) -> list[str]:
-    """Sentences about several training runs.
+def verdict_of_many(metrics: pd.DataFrame, finished: int, total: int) -> list[str]:
+    """Returns sentences about several training runs.
 
     Args:
       metrics: their table, with the label ``run``.
-      done: how many runs are finished.
-      asked: how many there are.
+      finished: how many runs are finished.
+      total: how many there are.
     """
-    found = [f"{done} of {asked} runs are finished."]
+    first = f"{finished} of {total} runs are finished."
     rows = means(metrics, ("run",))
     if not _networks(rows):
-        return [*found, "No network was trained to a finite risk."]
+        return [first, "No network was trained to a finite risk."]
     limits = against_limits(metrics, ("run",)) or [UNKNOWN]
-    return [*found, *gains(rows), *limits, movement(rows)]
+    return [first, *gains(rows), *limits, movement(rows)]
 
 
 def gains(rows: list[dict[str, Any]]) -> list[str]:
-    """Networks beside the best of their own run that keeps its features fixed; none if unknown.
+    """Compares networks with the best of their run that keeps its features; none if unknown.
 
     Args:
       rows: of :func:`means`, with the label ``run``.
     """
-    found = []
+    ratios = []
     for row in _networks(rows):
         others = [r["risk"] for r in _fixed(rows) if r["run"] == row["run"]]
         if others and row["risk"] > 0.0:
-            found.append((min(others) / row["risk"], row))
-    if not found:
+            ratios.append((min(others) / row["risk"], row))
+    if not ratios:
         return []
-    gain, row = max(found, key=lambda one: one[0])
-    better = sum(ratio > 1.0 for ratio, _ in found)
+    gain, row = max(ratios, key=lambda pair: pair[0])
+    better = sum(ratio > 1.0 for ratio, _ in ratios)
     which = f"{row['run']}, {_where(row)}" if row["run"] else _where(row)
     return [
-        f"{better} of {len(found)} networks end below the best beside them that keeps its features "
-        f"fixed; the largest factor is {_times(gain)} ({which})."
+        f"{better} of {len(ratios)} networks end below the best beside them that keeps its "
+        f"features fixed; the largest factor is {_times(gain)} ({which})."
     ]
 
 
 def verdict_of_study(metrics: pd.DataFrame, labels: Sequence[str]) -> list[str]:
-    """Sentences about a study, where it has networks beside fixed features; else none.
+    """Returns sentences about a study that has networks beside fixed features; else none.
 
     Args:
       metrics: its table.
@@ -187,20 +187,20 @@ def verdict_of_study(metrics: pd.DataFrame, labels: Sequence[str]) -> list[str]:
 
 
 def verdict_of_features(means: pd.DataFrame) -> list[str]:
-    """Sentences about the best risks of fixed features.
+    """Returns sentences about the best risks of fixed features.
 
     Args:
       means: of :func:`rf_limits.studies.approximation.means`.
     """
-    found = []
+    sentences = []
     for method, rows in means[means["lazy_limit"] > 0].groupby("method", sort=False):
         ratios = (rows["mean"] / rows["lazy_limit"]).to_numpy(float)
         ratios = ratios[np.isfinite(ratios)]
         if len(ratios):
             below = int((ratios < 1.0).sum())
             times = _between(list(ratios), _times)
-            found.append(
+            sentences.append(
                 f"{_name(method)}: {times} times the lazy limit R* of as many features; "
                 f"{below or 'none'} of {len(ratios)} below it."
             )
-    return found
+    return sentences

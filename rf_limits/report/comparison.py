@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from rf_limits.analysis.doubts import doubts
 from rf_limits.analysis.limits import one_limit
+from rf_limits.analysis.numerical_warnings import training_warnings
 from rf_limits.analysis.tables import CELL, diverged_rows
 from rf_limits.analysis.verdict import verdict_of_many
 from rf_limits.figures import compare as comparing
@@ -85,7 +85,7 @@ def _warnings(
         runs = ", ".join(sorted(bad["run"].unique()))
         lines.append(f"DIVERGED: networks without a finite risk: {len(bad)}, in {runs}.")
     for name, rows in table.groupby("run", sort=False):
-        lines += [f"{line} ({name})" for line in doubts(rows)]
+        lines += [f"{line} ({name})" for line in training_warnings(rows)]
     if curves > _MOST_CURVES:
         lines.append(f"The curves over time are those of the first {_MOST_CURVES} runs.")
     return lines

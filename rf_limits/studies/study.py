@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from rf_limits.analysis.doubts import doubts
+from rf_limits.analysis.numerical_warnings import training_warnings
 from rf_limits.analysis.seeds import words_of_seeds
 from rf_limits.analysis.tables import KEYS, measured_rows, printed_name, summary_rows
 from rf_limits.analysis.verdict import verdict_of_study
@@ -162,7 +162,7 @@ class Study(TrainingConfig, Experiment):
     def remarks(self, result: Result, summary: Summary) -> list[str]:
         """Returns whatever needs a warning."""
         del summary
-        return doubts(measured_rows(result.metrics), self.labels)
+        return training_warnings(measured_rows(result.metrics), self.labels)
 
     def verdict(self, metrics: pd.DataFrame, summary: Summary) -> list[str]:
         """Returns how networks stand beside methods that keep their features, if there are any."""

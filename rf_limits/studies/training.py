@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 
 from rf_limits.analysis.certificate import certificate_lines, certificates
-from rf_limits.analysis.doubts import doubts, solver_doubts
 from rf_limits.analysis.limits import LIMITS, SAMPLES, UNKNOWN
+from rf_limits.analysis.numerical_warnings import solver_warnings, training_warnings
 from rf_limits.analysis.tables import (
     diverged_rows,
     exponent_rows,
@@ -82,7 +82,7 @@ class Training(TrainingConfig, Experiment):
         """Returns the target and its size, certificates, and whatever needs a warning."""
         del summary
         lines = [_units(result.choices, result.metrics), *limit_lines(result.metrics)]
-        lines += solver_doubts(result.choices) + doubts(result.metrics)
+        lines += solver_warnings(result.choices) + training_warnings(result.metrics)
         bad = diverged_rows(result.metrics)
         if len(bad):
             text = f"{len(bad)} trained networks have no finite risk; their means read nan. "

@@ -20,9 +20,9 @@ from rf_limits.devices.stored import restored, storable
 from rf_limits.methods import NETWORK, Changes
 from rf_limits.optimization.trainer import Cell, Trainer, TrainState, log_points
 from rf_limits.training.checkpointing import Keep, State, Stopped
-from rf_limits.training.done import Done
 from rf_limits.training.progress import Progress
 from rf_limits.training.result import Report
+from rf_limits.training.time_share import TimeShare
 from rf_limits.training.width import Row, WidthRun
 
 _FLOW_PIECES = 50
@@ -145,7 +145,7 @@ class _Descent:
 
     def run(self) -> None:
         """Trains to the end, measuring at every log point, saving whenever it is due."""
-        done = Done(self.points[-1], len(self.points), self.step, self.measured)
+        done = TimeShare(self.points[-1], len(self.points), self.step, self.measured)
         while self.measured < len(self.points):
             point = self.points[self.measured]
             for size in self._chunks(point):

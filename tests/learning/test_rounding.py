@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from rf_limits import default_config
-from rf_limits.analysis.doubts import doubts
+from rf_limits.analysis.numerical_warnings import training_warnings
 from rf_limits.analysis.tables import (
     ROUNDING_LIMIT,
     exponent_rows,
@@ -38,7 +38,7 @@ def tau_of_ten(precision, methods=("network",)):
     config.precision = precision
     result = prepare_experiment(config).run()
     (row,) = final_rows(result.metrics, chizat.LABELS).to_dict("records")
-    return row, doubts(result.metrics, chizat.LABELS)
+    return row, training_warnings(result.metrics, chizat.LABELS)
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ import pytest
 
 from rf_limits.optimization.trainer import log_points
 from rf_limits.runs.progress import SecondsLeft
-from rf_limits.training.done import Done
+from rf_limits.training.time_share import TimeShare
 
 
 class Clock:
@@ -21,7 +21,7 @@ def followed(step_seconds, measure_seconds, compile_seconds=3.0):
     """Shares and seconds said to be left, with those that are, of a training as it goes on."""
     clock = Clock()
     points = log_points(1000, 8)
-    done, left = Done(points[-1], len(points), clock=clock), SecondsLeft(clock)
+    done, left = TimeShare(points[-1], len(points), clock=clock), SecondsLeft(clock)
     found, step = [], 0
 
     def told(share):
@@ -60,7 +60,7 @@ def test_what_is_left_is_about_what_is(step_seconds, measure_seconds):
 
 def test_a_resumed_training_goes_on_from_its_place():
     clock = Clock()
-    done = Done(1000, 8, step=368, measured=7, clock=clock)
+    done = TimeShare(1000, 8, step=368, measured=7, clock=clock)
     for _ in range(2):
         clock.now += 10.0
         share = done.stepped(100)

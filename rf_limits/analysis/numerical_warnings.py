@@ -16,7 +16,7 @@ _ROUNDED = 1e-3  # of the target's size: where rounding of outputs is said
 
 
 def unmoved(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> pd.DataFrame:
-    """Final rows of networks whose training loss is that of their first row, to 12 digits."""
+    """Returns final rows of networks with the training loss of their first row, to 12 digits."""
     networks = NETWORK.rows(metrics)
     keys = [*labels, "width", "lazy_scale", "seed"]
     first = networks.sort_values("step").groupby(keys, dropna=False)["train_loss"].first()
@@ -26,7 +26,7 @@ def unmoved(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> pd.DataFrame:
 
 
 def _rounding(metrics: pd.DataFrame, labels: Sequence[str]) -> list[str]:
-    """Warnings where nothing was trained, or rounding decided how training ended; else nothing."""
+    """Returns warnings where nothing was trained, or rounding decided how training ended."""
     still = unmoved(metrics, labels)
     text = f"{len(still)} networks end with the training loss they began with; a larger "
     text += "training.learning_rate may move them."
@@ -47,7 +47,7 @@ def _rounding(metrics: pd.DataFrame, labels: Sequence[str]) -> list[str]:
 
 
 def _refusals(metrics: pd.DataFrame, labels: Sequence[str]) -> list[str]:
-    """A line for every fitted predictor that was too ill-conditioned to be solved; else nothing."""
+    """Returns a line for every fitted predictor that was too ill-conditioned to be solved."""
     if "ridge_needed" not in metrics:
         return []
     lines: list[str] = []
@@ -67,8 +67,8 @@ def _refusals(metrics: pd.DataFrame, labels: Sequence[str]) -> list[str]:
     return lines
 
 
-def doubts(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> list[str]:
-    """Lines where nothing was trained, rounding decided the end, or a fit was refused; else none.
+def training_warnings(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> list[str]:
+    """Returns lines where nothing was trained, rounding decided the end, or a fit was refused.
 
     Args:
       metrics: table of training runs.
@@ -77,8 +77,8 @@ def doubts(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> list[str]:
     return _rounding(metrics, labels) + _refusals(metrics, labels)
 
 
-def solver_doubts(choices: Mapping[str, Any]) -> list[str]:
-    """How right outputs are that are integrated, or that do not start at zero.
+def solver_warnings(choices: Mapping[str, Any]) -> list[str]:
+    """Returns lines on how right outputs are that are integrated, or do not start at zero.
 
     Args:
       choices: of a training run.
