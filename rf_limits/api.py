@@ -141,7 +141,7 @@ def train(config: Training | Builder, *, show_progress: bool = False) -> Trainin
         training = checked.prepare()
         result = training.run(no_report, keep)
     trained = {
-        run.network.width: keep.found[part_name(run)] for run in training.widths if run.trains
+        run.network.width: keep.changes[part_name(run)] for run in training.widths if run.trains
     }
     fields = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
     return TrainingResult(**fields, config=checked, predictors=Predictors(training, trained))

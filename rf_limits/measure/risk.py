@@ -118,6 +118,10 @@ class Risks(Protocol):
 class ExactRisks(Risks, Protocol):
     """Exact risks over the population, of fits on the fixed features of a network as well."""
 
+    @property
+    def max_degree(self) -> int:
+        """Returns the largest degree whose risk is measured as well, or -1 for none."""
+
     def slope_square(self, f: ScaledNetwork, change: Params) -> Array:
         """Returns E <grad g_0, change>^2, g_0 the network before scaling."""
 

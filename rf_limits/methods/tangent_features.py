@@ -55,7 +55,7 @@ class TangentFeatures(FittedMethod):
     features_column = "parameters"
 
     def fit(self, problem: FeatureProblem) -> Regression:
-        """Decomposes the features, or their kernel where there are more of them than samples."""
+        """Returns the fit: of the features, or of their kernel where they outnumber samples."""
         f, data, ridge, exact = problem
         if sum(leaf.size for leaf in jax.tree.leaves(f.init)) <= data.x_train.shape[0]:
             fit, change = _solve_features(f, data, ridge)

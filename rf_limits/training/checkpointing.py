@@ -30,7 +30,7 @@ class Keep:
     computes = True
 
     def get(self, name: str) -> pd.DataFrame | None:
-        """The table of a part kept from an interrupted run, or None."""
+        """Returns the table of a part kept from an interrupted run, or None."""
         del name
         return None
 
@@ -41,9 +41,9 @@ class Keep:
         """Raises :class:`Stopped` if the run was asked to stop."""
 
     def part(self, name: str, compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-        """The table ``compute()`` of a part, or the one kept from an interrupted run.
+        """Returns the table of a part, computed or kept from an interrupted run.
 
-        Without rows where it is neither kept nor computed.
+        The table has no rows where it is neither kept nor computed.
 
         Raises:
           Stopped: the run was asked to stop before this part was begun.
@@ -58,12 +58,12 @@ class Keep:
         return table
 
     def load(self, name: str) -> State | None:
-        """The last state saved for the part ``name``, or None."""
+        """Returns the last state saved for the part ``name``, or None."""
         del name
         return None
 
     def due(self) -> bool:
-        """Whether a state should be saved now: minutes have passed, or the run is to stop."""
+        """Returns whether to save a state now: minutes have passed, or the run is to stop."""
         return False
 
     def save(self, name: str, state: State) -> None:
@@ -88,7 +88,7 @@ class Keep:
         """Called with the changes of parameters that the networks of the part ``name`` end with."""
 
     def under(self, prefix: str) -> "Keep":
-        """The same with ``prefix`` and a dot before every name."""
+        """Returns the same with ``prefix`` and a dot before every name."""
         del prefix
         return self
 

@@ -17,7 +17,7 @@ from rf_limits.optimization.ensemble import over_cells
 from rf_limits.optimization.linearized import Spectrum, linearized_change, spectrum
 from rf_limits.optimization.optimizers import parse_optimizer
 from rf_limits.optimization.trainer import Cell
-from rf_limits.problem import Dataset
+from rf_limits.training.networks import Networks
 from rf_limits.training.seed_data import of_seed
 from rf_limits.types import Scalar
 
@@ -42,7 +42,7 @@ class Start(NamedTuple):
 
 
 def has_closed_form(config: TrainingConfig) -> bool:
-    """Whether linearizations need not be trained: by full-batch descent or flow on few samples."""
+    """Returns whether steps are full-batch descent or flow on few samples: none need be taken."""
     spec, training = parse_optimizer(config.training.optimizer), config.training
     plain = spec.is_gradient_descent or spec.is_gradient_flow
     whole = training.batch_size is None and config.data.kind != "population"
@@ -53,10 +53,10 @@ def has_closed_form(config: TrainingConfig) -> bool:
 def _spectra(
     inits: Params, x: jax.Array, network: OneHiddenLayer, layers: str, mesh: Mesh | None
 ) -> Spectrum:
-    def one(_: None, init: Params, x: jax.Array) -> Spectrum:
+    def decompose(_: None, init: Params, x: jax.Array) -> Spectrum:
         return spectrum(tangent_kernel(network, init, x, layers=layers))
 
-    return over_cells(one, 1, mesh)(None, inits, x)
+    return over_cells(decompose, 1, mesh)(None, inits, x)
 
 
 @functools.partial(jit_quickly, static_argnames=("network", "trainable", "flow", "mesh"))
@@ -65,13 +65,15 @@ def _closed_form(
     which: jax.Array,
     alphas: jax.Array,
     rates: jax.Array,
-    steps: Scalar,
+    steps: Scalar | np.ndarray,
     network: OneHiddenLayer,
     trainable: str,
     flow: bool,
     mesh: Mesh | None,
 ) -> Params:
-    def one(shared, i, alpha, rate):
+    def change(
+        shared: tuple[Start, Scalar], i: jax.Array, alpha: jax.Array, rate: jax.Array
+    ) -> Params:
         start, steps = shared
         init, x, y, kernel = of_seed(start, i)
         f = ScaledNetwork(network, init, alpha)
@@ -86,9 +88,9 @@ def _closed_form(
             flow=flow,
         )
 
-    wide = (which, alphas.astype(jnp.float64), rates.astype(jnp.float64))
+    numbers = (which, alphas.astype(jnp.float64), rates.astype(jnp.float64))
     specs = (lead(mesh, start.x_train.shape[0]), PartitionSpec())
-    return over_cells(one, 1, mesh, specs)((start, steps), *wide)
+    return over_cells(change, 1, mesh, specs)((start, steps), *numbers)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -96,50 +98,44 @@ class ClosedForm:
     """The linearizations of every seed's network.
 
     Attributes:
-      config: a training config.
-      network: the architecture.
-      inits: parameters at initialization.
-      data: training sets.
-      mesh: over which seeds are spread, or None.
+      networks: before training, with the training set of every seed.
     """
 
-    config: TrainingConfig
-    network: OneHiddenLayer
-    inits: Params
-    data: Dataset
-    mesh: Mesh | None
+    networks: Networks
 
     @functools.cached_property
     def spectra(self) -> Spectrum:
-        """Spectra of the tangent kernels; seeds spread on the mesh if it divides them."""
-        network, layers, x = self.network, self.config.model.trainable, self.data.x_train
-        if lead(self.mesh, len(x)) == PartitionSpec():
-            found = _spectra(self.inits, x, network, layers, None)
-            return place(self.mesh, found)
-        placed = place(self.mesh, Start(self.inits, x))
-        return _spectra(placed.init, placed.x_train, network, layers, self.mesh)
+        """Returns spectra of the tangent kernels; seeds spread on the mesh if it divides them."""
+        network, inits, mesh = self.networks.network, self.networks.inits, self.networks.mesh
+        x, layers = self.networks.seeded.data.x_train, self.networks.config.model.trainable
+        if lead(mesh, len(x)) == PartitionSpec():
+            return place(mesh, _spectra(inits, x, network, layers, None))
+        placed = place(mesh, Start(inits, x))
+        return _spectra(placed.init, placed.x_train, network, layers, mesh)
 
     @functools.cached_property
     def _start(self) -> Start:
-        placed = place(self.mesh, Start(self.inits, self.data.x_train, self.data.y_train))
+        data = self.networks.seeded.data
+        placed = place(self.networks.mesh, Start(self.networks.inits, data.x_train, data.y_train))
         return placed._replace(spectra=self.spectra)
 
     def change(self, cells: Cell, which: jax.Array, steps: int) -> Params:
-        """By how much the parameters of every cell change in ``steps``, float64.
+        """Returns by how much the parameters of every cell change in ``steps``, float64.
 
         Args:
           cells: lazy scales and learning rates.
           which: (cells,) index of each cell's seed.
           steps: taken since initialization.
         """
+        config = self.networks.config
         return _closed_form(
             self._start,
             which,
             cells.alpha,
             cells.learning_rate,
             np.asarray(float(steps)),
-            network=self.network,
-            trainable=self.config.model.trainable,
-            flow=parse_optimizer(self.config.training.optimizer).is_gradient_flow,
-            mesh=self.mesh,
+            network=self.networks.network,
+            trainable=config.model.trainable,
+            flow=parse_optimizer(config.training.optimizer).is_gradient_flow,
+            mesh=self.networks.mesh,
         )

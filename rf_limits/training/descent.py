@@ -30,7 +30,7 @@ _FLOW_PIECES = 50
 
 
 def part_name(run: WidthRun) -> str:
-    """Name of the part that holds the rows of ``run``."""
+    """Returns the name of the part that holds the rows of ``run``."""
     return f"width-{run.network.width}"
 
 
@@ -43,7 +43,7 @@ class _Strand:
       keep: where its states are kept.
       cells: its networks.
       which: (cells,) index of each network's seed.
-      rows: of the table, found so far.
+      rows: of the table, so far.
       saved: the state it goes on from, or None.
     """
 
@@ -54,18 +54,18 @@ class _Strand:
     rows: list[Row]
     saved: State | None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         run = self.run
         self.measurements, self.data = run.measurements(), run.seed_data()
 
     @property
     def size(self) -> int:
-        """Number of networks."""
+        """Returns the number of networks."""
         return self.which.size
 
     @property
     def place(self) -> tuple[int, int]:
-        """Log points measured, and steps taken."""
+        """Returns how many log points are measured, and how many steps are taken."""
         return (
             (0, 0) if self.saved is None else (int(self.saved["measured"]), int(self.saved["step"]))
         )
@@ -115,28 +115,28 @@ class _Descent:
         self.strands, self.report = strands, report
         first = strands[0].run
         several = len(strands) > 1
-        self.trainer = first.trainer(sum(one.size for one in strands) if several else None)
+        self.trainer = first.trainer(sum(strand.size for strand in strands) if several else None)
         others = (method.trainer(self.trainer) for method in first.trained)
         self.trainers = list(dict.fromkeys((self.trainer, *others)))
         training = first.config.training
         self.points = log_points(training.steps, training.log_points)
         flow = self.trainer.optimizer.is_gradient_flow
-        self.pace = Pace(-(-training.steps // _FLOW_PIECES) if flow else None)
-        self.flow = flow
+        self.piece = -(-training.steps // _FLOW_PIECES) if flow else None
+        self.pace = Pace(self.piece)
         self.cells = _joined(strand.cells for strand in strands)
         self.measured, self.step = strands[0].place
         self.states = [trainer.start(self.cells) for trainer in self.trainers]
-        if strands[0].saved is not None:
-            self._restore()
+        saved = [strand.saved for strand in strands if strand.saved is not None]
+        if saved:
+            self._restore(saved)
 
-    def _restore(self) -> None:
+    def _restore(self, saved: Sequence[State]) -> None:
         """Takes up the states that the runs saved."""
         leaves, structure = jax.tree.flatten(self.states)
-        found = []
         for i, leaf in enumerate(leaves):
-            whole = np.concatenate([strand.saved[f"state.{i}"] for strand in self.strands])
-            found.append(restored(whole, leaf))
-        self.states = jax.tree.unflatten(structure, found)
+            joined = np.concatenate([state[f"state.{i}"] for state in saved])
+            leaves[i] = restored(joined, leaf)
+        self.states = jax.tree.unflatten(structure, leaves)
 
     def _advance(self, size: int) -> Any:
         pairs = zip(self.trainers, self.states, strict=True)
@@ -145,43 +145,45 @@ class _Descent:
 
     def run(self) -> None:
         """Trains to the end, measuring at every log point, saving whenever it is due."""
-        done = TimeShare(self.points[-1], len(self.points), self.step, self.measured)
+        share = TimeShare(self.points[-1], len(self.points), self.step, self.measured)
         while self.measured < len(self.points):
             point = self.points[self.measured]
             for size in self._chunks(point):
-                self.pace.timed(size, lambda size=size: self._advance(size))
+                self.pace.timed(size, functools.partial(self._advance, size))
                 self.step += size
-                self.report("", done.stepped(size))
+                self.report("", share.stepped(size))
                 self._keep()
             self._measure()
-            self.report("", done.measurement())
+            self.report("", share.measurement())
             if self.measured < len(self.points):
                 self._keep()
 
     def _chunks(self, point: int) -> Iterable[int]:
-        if not self.flow:
+        if self.piece is None:
             return self.pace.chunks(point, self.step)
         before = self.points[self.measured - 1] if self.measured else 0
-        ends = [*range(before, point, self.pace.largest), point]
+        ends = [*range(before, point, self.piece), point]
         left = [end for end in ends if end > self.step]
         return [end - begin for begin, end in zip([self.step, *left[:-1]], left, strict=False)]
 
     def _measure(self) -> None:
         rounding = on_host(self.trainer.rounding_error(self.states[0], self.cells))
-        memory = dict.fromkeys(("optimizer", "linear_optimizer", "order"))
-        whole = [state._replace(**memory) for state in self.states]
+        all_states = [
+            state._replace(optimizer=None, linear_optimizer=None, order=None)
+            for state in self.states
+        ]
         for strand, place in self._places():
-            mine = whole
+            of_run = all_states
             if len(self.strands) > 1:
-                mine = jax.tree.map(lambda leaf, place=place: leaf[place], whole)
-            states = dict(zip(self.trainers, mine, strict=True))
+                of_run = jax.tree.map(lambda leaf, place=place: leaf[place], all_states)
+            states = dict(zip(self.trainers, of_run, strict=True))
             changes = strand.measure(states, rounding[place], self.step)
             if self.measured == len(self.points) - 1:
                 strand.keep.trained(part_name(strand.run), changes)
         self.measured += 1
 
     def _places(self) -> Iterable[tuple[_Strand, slice]]:
-        """Every run with the slice of its networks."""
+        """Yields every run with the slice of its networks."""
         begin = 0
         for strand in self.strands:
             yield strand, slice(begin, begin + strand.size)
@@ -207,9 +209,9 @@ class _Descent:
 
 
 def _joined(trees: Iterable[Any]) -> Any:
-    """Trees of arrays, joined along their first axis."""
-    trees = list(trees)
-    return trees[0] if len(trees) == 1 else jax.tree.map(lambda *a: jnp.concatenate(a), *trees)
+    """Returns trees of arrays, joined along their first axis."""
+    parts = list(trees)
+    return parts[0] if len(parts) == 1 else jax.tree.map(lambda *a: jnp.concatenate(a), *parts)
 
 
 def descend(runs: Sequence[WidthRun], keeps: Sequence[Keep], report: Report) -> list[list[Row]]:
@@ -231,7 +233,7 @@ def descend(runs: Sequence[WidthRun], keeps: Sequence[Keep], report: Report) -> 
         return [strand.rows for strand in strands]
     places = sorted({strand.place for strand in strands})
     groups = [[strand for strand in strands if strand.place == place] for place in places]
-    if runs[0].mesh is not None:  # one run is as much as its devices hold
+    if runs[0].networks.mesh is not None:  # one run is as much as its devices hold
         groups = [[strand] for strand in strands]
     progress = Progress(report, len(groups))
     for together in groups:

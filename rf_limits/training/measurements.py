@@ -10,7 +10,6 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array
 
-from rf_limits.config.training import TrainingConfig
 from rf_limits.devices.compiling import jit_quickly
 from rf_limits.devices.layout import everywhere, lead
 from rf_limits.measure.alignment import alignment
@@ -24,7 +23,7 @@ from rf_limits.measure.kernel import (
     kernel_drift,
 )
 from rf_limits.measure.movement import activation_flips, movement
-from rf_limits.measure.risk import ExactRisks, SampledRisk
+from rf_limits.measure.risk import Columns, ExactRisks, Risks, SampledRisk
 from rf_limits.methods import NETWORK, Changes, TrainedMethod
 from rf_limits.models import (
     HiddenState,
@@ -40,10 +39,10 @@ from rf_limits.optimization.infinite_width import InfiniteWidth, predicted_chang
 from rf_limits.optimization.optimizers import parse_optimizer
 from rf_limits.optimization.rounding import to_float64
 from rf_limits.optimization.trainer import Cell
-from rf_limits.problem import Dataset, Problem
+from rf_limits.problem import Dataset
+from rf_limits.problem.neurons import Teacher
+from rf_limits.training.networks import Networks
 from rf_limits.training.seed_data import SeedData, of_seed
-
-Columns = dict[str, Array]
 
 _FEW_PAIRS = 2**24
 """Of neurons, in all that is measured: below, optimizing takes longer than it saves."""
@@ -128,32 +127,36 @@ class Measurements:
         measure = _measure_quickly if pairs <= _FEW_PAIRS else _measure
         return measure(self, trees, which, data, np.asarray(steps))
 
-    def over(self, trees: Any, which: Array, data: SeedData, steps: Array) -> dict[str, Columns]:
-        """Maps :meth:`_one` over cells, in sequence: each already fills the machine."""
+    def over(
+        self, trees: Any, which: Array, data: SeedData, steps: Array | np.ndarray
+    ) -> dict[str, Columns]:
+        """Maps :meth:`_cell` over cells, in sequence: each already fills the machine."""
 
-        def one(shared, mine, i):
+        def measured(shared: tuple[SeedData, Array], tree: Any, i: Array) -> dict[str, Columns]:
             data, steps = shared
-            changes, init, alpha, rate = to_float64(mine)
+            changes, init, alpha, rate = to_float64(tree)
             f = ScaledNetwork(self.network, init, alpha)
-            return self._one(_View(changes, f, rate, *of_seed(data, i)), steps)
+            return self._cell(_View(changes, f, rate, *of_seed(data, i)), steps)
 
         specs = (lead(self.mesh, data.targets.shape[0]), PartitionSpec())
-        found = over_cells(one, 1, self.mesh, specs)((data, steps), trees, which)
-        return everywhere(self.mesh, found)
+        columns = over_cells(measured, 1, self.mesh, specs)((data, steps), trees, which)
+        return everywhere(self.mesh, columns)
 
-    def _one(self, view: _View, steps: Array) -> dict[str, Columns]:
-        """All measurements of one cell."""
-        risks = self.exact or SampledRisk(view.data.x_test, view.data.y_test)
-        found = {method.key: self._ends(method, view, risks) for method in self.methods}
+    def _cell(self, view: _View, steps: Array) -> dict[str, Columns]:
+        """Returns all measurements of one cell, by method."""
+        risks: Risks = self.exact or SampledRisk(view.data.x_test, view.data.y_test)
+        columns = {method.key: self._ends(method, view, risks) for method in self.methods}
         if NETWORK in self.methods:
-            change, others = view.changes[NETWORK.key], [m for m in self.methods if m.gap]
-            found[NETWORK.key] |= self._network(view, change, steps) | {
-                m.gap: risks.gap(view.f, change, view.changes[m.key]) for m in others
+            change = view.changes[NETWORK.key]
+            columns[NETWORK.key] |= self._network(view, change, steps) | {
+                method.gap: risks.gap(view.f, change, view.changes[method.key])
+                for method in self.methods
+                if method.gap
             }
-        return found
+        return columns
 
-    def _ends(self, method: TrainedMethod, view: _View, risks: Any) -> Columns:
-        """What is measured of every trained method: its losses, and how far it moved."""
+    def _ends(self, method: TrainedMethod, view: _View, risks: Risks) -> Columns:
+        """Returns what is measured of every trained method: losses, and how far it moved."""
         change, data = view.changes[method.key], view.data
         error = method.predict(view.f, change, data.x_train)
         return {
@@ -163,7 +166,7 @@ class Measurements:
         }
 
     def _network(self, view: _View, change: Params, steps: Array) -> Columns:
-        """What is measured of networks alone."""
+        """Returns what is measured of networks alone."""
         data, columns = view.data, self._kernels(view)
         f = partial(view.f.after, change)
         if self.options.test_loss or self.options.infinite_width:
@@ -180,13 +183,14 @@ class Measurements:
         return columns | self._extra(view)
 
     def _extra(self, view: _View) -> Columns:
-        """Measurements of the user's own."""
+        """Returns the measurements that users have added."""
         x, y = (a[: self.options.num_probe] for a in (view.data.x_train, view.target))
         seen = Seen(view.f, moved(view.f.init, view.changes[NETWORK.key]), x, y)
         return {name: measure(seen) for name, measure in self.options.extra}
 
     def _predicted(self, view: _View, steps: Array) -> Array:
-        """The infinite-width NTK's prediction on the test set, from this network's start."""
+        """Returns the infinite-width NTK's prediction on the test set, from the network's start."""
+        assert view.limit is not None  # computed for options.infinite_width
         start = partial(view.f, view.f.init)
         residual = start(view.data.x_train) - view.data.y_train
         change = predicted_change(view.limit, residual, view.learning_rate, steps, flow=self.flow)
@@ -203,13 +207,14 @@ class Measurements:
             return kernel_from_states(network, state, state, x, x, layers)
 
         first, last = kernel(before), kernel(now)
-        columns = {
+        columns: Columns = {
             "kernel_drift": kernel_drift(last, first),
             "kernel_alignment": kernel_alignment(last, y),
             "activation_flips": activation_flips(now, before),
         }
         if not self.options.kernels:
             return columns
+        assert view.limit is not None  # computed for options.kernels
         count = max(self.options.eigenvalues, 1)
         spectra = eigen(first, count), eigen(last, count)
         columns |= {
@@ -228,30 +233,33 @@ _measure_quickly = jit_quickly(Measurements.over, static_argnums=0)
 
 
 def measurements_of(
-    config: TrainingConfig,
-    problem: Problem,
-    network: OneHiddenLayer,
-    exact: ExactRisks | None,
-    methods: tuple[TrainedMethod, ...],
-    mesh: Mesh | None,
+    networks: Networks, exact: ExactRisks | None, methods: tuple[TrainedMethod, ...]
 ) -> Measurements:
     """Returns the measurements that a training config asks for.
 
     Args:
-      config: a training config.
-      problem: what is learned.
-      network: the architecture.
+      networks: before training.
       exact: exact risks, or None to use the test set.
       methods: trained methods to report.
-      mesh: over which the ensemble is spread, or None.
     """
+    config = networks.config
     measure, training = config.measure, config.training
     fields = {name: getattr(measure, name) for name in Options._fields}
     extra = tuple((name, EXTRA[name]) for name in measure.extra)
     options = Options(**fields | {"extra": extra})
-    target, trainable = problem.target, config.model.trainable
-    weights = tuple(np.asarray(target.directions[0]).tolist()) if options.alignment else ()
-    flow, calls = parse_optimizer(training.optimizer).is_gradient_flow, training.log_points
+    weights: tuple[float, ...] = ()
+    if options.alignment:
+        target = networks.seeded.problem.target
+        assert isinstance(target, Teacher)  # of a single neuron, else the config is refused
+        weights = tuple(np.asarray(target.directions[0]).tolist())
     return Measurements(
-        network, exact, trainable, options, methods, weights, flow=flow, mesh=mesh, calls=calls
+        networks.network,
+        exact,
+        config.model.trainable,
+        options,
+        methods,
+        weights,
+        flow=parse_optimizer(training.optimizer).is_gradient_flow,
+        mesh=networks.mesh,
+        calls=training.log_points,
     )

@@ -13,7 +13,7 @@ _COPIES = 4  # the matrix, its factor, and what building it needs
 
 
 def gram_bytes(side: int) -> float:
-    """Memory that a float64 matrix of ``side`` rows takes, and what is computed with it."""
+    """Returns the bytes of a float64 matrix of ``side`` rows, and of what is computed with it."""
     return 8.0 * _COPIES * side**2
 
 

@@ -18,10 +18,10 @@ from rf_limits.errors import check, check_choice
 from rf_limits.methods import (
     METHODS,
     Changes,
+    FittedMethod,
     KernelMethod,
     KernelProblem,
-    Kind,
-    Method,
+    TrainedMethod,
     keys_of,
 )
 from rf_limits.models import Params, ScaledNetwork, moved
@@ -40,15 +40,15 @@ class KeepTrained(Keep):
     """Keeps in memory what every part's networks end with.
 
     Attributes:
-      found: by name of the part, changes of the parameters of all its networks.
+      changes: by name of the part, changes of the parameters of all its networks.
     """
 
-    def __init__(self):
-        self.found: dict[str, Changes] = {}
+    def __init__(self) -> None:
+        self.changes: dict[str, Changes] = {}
 
     def trained(self, name: str, trained: Changes) -> None:
-        """Takes them to this process's memory."""
-        self.found[name] = on_host(trained)
+        """Takes the changes to this process's memory."""
+        self.changes[name] = on_host(trained)
 
 
 class Predictors:
@@ -64,35 +64,37 @@ class Predictors:
         self._problems: dict[int, KernelProblem] = {}
 
     def data(self, seed: int = 0) -> Dataset:
-        """Training and test set of one seed."""
+        """Returns the training and test set of one seed."""
         i = self._seed(seed)
         return jax.tree.map(lambda leaf: leaf[i], self.training.seeded.data)
 
     def params(
         self, method: str, width: int | None, lazy_scale: float | None, seed: int = 0
     ) -> tuple[Params, Params]:
-        """Trained parameters of a method's network and its parameters at initialization, float64.
+        """Returns the trained parameters of a method's network, and those at initialization.
+
+        All are float64.
 
         Raises:
           RequirementError: there is no such network.
         """
         check_choice(method, keys_of(self._run(width).trained), "method")
-        change, init = self._change(METHODS[method], width, lazy_scale, seed)
+        change, init = self._change(method, width, lazy_scale, seed)
         return moved(init, change), init
 
     def _change(
-        self, method: Method, width: int | None, lazy_scale: float | None, seed: int
+        self, method: str, width: int | None, lazy_scale: float | None, seed: int
     ) -> tuple[Params, Params]:
-        """By how much the parameters changed, and what they were at initialization."""
+        """Returns by how much the parameters changed, and what they were at initialization."""
         run, cell = self._run(width), self._cell(lazy_scale, seed)
-        end = self.trained[run.network.width][method.key]
+        end = self.trained[run.network.width][method]
         change = to_float64(jax.tree.map(lambda leaf: jnp.asarray(leaf[cell]), end))
         return change, self._init(run, seed)
 
     def __call__(
         self, method: str, width: int | None, lazy_scale: float | None, seed: int
     ) -> Predictor:
-        """The predictor of one method, seed, and where they matter width and lazy scale.
+        """Returns the predictor of one method, seed, and where they matter width and lazy scale.
 
         Raises:
           RequirementError: there is no such predictor, or its fit was refused.
@@ -108,29 +110,31 @@ class Predictors:
 
     def _function(
         self, method: str, width: int | None, lazy_scale: float | None, seed: int
-    ) -> Predictor:
+    ) -> Callable[[Array], Array]:
         check_choice(method, self.training.config.predictors.methods, "method")
         entry = METHODS[method]
-        if entry.kind is Kind.KERNEL:
+        if isinstance(entry, KernelMethod):
             return self._kernel(entry, seed)
         run = self._run(width)
-        if entry.kind is Kind.FITTED:
+        if isinstance(entry, FittedMethod):
             init = self._init(run, seed)
             fit = run.fitted(entry, *on_host((init, self.data(seed))))
             fit.check_solved(method)
             return entry.predictor(ScaledNetwork(run.network, init), fit.solution)
-        change, init = self._change(entry, width, lazy_scale, seed)
+        assert isinstance(entry, TrainedMethod)
+        change, init = self._change(method, width, lazy_scale, seed)
         f = ScaledNetwork(run.network, init, jnp.asarray(self._scale(lazy_scale)))
         return partial(entry.predict, f, change)
 
-    def _kernel(self, method: KernelMethod, seed: int) -> Predictor:
-        """Kernel regression at convergence."""
-        one, data = self.training, self.data(seed)
-        limit = one.widths[-1].infinite
+    def _kernel(self, method: KernelMethod, seed: int) -> Callable[[Array], Array]:
+        """Returns kernel regression at convergence."""
+        training, data = self.training, self.data(seed)
+        limit = training.widths[-1].infinite
         if seed not in self._problems:
-            self._problems[seed] = KernelProblem(on_host(data), limit, one.exact_kernels)
-        fit = method.fit(self._problems[seed], one.config.predictors.ridge)
+            self._problems[seed] = KernelProblem(on_host(data), limit, training.exact_kernels)
+        fit = method.fit(self._problems[seed], training.config.predictors.ridge)
         fit.check_solved(method.key)
+        assert not isinstance(fit.solution, Mapping)  # coefficients of kernel sections
         return method.predictor(limit, data.x_train, fit.solution)
 
     def _seed(self, seed: int) -> int:
@@ -151,13 +155,13 @@ class Predictors:
 
     def _init(self, run: WidthRun, seed: int) -> Params:
         i = self._seed(seed)
-        return jax.tree.map(lambda leaf: leaf[i], run.inits)
+        return jax.tree.map(lambda leaf: leaf[i], run.networks.inits)
 
 
 def _one_of(value: Any, values: Any, name: str) -> Any:
-    """``value`` if the run has it; where it has one only, None stands for it."""
-    known = tuple(values)
-    if value is None and len(known) == 1:
-        return known[0]
-    check(value in known, name, f"be one of {', '.join(f'{v:g}' for v in known)}", value)
+    """Returns ``value`` if the run has it; None stands for a single one that the run has."""
+    choices = tuple(values)
+    if value is None and len(choices) == 1:
+        return choices[0]
+    check(value in choices, name, f"be one of {', '.join(f'{v:g}' for v in choices)}", value)
     return value

@@ -21,7 +21,7 @@ class Progress:
         self._report(stage, fraction)
 
     def part(self, cost: float | int, name: str = "") -> "Progress":
-        """The next part of the work, which begins where the parts before it end.
+        """Returns the next part of the work, which begins where the parts before it end.
 
         Args:
           cost: of the part, in units of the whole's ``total``.

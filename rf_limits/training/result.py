@@ -11,7 +11,7 @@ Report = Callable[[str, float], None]
 
 
 def no_report(stage: str, fraction: float) -> None:
-    """A :data:`Report` that says nothing."""
+    """Reports nothing: a :data:`Report` for work that nobody watches."""
 
 
 @dataclasses.dataclass(frozen=True)

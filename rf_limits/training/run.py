@@ -23,7 +23,7 @@ from rf_limits.config import accepts_builder
 from rf_limits.config.training import TrainingConfig
 from rf_limits.measure.kernel_risk import ExactKernelRisk, exact_kernel_risk
 from rf_limits.measure.risk import ExactRisks, degree_columns
-from rf_limits.methods import METHODS, Kind
+from rf_limits.methods import METHODS
 from rf_limits.problem import Problem
 from rf_limits.training.checkpointing import NO_KEEP, Keep
 from rf_limits.training.descent import descend, part_name
@@ -40,7 +40,7 @@ _KERNELS_COST = 300.0  # of kernel methods, relative as that of a width is
 
 
 class TrainingRun:
-    """The experiment, prepared: nothing left that could be refused."""
+    """The experiment, prepared: nothing is left that could be refused."""
 
     def __init__(self, config: TrainingConfig, report: Report):
         report("preparing", 0.0)
@@ -60,7 +60,7 @@ class TrainingRun:
 
     @property
     def problem(self) -> Problem:
-        """What is learned."""
+        """Returns the problem that is learned."""
         return self.seeded.problem
 
     def _target_degrees(self) -> dict[str, float]:
@@ -73,7 +73,7 @@ class TrainingRun:
         return {name: float(value) for name, value in columns.items()}
 
     def cost(self) -> float:
-        """:func:`relative_cost` of the config."""
+        """Returns :func:`relative_cost` of the config."""
         return relative_cost(self.config)
 
     def run(self, report: Report = no_report, keep: Keep = NO_KEEP) -> Result:
@@ -81,7 +81,7 @@ class TrainingRun:
         return run_together([self], report, [keep])[0]
 
     def result(self, tables: Sequence[pd.DataFrame]) -> Result:
-        """The outcome, from the tables of all widths and of infinite width."""
+        """Returns the outcome, from the tables of all widths and of infinite width."""
         metrics = metrics_table(
             [row | self.target_degrees for table in tables for row in table.to_dict("records")],
             self.problem.second_moment,
@@ -95,16 +95,16 @@ class TrainingRun:
         return {
             "mesh": vars(self.config.mesh),
             "networks_at_once": {
-                str(one.network.width): one.at_once or "all" for one in self.widths
+                str(run.network.width): run.at_once or "all" for run in self.widths
             },
             "kernel_supplier": widest.infinite.supplier,
             "linearization": "closed form" if widest.closed_form else "trained alongside",
-            "output_start": max(one.output_start for one in self.widths),
-            "output_rounding": max(one.output_rounding for one in self.widths),
+            "output_start": max(run.output_start for run in self.widths),
+            "output_rounding": max(run.output_rounding for run in self.widths),
             "solver": widest.solver,
             "learning_rate": {
-                str(one.network.width): np.asarray(one.learning_rates).tolist()
-                for one in self.widths
+                str(run.network.width): np.asarray(run.learning_rates).tolist()
+                for run in self.widths
             },
             "risk_of_networks": _exact_or_not(widest.exact),
             "risk_of_kernels": _exact_or_not(self.exact_kernels),
@@ -132,49 +132,56 @@ def run_together(
     Raises:
       Stopped: asked to stop; what is finished is kept.
     """
-    costs = [_cost(one.network.width) for one in trainings[0].widths]
-    kernels = METHODS.named(trainings[0].config.predictors.methods, Kind.KERNEL)
-    total = sum(costs) + (_KERNELS_COST if kernels else 0.0)
-    progress = Progress(report, total)
+    kernels = METHODS.kernels(trainings[0].config.predictors.methods)
+    kernels_cost = _KERNELS_COST if kernels else 0.0
+    costs = [_cost(run.network.width) for run in trainings[0].widths]
+    progress = Progress(report, sum(costs) + kernels_cost)
     tables: list[list[pd.DataFrame]] = [[] for _ in trainings]
     for i, cost in enumerate(costs):
-        runs = [one.widths[i] for one in trainings]
-        name = part_name(runs[0])
+        runs = [training.widths[i] for training in trainings]
         part = progress.part(cost, f"width {runs[0].network.width}")
         part("", 0.0)
-        held = [_kept(keep, name) for keep in keeps]
-        missing = [j for j, table in enumerate(held) if table is None]
-        if missing and keeps[0].computes:
-            left = [keeps[j] for j in missing]
-            left[0].go_on()
-            found = descend([runs[j] for j in missing], left, part)
-            for j, rows in zip(missing, found, strict=True):
-                held[j] = pd.DataFrame(rows)
-                keeps[j].put(name, held[j])
-        for own, table in zip(tables, held, strict=True):
-            if table is not None:
-                own.append(table)
-    part = progress.part(_KERNELS_COST if kernels else 0.0, "infinite width")
+        for earlier, table in zip(tables, _width_tables(runs, keeps, part), strict=True):
+            earlier.extend([] if table is None else [table])
+    part = progress.part(kernels_cost, "infinite width")
     part("", 0.0)
-    for one, keep, own in zip(trainings, keeps, tables, strict=True):
+    for training, keep, earlier in zip(trainings, keeps, tables, strict=True):
         table = _kept(keep, INFINITE_WIDTH)
         if table is None:
-            compute = functools.partial(_kernel_table, one, keep)
+            compute = functools.partial(_kernel_table, training, keep)
             table = keep.part(INFINITE_WIDTH, compute)
-        own.append(table)
+        earlier.append(table)
     part("", 1.0)
-    return [one.result(own) for one, own in zip(trainings, tables, strict=True)]
+    return [training.result(parts) for training, parts in zip(trainings, tables, strict=True)]
 
 
-def _kernel_table(one: TrainingRun, keep: Keep) -> pd.DataFrame:
-    """The rows of kernel methods."""
-    rows = kernel_rows(one.widths[-1], one.exact_kernels)
+def _width_tables(
+    runs: Sequence[WidthRun], keeps: Sequence[Keep], report: Report
+) -> list[pd.DataFrame | None]:
+    """Returns the table of one width of every run; None for what is neither kept nor computed."""
+    name = part_name(runs[0])
+    tables = [_kept(keep, name) for keep in keeps]
+    missing = [i for i, table in enumerate(tables) if table is None]
+    if missing and keeps[0].computes:
+        left = [keeps[i] for i in missing]
+        left[0].go_on()
+        parts = descend([runs[i] for i in missing], left, report)
+        for i, rows in zip(missing, parts, strict=True):
+            table = pd.DataFrame(rows)
+            keeps[i].put(name, table)
+            tables[i] = table
+    return tables
+
+
+def _kernel_table(training: TrainingRun, keep: Keep) -> pd.DataFrame:
+    """Computes the rows of kernel methods."""
+    rows = kernel_rows(training.widths[-1], training.exact_kernels)
     keep.measured(INFINITE_WIDTH, rows)
     return pd.DataFrame(rows)
 
 
 def _kept(keep: Keep, name: str) -> pd.DataFrame | None:
-    """The table of a part kept from an interrupted run, whose rows are told again; or None."""
+    """Returns the table of a part kept from an interrupted run, or None; reports its rows."""
     table = keep.get(name)
     if table is not None:
         keep.measured(name, rows_of(table), again=True)
@@ -205,14 +212,14 @@ def prepare(config: TrainingConfig, report: Report = no_report) -> TrainingRun:
 
 
 def relative_cost(config: TrainingConfig) -> float:
-    """Rough cost relative to other trainings of the package, for progress bars."""
+    """Returns a rough cost relative to other trainings of the package, for progress bars."""
     rows = config.training.batch_size or config.data.num_train
-    trains = METHODS.named(config.predictors.methods, Kind.TRAINED)
+    trains = METHODS.trained(config.predictors.methods)
     sizes = rows * config.training.steps / 512e3 if trains else 0.0
     cells = config.seeds * len(config.model.lazy_scales) / 9
     return sum(_cost(width) for width in config.model.widths) * (0.3 + sizes * cells)
 
 
 def _cost(width: int) -> float:
-    """Relative cost of a width, for the progress bar: a constant part, then linear."""
+    """Returns the relative cost of a width: a constant part and a linear one."""
     return 200.0 + width

@@ -27,18 +27,14 @@ from rf_limits.optimization.step_size import (
     resolve_learning_rate,
     sharpness,
 )
-from rf_limits.problem import Dataset, Problem
+from rf_limits.training.networks import Networks
 
 
-def step_sizes(
-    config: TrainingConfig, network: OneHiddenLayer, problem: Problem, curvatures: np.ndarray
-) -> np.ndarray:
+def step_sizes(networks: Networks, curvatures: np.ndarray) -> np.ndarray:
     """Returns learning rates by seed and lazy scale.
 
     Args:
-      config: a training config.
-      network: the architecture.
-      problem: what is learned.
+      networks: before training.
       curvatures: (seeds,) of the loss at initialization.
 
     Returns:
@@ -47,49 +43,48 @@ def step_sizes(
     Raises:
       RequirementError: a step size at which the linearized network must diverge.
     """
+    config = networks.config
     scales = config.model.lazy_scales
-    size = network.aligned_size(config.problem.dim)
-    target_size = math.sqrt(problem.second_moment)
+    size = networks.network.aligned_size(config.problem.dim)
+    target_size = math.sqrt(networks.seeded.problem.second_moment)
     spec = parse_optimizer(config.training.optimizer)
-    given = rates_by_scale(config.training.learning_rate, len(scales))
+    rates = rates_by_scale(config.training.learning_rate, len(scales))
 
-    def one(curvature: float, rate: float | None, alpha: float) -> float:
-        found = resolve_learning_rate(rate, spec, curvature)
-        return found * growth_factor(alpha * size, target_size) if rate is None else found
+    def step_size(curvature: float, rate: float | None, alpha: float) -> float:
+        resolved = resolve_learning_rate(rate, spec, curvature)
+        return resolved * growth_factor(alpha * size, target_size) if rate is None else resolved
 
-    pairs = list(zip(given, scales, strict=True))
-    return np.array([[one(float(c), rate, alpha) for rate, alpha in pairs] for c in curvatures])
+    pairs = list(zip(rates, scales, strict=True))
+    return np.array([[step_size(float(c), *pair) for pair in pairs] for c in curvatures])
 
 
 def curvatures_at_start(
-    config: TrainingConfig,
+    networks: Networks,
     limit: InfiniteNetwork,
-    data: Dataset,
-    inits: Params,
     exact: ExactRisks | None,
     spectra: Spectrum | None,
 ) -> np.ndarray:
     """Returns curvatures of every seed's loss at initialization, or of infinite width.
 
     Args:
-      config: a training config; ``training.learning_rate`` says which of the two.
+      networks: before training; ``training.learning_rate`` of their config says which of the two.
       limit: the architecture, and its kernels as the width grows.
-      data: of every seed.
-      inits: parameters by seed.
       exact: the risk that is trained on, for ``data.kind = "population"``.
       spectra: of every seed's tangent kernel, where they are known.
 
     Returns:
       (seeds,) largest eigenvalue of the tangent kernel over n, or over the population.
     """
-    network, trainable = limit.network, limit.trainable
+    config, network, trainable = networks.config, limit.network, limit.trainable
+    inits, x_train = networks.inits, networks.seeded.data.x_train
     population = config.data.kind == "population"
     if config.training.learning_rate == "auto_ntk":
         if population:
             return np.full(config.seeds, _population_limit(config, network))
         of = jax.jit(lambda x: sharpness(limit.kernels(x).ntk))
-        return np.asarray(jax.lax.map(of, data.x_train))
+        return np.asarray(jax.lax.map(of, x_train))
     if population:
+        assert exact is not None  # else the config is refused
 
         def of_population(init: Params) -> jax.Array:
             slope_square = partial(exact.slope_square, ScaledNetwork(network, init))
@@ -99,11 +94,11 @@ def curvatures_at_start(
     if spectra is not None:
         return on_host(spectra.eigenvalues)[:, -1] / config.data.num_train
     of = jax.jit(lambda init, x: sharpness(tangent_kernel(network, init, x, layers=trainable)))
-    return np.asarray(jax.lax.map(lambda one: of(*one), (inits, data.x_train)))
+    return np.asarray(jax.lax.map(lambda seed: of(*seed), (inits, x_train)))
 
 
 def _population_limit(config: TrainingConfig, network: OneHiddenLayer) -> float:
-    """Largest eigenvalue of the infinite-width NTK over x ~ N(0, I_d): d times the sphere's."""
+    """Returns the NTK's largest eigenvalue over x ~ N(0, I_d): d times that on the sphere."""
     dim = config.problem.dim
     check(
         has_zonal_kernels(network) and dim >= 2,

@@ -41,7 +41,7 @@ def validate(config: TrainingConfig) -> None:
 
 
 def _validate_mesh(config: TrainingConfig) -> None:
-    """Devices along an axis must divide what they are laid along."""
+    """Refuses devices along an axis that do not divide what they are laid along."""
     mesh, size = config.mesh, config.training.batch_size
     check_mesh({axis: getattr(mesh, axis) for axis in AXES})
     networks = config.seeds * len(config.model.lazy_scales)
@@ -151,14 +151,14 @@ def _validate_training(config: TrainingConfig) -> None:
 
 
 def _validate_population(config: TrainingConfig) -> None:
-    """Training on the exact risk needs an exact risk, and the digits to differentiate it."""
+    """Refuses training on the population without an exact risk, or the digits for its slope."""
     problem, model = config.problem, config.model
     neurons = problem.target != "polynomial"
-    known = ("relu", *CLOSED) if neurons and problem.inputs == "gaussian" else ("relu",)
+    allowed = ("relu", *CLOSED) if neurons and problem.inputs == "gaussian" else ("relu",)
     check(
-        model.activation in known,
+        model.activation in allowed,
         "model.activation",
-        f"be {' or '.join(known)} for data.kind = 'population' with this target and these inputs",
+        f"be {' or '.join(allowed)} for data.kind = 'population' with this target and these inputs",
         model.activation,
     )
     plain = not model.bias and problem.bias == 0.0 and neurons
@@ -177,7 +177,7 @@ def _validate_population(config: TrainingConfig) -> None:
 
 
 def network_from_config(config: TrainingConfig, width: int) -> OneHiddenLayer:
-    """The network of one width, checked."""
+    """Returns the network of one width, checked."""
     model = config.model
     return make_network(
         width,
@@ -190,7 +190,7 @@ def network_from_config(config: TrainingConfig, width: int) -> OneHiddenLayer:
 
 
 def needs_kernels(config: TrainingConfig) -> bool:
-    """Whether a run computes infinite-width kernels: it fits, measures or takes rates by them."""
+    """Returns whether a run fits, measures or takes step sizes by infinite-width kernels."""
     measured = config.measure.kernels or config.measure.infinite_width
     rates = config.training.learning_rate == "auto_ntk"
     methods = METHODS.named(config.predictors.methods)
@@ -198,14 +198,14 @@ def needs_kernels(config: TrainingConfig) -> bool:
 
 
 def infinite_network(config: TrainingConfig, network: OneHiddenLayer) -> InfiniteNetwork:
-    """The network as its width grows, with the supplier of kernels that "auto" stands for."""
+    """Returns the network as its width grows, with the supplier that "auto" stands for."""
     model = config.model
     supplier = resolve_supplier(model.activation, model.kernel_supplier)
     return InfiniteNetwork(network, model.trainable, supplier)
 
 
 def _sizes(config: TrainingConfig) -> dict[str, int]:
-    """By field, the sizes that memory depends on."""
+    """Returns by field the sizes that memory depends on."""
     problem, data = config.problem, config.data
     return {
         "data.num_train": data.num_train,
@@ -244,7 +244,7 @@ def _bytes(sizes: dict[str, int], config: TrainingConfig) -> dict[str, int]:
 
 @accepts_builder
 def estimate_bytes(config: TrainingConfig) -> dict[str, int]:
-    """Peak memory of the largest arrays alive at once, in bytes, by the field that sets it.
+    """Returns the peak memory of the largest arrays in bytes, by the field that sets it.
 
     Kernel matrices (the eigendecomposition holds about five n x n, the series of their exact
     risks four, per seed one stays), coefficients of activations whose kernels are series,
@@ -279,6 +279,6 @@ def _validate_memory(config: TrainingConfig) -> None:
 
 
 def _two_digits(value: int) -> int:
-    """``value`` rounded down to two digits."""
+    """Returns ``value`` rounded down to two digits."""
     unit = 10 ** max(len(str(value)) - 2, 0)
     return value // unit * unit

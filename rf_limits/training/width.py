@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -9,11 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from rf_limits.config.training import TrainingConfig
-from rf_limits.devices.mesh import make_mesh
 from rf_limits.devices.processes import agree_arrays, on_host
 from rf_limits.measure.movement import count_parameters
-from rf_limits.methods import LINEARIZED, METHODS, FeatureProblem, FittedMethod, Kind, Regression
-from rf_limits.models import OneHiddenLayer, Params, ScaledNetwork
+from rf_limits.measure.risk import Columns
+from rf_limits.methods import LINEARIZED, METHODS, FeatureProblem, FittedMethod, Regression
+from rf_limits.models import Params, ScaledNetwork
 from rf_limits.optimization.flow import Tolerances
 from rf_limits.optimization.optimizers import parse_optimizer
 from rf_limits.optimization.trainer import Cell, Trainer
@@ -21,17 +22,17 @@ from rf_limits.problem import Dataset
 from rf_limits.training.closed_form import ClosedForm, has_closed_form
 from rf_limits.training.ensembles import Ensemble
 from rf_limits.training.measurements import Measurements, measurements_of
-from rf_limits.training.networks import draw_inits, exact_risk_of, largest_output
+from rf_limits.training.networks import draw_networks
 from rf_limits.training.seed_data import SeedData, seed_data
 from rf_limits.training.seeded_problem import SeededProblem
 from rf_limits.training.step_sizes import curvatures_at_start, step_sizes
-from rf_limits.training.validation import infinite_network, needs_kernels, network_from_config
+from rf_limits.training.validation import infinite_network, needs_kernels
 
 Row = dict[str, Any]
 
 
 class WidthRun:
-    """The methods of one width, prepared: nothing left that could be refused.
+    """The methods of one width, prepared: nothing is left that could be refused.
 
     Args:
       config: a training config.
@@ -43,40 +44,32 @@ class WidthRun:
     """
 
     def __init__(self, config: TrainingConfig, seeded: SeededProblem, width: int):
-        self.config, self.seeded, self.mesh = config, seeded, make_mesh(vars(config.mesh))
-        self.network: OneHiddenLayer = network_from_config(config, width)
+        self.config, self.seeded = config, seeded
+        self.networks = draw_networks(config, seeded, width)
+        self.network = self.networks.network
         self.infinite = infinite_network(config, self.network)
-        self.trained = METHODS.named(config.predictors.methods, Kind.TRAINED)
+        self.trained = METHODS.trained(config.predictors.methods)
         self.trains = bool(self.trained)
         if needs_kernels(config):
             self.infinite.check()
-        self.exact = exact_risk_of(config, seeded.problem, self.network, trains=self.trains)
-        self.inits = draw_inits(config, self.network)
-        self.closed_form: ClosedForm | None = None
-        if has_closed_form(config):
-            data = seeded.data
-            self.closed_form = ClosedForm(config, self.network, self.inits, data, self.mesh)
+        self.exact = self.networks.exact_risks(trains=self.trains)
+        self.closed_form = ClosedForm(self.networks) if has_closed_form(config) else None
         self.learning_rates = self._learning_rates()
-        self.ensemble = Ensemble(
-            config, seeded, self.network, self.inits, self.learning_rates, self.exact, self.mesh
-        )
+        self.ensemble = Ensemble(self.networks, self.learning_rates)
         self.at_once = self.ensemble.at_once()
 
     def _learning_rates(self) -> np.ndarray:
-        """(seeds, scales) step sizes; NaN where nothing is trained."""
+        """Returns (seeds, scales) step sizes; NaN where nothing is trained."""
         if not self.trains:
             shape = (self.config.seeds, len(self.config.model.lazy_scales))
             return np.full(shape, math.nan)
         spectra = self.closed_form.spectra if self.closed_form else None
-        curvatures = curvatures_at_start(
-            self.config, self.infinite, self.seeded.data, self.inits, self.exact, spectra
-        )
-        problem = self.seeded.problem
-        return agree_arrays(step_sizes(self.config, self.network, problem, curvatures))
+        curvatures = curvatures_at_start(self.networks, self.infinite, self.exact, spectra)
+        return agree_arrays(step_sizes(self.networks, curvatures))
 
     @property
     def solver(self) -> dict[str, float] | None:
-        """The tolerances that gradient flow is integrated to, or None for other optimizers."""
+        """Returns the tolerances of gradient flow, or None for other optimizers."""
         spec = parse_optimizer(self.config.training.optimizer)
         if not self.trains or not spec.is_gradient_flow:
             return None
@@ -84,51 +77,49 @@ class WidthRun:
 
     @functools.cached_property
     def output_start(self) -> float:
-        """The largest root mean square of f_0 on a training set; 0 where f starts at zero."""
+        """Returns the largest root mean square of f_0 on a training set; 0 for a start at zero."""
         if not self.trains or self.network.centred or self.network.starts_at_zero:
             return 0.0
-        size = largest_output(self.network, self.inits, self.seeded.data.x_train)
-        return max(self.config.model.lazy_scales) * size
+        return max(self.config.model.lazy_scales) * self.networks.largest_output()
 
     @property
     def output_rounding(self) -> float:
-        """To what outputs of networks and linearizations are rounded: a unit of f_0."""
+        """Returns to what outputs of networks and linearizations are rounded: a unit of f_0."""
         return 0.5 * float(jnp.finfo(self.config.precision).eps) * self.output_start
 
     def trainer(self, together: int | None = None) -> Trainer:
-        """What trains the networks, and their linearizations where these have no closed form."""
+        """Returns what trains networks, and linearizations where these have no closed form."""
         alongside = LINEARIZED in self.trained and self.closed_form is None
         return self.ensemble.trainer(linearized=alongside, together=together)
 
     def measurements(self) -> Measurements:
-        """What measures the trained methods."""
-        problem = self.seeded.problem
-        return measurements_of(
-            self.config, problem, self.network, self.exact, self.trained, self.mesh
-        )
+        """Returns what measures the trained methods."""
+        return measurements_of(self.networks, self.exact, self.trained)
 
     def seed_data(self) -> SeedData:
-        """What measuring takes of every seed."""
-        return seed_data(self.config, self.seeded, self.infinite, self.mesh)
+        """Returns what measuring takes of every seed."""
+        return seed_data(self.networks, self.infinite)
 
     def fitted(self, method: FittedMethod, init: Params, data: Dataset) -> Regression:
-        """The fit of a method to one seed's initialization and data."""
+        """Returns the fit of a method to one seed's initialization and data."""
         ridge = self.config.predictors.ridge
         f = ScaledNetwork(self.network, init)
         return method.fit(FeatureProblem(f, data, ridge, self.exact))
 
     def fitted_rows(self) -> list[Row]:
-        """Rows of the fitted methods of every seed."""
+        """Returns the rows of the fitted methods of every seed."""
         rows = []
-        inits, sets = on_host((self.inits, self.seeded.data))
-        for method in METHODS.named(self.config.predictors.methods, Kind.FITTED):
+        inits, sets = on_host((self.networks.inits, self.seeded.data))
+        for method in METHODS.fitted(self.config.predictors.methods):
             for i, seed in enumerate(self.seeded.seeds):
                 init, data = jax.tree.map(lambda leaf, i=i: leaf[i], (inits, sets))
                 rows.append(self._row(method.key, seed, self.fitted(method, init, data).columns()))
         return rows
 
-    def measured_rows(self, values, cells: Cell, which: jax.Array, step: int) -> list[Row]:
-        """Rows of what was measured of trained methods at a step.
+    def measured_rows(
+        self, values: Mapping[str, Columns], cells: Cell, which: jax.Array, step: int
+    ) -> list[Row]:
+        """Returns the rows of what was measured of trained methods at a step.
 
         Args:
           values: by method and column, arrays over cells.

@@ -120,7 +120,7 @@ def test_duplicate_points_have_the_weighted_answer(ridge):
     np.testing.assert_allclose(found, np.sqrt(share) * error, rtol=0, atol=room)
     if ridge == 0.0:  # the features are exact: what is left is rounding of the risk's terms
         run = result.predictors.training.widths[0]
-        init = jax.tree.map(lambda leaf: leaf[0], run.inits)
+        init = jax.tree.map(lambda leaf: leaf[0], run.networks.inits)
         coefficients = run.fitted(RANDOM_FEATURES, init, data).solution
         sizes = np.abs(coefficients) * np.abs(init["params"]["hidden_kernel"][0])
         size = run.network.output_scale * np.sum(sizes) + 1.0  # and the target's neuron

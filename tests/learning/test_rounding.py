@@ -235,7 +235,7 @@ def test_flow_says_its_error_by_the_size_it_starts_from(output_init):
     training = prepare(config)
     (width,), data, sizes = training.widths, training.seeded.data, []
     for seed in range(2):
-        init = jax.tree.map(lambda leaf, seed=seed: leaf[seed], width.inits)
+        init = jax.tree.map(lambda leaf, seed=seed: leaf[seed], width.networks.inits)
         start = np.asarray(width.network.apply(init, data.x_train[seed]))
         sizes.append(np.sqrt(np.mean(start**2)))
     expected = 1e3 * max(sizes)
