@@ -64,7 +64,7 @@ print("same")
 
 EXPERIMENT = """
 import numpy as np
-from rf_limits.studies import large
+from rf_limits.studies.large import large
 from rf_limits import default_config
 
 found = {}

@@ -23,7 +23,8 @@ from rf_limits.problem.seeds import streams
 from rf_limits.regression.streamed.conjugate_gradients import State
 from rf_limits.regression.streamed.stream import SampleStream
 from rf_limits.runs.store import plain
-from rf_limits.studies import large, prepare
+from rf_limits.studies import prepare
+from rf_limits.studies.large import large
 from rf_limits.studies.large.plan import plan_fit
 from rf_limits.studies.large.states import States
 from rf_limits.studies.large.validation import SIZES

@@ -18,20 +18,20 @@ class Job(NamedTuple):
 
     @property
     def name(self) -> str:
-        """In words."""
+        """Returns the fit in words."""
         width = "" if self.width is None else f"N = {self.width}, "
         return f"{METHODS[self.method].short}, {width}n = {self.num_train}, seed {self.seed}"
 
 
 def make_jobs(config: LargeConfig) -> list[Job]:
-    """All fits, cheapest first within a method.
+    """Returns all fits, cheapest first within a method.
 
     Raises:
       RequirementError: one that cannot fit in memory.
     """
     jobs = []
     for method in config.methods:
-        widths = (None,) if is_kernel(method) else sorted(config.widths)
+        widths: list[int | None] = [None] if is_kernel(method) else [*sorted(config.widths)]
         for width in widths:
             for num in sorted(config.nums_train):
                 plan = plan_fit(config, method, width, num)

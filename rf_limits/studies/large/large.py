@@ -259,7 +259,7 @@ def _of(table: pd.DataFrame, method: str, width: int | None) -> pd.DataFrame:
 
 
 def risk(metrics: pd.DataFrame) -> Figure:
-    """Relative risk against n by method and number of features; theory dashed, faint if rough."""
+    """Draws relative risk against n by method and N; theory dashed, faint if rough."""
     figure, (axis,) = new_figure(1, height=3.4, width=4.2)
     fits = final_fits(metrics)
     for method, width, look in _lines(fits):
@@ -274,7 +274,7 @@ def risk(metrics: pd.DataFrame) -> Figure:
 
 
 def residuals(metrics: pd.DataFrame) -> Figure:
-    """Relative residual against iteration, a line per fit by conjugate gradients."""
+    """Draws relative residuals against iterations, a line per fit by conjugate gradients."""
     figure, (axis,) = new_figure(1, height=3.0, width=4.2)
     history = metrics[metrics["iteration"].notna()]
     for method, width, look in _lines(history):

@@ -53,22 +53,22 @@ class Plan(NamedTuple):
 
 
 def is_kernel(method: str) -> bool:
-    """Whether the method is a kernel, not features."""
+    """Returns whether the method is a kernel, not features."""
     return METHODS[method].kind is Kind.KERNEL
 
 
 def preconditioner_of(config: LargeConfig) -> str:
-    """The preconditioner of features that "auto" stands for."""
+    """Returns the preconditioner of features that "auto" stands for."""
     if config.preconditioner != "auto":
         return config.preconditioner
-    known = has_population_gram(config.network(), config.problem.inputs)
-    return "population" if known else "sample"
+    has_gram = has_population_gram(config.network(), config.problem.inputs)
+    return "population" if has_gram else "sample"
 
 
 def kernel_supplier(config: LargeConfig) -> str:
-    """Who computes kernels: "auto" stands for "exact", whose entries take less time."""
-    given = config.model.kernel_supplier
-    return "exact" if given == "auto" else resolve_supplier(config.model.activation, given)
+    """Returns who computes kernels: "auto" stands for "exact", which takes less time."""
+    supplier = config.model.kernel_supplier
+    return "exact" if supplier == "auto" else resolve_supplier(config.model.activation, supplier)
 
 
 def _features(config: LargeConfig, solver: str, width: int, num: int) -> Plan:
@@ -82,10 +82,10 @@ def _features(config: LargeConfig, solver: str, width: int, num: int) -> Plan:
         "block of features": block,
     }
     if solver == "cholesky" and num < width:  # n numbers instead of N
-        held = {"features": 8.0 * num * width, "their kernel matrix": 8.0 * float(num) ** 2}
+        arrays = {"features": 8.0 * num * width, "their kernel matrix": 8.0 * float(num) ** 2}
         tile = 8.0 * _ARRAYS * max(feature_sums.TILE_ENTRIES, width)
         work = float(num) * width * (per_feature + 2.0 * num) + float(num) ** 3 / 3.0
-        return Plan(solver, "", held | {"risk": _RISK}, {"features of a tile": tile}, work)
+        return Plan(solver, "", arrays | {"risk": _RISK}, {"features of a tile": tile}, work)
     if solver == "cholesky":
         work = float(num) * width * (per_feature + 1.1 * width) + ridge_work
         return Plan(solver, "", {"its copy and factor": matrix, "risk": _RISK}, gram, work)
@@ -104,8 +104,8 @@ def _features(config: LargeConfig, solver: str, width: int, num: int) -> Plan:
 
 def _kernel(config: LargeConfig, solver: str, num: int) -> Plan:
     dim = config.problem.dim
-    held = max(min(kernel_tiles.TILE_ENTRIES, num**2), num)
-    tile = 8.0 * _KERNEL_ARRAYS * held
+    entries = max(min(kernel_tiles.TILE_ENTRIES, num**2), num)
+    tile = 8.0 * _KERNEL_ARRAYS * entries
     device = {"tile of the kernel": tile / config.mesh.data}
     host = {"inputs and vectors": 8.0 * num * (3 * dim + 10)}
     degrees = 0
@@ -124,21 +124,21 @@ def _kernel(config: LargeConfig, solver: str, num: int) -> Plan:
     return Plan(solver, "", host, device, work)
 
 
-def _plan(config: LargeConfig, method: str, solver: str, width: int | None, num: int) -> Plan:
-    if is_kernel(method):
+def _plan(config: LargeConfig, solver: str, width: int | None, num: int) -> Plan:
+    if width is None:
         return _kernel(config, solver, num)
     return _features(config, solver, width, num)
 
 
 def _limits() -> tuple[float, float | None]:
-    """Bytes that may be used on this machine, and on a device that has memory of its own."""
+    """Returns bytes that may be used on this machine, and on a device with its own memory."""
     stats = jax.devices()[0].memory_stats() if jax.default_backend() != "cpu" else None
-    own = None if not stats or "bytes_limit" not in stats else USABLE * stats["bytes_limit"]
-    return USABLE * psutil.virtual_memory().total, own
+    device = None if not stats or "bytes_limit" not in stats else USABLE * stats["bytes_limit"]
+    return USABLE * psutil.virtual_memory().total, device
 
 
 def _loads(config: LargeConfig, plan: Plan) -> list[tuple[float, float, str]]:
-    """Needed and available bytes and their place, for each memory there is."""
+    """Returns needed and available bytes and their place, for each memory there is."""
     on_host, on_device = PROGRAM + sum(plan.host.values()), sum(plan.device.values())
     host, device = _limits()
     if device is None:
@@ -148,7 +148,7 @@ def _loads(config: LargeConfig, plan: Plan) -> list[tuple[float, float, str]]:
 
 
 def planned_bytes(config: LargeConfig, plan: Plan) -> float:
-    """What one fit takes at most in the memory that it needs most of, program included."""
+    """Returns what one fit takes at most in the memory that it needs most of, program included."""
     return max(needed for needed, _, _ in _loads(config, plan))
 
 
@@ -156,13 +156,13 @@ def _fits(config: LargeConfig, plan: Plan) -> bool:
     return all(needed <= limit for needed, limit, _ in _loads(config, plan))
 
 
-def _largest(config: LargeConfig, method: str, solver: str, width: int | None, num: int) -> int:
-    """The largest N (features) or n (kernels) that would fit with this solver; 0 if none."""
-    low, high = 0, num if is_kernel(method) else width
+def _largest(config: LargeConfig, solver: str, width: int | None, num: int) -> int:
+    """Returns the largest N (features) or n (kernels) that would fit; 0 where none would."""
+    low, high = 0, num if width is None else width
     while high - low > 1:
         middle = (low + high) // 2
-        features, samples = (None, middle) if is_kernel(method) else (middle, num)
-        if _fits(config, _plan(config, method, solver, features, samples)):
+        sizes: tuple[int | None, int] = (None, middle) if width is None else (middle, num)
+        if _fits(config, _plan(config, solver, *sizes)):
             low = middle
         else:
             high = middle
@@ -176,8 +176,8 @@ def _refusal(
     arrays = plan.host | plan.device
     parts = sorted(arrays.items(), key=lambda item: -item[1])[:3]
     listed = ", ".join(f"{name} {size / 2**30:.1f}" for name, size in parts)
-    field, size = ("nums_train", num) if is_kernel(method) else ("widths", width)
-    largest = _largest(config, method, plan.solver, width, num)
+    field, size = ("nums_train", num) if width is None else ("widths", width)
+    largest = _largest(config, plan.solver, width, num)
     holds = plan.preconditioner in ("population", "sample")
     other = ", or any size with preconditioner = 'none'" if holds else ""
     return RequirementError(
@@ -188,7 +188,7 @@ def _refusal(
 
 
 def plan_fit(config: LargeConfig, method: str, width: int | None, num: int) -> Plan:
-    """The solver of one fit, with what it takes.
+    """Returns the solver of one fit, with what it takes.
 
     ``auto`` is Cholesky where it fits and takes at most :data:`FAR_MORE` times the operations of
     conjugate gradients with :data:`EXPECTED_ITERATIONS`, or where there are fewer than two
@@ -204,9 +204,9 @@ def plan_fit(config: LargeConfig, method: str, width: int | None, num: int) -> P
       RequirementError: neither solver allowed fits; what is needed, what there is and the
         largest size that would fit.
     """
-    direct, iterative = (_plan(config, method, s, width, num) for s in ("cholesky", "cg"))
+    direct, iterative = (_plan(config, solver, width, num) for solver in ("cholesky", "cg"))
     if config.solver == "auto":
-        few = not is_kernel(method) and num < 2 * width
+        few = width is not None and num < 2 * width
         cheap = direct.operations <= FAR_MORE * iterative.operations
         chosen = direct if _fits(config, direct) and (few or cheap) else iterative
     else:

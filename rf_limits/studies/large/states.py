@@ -30,11 +30,11 @@ class States:
     _began: list[float] = dataclasses.field(default_factory=list)
 
     def begin(self) -> None:
-        """The fit begins, or goes on: its seconds count from here."""
+        """Starts the clock of a fit that begins, or goes on."""
         self._began[:] = [self.clock()]
 
     def seconds(self) -> float:
-        """Seconds that the fit took so far, with those that saved states say it took before."""
+        """Returns the seconds that the fit took so far, with those before an interruption."""
         return self.clock() - self._began[0]
 
     def _load(self) -> Mapping[str, np.ndarray] | None:
@@ -47,16 +47,17 @@ class States:
         self.keep.save(self.name, {**arrays, _SECONDS: np.asarray(self.seconds())})
 
     def iteration(self) -> State | None:
-        """The iteration to go on from."""
+        """Returns the iteration to go on from, or None."""
         saved = self._load()
         return None if saved is None else State.from_arrays(dict(saved))
 
     def sums(self) -> tuple[GramSums, int] | None:
-        """The sums to go on from, and how many blocks they are."""
+        """Returns the sums to go on from and how many blocks they are, or None."""
         saved = self._load()
         if saved is None:
             return None
-        return GramSums(*(saved[field] for field in GramSums._fields)), int(saved["blocks"])
+        sums = GramSums._make(saved[field] for field in GramSums._fields)
+        return sums, int(saved["blocks"])
 
     def after_iteration(self, state: State) -> None:
         """Saves an iteration if it is time."""

@@ -40,16 +40,19 @@ def theory_rows(config: LargeConfig, problem: Problem) -> pd.DataFrame:
     nums = np.unique(np.round(np.append(nums, between)).astype(int))
     kernels = zonal_kernels(network, dim, DEGREES)
     target = problem.by_degree(DEGREES)
-    options = {"inputs": inputs, "ridge": config.ridge, "noise": config.problem.noise}
+    ridge, noise = config.ridge, config.problem.noise
     tables = []
     for key in config.methods:
         method = METHODS[key]
         if is_kernel(key):
-            curve = partial(kernel_regression_risk, kernels[key], target, nums, **options)
+            sizes = (kernels[key], target, nums)
+            curve = partial(kernel_regression_risk, *sizes, inputs=inputs, ridge=ridge, noise=noise)
             tables.append(curve_rows(method, None, nums, curve))
         for width in () if is_kernel(key) else config.widths:
             counts = np.union1d(nums, around_peak(width, int(nums[0]), int(nums[-1])))
             features = (kernels[NNGP.key], target, counts, width)
-            curve = partial(random_features_risk, *features, **options)
+            curve = partial(
+                random_features_risk, *features, inputs=inputs, ridge=ridge, noise=noise
+            )
             tables.append(curve_rows(method, width, counts, curve))
     return pd.concat(tables, ignore_index=True)

@@ -19,7 +19,7 @@ _ORDINARY = (1e-20, 1e20)  # norms whose targets are within SIZES where the bias
 
 
 def _validate_magnitudes(config: LargeConfig) -> None:
-    """Sizes whose squares, and those of solutions and residuals, float64 holds."""
+    """Refuses sizes whose squares, or those of solutions and residuals, float64 cannot hold."""
     least, most = SIZES
     bounds = f"between {least:g} and {most:g}, whose squares and quotients float64 holds"
     ridge, noise = config.ridge, config.problem.noise
@@ -51,9 +51,9 @@ def _validate_sizes(config: LargeConfig) -> None:
 def _validate_solver(config: LargeConfig) -> None:
     features = RANDOM_FEATURES.key in config.methods
     if features and preconditioner_of(config) == "population":
-        known = has_population_gram(config.network(), config.problem.inputs)
+        has_gram = has_population_gram(config.network(), config.problem.inputs)
         requirement = "be sample, none or auto for these features and inputs"
-        check(known, "preconditioner", requirement, config.preconditioner)
+        check(has_gram, "preconditioner", requirement, config.preconditioner)
     check_mesh(vars(config.mesh))
     check(config.mesh.seeds == 1, "mesh.seeds", "be 1: seeds run one by one", config.mesh.seeds)
     data, width = config.mesh.data, config.mesh.width
@@ -72,8 +72,9 @@ def validate(config: LargeConfig) -> None:
         that no memory here holds, with what it needs and the largest that would fit.
     """
     model = ModelFields(widths=(1,), **vars(config.model))
-    single = {"data": DataFields(num_train=1), "measure": MeasureFields(num_probe=1)}
-    validation.validate(TrainingConfig(problem=config.problem, model=model, **single))
+    data, measure = DataFields(num_train=1), MeasureFields(num_probe=1)
+    training = TrainingConfig(problem=config.problem, model=model, data=data, measure=measure)
+    validation.validate(training)
     _validate_sizes(config)
     _validate_solver(config)
     make_jobs(config)
