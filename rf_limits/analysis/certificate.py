@@ -28,7 +28,7 @@ from rf_limits.remarks import Remark
 from rf_limits.theory.bounds.lazy_limit import lazy_limit
 
 LEVEL = 1e-3
-"""Of all certificates of one table together."""
+"""Level of all certificates of one table together."""
 
 
 @dataclasses.dataclass(frozen=True)

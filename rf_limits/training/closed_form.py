@@ -45,8 +45,8 @@ def has_closed_form(config: TrainingConfig) -> bool:
     """Returns whether steps are full-batch descent or flow on few samples: none need be taken."""
     spec, training = parse_optimizer(config.training.optimizer), config.training
     plain = spec.is_gradient_descent or spec.is_gradient_flow
-    whole = training.batch_size is None and config.data.kind != "population"
-    return plain and whole and config.data.num_train <= _MOST_SAMPLES
+    all_samples = training.batch_size is None and config.data.kind != "population"
+    return plain and all_samples and config.data.num_train <= _MOST_SAMPLES
 
 
 @functools.partial(jit_quickly, static_argnames=("network", "layers", "mesh"))

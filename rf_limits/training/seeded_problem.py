@@ -43,9 +43,9 @@ def _draw(
 
 def _check_sizes(config: TrainingConfig, moment: float, data: Dataset) -> None:
     """Refuses targets and labels that are no numbers, or whose squares are none in training."""
-    known = all(bool(jnp.all(jnp.isfinite(y))) for y in (data.y_train, data.y_test))
+    finite = all(bool(jnp.all(jnp.isfinite(y))) for y in (data.y_train, data.y_test))
     check(
-        known and not math.isnan(moment),
+        finite and not math.isnan(moment),
         "problem.target",
         "be finite at every input",
         math.nan,

@@ -10,6 +10,7 @@ from rf_limits.config.training import TrainingConfig
 from rf_limits.devices.processes import on_host
 from rf_limits.errors import check
 from rf_limits.measure.risk import ExactRisks
+from rf_limits.methods import NTK
 from rf_limits.models import (
     InfiniteNetwork,
     OneHiddenLayer,
@@ -107,5 +108,5 @@ def _population_limit(config: TrainingConfig, network: OneHiddenLayer) -> float:
         "relu, or one dimension",
         "auto_ntk",
     )
-    spectrum = zonal_kernels(network, dim, 4, config.model.trainable)["ntk"]
+    spectrum = zonal_kernels(network, dim, 4, config.model.trainable)[NTK.key]
     return dim * float(np.max(spectrum.eigenvalues))

@@ -142,7 +142,6 @@ def test_a_method_is_under_its_key():
 
 
 _KERNELS = {
-    "experiments/step_sizes.py",
     "models/ensemble_loss.py",
     "models/infinite_width.py",
     "models/zonal_kernels.py",
@@ -150,7 +149,7 @@ _KERNELS = {
     "theory/spectra/kernel_spectrum.py",
 }
 _PARAMETERIZATIONS = {
-    "experiments/config.py",
+    "config/training.py",
     "models/network.py",
     "studies/chizat.py",
     "studies/coupling.py",
@@ -158,10 +157,10 @@ _PARAMETERIZATIONS = {
     "studies/polynomials.py",
 }
 _ARGUMENTS = {
-    "experiments/closed_form.py",
-    "experiments/networks.py",
     "models/scaled_network.py",
     "models/zonal_kernels.py",
+    "training/closed_form.py",
+    "training/networks.py",
 }
 _EXPORTS = {"models/__init__.py"}
 ALLOWED = {

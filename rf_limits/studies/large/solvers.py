@@ -4,6 +4,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -97,17 +98,9 @@ class Solver:
             return fit, math.nan
         precondition, condition = self._feature_preconditioner(data)
         self.progress("first pass", 0.01)
-        fit = fit_features_iteratively(
-            data,
-            ridge,
-            precondition,
-            tolerance=self.config.tolerance,
-            max_iterations=self.config.max_iterations,
-            state=self.states.iteration(),
-            after_chunk=self._after_iteration,
-            within_pass=self.progress.within_iteration,
-        )
-        return fit, condition
+        again = self.progress.within_iteration
+        iterative = partial(fit_features_iteratively, data, ridge, precondition, within_pass=again)
+        return self._iteratively(iterative), condition
 
     def _feature_preconditioner(self, data: FeatureData) -> tuple[Precondition, float]:
         """Returns the preconditioner of features and its condition number, NaN for none."""
@@ -130,11 +123,11 @@ class Solver:
         if self.config.preconditioner != "none":
             self.progress("preconditioner", 0.0)
             precondition = nystrom_preconditioner(data, ridge, self.config.kernel_points)
-        return fit_kernel_iteratively(
-            data,
-            labels,
-            ridge,
-            precondition,
+        return self._iteratively(partial(fit_kernel_iteratively, data, labels, ridge, precondition))
+
+    def _iteratively(self, fit: Callable[..., StreamedFit]) -> StreamedFit:
+        """Returns a fit by conjugate gradients, which goes on from the saved iteration."""
+        return fit(
             tolerance=self.config.tolerance,
             max_iterations=self.config.max_iterations,
             state=self.states.iteration(),
