@@ -112,7 +112,11 @@ def _units(choices: dict[str, Any], metrics: pd.DataFrame) -> str:
     kernels = [method for method in METHODS.of(Kind.KERNEL) if method.is_in(metrics)]
     limits = {method for method in kernels if method.uses_infinite_width}
     of_kernels = f"; of kernels: {choices['risk_of_kernels']}" if limits else ""
-    of_kernels += "".join(f"; of {m.label}: test set" for m in kernels if m not in limits)
+    sampled = [method for method in kernels if method not in limits]
+    if choices["risk_of_networks"] == "exact":
+        fitted = METHODS.of(Kind.FITTED)
+        sampled += [m for m in fitted if (m.rows(metrics)["risk_standard_error"] > 0.0).any()]
+    of_kernels += "".join(f"; of {method.label}: test set" for method in sampled)
     return (
         f"Target {formula}{size}. Risks of networks and features: "
         f"{choices['risk_of_networks']}{of_kernels}."

@@ -241,4 +241,6 @@ add(
     lambda: (floats(MANY, DIM), floats(MANY), "erf"),
 )
 add("Gram matrix: features and a neuron", measured_features._gram, lambda: pair(WIDTH))
-add("Gram matrix: many neurons", measured_features._own_gram, lambda: (floats(MANY, DIM), None))
+add(
+    "Gram matrix: many neurons", measured_features._features_gram, lambda: (floats(MANY, DIM), None)
+)

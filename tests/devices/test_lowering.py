@@ -39,13 +39,13 @@ EXAMPLES = COMPILED | THEORY
 
 WITHIN_FUNCTIONS = {
     "problem/problem.py": ("targets: degrees under Gaussian inputs",),
-    "experiments/large/fit.py": ("stream: risk of features", "stream: predictions of features"),
-    "experiments/step_sizes.py": (
+    "studies/large/risks.py": ("stream: risk of features", "stream: predictions of features"),
+    "training/step_sizes.py": (
         "step sizes: infinite-width kernel",
         "step sizes: population",
         "step sizes: tangent kernel",
     ),
-    "experiments/cost.py": ("speed of a product",),
+    "studies/cost.py": ("speed of a product",),
     "theory/risks/kernel_predictors.py": ("targets: degrees without biases",),
     "problem/neurons.py": ("targets: second moment",),
     "problem/sampled.py": ("targets: sampled second moment",),

@@ -16,6 +16,7 @@ from rf_limits.analysis.tables import CELL
 from rf_limits.analysis.verdict import verdict_of_study
 from rf_limits.figures.headline import against_functions, headline
 from rf_limits.methods import METHODS, NETWORK, NTK, FixedKernel, Kind, Method
+from rf_limits.methods.random_features import RandomFeatures
 from rf_limits.report import tables
 from rf_limits.report.limits import with_limits
 from tests.experiments.conftest import small_config
@@ -31,7 +32,9 @@ class Laplace(FixedKernel):
         return jnp.exp(-jnp.linalg.norm(left[:, None] - right[None], axis=2))
 
 
-OWN = Laplace(key="laplace", label="Laplace kernel", short="Laplace", colour="#882255", marker="X")
+OWN = Laplace(
+    key="own_kernel", label="kernel of one's own", short="own", colour="#600060", marker="*"
+)
 BUILT_IN = tuple(METHODS.values())
 ENTRIES = {**METHODS, OWN.key: OWN}
 
@@ -121,7 +124,30 @@ def test_the_report_compares_networks_with_all_that_keep_their_features(result):
 
 
 def test_remarks_say_where_risks_of_kernels_are_from(result):
-    assert "of kernels: exact; of Laplace kernel: test set." in result.remarks()[0]
+    assert f"of kernels: exact; of {OWN.label}: test set." in result.remarks()[0]
+
+
+def test_remarks_say_that_features_were_measured_on_the_test_set():
+    """The risks of networks beside them are exact."""
+
+    class Sampled(RandomFeatures):
+        """Random features whose risk is a mean over the test set."""
+
+        def fit(self, problem):
+            return super().fit(problem._replace(exact=None))
+
+    sampled = Sampled(
+        key="sampled", label="sampled", short="s", colour="#600061", marker="*", line=":"
+    )
+    METHODS.add(sampled)
+    try:
+        config = small_config()
+        config.training.steps = 4
+        config.predictors.methods = ("network", "random_features", "sampled")
+        units = train(config).remarks()[0]
+    finally:
+        del METHODS[sampled.key]
+    assert "Risks of networks and features: exact; of sampled: test set." in units
 
 
 def test_r_star_of_n_does_not_bound_a_kernel_that_rotations_change(result):
