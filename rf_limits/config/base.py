@@ -5,6 +5,7 @@ A config has sections, which are configs too. Fields are named with dots: ``"pro
 
 import dataclasses
 import functools
+import inspect
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -51,24 +52,33 @@ def with_defaults(cls: type, values: Mapping[str, Any]) -> None:
       values: defaults by dotted name of fields that the config has.
 
     Raises:
-      KeyError: there is no such field.
-      RequirementError: there is no such field of a section, or it cannot have that value.
+      RequirementError: there is no such field, or it cannot have that value; a field of the class
+        itself has the name of one that the config has.
     """
     bases: list[Any] = [
         base for base in reversed(cls.__mro__[1:]) if dataclasses.is_dataclass(base)
     ]
     fields = {name: field for base in bases for name, field in base.__dataclass_fields__.items()}
     kinds = {name: kind for base in bases for name, kind in kinds_of(base).items()}
+    # not cls.__annotations__, which may be those of a base
+    annotations = dict(inspect.get_annotations(cls))
+    for name in annotations:
+        requirement = "have another name: defaults give a field of the base another default"
+        check(name not in fields, f"field of {cls.__name__}", requirement, name)
     nested: dict[str, dict[str, Any]] = {}
     for name, value in values.items():
         first, _, rest = name.partition(".")
+        if first not in fields:
+            text = f"must name fields of the base, but there is none of the name {name!r}."
+            raise RequirementError(text + did_you_mean(first, fields), field="defaults")
         nested.setdefault(first, {})[rest] = value
     for first, inner in nested.items():
         field, new = fields[first], inner.get("")
         if "" not in inner:
             new = field.default_factory().replace(inner)
-        cls.__annotations__[first] = kinds[first]
+        annotations[first] = kinds[first]
         setattr(cls, first, dataclasses.field(default=new, metadata=field.metadata))
+    cls.__annotations__ = annotations
 
 
 class UnknownFieldError(RequirementError, AttributeError):

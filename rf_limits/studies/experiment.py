@@ -23,7 +23,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from rf_limits.config import Builder, Config, frozen, option, with_defaults
-from rf_limits.errors import check_choice
+from rf_limits.errors import check, check_choice
 from rf_limits.figures.style import style
 from rf_limits.named import Named
 from rf_limits.studies.cost import Cost
@@ -147,7 +147,11 @@ class Experiment(Config, abc.ABC):
     def figures(self, metrics: pd.DataFrame) -> dict[str, Figure]:
         """Draws the figures of a table by file name."""
         with style():
-            return {name: draw(metrics) for name, draw in self.drawings(metrics).items()}
+            figures = {name: draw(metrics) for name, draw in self.drawings(metrics).items()}
+        for name, figure in figures.items():
+            if not isinstance(figure, Figure):
+                raise TypeError(f"figure {name!r} must be a matplotlib Figure, not {figure!r}")
+        return figures
 
     def findings(self, result: Result) -> Findings:
         """Returns everything that is said of a result in words and numbers."""
@@ -175,14 +179,25 @@ def experiment(name: str) -> Callable[[type[AnyExperiment]], type[AnyExperiment]
 
     Args:
       name: of the experiment, as configs hold it.
+
+    Raises:
+      RequirementError: the name is no word; ``defaults``, ``quick`` or ``full`` name a field that
+        the experiment does not have, or a value that it cannot have.
     """
+    good = isinstance(name, str) and name.isidentifier()
+    check(good, "name of an experiment", 'be a word, as in @experiment("label_noise")', name)
 
     def register(cls: type[AnyExperiment]) -> type[AnyExperiment]:
         inherited = (vars(base).get("defaults", {}) for base in reversed(cls.__mro__))
         values = {name: value for defaults in inherited for name, value in defaults.items()}
         with_defaults(cls, values | {"experiment": name})
         cls.script = cls.script or name
-        EXPERIMENTS[name] = made = dataclasses.dataclass(frozen=True)(cls)
+        cls.__doc__ = cls.__doc__ or f"The experiment {name}."
+        made = dataclasses.dataclass(frozen=True)(cls)
+        if not inspect.isabstract(made):
+            for variant in (made.quick, made.full):
+                made().replace(variant)  # refuses what is no field, and what none can be
+        EXPERIMENTS[name] = made
         return made
 
     return register

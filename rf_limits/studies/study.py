@@ -10,7 +10,7 @@ import pandas as pd
 
 from rf_limits.analysis.numerical_warnings import training_warnings
 from rf_limits.analysis.seeds import words_of_seeds
-from rf_limits.analysis.tables import KEYS, measured_rows, printed_name, summary_rows
+from rf_limits.analysis.tables import KEYS, MEASUREMENTS, measured_rows, printed_name, summary_rows
 from rf_limits.analysis.verdict import verdict_of_study
 from rf_limits.config.training import TrainingConfig, training_part
 from rf_limits.errors import RequirementError, check
@@ -128,11 +128,26 @@ class Study(TrainingConfig, Experiment):
           RequirementError: naming the first field that cannot be, with the value received; two
             members with the same labels, which no table would tell apart.
         """
-        members = self.members()
-        names = [member.name for member in members]
-        check(len(set(names)) == len(names), "members", "differ in their labels", names)
+        members = tuple(self.members() or ())
+        check(len(members) > 0, "members", "be at least one training run", members)
+        self._check_labels(members)
         for member in members:
             member.check()
+
+    def _check_labels(self, members: Sequence[Member]) -> None:
+        """Refuses labels that no table tells apart, or that are its columns already."""
+        check(isinstance(self.labels, tuple), "labels", "be a tuple of names", self.labels)
+        taken = {*KEYS, *MEASUREMENTS}.intersection((*self.labels, *self.constants()))
+        requirement = "have names that no other column has"
+        check(not taken, "labels and constants", requirement, sorted(taken))
+        names = [member.name for member in members]
+        for name, member in zip(names, members, strict=True):
+            requirement = f"have the labels {', '.join(self.labels) or 'none'}"
+            good = set(member.labels) == set(self.labels)
+            check(good, "members", requirement, dict(member.labels))
+            requirement = "have labels without a slash, as names of files can hold them"
+            check("/" not in name, "members", requirement, name)
+        check(len(set(names)) == len(names), "members", "differ in their labels", names)
 
     def prepare(self, report: Report = no_report) -> "PreparedStudy":
         """Checks the config and prepares every member."""
@@ -200,7 +215,7 @@ class PreparedStudy:
             result = run.run(progress.part(cost, member.name), kept)
             parts = [result.metrics]
             if type(self.study).theory is not Study.theory:
-                parts.append(kept.part("theory", functools.partial(self.study.theory, member, run)))
+                parts.append(kept.part("theory", functools.partial(self._theory, member, run)))
             tables += [_labelled(table, member) for table in parts if len(table)]
             choices[member.name] = result.choices
             diverged |= result.diverged
@@ -211,6 +226,12 @@ class PreparedStudy:
         metrics = metrics[columns].assign(**constants)
         whole = Result(metrics, {**constants, "members": choices}, diverged)
         return self.study.completed(whole, self)
+
+    def _theory(self, member: Member, run: TrainingRun) -> pd.DataFrame:
+        table = self.study.theory(member, run)
+        if not isinstance(table, pd.DataFrame) or "seed" in table:
+            raise TypeError(f"theory must return a DataFrame without seeds, but returned {table!r}")
+        return table
 
 
 def _labelled(table: pd.DataFrame, member: Member) -> pd.DataFrame:

@@ -100,6 +100,88 @@ def test_an_experiment_is_a_frozen_class_under_its_name(own):
     assert type(frozen(default_config("own_noise"))) is own
 
 
+def defined(name="own_refused", **attributes):
+    """Defines an experiment with some attributes."""
+    annotations = {key: int for key in attributes if key == "seeds"}
+    body = {"__annotations__": annotations, "__module__": __name__, **attributes}
+    with entries_forgotten():
+        return experiment(name)(type("Refused", (Study,), body))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({"name": "two words"}, "name of an experiment must be a word.*'two words'"),
+        ({"name": "a/b"}, "name of an experiment must be a word.*'a/b'"),
+        ({"defaults": {"sedes": 3}}, "^defaults must name fields .*'sedes'. Did you mean seeds"),
+        (
+            {"defaults": {"problem.nois": 0.1}},
+            "problem.nois must be a field.*Did you mean problem.noise",
+        ),
+        ({"defaults": {"seeds": 0}}, "seeds must be"),
+        ({"quick": {"sedes": 3}}, "sedes must be a field.*Did you mean seeds"),
+        (
+            {"quick": {"data.num_trian": 3}},
+            "num_trian must be a field.*Did you mean data.num_train",
+        ),
+        ({"full": {"seeds": -1}}, "seeds must be"),
+        ({"seeds": 3}, "field of Refused must have another name.*'seeds'"),
+    ],
+)
+def test_what_the_class_says_wrongly_is_refused_where_it_is_defined(attributes, message):
+    before = dict(EXPERIMENTS)
+    with pytest.raises(RequirementError, match=message) as found:
+        defined(**attributes)
+    assert "\n" not in str(found.value)
+    assert dict(EXPERIMENTS) == before
+
+
+def test_an_experiment_without_a_docstring_has_a_first_line():
+    assert defined("own_silent").about() == "The experiment own_silent."
+
+
+@pytest.mark.parametrize(
+    ("labels", "members", "message"),
+    [
+        ("noise", [{"noise": 0.1}], "labels must be a tuple of names, but received 'noise'"),
+        (("risk",), [{"risk": 0.1}], "must have names that no other column has.*'risk'"),
+        (("width",), [{"width": 4}], "must have names that no other column has.*'width'"),
+        (("noise",), [{"nois": 0.1}], "members must have the labels noise, .*'nois'"),
+        (("noise",), [{}], "members must have the labels noise, "),
+        ((), [{"noise": 0.1}], "members must have the labels none, "),
+        (("kind",), [{"kind": "a/b"}], "members must have labels without a slash.*a/b"),
+        (("noise",), [], "members must be at least one training run"),
+        (("noise",), None, "members must be at least one training run"),
+    ],
+)
+def test_labels_that_no_table_can_hold_are_refused(own, monkeypatch, labels, members, message):
+    made = members and [own().member(labels) for labels in members]
+    monkeypatch.setattr(own, "labels", labels)
+    monkeypatch.setattr(own, "members", lambda self: made)
+    for refused in (own().check, own().prepare):
+        with pytest.raises(RequirementError, match=message):
+            refused()
+
+
+def test_constants_that_are_columns_are_refused(own, monkeypatch):
+    monkeypatch.setattr(own, "constants", lambda self: {"noise_floor": 0.0, "risk": 1.0})
+    with pytest.raises(RequirementError, match=r"labels and constants .*\['risk'\]"):
+        own().check()
+
+
+@pytest.mark.parametrize("table", [None, pd.DataFrame({"method": ["theory"], "seed": [0]})])
+def test_theory_that_is_no_table_of_theory_is_an_error(own, monkeypatch, table):
+    monkeypatch.setattr(own, "theory", lambda self, member, run: table)
+    with pytest.raises(TypeError, match="theory must return a DataFrame without seeds"):
+        prepare(small()).run()
+
+
+def test_a_drawing_that_returns_no_figure_is_an_error(own, monkeypatch):
+    monkeypatch.setattr(own, "drawings", lambda self, metrics: {"risk": lambda metrics: None})
+    with pytest.raises(TypeError, match="figure 'risk' must be a matplotlib Figure, not None"):
+        own().figures(pd.DataFrame())
+
+
 def test_a_script_may_have_another_name():
     with entries_forgotten():
 
