@@ -77,10 +77,9 @@ def run_config_script(script: str) -> None:
         if dry.value:
             check(log.value == "text", "--log", "be text with --dry_run", log.value)
             return dry_run(*arguments, timed=timed.value)
-        console = None
+        console = Console(quiet=True) if log.value == "json" else None
         if log.value == "json":
             listeners.append(JsonLines(sys.stdout))
-            console = Console(quiet=True)
         with leaving_together():
             tell = to_all(*listeners)
             return run_in_workdir(*arguments, console, save_every=save_every.value, tell=tell)

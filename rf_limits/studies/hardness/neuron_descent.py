@@ -57,13 +57,11 @@ def train_neurons(
     pairs = [_pair(*target, width, seed, largest) for target in targets for seed in range(seeds)]
     starts, goals = jax.tree.map(lambda *leaves: jnp.stack(leaves), *pairs)
 
+    risk = _biased_risk if biased else _plain_risk
+
     def descend(pair: tuple[dict, dict]) -> Descent:
         return descend_until(
-            _biased_risk if biased else _plain_risk,
-            *pair,
-            learning_rate=learning_rate,
-            threshold=threshold,
-            max_steps=max_steps,
+            risk, *pair, learning_rate=learning_rate, threshold=threshold, max_steps=max_steps
         )
 
     ends = jax.lax.map(descend, (starts, goals))
@@ -72,11 +70,11 @@ def train_neurons(
     rows = [
         {
             "steps": int(steps),
-            "risk": float(risk),
+            "risk": float(end),
             "reached": float(reached),
             "max_weight": float(size),
         }
-        for steps, risk, reached, size in zip(*columns, strict=True)
+        for steps, end, reached, size in zip(*columns, strict=True)
     ]
     return [rows[i : i + seeds] for i in range(0, len(rows), seeds)]
 
