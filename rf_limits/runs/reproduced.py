@@ -215,9 +215,10 @@ def check_results(variant: str, output: str | None, names: Iterable[str] = ()) -
     differing = False
     for recipe in chosen(variant, tuple(names)):
         kept, new = (RunStore(ROOT / base / recipe.name) for base in (FOLDERS[variant], output))
-        for store in (kept, new):
-            here = (store.path / "metrics.parquet").is_file()
-            check(here, "--output", "hold every experiment asked for", str(store.path))
+        known = (kept.path / "metrics.parquet").is_file()
+        check(known, recipe.name, f"be in {FOLDERS[variant]} to be compared", str(kept.path))
+        here = (new.path / "metrics.parquet").is_file()
+        check(here, "--output", "hold every experiment asked for", str(new.path))
         training = how_trained(kept.read_json("config.json") or {})
         lines = differences(new.read_metrics(), kept.read_metrics(), training)
         print(f"{recipe.name}: {'differs' if lines else 'reproduced'}")

@@ -168,6 +168,12 @@ def test_what_cannot_be_checked_is_refused(arguments, field):
         check_results(*arguments)
 
 
+def test_an_experiment_that_is_not_committed_cannot_be_compared(tmp_path, monkeypatch):
+    monkeypatch.setitem(FOLDERS, "quick", str(tmp_path / "committed"))
+    with pytest.raises(RequirementError, match=r"^coupling must be in .*committed to be compared"):
+        check_results("quick", str(tmp_path), ["coupling"])
+
+
 def test_summaries_are_json_and_tables_are_small():
     for one in RECIPES:
         folder = committed(one.name).path
