@@ -64,7 +64,8 @@ print("same")
 
 EXPERIMENT = """
 import numpy as np
-from rf_limits.studies.large import large
+from rf_limits.studies import prepare
+from rf_limits.studies.large.large import final_fits
 from rf_limits import default_config
 
 found = {}
@@ -75,7 +76,7 @@ for solver in ("cg", "cholesky"):
         config.methods, config.solver = ("random_features", "ntk"), solver
         config.block_size, config.kernel_points, config.tolerance = 64, 50, 1e-12
         config.mesh.data, config.mesh.width = data, width
-        fits = large.final_fits(large.prepare(config).run().metrics)
+        fits = final_fits(prepare(config).run().metrics)
         found[solver, data] = fits["risk"].to_numpy(float)
     np.testing.assert_allclose(found[solver, 1], found[solver, 4], rtol=1e-10)
 print("same")
