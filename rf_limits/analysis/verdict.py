@@ -66,15 +66,9 @@ def against_fixed(rows: list[dict[str, Any]]) -> str:
     width = "" if other.get("width") is None else f" at N = {int(other['width'])}"
     reached = f"{_name(other['method'])}{width}: {short_number(other['risk'])}"
     ratio = other["risk"] / best["risk"]
-    if ratio >= 1.0:
-        return (
-            f"{text}, {_times(ratio)} times below the best beside it that keeps its features "
-            f"({reached})."
-        )
-    return (
-        f"{text}, {_times(1 / ratio)} times above the best beside it that keeps its features "
-        f"({reached})."
-    )
+    side, times = ("below", ratio) if ratio >= 1.0 else ("above", 1.0 / ratio)
+    beside = f"the best beside it that keeps its features ({reached})"
+    return f"{text}, {_times(times)} times {side} {beside}."
 
 
 def against_limits(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> list[str]:
