@@ -73,6 +73,7 @@ def _ensemble_rows(run: TrainingRun, times: np.ndarray, part: str, alpha: float)
             data[y],
             jnp.asarray(times),
             method=part,
+            trainable=limit.trainable,
             alpha=alpha,
             supplier=limit.supplier,
         )

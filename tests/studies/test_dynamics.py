@@ -6,17 +6,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import linalg
 
 from rf_limits import default_config
 from rf_limits.analysis.exponents import steps_to_threshold
 from rf_limits.config import frozen
 from rf_limits.errors import RequirementError
 from rf_limits.models import init_params, make_network, moved
+from rf_limits.models.infinite_width import infinite_width_kernels
 from rf_limits.optimization.optimizers import parse_optimizer
 from rf_limits.optimization.trainer import Cell, Trainer
 from rf_limits.runs.store import plain
 from rf_limits.studies import chizat, lazy_scale, lazy_width, ntk_curves, prepare, single_neuron
-from rf_limits.studies.infinite_width_theory import THEORY
+from rf_limits.studies.infinite_width_theory import THEORY, theory_rows
+from rf_limits.training.run import prepare as prepare_run
 from tests.experiments.conftest import changed
 from tests.rounding import LIBRARY, rounding
 
@@ -132,6 +135,27 @@ def test_ntk_curves():
     assert means[64] < 0.02  # of E f*^2; three seeds are too few to compare with their spread
     theory = result.metrics[result.metrics["method"] == THEORY]
     assert set(theory["part"]) == {"ntk", "nngp", "population"}
+
+
+@pytest.mark.parametrize("trainable", ["both", "hidden", "output"])
+def test_theory_of_ntk_curves_moves_the_layers_that_are_trained(trainable):
+    """Against the matrix exponential of the kernel of these layers."""
+    config = small(default_config("ntk_curves"))
+    config.model.widths, config.model.lazy_scales, config.seeds = (8,), (0.5,), 1
+    config.model.trainable = trainable
+    member = frozen(config).members()[0]
+    run = prepare_run(member.config)
+    rows = theory_rows("ntk", member.config, run)
+    x, y = run.seeded.data.x_train[0], np.asarray(run.seeded.data.y_train[0])
+    network = run.widths[-1].network
+    ntk = np.asarray(infinite_width_kernels(network, x, x, trainable).ntk) / len(y)
+    start = 0.5**2 * np.asarray(infinite_width_kernels(network, x, x).nngp)
+    for time, found in zip(rows["time"], rows["train_loss"], strict=True):
+        left = linalg.expm(-time * ntk)
+        loss = np.mean((left @ y) ** 2) + np.trace(left @ start @ left) / len(y)
+        # an exponential, of which a decomposition of n rows is a small multiple of n
+        steps = rounding(4 * len(y)) * (1.0 + time * linalg.norm(ntk))
+        assert abs(found - loss) < steps * rows["train_loss"][0]
 
 
 @pytest.mark.slow
