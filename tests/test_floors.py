@@ -31,12 +31,39 @@ FLOORS = (
 NOUNS = ("errors", "named", "remarks", "table", "types")
 """Modules of the root that every floor may import."""
 
+PLACES = {path.stem for path in PACKAGE.iterdir()} - {"__init__", "__pycache__"}
+
 
 def imported(path):
     """Folders and modules of the package that a file imports when it is loaded."""
     for node in ast.parse(path.read_text()).body:
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("rf_limits."):
-            yield node.module.split(".")[1]
+        if isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        for root, _, rest in (name.partition(".") for name in names):
+            place = rest.partition(".")[0]
+            if root == "rf_limits" and place in PLACES:
+                yield place
+
+
+@pytest.mark.parametrize(
+    ("line", "places"),
+    [
+        ("from rf_limits.report.page import report", ["report"]),
+        ("from rf_limits import figures, train", ["figures"]),
+        ("from rf_limits import report as page, errors", ["report", "errors"]),
+        ("import rf_limits.runs.store", ["runs"]),
+        ("import rf_limits.runs as runs", ["runs"]),
+        ("import rf_limits", []),
+        ("from report import page", []),
+    ],
+)
+def test_every_form_of_import_is_seen(tmp_path, line, places):
+    (tmp_path / "module.py").write_text(line)
+    assert list(imported(tmp_path / "module.py")) == places
 
 
 def test_every_folder_is_a_floor():

@@ -68,12 +68,36 @@ MISTAKES = {
 @pytest.mark.parametrize("field", MISTAKES)
 def test_a_mistake_is_one_line_where_it_is_made_and_changes_nothing(field):
     value, line = MISTAKES[field]
-    config, before = default_config(), frozen(default_config())
+    config = default_config()
+    config.data.num_train, config.problem.noise = 77, 0.3
+    before = frozen(config)
     section, _, name = field.rpartition(".")
     with pytest.raises(RequirementError) as caught:
         setattr(getattr(config, section) if section else config, name, value)
     assert str(caught.value) == line
     assert frozen(config) == before
+
+
+def test_an_update_assigns_all_of_its_fields_or_none():
+    config = default_config()
+    config.data.num_train = 77
+    before = frozen(config)
+    for fields in ({"problem.dim": 5, "problem.norm": -1.0}, {"seeds": 3, "sedes": 3}):
+        with pytest.raises(RequirementError):
+            config.update(fields)
+        assert frozen(config) == before
+    config.update({"problem.dim": 5, "problem.norm": 2.0})
+    assert (config.problem.dim, config.problem.norm, config.data.num_train) == (5, 2.0, 77)
+
+
+@pytest.mark.parametrize(
+    "rates", ["0.1,-1,1", "0.1,auto,1", (1.0, -1.0, 2.0), (1.0, float("nan"), 2.0), (1.0, 0.0)]
+)
+def test_every_learning_rate_by_scale_is_a_positive_number(rates):
+    config = default_config()
+    with pytest.raises(RequirementError, match="^training.learning_rate must be"):
+        config.training.learning_rate = rates
+    assert frozen(config) == frozen(default_config())
 
 
 def test_what_is_of_the_type_in_another_form_is_taken():

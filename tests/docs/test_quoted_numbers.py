@@ -13,7 +13,7 @@ FREE = {"results/README.md": ["0.71"], "README.md": ["3.11"]}
 @pytest.mark.parametrize("path", TELLING, ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_quoted_numbers_are_those_of_the_tables(path):
     found = quoted(path.read_text())
-    assert len(found) > 10
+    assert len(found) > (10 if path.parent == ROOT else 20)
     wrong = [f"{q.text}, but {q.value:.6g}: {q.source}" for q in found if not q.agrees()]
     assert not wrong, wrong
 

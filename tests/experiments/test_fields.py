@@ -2,7 +2,7 @@
 
 import pytest
 
-from rf_limits.config import Builder, flat
+from rf_limits.config import Builder, frozen
 from rf_limits.errors import RequirementError
 from rf_limits.studies import EXPERIMENTS
 
@@ -30,7 +30,7 @@ def test_another_type_is_refused_and_the_value_stays(experiment, field):
     for value in wrong:
         with pytest.raises(RequirementError, match=f"^{field.name} must be"):
             config.update({field.name: value})
-    assert flat(EXPERIMENTS[experiment]())[field.name] == field.value
+    assert frozen(config) == EXPERIMENTS[experiment]()
     config.update({field.name: field.value})
 
 

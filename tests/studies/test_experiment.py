@@ -104,8 +104,7 @@ def defined(name="own_refused", **attributes):
     """Defines an experiment with some attributes."""
     annotations = {key: int for key in attributes if key == "seeds"}
     body = {"__annotations__": annotations, "__module__": __name__, **attributes}
-    with entries_forgotten():
-        return experiment(name)(type("Refused", (Study,), body))
+    return experiment(name)(type("Refused", (Study,), body))
 
 
 @pytest.mark.parametrize(
@@ -129,15 +128,17 @@ def defined(name="own_refused", **attributes):
     ],
 )
 def test_what_the_class_says_wrongly_is_refused_where_it_is_defined(attributes, message):
-    before = dict(EXPERIMENTS)
-    with pytest.raises(RequirementError, match=message) as found:
-        defined(**attributes)
+    with entries_forgotten():
+        before = dict(EXPERIMENTS)
+        with pytest.raises(RequirementError, match=message) as found:
+            defined(**attributes)
+        assert dict(EXPERIMENTS) == before
     assert "\n" not in str(found.value)
-    assert dict(EXPERIMENTS) == before
 
 
 def test_an_experiment_without_a_docstring_has_a_first_line():
-    assert defined("own_silent").about() == "The experiment own_silent."
+    with entries_forgotten():
+        assert defined("own_silent").about() == "The experiment own_silent."
 
 
 @pytest.mark.parametrize(

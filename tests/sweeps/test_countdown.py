@@ -87,6 +87,9 @@ def test_a_dry_sweep_refuses_what_would_be_refused(tmp_path):
     store, console = SweepStore(tmp_path / "sweep"), Console(quiet=True)
     with pytest.raises(RequirementError, match=r"sweep: training\.steps must be"):
         dry_sweep(swept(**{"training.steps": (10, 0)}), store, console)
+    named = r"training\.batch_size must .*\(cell training\.batch_size = 1000000\)"
+    with pytest.raises(RequirementError, match=named):
+        dry_sweep(swept(**{"training.batch_size": (4, 10**6)}), store, console)
     (tmp_path / "sweep").mkdir()
     (tmp_path / "sweep" / "other").write_text("")
     with pytest.raises(RequirementError, match="holds other files"):

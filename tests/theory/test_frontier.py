@@ -8,7 +8,7 @@ import pytest
 from scipy import linalg, optimize
 
 from rf_limits.errors import RequirementError
-from rf_limits.theory.bounds.frontier import least_bound
+from rf_limits.theory.bounds.frontier import _certified, least_bound
 from rf_limits.theory.numerics.box_qp import BoxProblem, _least_eigenvalue_bound
 from tests.rounding import rounding
 from tests.variants import kept
@@ -144,8 +144,10 @@ def test_dependent_features():
         u = min(2 * bound, 0.75)
         expected = 1.0 - 1.2 * u + 0.8 * u**2
         assert -rounding(8) * 3.0 < found.value - expected < 1e-10
-    point = BoxProblem(gram, q + np.array([0.0, 0.1]), 1.0).solve(math.inf, 1e-10)
-    assert point.gap > 1e-10  # unbounded weights on twins that disagree certify nothing
+    problem = BoxProblem(gram, q + np.array([0.0, 0.1]), 1.0)
+    assert problem.solve(math.inf, 1e-10).gap > 1e-10  # twins that disagree certify nothing
+    with pytest.raises(RequirementError, match="tolerance must be at least"):
+        _certified(problem, math.inf, 1e-10)
 
 
 @pytest.mark.parametrize("share", [0.999, 0.5, 0.1, 1e-3, 1e-6])
