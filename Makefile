@@ -60,7 +60,7 @@ bench: $(VENV)/.bench-installed
 	$(BIN)/python -m benchmarks $(BENCH_FLAGS)
 
 # The committed results, again from nothing: rf_limits/runs/recipes.py has the commands.
-# Full: 25 to 45 minutes on 2 cores, of which the four trials of chizat take 6 to 9. Quick: the same
+# Full: 25 to 60 minutes on 2 cores, of which the four trials of chizat take 6 to 15. Quick: the same
 # experiments small, 2 to 4 minutes. RESULTS_FLAGS="--output=results/again --only=hardness" keeps the
 # committed tables; then scripts/results.py check --variant=quick --output=results/again.
 results: $(VENV)/.installed

@@ -1,8 +1,8 @@
 """Polynomials learned by SGD in two regimes and by features; a ReLU neuron for contrast.
 
 Command:   python scripts/power.py --config=configs/polynomials.py --workdir=results/polynomials
-Run time:  under 4 minutes on 2 CPU cores.
-Expected:  steps to relative risk 0.1, hidden layer: 13 (degree 1), 201 (degree 2), 45 (neuron);
+Run time:  4 to 8 minutes on 2 CPU cores.
+Expected:  steps to relative risk 0.1, hidden layer: 13 (degree 1), 193 (degree 2), 46 (neuron);
            degrees 3 and 4 are not reached in 4000.
 """
 

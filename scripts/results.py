@@ -3,7 +3,7 @@
     python scripts/results.py --variant=quick --output=results/again
     python scripts/results.py check --variant=quick --output=results/again
 
-Without --output the committed tables themselves are replaced: results/reference (full, 25 to 45
+Without --output the committed tables themselves are replaced: results/reference (full, 25 to 60
 minutes on 2 cores) or results/quick. --only=quickstart,hardness for some of the experiments. The
 commands are in rf_limits/runs/recipes.py, the tolerances in rf_limits/runs/reproduced.py.
 """

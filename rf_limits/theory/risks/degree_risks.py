@@ -30,7 +30,8 @@ def degree_products(
     of x/|x|, with any dependence on r = |x|; the sum over all k is E f g.
 
     Args:
-      f: :class:`ReluSum`, target or kernel predictor, or several standing for their sum.
+      f: :class:`~rf_limits.theory.risks.relu_moments.ReluSum`, target or kernel predictor, or
+        several standing for their sum.
       g: the same.
       max_degree: largest degree K.
       inputs: ``"gaussian"``, x ~ N(0, I_d), or ``"sphere"``, of radius sqrt(d).
