@@ -11,8 +11,8 @@ over the table, or take the entry that they are about (``NETWORK.rows(metrics)``
   (:class:`FittedMethod`), or regression with one kernel for all widths (:class:`KernelMethod`);
 * what the lazy limits count of it, as a function of the config and a row of the table: the number
   of its features, the samples it has seen, whether it lies in the span of functions fixed by them
-  and of how many, and whether it is linear in the labels (docs/theory.md, "What the limits
-  exclude");
+  and of how many (docs/theory.md, "What the limits exclude"); and, beside them, whether it is
+  linear in the labels;
 * how it is computed: a trained method by what takes its steps and what its change of parameters
   means, a fitted one by its fit to a network's features, a kernel method by its kernel.
 

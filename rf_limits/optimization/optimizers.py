@@ -112,6 +112,7 @@ class OptimizerSpec(NamedTuple):
         return 2.0 * (1.0 + beta)
 
 
+@functools.cache
 def _optimizers() -> dict[str, Callable[..., Any]]:
     """Returns optax's functions whose first argument is a learning rate, and the flow.
 

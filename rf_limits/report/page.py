@@ -17,6 +17,7 @@ from rf_limits.report.sections import Section, run_section
 from rf_limits.report.sources import Source, find
 from rf_limits.runs.console import say
 from rf_limits.runs.files import StorageError, write_whole
+from rf_limits.runs.progress import counted
 from rf_limits.runs.store import check_takes_files
 from rf_limits.sweeps.compare import gather
 
@@ -65,8 +66,7 @@ def report(
         raise
     console = console or Console()
     shown = sum(source.has_tables for source in sources)
-    runs = "1 run" if shown == 1 else f"{shown} runs"
-    say(console, f"{runs}, {len(text) / 1e6:.1f} MB: open {path} in a browser.")
+    say(console, f"{counted(shown, 'run')}, {len(text) / 1e6:.1f} MB: open {path} in a browser.")
     return 0
 
 

@@ -18,6 +18,7 @@ from rf_limits.runs.tensorboard import TensorBoard
 from rf_limits.studies import EXPERIMENTS
 
 LOGS = ("text", "json")
+PLATFORMS = ("cpu", "gpu", "tpu")
 _WITH = "be given with --distributed only"
 
 
@@ -44,8 +45,7 @@ def run_config_script(script: str) -> None:
     config = ConfigFlag()
     workdir = flags.DEFINE_string("workdir", None, "Directory for results; made if absent.")
     overwrite = flags.DEFINE_bool("overwrite", False, "Replace the results in workdir.")
-    platforms = ["cpu", "gpu", "tpu"]
-    platform = flags.DEFINE_enum("platform", None, platforms, "Device; default: best.")
+    platform = flags.DEFINE_enum("platform", None, PLATFORMS, "Device; default: best.")
     dry = flags.DEFINE_bool("dry_run", False, "Say what the run would be and take; write nothing.")
     timed = flags.DEFINE_bool("timed", True, "With --dry_run: measure how long it would take.")
     log = flags.DEFINE_enum("log", "text", LOGS, "What goes to standard output.")

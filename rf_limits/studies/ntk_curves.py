@@ -61,12 +61,12 @@ class NtkCurves(SmallDifferences):
         "data.num_train": 64,
         "data.num_test": 500,
         "data.seed": 0,
-        # the ensemble's spread comes from f_0
         "model.widths": (16, 64, 256, 1024),
         "model.lazy_scales": (1.0,),
+        # the ensemble's spread comes from f_0
         "model.centring": "none",
-        # steps of 0.4 n / largest NTK eigenvalue each
         "training.optimizer": "gradient_flow(rtol=1e-6)",
+        # steps of 0.4 n / largest NTK eigenvalue each
         "training.learning_rate": "auto_ntk",
         "training.steps": 1000,
         "training.log_points": 16,

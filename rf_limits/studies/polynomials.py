@@ -74,9 +74,9 @@ class Polynomials(OnePass):
         "problem.dim": 5,
         "data.kind": "stream",
         "data.num_test": 10_000,
-        # without biases relu has no odd degree but the first
         "model.widths": (64, 512),
         "model.lazy_scales": (1.0,),
+        # without biases relu has no odd degree but the first
         "model.bias": True,
         "training.batch_size": 64,
         "training.steps": 4000,

@@ -78,8 +78,8 @@ class SampleComplexity(Study):
     labels = LABELS
     defaults = {
         "precision": "float64",
-        # feature learning, lazy
         "model.widths": (256,),
+        # feature learning, lazy
         "model.lazy_scales": (0.1, 10.0),
         "training.log_points": 2,
         "measure.max_degree": -1,

@@ -47,8 +47,8 @@ class SingleNeuron(SmallDifferences):
     labels = LABELS
     defaults = {
         "data.num_test": 1000,
-        # feature learning, lazy
         "model.widths": (16, 64),
+        # feature learning, lazy
         "model.lazy_scales": (0.1, 10.0),
         "training.log_points": 24,
         "predictors.methods": keys_of((NETWORK,)),

@@ -17,7 +17,7 @@ from rf_limits.runs.cli import run_script
 from rf_limits.runs.events import JsonLines, failure, no_events
 from rf_limits.runs.progress import counted
 from rf_limits.runs.run import SAVE_EVERY
-from rf_limits.runs.script import LOGS
+from rf_limits.runs.script import LOGS, PLATFORMS
 from rf_limits.runs.session import resume_command, select_platform
 from rf_limits.runs.stopping import Stop, listening
 from rf_limits.runs.tensorboard import TensorBoard
@@ -77,8 +77,7 @@ def define_flags() -> Any:
     flags.DEFINE_bool("group", True, "Train cells that share shapes in one compiled call.")
     flags.DEFINE_bool("extend", False, "Add cells to the sweep that is in workdir.")
     flags.DEFINE_float("save_every", SAVE_EVERY, "Seconds between saved states.", 0.0)
-    platforms = ["cpu", "gpu", "tpu"]
-    flags.DEFINE_enum("platform", None, platforms, "Device of inline runs; default: best.")
+    flags.DEFINE_enum("platform", None, PLATFORMS, "Device of inline runs; default: best.")
     flags.DEFINE_integer("time", 60, "Slurm: minutes until a job is requeued.", 1)
     flags.DEFINE_string("partition", None, "Slurm: partition.")
     flags.DEFINE_string("account", None, "Slurm: account.")

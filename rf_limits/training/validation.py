@@ -21,9 +21,6 @@ from rf_limits.optimization.step_size import check_auto, rates_by_scale
 from rf_limits.problem.polynomial_kinds import check_polynomial
 from rf_limits.training.memory import PROGRAM
 
-PRECISIONS = ("float32", "float64")
-_RANGES = {name: (float(np.finfo(name).tiny), float(np.finfo(name).max)) for name in PRECISIONS}
-
 
 @accepts_builder
 def validate(config: TrainingConfig) -> None:
@@ -109,7 +106,8 @@ def _validate_model(config: TrainingConfig) -> None:
     model = config.model
     for width in model.widths:
         network_from_config(config, width)
-    least, most = (math.sqrt(x) for x in (_RANGES[config.precision]))
+    numbers = np.finfo(config.precision)
+    least, most = math.sqrt(float(numbers.tiny)), math.sqrt(float(numbers.max))
     bounds = f"be between {least:.1g} and {most:.1g}, to be squared in {config.precision}"
     for scale in model.lazy_scales:
         check(least < scale < most, "model.lazy_scales", bounds, scale)

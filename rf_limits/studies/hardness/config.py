@@ -60,7 +60,7 @@ class HardnessConfig(Config):
     threshold: Positive = option(0.02, "absolute risk to reach: the paper's 1/50")
     norm_exponent: NonNegative = option(2.0, "|w*| = d^norm_exponent")
     biases: Several[Annotated[str, among(TARGET_BIASES)]] = option(
-        ("zero", "paper", "hardest", "d_cubed"),
+        TARGET_BIASES,
         "b*: 0; the hardest among the neurons of the paper's wave; the hardest of all; d^3",
     )
     methods: Several[Annotated[str, among(METHODS)]] = option(

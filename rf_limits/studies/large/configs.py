@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Annotated, ClassVar
 
-from rf_limits.config import Builder, Config, option, section
+from rf_limits.config import Config, option, section
 from rf_limits.config.kinds import NonNegative, Positive, Seeds, Several, Sized, Whole, among
 from rf_limits.config.training import MeshFields, ProblemFields
 from rf_limits.methods import METHODS, keys_of
@@ -65,8 +65,3 @@ class LargeConfig(Config):
     def network(self, width: int = 1) -> OneHiddenLayer:
         """Returns the architecture of the features and kernels."""
         return make_network(width, activation=self.model.activation, use_bias=self.model.bias)
-
-
-def large_config() -> Builder[LargeConfig]:
-    """Returns a fresh :class:`LargeConfig`."""
-    return Builder(LargeConfig)

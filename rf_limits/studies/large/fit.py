@@ -95,7 +95,7 @@ def fit_row(
     :data:`MOST_RISK_ERROR`.
 
     Args:
-      config: large_config.
+      config: of the job.
       problem: what is learned.
       mesh: devices, or None for one.
       job: the fit, with how it is solved.

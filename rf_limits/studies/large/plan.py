@@ -195,7 +195,7 @@ def plan_fit(config: LargeConfig, method: str, width: int | None, num: int) -> P
     samples per feature, for which the preconditioner does little; else conjugate gradients.
 
     Args:
-      config: large_config.
+      config: of the job.
       method: key of one of :data:`~rf_limits.studies.large.configs.STREAMED`.
       width: N; None for kernels.
       num: n.
