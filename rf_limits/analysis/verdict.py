@@ -13,7 +13,7 @@ from rf_limits.methods import METHODS, NETWORK
 from rf_limits.table import short_number
 
 
-def means(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> list[dict[str, Any]]:
+def means(metrics: pd.DataFrame, labels: Sequence[str]) -> list[dict[str, Any]]:
     """Returns the summary of training runs, of a table that may have other columns too.
 
     Args:
@@ -113,13 +113,13 @@ def _percent(value: float) -> str:
     return f"{short_number(100 * value)}%"
 
 
-def verdict(metrics: pd.DataFrame) -> list[str]:
+def verdict(metrics: pd.DataFrame, rows: list[dict[str, Any]]) -> list[str]:
     """Returns sentences about one training run.
 
     Args:
       metrics: its table.
+      rows: of :func:`~rf_limits.analysis.tables.summary_rows`.
     """
-    rows = means(metrics)
     sentences = [against_fixed(rows)]
     if _networks(rows):
         sentences += [*against_limits(metrics), movement(rows)]

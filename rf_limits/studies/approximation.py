@@ -227,7 +227,7 @@ class Approximation(Experiment):
 
     def verdict(self, metrics: pd.DataFrame, summary: Summary) -> list[str]:
         """Returns by what factor risks exceed the lazy limit."""
-        return verdict_of_features(means(metrics))
+        return verdict_of_features(pd.DataFrame(summary["means"]))
 
     def drawings(self, metrics: pd.DataFrame) -> dict[str, Drawing]:
         """Returns risks against the number of features."""

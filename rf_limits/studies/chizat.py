@@ -161,15 +161,15 @@ class Chizat(SmallDifferences):
 
     def remarks(self, result: Result, summary: Summary) -> list[str]:
         """Returns population losses at the smallest and the largest tau, and warnings."""
-        table = ends(result.metrics)
+        table = pd.DataFrame(summary["losses"])
         lines = []
         for part in ("scale", "stream"):
-            means = over_seeds(table[table["part"] == part], "tau")["risk"].mean(skipna=False)
-            if len(means):
-                low, high = means.iloc[0], means.iloc[-1]
+            risks = table[table["part"] == part].set_index("tau")["risk"].astype(float)
+            if len(risks):
+                low, high = short_number(risks.iloc[0]), short_number(risks.iloc[-1])
                 lines.append(
-                    f"{part}: population loss {short_number(low)} at tau = {means.index[0]:.3g}, "
-                    f"{short_number(high)} at tau = {means.index[-1]:.3g}."
+                    f"{part}: population loss {low} at tau = {risks.index[0]:.3g}, "
+                    f"{high} at tau = {risks.index[-1]:.3g}."
                 )
         return lines + super().remarks(result, summary)
 

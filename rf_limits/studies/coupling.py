@@ -99,12 +99,14 @@ class Coupling(OnePass):
     def analyse(self, result: Result) -> Summary:
         """Computes exponents, suprema beside estimates, and means at the end."""
         metrics = result.metrics
-        measured = over_seeds(suprema(metrics), _RUN, sort=False)[["impulse", *SUPREMA]]
+        table = suprema(metrics)
+        measured = over_seeds(table, _RUN, sort=False)[["impulse", *SUPREMA]]
         means = measured.mean(skipna=False).reset_index()
-        bounds = estimates(metrics).rename(columns={name: f"{name}_estimate" for name in _BOUNDED})
+        bounds = estimates(metrics, table)
+        bounds = bounds.rename(columns={name: f"{name}_estimate" for name in _BOUNDED})
         return super().analyse(result) | {
-            "exponents": suprema_exponents(metrics),
-            "exponents_of_wide": suprema_exponents(metrics, upper_half(metrics)),
+            "exponents": suprema_exponents(table),
+            "exponents_of_wide": suprema_exponents(table, upper_half(table)),
             "suprema": means.merge(bounds, on=_RUN, how="left").to_dict("records"),
         }
 
@@ -183,8 +185,12 @@ def suprema(metrics: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def estimates(metrics: pd.DataFrame) -> pd.DataFrame:
+def estimates(metrics: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     """Computes what the coupling argument gives, by regime, width and lazy scale; not guaranteed.
+
+    Args:
+      metrics: the study's table.
+      table: of :func:`suprema`.
 
     Returns:
       Columns regime, width, lazy_scale, ``weight_movement`` and ``coupled_gap``: at the mean
@@ -192,7 +198,7 @@ def estimates(metrics: pd.DataFrame) -> pd.DataFrame:
     """
     first = metrics.iloc[0]
     rows = []
-    means = over_seeds(suprema(metrics), _RUN, sort=False)[["impulse", "time"]].mean(skipna=False)
+    means = over_seeds(table, _RUN, sort=False)[["impulse", "time"]].mean(skipna=False)
     for (regime, width, scale), row in means.iterrows():
         if regime not in ESTIMATED or not math.isfinite(row["impulse"]):
             continue
@@ -209,15 +215,15 @@ def estimates(metrics: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*_RUN, *_BOUNDED])
 
 
-def suprema_exponents(metrics: pd.DataFrame, least: float = 0.0) -> list[dict[str, Any]]:
+def suprema_exponents(table: pd.DataFrame, least: float = 0.0) -> list[dict[str, Any]]:
     """Computes exponents of the suprema against width, by regime and lazy scale.
 
     Args:
-      metrics: the study's table.
+      table: of :func:`suprema`.
       least: smallest width that counts.
     """
     rows = []
-    for (regime, scale), group in suprema(metrics).groupby(["regime", "lazy_scale"], sort=False):
+    for (regime, scale), group in table.groupby(["regime", "lazy_scale"], sort=False):
         for name in SUPREMA:
             row = exponents(group, ["width"], name, least)
             if row is not None:
@@ -240,9 +246,10 @@ _PANELS = {
 
 def coupling(metrics: pd.DataFrame) -> Figure:
     """Suprema over time against width, with exponents; estimates dashed."""
-    table, bounds = suprema(metrics), estimates(metrics)
+    table = suprema(metrics)
+    bounds = estimates(metrics, table)
     scales = sorted(table["lazy_scale"].unique())
-    exponent_rows = _by_run(suprema_exponents(metrics))
+    exponent_rows = _by_run(suprema_exponents(table))
     figure, axes = new_figure(len(_PANELS), height=3.5, width=2.8)
     for axis, (column, label) in zip(axes, _PANELS.items(), strict=True):
         for i, regime in enumerate(table["regime"].unique()):

@@ -77,7 +77,7 @@ class LazyScale(SmallDifferences):
         groups = over_seeds(table, ["measurement", "num_train", "width"], sort=False)
         return super().analyse(result) | {
             "crossovers": groups["crossover"].agg(list).reset_index().to_dict("records"),
-            "exponents": crossover_exponents(result.metrics, self.threshold),
+            "exponents": crossover_exponents(table),
             "collapse": collapse(result.metrics),
         }
 
@@ -149,11 +149,14 @@ def crossovers(metrics: pd.DataFrame, threshold: float) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def crossover_exponents(metrics: pd.DataFrame, threshold: float) -> list[dict[str, Any]]:
-    """Computes exponents of the crossover in N and n, of all widths and of their upper half."""
-    table = crossovers(metrics, threshold)
+def crossover_exponents(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Computes exponents of the crossover in N and n, of all widths and of their upper half.
+
+    Args:
+      table: of :func:`crossovers`.
+    """
     rows = []
-    for least in sorted({0.0, upper_half(metrics)}):
+    for least in sorted({0.0, upper_half(table)}):
         for name, group in table.groupby("measurement", sort=False):
             row = exponents(group, ["width", "num_train"], "crossover", least)
             if row is not None:

@@ -124,7 +124,7 @@ class NtkCurves(SmallDifferences):
         distance = population_distance(result.metrics)
         kept = ["width", "mean_distance", "spread"]
         return super().analyse(result) | {
-            "exponents": distance_exponents(result.metrics),
+            "exponents": distance_exponents(result.metrics, distance),
             "population": distance[kept].drop_duplicates().to_dict("records"),
         }
 
@@ -199,8 +199,13 @@ def population_distance(metrics: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["width", "seed", "distance", "mean_distance", "spread"])
 
 
-def distance_exponents(metrics: pd.DataFrame) -> list[dict[str, Any]]:
-    """Computes exponents in width of the largest distances to theory, by part and scale."""
+def distance_exponents(metrics: pd.DataFrame, distance: pd.DataFrame) -> list[dict[str, Any]]:
+    """Computes exponents in width of the largest distances to theory, by part and scale.
+
+    Args:
+      metrics: the study's table.
+      distance: of :func:`population_distance`.
+    """
     rows = []
     networks = NETWORK.rows(metrics)
     for kernel, scale in itertools.product(KERNELS, scales_of(metrics)):
@@ -209,7 +214,7 @@ def distance_exponents(metrics: pd.DataFrame) -> list[dict[str, Any]]:
         if row is not None:
             of_part = {"part": kernel.key, "lazy_scale": scale, "measurement": "sup_ntk_gap"}
             rows.append(of_part | row)
-    row = exponents(population_distance(metrics), ["width"], "distance")
+    row = exponents(distance, ["width"], "distance")
     if row is not None:
         rows.append({"part": POPULATION, "measurement": "sup_risk_distance", **row})
     return rows

@@ -91,8 +91,7 @@ class Training(TrainingConfig, Experiment):
 
     def verdict(self, metrics: pd.DataFrame, summary: Summary) -> list[str]:
         """Returns how networks stand beside methods that keep their features, and moved."""
-        del summary
-        return verdict(metrics)
+        return verdict(metrics, summary["final"])
 
     def drawings(self, metrics: pd.DataFrame) -> dict[str, Drawing]:
         """Returns risks against width, against time, and what is not learned by degree."""

@@ -75,12 +75,12 @@ def test_gaussian_outputs_keep_the_runs_apart():
     """The hidden layer's kernel is as large as the output layer's."""
     result = prepare(small_coupling("ntk")).run()
     assert gaps(result)["ntk", 256] > 0.3 * gaps(result)["ntk", 16]
-    assert not len(coupling.estimates(result.metrics))
+    assert not len(coupling.estimates(result.metrics, coupling.suprema(result.metrics)))
 
 
 def test_suprema_stay_below_their_estimates(coupled, regime):
     table = coupling.suprema(coupled.metrics)
-    bounds = coupling.estimates(coupled.metrics)
+    bounds = coupling.estimates(coupled.metrics, table)
     assert set(bounds["regime"]) == {regime}
     for _, bound in bounds.iterrows():
         own = table[(table["regime"] == bound["regime"]) & (table["width"] == bound["width"])]
@@ -111,7 +111,7 @@ def test_a_diverged_run_has_no_supremum(coupled, regime):
     table = coupling.suprema(metrics)
     own = table[(table["regime"] == regime) & (table["seed"] == 1)]
     assert own["coupled_gap"].isna().all()
-    assert regime not in set(coupling.estimates(metrics)["regime"])
+    assert regime not in set(coupling.estimates(metrics, table)["regime"])
 
 
 def asked_and_left(result):

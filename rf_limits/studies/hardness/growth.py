@@ -28,7 +28,7 @@ def needed_law(risk: float, norm_exponent: float | int) -> GrowthLaw | None:
     return growth_law(risk, norm_exponent) if norm_exponent > 0.75 else None
 
 
-def growth(metrics: pd.DataFrame, law: GrowthLaw | None = None) -> list[dict[str, Any]]:
+def growth(metrics: pd.DataFrame, law: GrowthLaw | None) -> list[dict[str, Any]]:
     """Computes decimal digits gained per dimension, from each dimension of the table to the next.
 
     They are those of the features needed (b* = 0 and hardest), the features measured, the limits
@@ -97,14 +97,19 @@ def failures(metrics: pd.DataFrame) -> pd.DataFrame:
     return table.merge(limits, on=["target_bias", "dim"], how="left")
 
 
-def growth_remarks(metrics: pd.DataFrame, law: GrowthLaw | None = None) -> list[str]:
-    """Returns a line for every quantity at b* = 0: digits gained per dimension, first and last."""
-    table = pd.DataFrame(growth(metrics, law), columns=["method", "target_bias", *_SHOWN])
+def growth_remarks(rows: list[dict[str, Any]], law: GrowthLaw | None) -> list[str]:
+    """Returns a line for every quantity at b* = 0: digits gained per dimension, first and last.
+
+    Args:
+      rows: of :func:`growth`.
+      law: of the features needed at b* = 0.
+    """
+    table = pd.DataFrame(rows, columns=["method", "target_bias", *_SHOWN])
     lines = []
     for method, words in _GROWING.items():
-        rows = table[(table["method"] == method) & (table["target_bias"] == "zero")]
-        if len(rows):
-            lines.append(_growth_remark(words, rows, law))
+        part = table[(table["method"] == method) & (table["target_bias"] == "zero")]
+        if len(part):
+            lines.append(_growth_remark(words, part, law))
     return lines
 
 
@@ -145,10 +150,16 @@ def unresolved_remarks(metrics: pd.DataFrame) -> list[str]:
     return lines
 
 
-def failure_remarks(metrics: pd.DataFrame) -> list[str]:
-    """Returns a line for every bias and width at which networks fail and features need not."""
+def failure_remarks(failed: list[dict[str, Any]]) -> list[str]:
+    """Returns a line for every bias and width at which networks fail and features need not.
+
+    Args:
+      failed: rows of :func:`failures`.
+    """
     lines = []
-    for (kind, width), rows in failures(metrics).groupby(["target_bias", "num_features"]):
+    keys = ["target_bias", "num_features"]
+    table = pd.DataFrame(failed, columns=[*keys, "dim", "steps", "log10_needed"])
+    for (kind, width), rows in table.groupby(keys):
         dims = ", ".join(str(dim) for dim in rows["dim"])
         line = (
             f"The reverse: at b* = {_BIASES.get(kind, kind)}, {width} neurons trained by gradient "

@@ -153,7 +153,7 @@ class Hardness(HardnessConfig, Experiment):
 
     def printed(self, result: Result, summary: Summary) -> Table:
         """Returns features needed and measured, sizes of weights, and steps, by dimension."""
-        return printed_table(result.metrics)
+        return printed_table(pd.DataFrame(summary["overview"]))
 
     def remarks(self, result: Result, summary: Summary) -> list[str]:
         """Returns the setting, how fast things grow, and where networks failed."""
@@ -163,8 +163,8 @@ class Hardness(HardnessConfig, Experiment):
             "features; r|u|: r max|u_i| needed, and measured; steps, |w|: gradient descent on one "
             "neuron.",
             *unresolved_remarks(result.metrics),
-            *growth_remarks(result.metrics, self._law()),
-            *failure_remarks(result.metrics),
+            *growth_remarks(summary["growth"], self._law()),
+            *failure_remarks(summary["failures"]),
         ]
 
     def drawings(self, metrics: pd.DataFrame) -> dict[str, Drawing]:

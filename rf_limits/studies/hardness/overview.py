@@ -84,9 +84,8 @@ def _count(value: float | int) -> Cell:
     return Cell("-") if pd.isna(value) else Cell(f"{value:.0f}", float(value))
 
 
-def printed_table(metrics: pd.DataFrame) -> Table:
-    """Returns the table that a run prints."""
-    table = overview(metrics)
+def printed_table(table: pd.DataFrame) -> Table:
+    """Returns the table that a run prints, from that of :func:`overview`."""
     columns = [name for name in _PRINTED if name in table and table[name].notna().any()]
     logs = {name for name in columns if name not in ("dim", "neuron_steps", "neuron_max_weight")}
     cells = [
