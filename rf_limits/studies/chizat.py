@@ -161,7 +161,7 @@ class Chizat(SmallDifferences):
 
     def remarks(self, result: Result, summary: Summary) -> list[str]:
         """Returns population losses at the smallest and the largest tau, and warnings."""
-        table = pd.DataFrame(summary["losses"])
+        table = pd.DataFrame(summary["losses"], columns=["part", "tau", "risk"])
         lines = []
         for part in ("scale", "stream"):
             risks = table[table["part"] == part].set_index("tau")["risk"].astype(float)
