@@ -18,7 +18,6 @@ from rf_limits.studies.cost import Cost, cost_of_several, estimate_trainings
 from rf_limits.studies.experiment import Experiment, Summary
 from rf_limits.studies.pilot_runs import Estimate
 from rf_limits.table import Cell, Table
-from rf_limits.training import run as training
 from rf_limits.training.checkpointing import NO_KEEP, Keep
 from rf_limits.training.progress import Progress
 from rf_limits.training.result import Report, Result, no_report
@@ -190,7 +189,7 @@ def _cell(value: Any) -> Cell:
 
 
 class PreparedStudy:
-    """A study that is ready to run: all its members are prepared.
+    """A study that was checked and is ready to run: all its members are prepared.
 
     Attributes:
       study: the config.
@@ -203,7 +202,7 @@ class PreparedStudy:
         self.runs: list[TrainingRun] = []
         for member in self.members:
             report(f"preparing {member.name}", 0.0)
-            self.runs.append(training.prepare(member.config))
+            self.runs.append(TrainingRun(member.config, no_report))
 
     def run(self, report: Report = no_report, keep: Keep = NO_KEEP) -> Result:
         """Runs every member; the parts of a member carry its name."""

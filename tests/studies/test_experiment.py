@@ -164,6 +164,14 @@ def test_labels_that_no_table_can_hold_are_refused(own, monkeypatch, labels, mem
             refused()
 
 
+def test_every_member_is_validated_once(own, monkeypatch):
+    config, validated = frozen(small()), []
+    for place in ("studies.study", "training.run"):
+        monkeypatch.setattr(f"rf_limits.{place}.validate", validated.append)
+    config.prepare()
+    assert validated == [member.config for member in config.members()]
+
+
 def test_constants_that_are_columns_are_refused(own, monkeypatch):
     monkeypatch.setattr(own, "constants", lambda self: {"noise_floor": 0.0, "risk": 1.0})
     with pytest.raises(RequirementError, match=r"labels and constants .*\['risk'\]"):
