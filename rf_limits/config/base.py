@@ -3,6 +3,7 @@
 A config has sections, which are configs too. Fields are named with dots: ``"problem.dim"``.
 """
 
+import copy
 import dataclasses
 import functools
 import inspect
@@ -134,7 +135,7 @@ class Config:
     def __post_init__(self) -> None:
         """Checks the type and the range of every field."""
         for name in kinds_of(type(self)):
-            object.__setattr__(self, name, checked_field(type(self), name, getattr(self, name)))
+            self._set(name, getattr(self, name))
 
     @classmethod
     def dotted(cls, name: str) -> str:
@@ -156,18 +157,25 @@ class Config:
         Raises:
           RequirementError: there is no such field, or it cannot have that value.
         """
-        changed: dict[str, Any] = {}
+        changed = copy.copy(self)
         for name, value in values.items():
             first, _, rest = name.partition(".")
-            inner = changed.get(first, getattr(self, first, None))
+            inner = getattr(changed, first, None)
             if rest and isinstance(inner, Config):
-                new = inner.replace({rest: value})
+                value = inner.replace({rest: value})
             elif rest or first not in kinds_of(type(self)):
                 raise unknown_field(type(self), name)
-            else:
-                new = value
-            changed[first] = checked_field(type(self), first, new)
-        return dataclasses.replace(self, **changed)
+            changed._set(first, value)
+        return changed
+
+    def _set(self, name: str, value: Any) -> None:
+        """Assigns a field, after a check of its type and its range."""
+        kind, field = kinds_of(type(self))[name], self.dotted(name)
+        if not is_section(kind):
+            value = checked(kind, _adapter(type(self), name), value, field)
+        elif not isinstance(value, kind):
+            raise refusal(field, "be a section, whose fields are given one by one", value)
+        object.__setattr__(self, name, value)
 
     def to_json(self) -> dict[str, Any]:
         """Returns the values as JSON holds them: sections are dictionaries, tuples are lists.
@@ -199,8 +207,8 @@ class Config:
                 raise RequirementError("must be a field, but is missing.", field=cls.dotted(name))
             value = values[name]
             nested = is_section(kind) and isinstance(value, Mapping)
-            made[name] = kind.from_json(value) if nested else checked_field(cls, name, value)
-        return cls(**made)
+            made[name] = kind.from_json(value) if nested else value
+        return cls().replace(made)
 
 
 def check_form(values: Mapping[str, Any], place: object) -> None:
@@ -248,22 +256,6 @@ def _adapter(cls: type[Config], name: str) -> pydantic.TypeAdapter:
     if (cls, name) not in _ADAPTERS:
         _ADAPTERS[cls, name] = pydantic.TypeAdapter(kinds_of(cls)[name])
     return _ADAPTERS[cls, name]
-
-
-def checked_field(cls: type[Config], name: str, value: Any) -> Any:
-    """Returns a value as a field of a config has it.
-
-    Raises:
-      RequirementError: there is no such field, or it cannot have that value.
-    """
-    if name not in kinds_of(cls):
-        raise unknown_field(cls, name)
-    kind, field = kinds_of(cls)[name], cls.dotted(name)
-    if is_section(kind):
-        if not isinstance(value, kind):
-            raise refusal(field, "be a section, whose fields are given one by one", value)
-        return value
-    return checked(kind, _adapter(cls, name), value, field)
 
 
 def unknown_field(cls: type[Config], name: str) -> UnknownFieldError:
