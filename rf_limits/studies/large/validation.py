@@ -1,6 +1,5 @@
 """Refusing a large job before any work starts, in one line that names the field."""
 
-from rf_limits.config import accepts_builder
 from rf_limits.config.training import DataFields, MeasureFields, ModelFields, TrainingConfig
 from rf_limits.devices.mesh import check_mesh
 from rf_limits.errors import check
@@ -63,7 +62,6 @@ def _validate_solver(config: LargeConfig) -> None:
         check(value % width == 0, "widths", f"be multiples of mesh.width = {width}", value)
 
 
-@accepts_builder
 def validate(config: LargeConfig) -> None:
     """Checks what concerns several fields, and sizes; problem and model as training runs do.
 
