@@ -158,7 +158,7 @@ def seeds_for_half(config: TrainingConfig) -> dict[str, list[tuple[float | int, 
         {
             "method": NETWORK.key,
             "width": widths,
-            "parameters": [width * (problem.dim + 1 + int(model.bias)) for width in widths],
+            "parameters": [*map(config.count_parameters, widths)],
             "step": config.training.steps,
             "risk_standard_error": 0.0 if exact else 1.0,
         }

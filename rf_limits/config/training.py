@@ -218,6 +218,10 @@ class TrainingConfig(Config):
     )
     seeds: Whole = option(3, "draws of data and initialization")
 
+    def count_parameters(self, width: int) -> int:
+        """Returns the number of parameters of a network: N d + N, and N more with biases."""
+        return width * (self.problem.dim + 1 + int(self.model.bias))
+
 
 def training_part(config: TrainingConfig) -> TrainingConfig:
     """Returns a study's config as that of a training run: without the study's own fields."""

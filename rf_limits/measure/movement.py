@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from rf_limits.models.features import HiddenState
-from rf_limits.models.network import OneHiddenLayer, Params, by_neuron
+from rf_limits.models.network import Params, by_neuron
 
 
 class Movement(NamedTuple):
@@ -45,8 +45,3 @@ def movement(change: Params, init: Params) -> Movement:
 def activation_flips(now: HiddenState, before: HiddenState) -> Float[Array, ""]:
     """Returns the share of (input, neuron) pairs whose preactivation changed sign."""
     return jnp.mean((now.preactivations > 0.0) != (before.preactivations > 0.0), dtype=jnp.float64)
-
-
-def count_parameters(network: OneHiddenLayer, dim: int) -> int:
-    """Returns the number of parameters of g: N d + N, and N more with biases."""
-    return network.width * (dim + 1 + int(network.use_bias))

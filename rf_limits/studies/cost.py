@@ -65,15 +65,13 @@ def _networks(config: TrainingConfig) -> int:
 
 def _training_sizes(config: TrainingConfig) -> dict[str, Any]:
     """Returns the sizes of one training run, in the letters of docs/notation.md."""
-    model, dim = config.model, config.problem.dim
-    widths = sorted(model.widths)
-    parameters = [width * (dim + 1 + int(model.bias)) for width in widths]
+    model, widths = config.model, sorted(config.model.widths)
     return {
-        "dimension d": dim,
+        "dimension d": config.problem.dim,
         "training samples n": config.data.num_train,
         "test samples": config.data.num_test,
         "widths N": _listed(widths),
-        "parameters": _listed(parameters),
+        "parameters": _listed(map(config.count_parameters, widths)),
         "networks": f"{_networks(config)} ({len(widths)} widths x {len(model.lazy_scales)} lazy "
         f"scales x {config.seeds} seeds)",
         "steps": config.training.steps,

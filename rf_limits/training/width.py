@@ -11,7 +11,6 @@ import numpy as np
 
 from rf_limits.config.training import TrainingConfig
 from rf_limits.devices.processes import agree_arrays, on_host
-from rf_limits.measure.movement import count_parameters
 from rf_limits.measure.risk import Columns
 from rf_limits.methods import LINEARIZED, METHODS, FeatureProblem, FittedMethod, Regression
 from rf_limits.models import Params, ScaledNetwork
@@ -144,7 +143,7 @@ class WidthRun:
         return {
             "method": key,
             "width": self.network.width,
-            "parameters": count_parameters(self.network, self.config.problem.dim),
+            "parameters": self.config.count_parameters(self.network.width),
             "seed": seed,
             **values,
         }

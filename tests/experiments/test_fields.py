@@ -1,10 +1,14 @@
 """Every field of every config: what it may not be is refused where it is assigned."""
 
+import jax
 import pytest
 
 from rf_limits.config import Builder, frozen
+from rf_limits.config.training import TrainingConfig
 from rf_limits.errors import RequirementError
+from rf_limits.models import init_params
 from rf_limits.studies import EXPERIMENTS
+from rf_limits.training.validation import network_from_config
 
 FIELDS = [
     (experiment, field)
@@ -16,6 +20,14 @@ TUPLES = [(e, f) for e, f in FIELDS if isinstance(f.value, tuple)]
 
 def _ids(values):
     return [f"{experiment}-{field.name}" for experiment, field in values]
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_parameter_count(bias):
+    config = TrainingConfig().replace({"problem.dim": 5, "model.bias": bias})
+    network = network_from_config(config, 7)
+    shapes = jax.eval_shape(lambda: init_params(network, jax.random.key(0), 5))
+    assert config.count_parameters(7) == sum(leaf.size for leaf in jax.tree.leaves(shapes))
 
 
 @pytest.mark.parametrize(("experiment", "field"), FIELDS, ids=_ids(FIELDS))

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from rf_limits.measure.kernel import kernel_alignment, kernel_drift
-from rf_limits.measure.movement import activation_flips, count_parameters, movement
+from rf_limits.measure.movement import activation_flips, movement
 from rf_limits.measure.risk import ExactRisk, Risk, SampledRisk, risk_is_exact, sampled_risk
 from rf_limits.measure.scaling import power_law
-from rf_limits.models import ScaledNetwork, change_of, hidden_state, init_params, make_network
+from rf_limits.models import ScaledNetwork, change_of, hidden_state, make_network
 from rf_limits.problem import Problem, make_target
 from tests.models.drawn import drawn_params
 from tests.rounding import LIBRARY, rounding
@@ -70,13 +70,6 @@ def test_flips_by_hand():
     before = params_of([[1.0, 1.0], [1.0, 1.0]], [1.0, 1.0])
     after = params_of([[1.0, -1.0], [1.0, 1.0]], [1.0, 1.0])
     assert flips(after, before) == 0.25
-
-
-@pytest.mark.parametrize("use_bias", [False, True])
-def test_parameter_count(key, use_bias):
-    network = make_network(7, use_bias=use_bias)
-    leaves = jax.tree.leaves(jax.eval_shape(lambda: init_params(network, key, DIM)))
-    assert count_parameters(network, DIM) == sum(leaf.size for leaf in leaves)
 
 
 @pytest.mark.parametrize("centring", kept(["none", "subtract"], ["subtract"]))
