@@ -20,7 +20,7 @@ from rf_limits.analysis.limits import (
     add_limits,
     has_lazy_limit,
 )
-from rf_limits.analysis.seeds import over_seeds
+from rf_limits.analysis.seeds import cells_over_seeds
 from rf_limits.config.training import TrainingConfig
 from rf_limits.measure.bounded_mean import holm, mean_p_value, runs_needed, runs_planned
 from rf_limits.methods import NETWORK
@@ -124,8 +124,7 @@ def certificates(final: pd.DataFrame, labels: Sequence[str] = ()) -> list[Certif
     keys = [*labels, "width", "lazy_scale"]
     networks = NETWORK.rows(final)
     tested, bounds = [], []
-    for key, group in over_seeds(networks, keys, dropna=False):
-        cell = {k: None if pd.isna(v) else v for k, v in zip(keys, key, strict=True)}
+    for cell, group in cells_over_seeds(networks, keys):
         risks, bound = group["risk"].to_numpy(np.float64), _bound(group)
         for limit in (limit for limit in LIMITS if limit.column in group):
             least = group[limit.column].to_numpy(np.float64)

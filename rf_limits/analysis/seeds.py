@@ -5,7 +5,8 @@ here. A new field that a study lets vary can then be forgotten in a table or a f
 averaged away.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pandas as pd
 from pandas.api.typing import DataFrameGroupBy
@@ -64,3 +65,22 @@ def over_seeds(
     names = [by] if isinstance(by, str) else list(by)
     check_told_apart(table.dropna(subset=names) if dropna else table, [*names, SEED])
     return table.groupby(by if isinstance(by, str) else names, dropna=dropna, sort=sort)
+
+
+def cells_over_seeds(
+    table: pd.DataFrame, by: Sequence[str], *, sort: bool = True
+) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    """Yields the groups of :func:`over_seeds`, each with its values of ``by``, None for null."""
+    for key, group in over_seeds(table, by, dropna=False, sort=sort):
+        yield {k: None if pd.isna(v) else v for k, v in zip(by, key, strict=True)}, group
+
+
+def means_over(metrics: pd.DataFrame, thing: str) -> str:
+    """Returns ``"means over 5 trials"``, or ``"one trial"``.
+
+    Args:
+      metrics: the table with the seeds that means are over.
+      thing: what a seed is called, in the singular.
+    """
+    number = int(metrics[SEED].nunique())
+    return f"one {thing}" if number == 1 else f"means over {number} {thing}s"

@@ -8,7 +8,7 @@ import pandas as pd
 
 from rf_limits.analysis.certificate import certificates
 from rf_limits.analysis.limits import LIMITS, SECOND_MOMENT
-from rf_limits.analysis.seeds import check_told_apart, over_seeds
+from rf_limits.analysis.seeds import cells_over_seeds, check_told_apart, over_seeds
 from rf_limits.config.training import TrainingConfig
 from rf_limits.measure.alignment import Alignment
 from rf_limits.measure.scaling import power_law
@@ -73,16 +73,6 @@ SCALING = (
 def printed_name(column: str) -> str:
     """Returns the head of a column in a printed table; a method's short name for its risks."""
     return METHODS[column].short if column in METHODS else PRINTED_NAMES.get(column, column)
-
-
-def means_over(number: int, thing: str) -> str:
-    """Returns ``"means over 5 seeds"``, or ``"one seed"``.
-
-    Args:
-      number: how many things the means are over.
-      thing: what they are called, in the singular.
-    """
-    return f"one {thing}" if number == 1 else f"means over {number} {thing}s"
 
 
 def with_scale(name: str, scale: float, scales: Collection[float]) -> str:
@@ -155,6 +145,11 @@ def rows_of(table: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Returns the rows of a table of analysis as JSON holds them, with None for null and NaN."""
+    return table.astype(object).where(table.notna(), None).to_dict("records")
+
+
 def measured_rows(metrics: pd.DataFrame) -> pd.DataFrame:
     """Returns the rows of what was measured, which have a seed; those of theory have none."""
     return metrics[metrics["seed"].notna()]
@@ -200,8 +195,7 @@ def summary_rows(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> list[dict
         if name not in (*labels, *KEYS) and not name.startswith("target_degree_")
     ]
     final = final_rows(metrics, labels)
-    for key, group in over_seeds(final, keys, dropna=False):
-        row = {k: None if pd.isna(v) else v for k, v in zip(keys, key, strict=True)}
+    for row, group in cells_over_seeds(final, keys):
         row["seeds"] = len(group)
         missing = int((~np.isfinite(group["risk"].astype("float64"))).sum())
         trained = row["method"] in _trained()

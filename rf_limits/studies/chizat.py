@@ -18,8 +18,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from rf_limits.analysis.seeds import over_seeds
-from rf_limits.analysis.tables import final_rows, means_over
+from rf_limits.analysis.seeds import means_over, over_seeds
+from rf_limits.analysis.tables import final_rows, records
 from rf_limits.config import option
 from rf_limits.config.kinds import Positive, Several, Sized, Whole, among
 from rf_limits.errors import check
@@ -142,8 +142,7 @@ class Chizat(SmallDifferences):
         groups = over_seeds(ends(result.metrics), keys, dropna=False)[[*columns, "rounding_error"]]
         deviations = groups.std(ddof=1, skipna=False).add_suffix("_std")
         table = groups.mean(skipna=False).join(deviations).reset_index()
-        losses = table.astype(object).where(table.notna(), None).to_dict("records")
-        return super().analyse(result) | {"losses": losses}
+        return super().analyse(result) | {"losses": records(table)}
 
     def printed(self, result: Result, summary: Summary) -> Table:
         """Returns losses at the end and at their best, by part."""
@@ -155,7 +154,7 @@ class Chizat(SmallDifferences):
             columns = ("train_loss", "test_loss", "best_test_loss", "risk")
             values = (Cell.of(math.nan if row[c] is None else row[c]) for c in columns)
             cells.append([row["part"], point, *values])
-        over = means_over(int(result.metrics["seed"].nunique()), "trial")
+        over = means_over(result.metrics, "trial")
         heads = ["part", "point", "train", "test", "best test", "population"]
         return Table(f"Losses E (f - f*)^2: {over}", heads, cells)
 

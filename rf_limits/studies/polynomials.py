@@ -17,8 +17,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from rf_limits.analysis.seeds import over_seeds
-from rf_limits.analysis.tables import final_rows, means_over, measured_rows, with_scale
+from rf_limits.analysis.seeds import means_over, over_seeds
+from rf_limits.analysis.tables import final_rows, measured_rows, with_scale
 from rf_limits.config import option
 from rf_limits.config.kinds import Positive, Several, Whole, among
 from rf_limits.errors import RequirementError, check, check_choice
@@ -189,7 +189,7 @@ class Polynomials(OnePass):
             name = with_scale(target, scale, scales)
             cells.append([name, *(Cell.of(float(value)) for value in values)])
         heads = [name for r in regimes for name in (r, f"{r} RF")]
-        over = means_over(int(measured["seed"].nunique()), "seed")
+        over = means_over(measured, "seed")
         title = f"Relative risk, N = {result.metrics['width'].max()}: {over}"
         return Table(title, ["target", *heads, *(m.short for m in _FITTED_METHODS)], cells)
 

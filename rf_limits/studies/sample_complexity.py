@@ -24,8 +24,8 @@ from rf_limits.analysis.expected_risks import (
     curve_rows,
     theory_remarks,
 )
-from rf_limits.analysis.seeds import over_seeds
-from rf_limits.analysis.tables import final_rows, means_over, measured_rows
+from rf_limits.analysis.seeds import means_over, over_seeds
+from rf_limits.analysis.tables import final_rows, measured_rows
 from rf_limits.config import option
 from rf_limits.config.kinds import Several, Sized, Whole
 from rf_limits.figures.curves import (
@@ -132,7 +132,7 @@ class SampleComplexity(Study):
             cells.append([*map(Cell.of, sizes), *(Cell.of(float(v)) for v in values)])
         first = ["d", "n", *(["N"] if several else [])]
         heads = [*first, *(f"scale {s:g}" for s in scales), *(m.short for m in fixed)]
-        over = means_over(int(result.metrics["seed"].nunique()), "training set")
+        over = means_over(result.metrics, "training set")
         return Table(f"Relative risk: {over}", heads, cells)
 
     def remarks(self, result: Result, summary: Summary) -> list[str]:

@@ -12,8 +12,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from rf_limits.analysis.exponents import exponents, interval, steps_to_threshold
-from rf_limits.analysis.seeds import over_seeds
-from rf_limits.analysis.tables import final_rows, means_over
+from rf_limits.analysis.seeds import means_over, over_seeds
+from rf_limits.analysis.tables import final_rows
 from rf_limits.config import option
 from rf_limits.config.kinds import Positive, Several, Sized, Whole
 from rf_limits.errors import check_choice
@@ -119,7 +119,7 @@ class SingleNeuron(SmallDifferences):
             values = group[columns].mean(skipna=False)
             who = _who(name, width, scale)
             cells.append([kind, who, Cell.of(int(dim)), *(Cell.of(float(v)) for v in values)])
-        title = f"At the end: {means_over(int(result.metrics['seed'].nunique()), 'seed')}"
+        title = f"At the end: {means_over(result.metrics, 'seed')}"
         heads = ["data", "student", "d", "rel. risk", "angle", "aligned", "movement"]
         return Table(title, heads, cells)
 

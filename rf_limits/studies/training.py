@@ -8,11 +8,11 @@ import pandas as pd
 from rf_limits.analysis.certificate import certificate_lines, certificates
 from rf_limits.analysis.limits import LIMITS, SAMPLES, UNKNOWN
 from rf_limits.analysis.numerical_warnings import solver_warnings, training_warnings
+from rf_limits.analysis.seeds import means_over
 from rf_limits.analysis.tables import (
     diverged_rows,
     exponent_rows,
     final_rows,
-    means_over,
     overview,
     printed_name,
     summary_rows,
@@ -75,7 +75,7 @@ class Training(TrainingConfig, Experiment):
         table = table.drop(columns=[SAMPLES.column, *absent], errors="ignore")
         columns = [printed_name(name) for name in table.columns]
         cells = [[Cell.of(value) for value in row] for row in table.itertuples(index=False)]
-        over = means_over(int(result.metrics["seed"].nunique()), "seed")
+        over = means_over(result.metrics, "seed")
         return Table(f"Final risk E (f - f*)^2, movement, drift: {over}{samples}", columns, cells)
 
     def remarks(self, result: Result, summary: Summary) -> list[str]:

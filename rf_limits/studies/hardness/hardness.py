@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rf_limits.analysis.tables import records
 from rf_limits.errors import check
 from rf_limits.methods import NETWORK
 from rf_limits.studies.cost import Cost, cost_of_gram
@@ -142,13 +143,11 @@ class Hardness(HardnessConfig, Experiment):
 
     def analyse(self, result: Result) -> Summary:
         """Computes the overview, how things grow with d, and where networks failed."""
-        tables = (overview(result.metrics), failures(result.metrics))
-        rows, failed = (t.astype(object).where(t.notna(), None).to_dict("records") for t in tables)
         return {
             "choices": result.choices,
-            "overview": rows,
+            "overview": records(overview(result.metrics)),
             "growth": growth(result.metrics, self._law()),
-            "failures": failed,
+            "failures": records(failures(result.metrics)),
         }
 
     def printed(self, result: Result, summary: Summary) -> Table:

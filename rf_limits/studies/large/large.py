@@ -14,7 +14,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from rf_limits.analysis.expected_risks import THEORY, theory_remarks
-from rf_limits.analysis.seeds import over_seeds, words_of_seeds
+from rf_limits.analysis.seeds import cells_over_seeds, words_of_seeds
 from rf_limits.devices.mesh import make_mesh
 from rf_limits.figures.curves import limit_heights, log_axes, spread_line
 from rf_limits.figures.legends import shared_legend
@@ -194,8 +194,7 @@ def means(metrics: pd.DataFrame) -> pd.DataFrame:
     fits = final_fits(metrics)
     keys = ["method", "width", "num_train", "solver"]
     rows = []
-    for key, group in over_seeds(fits, keys, dropna=False, sort=False):
-        row = {k: None if pd.isna(v) else v for k, v in zip(keys, key, strict=True)}
+    for row, group in cells_over_seeds(fits, keys, sort=False):
         for name in ("risk", "relative_risk", "train_loss", "seconds"):
             row[name] = float(group[name].mean(skipna=False))
         for name in ("iterations", "relative_residual", "excess_bound", "risk_bound"):
