@@ -183,10 +183,9 @@ def _bound(group: pd.DataFrame) -> float:
     return float(group[SECOND_MOMENT].iloc[0])
 
 
-def _named(test: Certificate, others: Sequence[str]) -> str:
+def _named(test: Certificate) -> str:
     """Returns a cell in words."""
-    words = [f"{name} = {test.cell[name]}" for name in others]
-    return ", ".join([*words, f"N = {test.cell['width']}, scale {test.cell['lazy_scale']:g}"])
+    return f"N = {test.cell['width']}, scale {test.cell['lazy_scale']:g}"
 
 
 def counted_seeds(tested: Sequence[Certificate]) -> str:
@@ -201,10 +200,10 @@ def _number(runs: float | int) -> str:
     return f"{runs:.0f}" if runs < 9.5e3 else f"{runs:.1e}".replace("e+0", "e").replace("e+", "e")
 
 
-def _sure_line(tested: Sequence[Certificate], labels: Sequence[str]) -> Remark:
+def _sure_line(tested: Sequence[Certificate]) -> Remark:
     limit, tests = tested[0].limit, tested[0].tests
     cells = "; ".join(
-        f"{_named(test, labels)} (p = {test.p_value:.1g}, {test.runs} runs)" for test in tested
+        f"{_named(test)} (p = {test.p_value:.1g}, {test.runs} runs)" for test in tested
     )
     which = "one test" if tests == 1 else f"all {tests} tests of the table together"
     text = (
@@ -215,18 +214,17 @@ def _sure_line(tested: Sequence[Certificate], labels: Sequence[str]) -> Remark:
     return Remark(text, "CERTIFIED")
 
 
-def _sentences(tested: Sequence[Certificate], labels: Sequence[str]) -> list[str]:
+def _sentences(tested: Sequence[Certificate]) -> list[str]:
     """Returns the sentences about the certificates against one limit."""
     limit = tested[0].limit
     lines: list[str] = []
     sure = [test for test in tested if test.holds]
     if sure:
-        lines.append(_sure_line(sure, labels))
+        lines.append(_sure_line(sure))
     unsure = [test for test in tested if test.below and not test.holds and not test.broken]
     if unsure:
         cells = "; ".join(
-            f"{_number(test.needed)} ({_number(test.planned)}) at {_named(test, labels)}"
-            for test in unsure
+            f"{_number(test.needed)} ({_number(test.planned)}) at {_named(test)}" for test in unsure
         )
         lines.append(
             f"Below {limit.symbol}, {counted_seeds(unsure)}: no certificate; if the expected risk "
@@ -234,23 +232,22 @@ def _sentences(tested: Sequence[Certificate], labels: Sequence[str]) -> list[str
         )
     for test in (test for test in tested if test.below and test.broken):
         lines.append(
-            f"Below {limit.symbol}, no certificate at {_named(test, labels)}: {test.broken} of "
+            f"Below {limit.symbol}, no certificate at {_named(test)}: {test.broken} of "
             f"{test.runs} runs have a risk above E f*^2, which the test does not allow."
         )
     return lines
 
 
-def certificate_lines(tested: Sequence[Certificate], labels: Sequence[str] = ()) -> list[str]:
+def certificate_lines(tested: Sequence[Certificate]) -> list[str]:
     """Returns the lines about certificates: those that hold, and what others would take.
 
     Args:
-      tested: the certificates of one table.
-      labels: keys of cells to name beside width and lazy scale.
+      tested: the certificates of one run.
     """
     lines = []
     for limit in LIMITS:
         against = [test for test in tested if test.limit is limit]
-        lines += _sentences(against, labels) if against else []
+        lines += _sentences(against) if against else []
     if any("would take" in line for line in lines):
         lines.append(
             "The first number of seeds is for constant risks, the one in brackets to plan with if "

@@ -22,6 +22,7 @@ UNKNOWN = (
 )
 SECOND_MOMENT = "second_moment"
 """Column of the metrics table that holds E f*^2."""
+_CURVE_POINTS = 120  # evenly on a logarithmic axis
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,18 +128,17 @@ def one_limit(table: pd.DataFrame) -> pd.Series:
     return limits.min(axis=1).where(table["method"].isin(moving), limits.max(axis=1))
 
 
-def limit_curve(config: TrainingConfig, most: int, points: int = 120) -> pd.DataFrame:
+def limit_curve(config: TrainingConfig, most: int) -> pd.DataFrame:
     """Returns R*(p) for numbers p of fixed functions; no rows where no bound is known.
 
     Args:
       config: of a training run.
       most: the largest p.
-      points: how many p, evenly on a logarithmic axis.
 
     Returns:
       Columns ``num_features`` and ``risk``.
     """
-    counts = np.unique(np.geomspace(1, max(most, 2), points).astype(int))
+    counts = np.unique(np.geomspace(1, max(most, 2), _CURVE_POINTS).astype(int))
     if not has_lazy_limit(config):
         counts = counts[:0]
     problem = config.problem

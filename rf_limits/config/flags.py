@@ -34,8 +34,8 @@ class ConfigFlag:
       value: the config, with overrides; None before :meth:`load`, and where no file was given.
     """
 
-    def __init__(self, meaning: str = "Config file, as configs/quickstart.py."):
-        flags.DEFINE_string(NAME, None, meaning)
+    def __init__(self) -> None:
+        flags.DEFINE_string(NAME, None, "Config file, as configs/quickstart.py.")
         self.value: Builder | None = None
         self._overrides: list[Override] = []
 

@@ -100,10 +100,10 @@ def _limit(axis: Axes, limit: pd.DataFrame, samples: float) -> None:
     axis.set_ylim(bottom=low)
 
 
-def _means(table: pd.DataFrame, columns: Sequence[str], labels: Sequence[str]) -> pd.DataFrame:
+def _means(table: pd.DataFrame, *columns: str) -> pd.DataFrame:
     """Computes final means over seeds by method, width, scale and run; NaN if a seed diverged."""
-    final = final_rows(table, labels)
-    keys = [*labels, "method", "width", "lazy_scale"]
+    final = final_rows(table, (CELL,))
+    keys = [CELL, "method", "width", "lazy_scale"]
     return over_seeds(final, keys, dropna=False)[list(columns)].mean(skipna=False).reset_index()
 
 
@@ -125,17 +125,16 @@ def _cloud(figure: Figure, axis: Axes, means: pd.DataFrame, x: str) -> None:
 _RELATIVE = r"relative risk $E(f-f^*)^2/E f^{*2}$"
 
 
-def against_limit(table: pd.DataFrame, labels: Sequence[str] = (CELL,)) -> Figure:
+def against_limit(table: pd.DataFrame) -> Figure:
     """Relative risk at the end over a lazy limit of the same features or samples, many runs.
 
     Args:
       table: of :func:`rf_limits.sweeps.compare.gather`; a row's limit is its
         :func:`~rf_limits.analysis.limits.one_limit`.
-      labels: columns that tell its runs apart.
     """
     limits = one_limit(table) / table[SECOND_MOMENT]
     limited = table.assign(relative_limit=limits)[limits > 0]
-    means = _means(limited, ("relative_limit", "relative_risk"), labels)
+    means = _means(limited, "relative_limit", "relative_risk")
     with style():
         figure, (axis,) = new_figure(1, height=3.4, width=4.0)
         ends = means["relative_limit"].min() / 2, min(2 * means["relative_limit"].max(), 1.0)
@@ -145,18 +144,15 @@ def against_limit(table: pd.DataFrame, labels: Sequence[str] = (CELL,)) -> Figur
     return figure
 
 
-def against_functions(
-    table: pd.DataFrame, limits: Sequence[pd.DataFrame], labels: Sequence[str] = (CELL,)
-) -> Figure:
+def against_functions(table: pd.DataFrame, limits: Sequence[pd.DataFrame]) -> Figure:
     """Relative risk at the end against the number of fixed functions, many runs.
 
     Args:
       table: of :func:`rf_limits.sweeps.compare.gather`, with a column ``fixed_functions``:
         the number of features or samples.
       limits: of every problem, ``num_features`` and the relative risk ``risk`` of its limit.
-      labels: columns that tell its runs apart.
     """
-    means = _means(table, ("fixed_functions", "relative_risk"), labels)
+    means = _means(table, "fixed_functions", "relative_risk")
     with style():
         figure, (axis,) = new_figure(1, height=3.4, width=4.0)
         for i, limit in enumerate(limits):

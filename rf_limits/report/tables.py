@@ -11,14 +11,14 @@ from rf_limits.methods import entry_of
 from rf_limits.table import Cell, Column, Table
 
 
-def number(value: Any, digits: int = 3) -> Cell:
+def number(value: Any) -> Cell:
     """Returns the cell of a number: a dash where there is none, "nan" where it was lost."""
     if value is None:
         return Cell("\N{EN DASH}")
     value = float(value)
     if value.is_integer() and abs(value) < 1e15:
         return Cell(f"{value:.0f}", value)
-    return Cell(f"{value:.{digits}g}", value if math.isfinite(value) else None)
+    return Cell(f"{value:.3g}", value if math.isfinite(value) else None)
 
 
 _COLUMNS = {

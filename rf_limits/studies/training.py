@@ -1,6 +1,5 @@
 """The training run itself as an experiment: its summary, printed table, remarks and figures."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -122,19 +121,14 @@ def _units(choices: dict[str, Any], metrics: pd.DataFrame) -> str:
     )
 
 
-def limit_lines(metrics: pd.DataFrame, labels: Sequence[str] = ()) -> list[str]:
-    """Returns what the lazy limits say of the networks of a table, and where they say nothing.
-
-    Args:
-      metrics: table of training runs.
-      labels: columns that tell runs apart.
-    """
+def limit_lines(metrics: pd.DataFrame) -> list[str]:
+    """Returns what the lazy limits say of the networks of a run, and where they say nothing."""
     networks = NETWORK.rows(metrics)
     rows = networks if len(networks) else metrics
     shown = [limit for limit in LIMITS if limit.column in rows and rows[limit.column].notna().any()]
     if not shown:
         return [UNKNOWN]
-    lines = certificate_lines(certificates(final_rows(metrics, labels), labels), labels)
+    lines = certificate_lines(certificates(final_rows(metrics)))
     if len(networks):
         others = (limit for limit in LIMITS if limit not in shown)
         lines += [f"No certificate against {limit.symbol}: {limit.absent}." for limit in others]
