@@ -12,10 +12,9 @@ from matplotlib.figure import Figure
 from rf_limits.analysis.seeds import over_seeds
 from rf_limits.analysis.tables import CELL, final_rows
 from rf_limits.config import short_names
-from rf_limits.figures.curves import as_floats, flow_means, log_axes, spread_line
+from rf_limits.figures.curves import flow_means, log_axes, spread_line, with_slope
 from rf_limits.figures.legends import legend_above, shared_legend
-from rf_limits.figures.style import MARKERS, shades, style
-from rf_limits.measure.scaling import power_law
+from rf_limits.figures.style import MARKERS, RELATIVE_RISK, shades, style
 from rf_limits.methods import METHODS, NETWORK, NTK, Kind
 
 LABELS = ("panel", CELL)
@@ -27,6 +26,7 @@ _LINES = ("training.learning_rate",)
 """Fields whose values are lines of one panel, not panels."""
 _AXES = ("model.lazy_scales", "model.widths")
 """Fields whose entries are columns of the table: no panels, and lines where they must be."""
+_LARGEST = "networks of the largest lazy scale of each problem"
 _DASHES = ("-", (0, (4, 1)), (0, (4, 1, 1, 1)), (0, (1, 1)))
 """Dashes of lines that differ in more than width and lazy scale."""
 
@@ -45,12 +45,13 @@ def draw(table: pd.DataFrame, differing: Sequence[str]) -> dict[str, Figure]:
         return {}
     table = arranged(table, differing)
     with style():
+        several = len(table["lazy_scale"].dropna().unique()) > 1
         figures = {
             "risk_against_width": _panels(table, _risks),
-            "risk_against_time": _panels(table, _curves),
+            "risk_against_time": _panels(table, _curves, _LARGEST * several),
         }
         if any(method.is_in(table) for method in METHODS.of(Kind.KERNEL)):
-            figures["distance_to_infinite_width"] = _panels(table, _distances)
+            figures["distance_to_infinite_width"] = _panels(table, _distances, own_legends=True)
         return figures
 
 
@@ -96,21 +97,28 @@ def _words(value: Any) -> str:
     return str(value)
 
 
-def _panels(table: pd.DataFrame, draw_panel: Callable) -> Figure:
-    """Draws a panel for each of the first twelve problems, by ``draw_panel(axis, rows)``."""
+def _panels(
+    table: pd.DataFrame, draw_panel: Callable, note: str = "", *, own_legends: bool = False
+) -> Figure:
+    """Draws a panel for each of the first twelve problems.
+
+    Args:
+      table: of :func:`arranged`.
+      draw_panel: called with the axis and the rows of every panel.
+      note: above the figure.
+      own_legends: whether every panel has its legend, and not the figure one for all.
+    """
     names = list(dict.fromkeys(table["panel"]))
     shown = names[:_MOST_PANELS]
     columns = min(_COLUMNS, len(shown))
     rows = -(-len(shown) // columns)
     figure = Figure(figsize=(3.2 * columns, 3.0 * rows + 0.5), layout="constrained")
-    note = [f"the first {len(shown)} of {len(names)} problems"] * (len(names) > len(shown))
-    if draw_panel is _curves and len(table["lazy_scale"].dropna().unique()) > 1:
-        note.append("networks of the largest lazy scale of each problem")
+    first = f"the first {len(shown)} of {len(names)} problems" * (len(names) > len(shown))
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
     for axis, name in zip(grid.flat, shown, strict=False):
         draw_panel(axis, table[table["panel"] == name])
         title = textwrap.fill(name, 42)
-        if draw_panel is _distances:
+        if own_legends:
             legend_above(axis, title)
         else:
             axis.set_title(title, fontsize=7)
@@ -118,10 +126,10 @@ def _panels(table: pd.DataFrame, draw_panel: Callable) -> Figure:
             axis.set_ylabel("")
     for axis in grid.flat[len(shown) :]:
         axis.set_visible(False)
-    if draw_panel is not _distances:  # whose legends have slopes, a panel each
+    if not own_legends:
         shared_legend(figure, grid.flat)
-    if note:
-        figure.suptitle(", ".join(note), fontsize=7)
+    if first or note:
+        figure.suptitle(_named(first, note), fontsize=7)
     return figure
 
 
@@ -164,7 +172,7 @@ def _risks(axis: Axes, rows: pd.DataFrame) -> None:
             risks = part[part[CELL] == part[CELL].iloc[0]]["relative_risk"].to_numpy(float)
             look = method.look | {"label": f"{method.label}, converged"}
             axis.axhline(risks.mean(), **look)
-    log_axes(axis, x="width $N$", y=r"relative risk $E(f-f^*)^2/E f^{*2}$")
+    log_axes(axis, x="width $N$", y=RELATIVE_RISK)
 
 
 def _curves(axis: Axes, rows: pd.DataFrame) -> None:
@@ -187,7 +195,7 @@ def _curves(axis: Axes, rows: pd.DataFrame) -> None:
             part = part[part[CELL] == part.loc[part["time"].idxmax(), CELL]]
             curve = flow_means(part, "relative_risk")
             axis.plot(*curve, **method.look | {"linestyle": "--"})
-    log_axes(axis, x=r"time $\eta\,\times$ steps", y=r"relative risk $E(f-f^*)^2/E f^{*2}$")
+    log_axes(axis, x=r"time $\eta\,\times$ steps", y=RELATIVE_RISK)
 
 
 def distances(rows: pd.DataFrame) -> pd.DataFrame:
@@ -213,10 +221,7 @@ def distances(rows: pd.DataFrame) -> pd.DataFrame:
 def _distances(axis: Axes, rows: pd.DataFrame) -> None:
     """Draws the distance of risks to the infinite-width NTK's against width, with exponents."""
     for line in _lines(distances(rows)):
-        means = over_seeds(line.rows, "width")["distance"].mean(skipna=False)
         label = _named(rf"$\alpha={line.scale:g}$", line.words)
-        if len(means) >= 2 and np.all(means.to_numpy(float) > 0):
-            slope, _ = power_law(as_floats(means.index), means.to_numpy(float))
-            label += f", slope {slope:.2f}".replace("-", "\N{MINUS SIGN}")
+        label = with_slope(label, line.rows, "distance")
         spread_line(axis, line.rows, "width", "distance", label=label, **line.how)
     log_axes(axis, x="width $N$", y=r"$|R_N - R_{\rm NTK}|\,/\,E f^{*2}$ at the end")

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from rf_limits.analysis.seeds import over_seeds
 from rf_limits.figures.style import Look, shades
+from rf_limits.measure.scaling import power_law
 from rf_limits.methods import METHODS, NETWORK, Kind
 
 _SHORT = 0.5  # decades of an axis with a number at each tick
@@ -90,6 +91,15 @@ def networks_by_scale(table: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, Look]
     for scale, colour in shades(NETWORK.colour, networks["lazy_scale"].dropna()).items():
         label = rf"{NETWORK.label}, $\alpha={scale:g}$"
         yield networks[networks["lazy_scale"] == scale], {"color": colour, "label": label}
+
+
+def with_slope(label: str, rows: pd.DataFrame, column: str) -> str:
+    """Returns a label with the exponent in width of the means over seeds, if all are positive."""
+    means = over_seeds(rows, "width")[column].mean(skipna=False)
+    if len(means) < 2 or not np.all(means.to_numpy(float) > 0):
+        return label
+    slope, _ = power_law(as_floats(means.index), means.to_numpy(float))
+    return label + f", slope {slope:.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def kernel_levels(axis: Axes, final: pd.DataFrame) -> None:

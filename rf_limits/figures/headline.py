@@ -14,7 +14,7 @@ from rf_limits.analysis.seeds import over_seeds
 from rf_limits.analysis.tables import CELL, final_rows
 from rf_limits.figures.curves import as_floats, kernel_levels, log_axes, networks_by_scale
 from rf_limits.figures.legends import shared_legend
-from rf_limits.figures.style import LIMIT_LINES, MARKERS, Look, new_figure, style
+from rf_limits.figures.style import LIMIT_LINES, MARKERS, RELATIVE_RISK, Look, new_figure, style
 from rf_limits.methods import LAZY_LIMIT, METHODS, NETWORK, Kind, Method, keys_of
 
 
@@ -122,9 +122,6 @@ def _cloud(figure: Figure, axis: Axes, means: pd.DataFrame, x: str) -> None:
     shared_legend(figure, [axis])
 
 
-_RELATIVE = r"relative risk $E(f-f^*)^2/E f^{*2}$"
-
-
 def against_limit(table: pd.DataFrame) -> Figure:
     """Relative risk at the end over a lazy limit of the same features or samples, many runs.
 
@@ -140,7 +137,7 @@ def against_limit(table: pd.DataFrame) -> Figure:
         ends = means["relative_limit"].min() / 2, min(2 * means["relative_limit"].max(), 1.0)
         axis.plot(ends, ends, color=LAZY_LIMIT.colour, ls="-.", label=LAZY_LIMIT.label)
         _cloud(figure, axis, means, "relative_limit")
-        log_axes(axis, x=r"lazy limit $R^*/E f^{*2}$", y=_RELATIVE)
+        log_axes(axis, x=r"lazy limit $R^*/E f^{*2}$", y=RELATIVE_RISK)
     return figure
 
 
@@ -161,5 +158,5 @@ def against_functions(table: pd.DataFrame, limits: Sequence[pd.DataFrame]) -> Fi
             x, y = (limit[name].to_numpy(float) for name in ("num_features", "risk"))
             axis.plot(x, y, **line, **label)
         _cloud(figure, axis, means, "fixed_functions")
-        log_axes(axis, x="features or samples, $p$", y=_RELATIVE)
+        log_axes(axis, x="features or samples, $p$", y=RELATIVE_RISK)
     return figure

@@ -29,6 +29,8 @@ LIMIT_LINES: dict[str, Look] = {
 }
 """How the two lazy limits are drawn, by column."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+RELATIVE_RISK = r"relative risk $E(f-f^*)^2/E f^{*2}$"
+"""Label of axes."""
 _PARAMETERS = {
     "font.size": 8,
     "axes.labelsize": 8,

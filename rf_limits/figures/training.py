@@ -11,17 +11,16 @@ from rf_limits.analysis.limits import LIMITS
 from rf_limits.analysis.seeds import over_seeds
 from rf_limits.analysis.tables import final_rows
 from rf_limits.figures.curves import (
-    as_floats,
     drawable,
     flow_means,
     kernel_levels,
     log_axes,
     networks_by_scale,
     spread_line,
+    with_slope,
 )
 from rf_limits.figures.legends import legend_above, shared_legend
 from rf_limits.figures.style import LIMIT_LINES, MARKERS, Look, new_figure, shades, style
-from rf_limits.measure.scaling import power_law
 from rf_limits.methods import METHODS, NETWORK, Kind, Method, keys_of
 
 _SCALING_LABELS = {
@@ -107,16 +106,8 @@ def _scaling_panel(axis: Axes, final: pd.DataFrame, column: str) -> None:
     colours = shades(NETWORK.colour, networks["lazy_scale"].dropna())
     for i, (scale, colour) in enumerate(colours.items()):
         part = networks[networks["lazy_scale"] == scale]
-        means = over_seeds(part, "width")[column].mean(skipna=False)
-        label = rf"$\alpha={scale:g}$"
-        if len(means) >= 2 and np.all(means.to_numpy(float) > 0):
-            slope, _ = power_law(as_floats(means.index), means.to_numpy(float))
-            label += f", slope {slope:.2f}".replace("-", "\N{MINUS SIGN}")
-        line: Look = {
-            "color": colour,
-            "marker": MARKERS[i % len(MARKERS)],
-            "label": label,
-        }
+        label = with_slope(rf"$\alpha={scale:g}$", part, column)
+        line: Look = {"color": colour, "marker": MARKERS[i % len(MARKERS)], "label": label}
         spread_line(axis, part, "width", column, **line)
     log_axes(axis, x="width $N$", y=_SCALING_LABELS[column])
     if colours:

@@ -24,7 +24,7 @@ from rf_limits.config.kinds import Positive, Several, Whole, among
 from rf_limits.errors import RequirementError, check, check_choice
 from rf_limits.figures.curves import by_scale, limit_heights, log_axes, spread_line
 from rf_limits.figures.legends import shared_legend
-from rf_limits.figures.style import MARKERS, Look, new_figure
+from rf_limits.figures.style import MARKERS, RELATIVE_RISK, Look, new_figure
 from rf_limits.figures.theory_line import LARGEST_RISK
 from rf_limits.methods import METHODS, NETWORK, Kind, keys_of
 from rf_limits.problem.polynomial_kinds import BY_COORDINATES, check_polynomial, largest_coefficient
@@ -270,7 +270,7 @@ def polynomials(metrics: pd.DataFrame) -> Figure:
                 line["label"] = method.label
                 spread_line(axis, part, "num_train", "relative_risk", **line)
         axis.axhline(float(metrics["accuracy"].iloc[0]), color="0.6", lw=0.6)
-        log_axes(axis, x="samples", y=r"relative risk $E(f-f^*)^2/E f^{*2}$")
+        log_axes(axis, x="samples", y=RELATIVE_RISK)
         axis.set_title(target.replace("_", " "), fontsize=8)
         if axis is not axes[0]:
             axis.set_ylabel("")

@@ -35,7 +35,7 @@ from rf_limits.figures.curves import (
     spread_line,
 )
 from rf_limits.figures.legends import shared_legend
-from rf_limits.figures.style import MARKERS, Look, new_figure
+from rf_limits.figures.style import MARKERS, RELATIVE_RISK, Look, new_figure
 from rf_limits.figures.theory_line import LARGEST_RISK, theory_line
 from rf_limits.methods import (
     LAZY_LIMIT,
@@ -248,7 +248,7 @@ def sample_complexity(metrics: pd.DataFrame) -> Figure:
         table = of_width(metrics[metrics["dim"] == dim], width)
         _measured(axis, final_rows(measured_rows(table), LABELS))
         _lines(axis, table)
-        log_axes(axis, x="number of samples $n$", y=r"relative risk $E(f-f^*)^2/E f^{*2}$")
+        log_axes(axis, x="number of samples $n$", y=RELATIVE_RISK)
         axis.set_title(f"d = {dim}" + (f", N = {width}" if len(widths) > 1 else ""), fontsize=8)
         _mark_powers(axis, dim)
     limit_heights(axes, high=LARGEST_RISK)

@@ -19,7 +19,7 @@ from rf_limits.config.kinds import Positive, Several, Sized, Whole
 from rf_limits.errors import check_choice
 from rf_limits.figures.curves import limit_heights, log_axes, mark, spread_line
 from rf_limits.figures.legends import shared_legend
-from rf_limits.figures.style import MARKERS, OTHERS, new_figure, shades
+from rf_limits.figures.style import MARKERS, OTHERS, RELATIVE_RISK, new_figure, shades
 from rf_limits.methods import NETWORK, keys_of
 from rf_limits.studies.experiment import Drawing, Summary, experiment
 from rf_limits.studies.small_differences import SmallDifferences
@@ -229,9 +229,8 @@ def single_neuron(metrics: pd.DataFrame) -> Figure:
 
 
 def _label(axes: list, threshold: float) -> None:
-    risk = r"relative risk $E(f-f^*)^2/E f^{*2}$"
-    log_axes(axes[0], x="steps", y=risk)
-    log_axes(axes[1], x="dimension $d$", y=risk)
+    log_axes(axes[0], x="steps", y=RELATIVE_RISK)
+    log_axes(axes[1], x="dimension $d$", y=RELATIVE_RISK)
     log_axes(axes[2], x="dimension $d$", y=r"angle between $\sum_i u_iw_i$ and $w^*$")
     axes[3].set_xscale("log")
     axes[3].set(xlabel="dimension $d$", ylabel=r"share of $\sum_i|u_i||w_i|$ within 26° of $w^*$")

@@ -18,7 +18,7 @@ from rf_limits.analysis.seeds import cells_over_seeds, words_of_seeds
 from rf_limits.devices.mesh import make_mesh
 from rf_limits.figures.curves import limit_heights, log_axes, spread_line
 from rf_limits.figures.legends import shared_legend
-from rf_limits.figures.style import MARKERS, Look, new_figure, shades
+from rf_limits.figures.style import MARKERS, RELATIVE_RISK, Look, new_figure, shades
 from rf_limits.figures.theory_line import LARGEST_RISK, theory_line
 from rf_limits.methods import METHODS
 from rf_limits.problem import Problem, make_problem, moment_words
@@ -266,7 +266,7 @@ def risk(metrics: pd.DataFrame) -> Figure:
         spread_line(axis, part, "num_train", "relative_risk", **look, linestyle="none")
         theory = _of(metrics, f"{method}_{THEORY}", width).sort_values("num_train")
         theory_line(axis, theory, "num_train", look["color"])
-    log_axes(axis, x="number of samples $n$", y=r"relative risk $E(f-f^*)^2/E f^{*2}$")
+    log_axes(axis, x="number of samples $n$", y=RELATIVE_RISK)
     limit_heights([axis], high=LARGEST_RISK)
     shared_legend(figure, [axis])
     return figure
