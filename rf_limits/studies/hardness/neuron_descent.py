@@ -11,19 +11,11 @@ from rf_limits.optimization.descent import Descent, descend_until
 from rf_limits.theory.risks.relu_moments import ReluSum, relu_sum_product
 
 
-def _plain_risk(params: dict, target: dict) -> jax.Array:
-    return _risk(params["weights"], None, target, None)
-
-
-def _biased_risk(params: dict, target: dict) -> jax.Array:
-    return _risk(params["weights"], params["biases"], target, target["biases"])
-
-
-def _risk(
-    weights: jax.Array, biases: jax.Array | None, target: dict, target_biases: jax.Array | None
-) -> jax.Array:
-    f = ReluSum(weights, biases, target["signs"])
-    g = ReluSum(target["weights"], target_biases, jnp.ones(1))
+def _risk(params: dict, target: dict) -> jax.Array:
+    """Computes the risk; biases of the target count where neurons have some."""
+    biases = target["biases"] if "biases" in params else None
+    f = ReluSum(params["weights"], params.get("biases"), target["signs"])
+    g = ReluSum(target["weights"], biases, jnp.ones(1))
     return relu_sum_product(f, f) - 2.0 * relu_sum_product(f, g) + relu_sum_product(g, g)
 
 
@@ -53,15 +45,13 @@ def train_neurons(
       For every target, one row per seed: steps, risk, reached, and max_weight, the largest
       |u_i| |w_i|.
     """
-    largest, biased = max(dim for dim, _, _ in targets), targets[0][2] != 0.0
+    largest = max(dim for dim, _, _ in targets)
     pairs = [_pair(*target, width, seed, largest) for target in targets for seed in range(seeds)]
     starts, goals = jax.tree.map(lambda *leaves: jnp.stack(leaves), *pairs)
 
-    risk = _biased_risk if biased else _plain_risk
-
     def descend(pair: tuple[dict, dict]) -> Descent:
         return descend_until(
-            risk, *pair, learning_rate=learning_rate, threshold=threshold, max_steps=max_steps
+            _risk, *pair, learning_rate=learning_rate, threshold=threshold, max_steps=max_steps
         )
 
     ends = jax.lax.map(descend, (starts, goals))
