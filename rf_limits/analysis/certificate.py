@@ -125,7 +125,8 @@ def certificates(final: pd.DataFrame, labels: Sequence[str] = ()) -> list[Certif
     networks = NETWORK.rows(final)
     tested, bounds = [], []
     for cell, group in cells_over_seeds(networks, keys):
-        risks, bound = group["risk"].to_numpy(np.float64), _bound(group)
+        # E f*^2, the risk of predicting zero
+        risks, bound = group["risk"].to_numpy(np.float64), float(group[SECOND_MOMENT].iloc[0])
         for limit in (limit for limit in LIMITS if limit.column in group):
             least = group[limit.column].to_numpy(np.float64)
             if np.all(np.isfinite(least)):
@@ -176,11 +177,6 @@ def seeds_for_half(config: TrainingConfig) -> dict[str, list[tuple[float | int, 
         ]
         for limit in finite
     }
-
-
-def _bound(group: pd.DataFrame) -> float:
-    """Returns E f*^2, the risk of predicting zero."""
-    return float(group[SECOND_MOMENT].iloc[0])
 
 
 def _named(test: Certificate) -> str:

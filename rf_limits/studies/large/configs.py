@@ -35,7 +35,6 @@ class RegressionModelFields(Config):
 class LargeConfig(Config):
     """Random-features and kernel regression of any size."""
 
-    experiment: str = option("large", "what is run")
     problem: ProblemFields = section(ProblemFields, noise=0.1)
     model: RegressionModelFields = section(RegressionModelFields)
     methods: Several[Annotated[str, among(keys_of(STREAMED))]] = option(
