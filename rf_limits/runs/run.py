@@ -16,6 +16,7 @@ from rf_limits.measure.extra import EXTRA
 from rf_limits.methods import METHODS
 from rf_limits.models.increments import ACTIVATIONS
 from rf_limits.problem.targets import TARGETS
+from rf_limits.remarks import Remark
 from rf_limits.runs.compiled import compiling
 from rf_limits.runs.console import Log
 from rf_limits.runs.directory import InUseError, in_use
@@ -175,8 +176,12 @@ class Run:
             self.facts["resumed_parts"] = kept
             log.note(f"Resuming: {counted(len(kept), 'finished part')} kept.")
 
-    def write(self, result: Result) -> list[Path]:
+    def write(self, result: Result, log: Log) -> list[Path]:
         """Writes tables, summary and figures, then that the run is complete.
+
+        Args:
+          result: of the run.
+          log: takes a warning about each figure that cannot be drawn, which costs no other.
 
         Returns:
           Paths of the figures.
@@ -187,10 +192,18 @@ class Run:
         self.store.written.add(self.store.path / "summary.json")
         self.summary = self.config.analyse(result)
         self.store.write_json("summary.json", self.summary)
-        figures = self.config.figures(result.metrics)
-        paths = [self.store.write_figure(name, figure)[0] for name, figure in figures.items()]
+        paths = []
+        for name in self.config.drawings(result.metrics):
+            try:
+                figure = self.config.figure(name, result.metrics)
+                paths.append(self.store.write_figure(name, figure)[0])
+            except StorageError:
+                raise
+            except Exception as error:
+                text = f"figure {name}: {type(error).__name__}: {' '.join(str(error).split())}"
+                log.remark(Remark(f"{text}; all other results are written.", "NOT DRAWN"))
         status = "diverged" if result.diverged else "complete"
-        more = {"choices": result.choices, "figures": list(figures)}
+        more = {"choices": result.choices, "figures": [path.stem for path in paths]}
         self.store.complete(self._facts_at_end(status, more))
         self.ended = True
         return paths
@@ -248,7 +261,7 @@ def carry_out(
 
 def _written(run: Run, result: Result, log: Log) -> tuple[Result, list[Path]]:
     """Writes a run's result; returns it with the paths of its figures."""
-    paths = run.write(result)
+    paths = run.write(result, log)
     for old, new in run.store.written.moved:
         log.note(f"{old} was not of this run; it is kept as {new}.")
     run.tell("saved", what="results", name=str(run.store.path))

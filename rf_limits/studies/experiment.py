@@ -146,12 +146,19 @@ class Experiment(Config, abc.ABC):
 
     def figures(self, metrics: pd.DataFrame) -> dict[str, Figure]:
         """Draws the figures of a table by file name."""
+        return {name: self.figure(name, metrics) for name in self.drawings(metrics)}
+
+    def figure(self, name: str, metrics: pd.DataFrame) -> Figure:
+        """Draws one figure of a table, by its name in :meth:`drawings`.
+
+        Raises:
+          TypeError: the function that draws it returns no figure.
+        """
         with style():
-            figures = {name: draw(metrics) for name, draw in self.drawings(metrics).items()}
-        for name, figure in figures.items():
-            if not isinstance(figure, Figure):
-                raise TypeError(f"figure {name!r} must be a matplotlib Figure, not {figure!r}")
-        return figures
+            figure = self.drawings(metrics)[name](metrics)
+        if not isinstance(figure, Figure):
+            raise TypeError(f"figure {name!r} must be a matplotlib Figure, not {figure!r}")
+        return figure
 
     def findings(self, result: Result) -> Findings:
         """Returns everything that is said of a result in words and numbers."""

@@ -7,6 +7,7 @@ import json
 
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from rich.console import Console
 
 from rf_limits import default_config
@@ -189,6 +190,29 @@ def test_a_drawing_that_returns_no_figure_is_an_error(own, monkeypatch):
     monkeypatch.setattr(own, "drawings", lambda self, metrics: {"risk": lambda metrics: None})
     with pytest.raises(TypeError, match="figure 'risk' must be a matplotlib Figure, not None"):
         own().figures(pd.DataFrame())
+
+
+def test_a_drawing_that_raises_costs_its_figure_alone(own, monkeypatch, tmp_path):
+    def broken(metrics):
+        raise KeyError("no such\ncolumn")
+
+    def plain(metrics):
+        return Figure()
+
+    drawings = {"first": broken, "second": plain, "third": lambda metrics: None}
+    monkeypatch.setattr(own, "drawings", lambda self, metrics: drawings)
+    printed = carried_out(small(), tmp_path)
+    lines = [line for line in printed.splitlines() if line.startswith("NOT DRAWN")]
+    assert len(lines) == 2
+    assert lines[0].startswith("NOT DRAWN: figure first: KeyError: ")
+    assert "must be a matplotlib Figure" in lines[1]
+    assert "Risk at the end" in printed
+    store = RunStore(tmp_path)
+    record = store.read_json("run.json")
+    assert (record["status"], record["figures"]) == ("complete", ["second"])
+    assert store.read_json("summary.json")["final"]
+    assert {path.stem for path in (tmp_path / "figures").iterdir()} == {"second"}
+    assert "nothing to do" in carried_out(small(), tmp_path)
 
 
 def test_a_script_may_have_another_name():
