@@ -84,10 +84,11 @@ def runs_in(workdir: Path, flag: str = "--workdirs") -> list[Place]:
 def _runs_at(path: Path) -> list[Place]:
     """Returns the runs of a directory that is a run or a sweep itself; else none."""
     sweep = SweepStore(path)
-    if sweep.exists():
+    cells = sweep.cells_if_any()
+    if cells is not None:
         return [
             Place(c.name, sweep.run(c.name), c.config.to_json(), *cell_state(sweep, c))
-            for c in sweep.cells()
+            for c in cells
         ]
     store = RunStore(path)
     config = store.read_json("config.json")

@@ -43,7 +43,8 @@ def dry_sweep(
     """
     cells = cells_of(config)
     runs = check_cells(store, cells)
-    every = store.joined(cells, extend=extend)
+    before, added = store.joined(cells, extend=extend)
+    every = [*before, *added]
     todo = missing(statuses(store, every), retry_failed=False)
     log = Log(console)
     for line in _field_lines(cells):

@@ -24,22 +24,29 @@ class SweepStore(WorkDirectory):
         """Returns the work directory of a cell."""
         return RunStore(self.path / CELLS / name)
 
-    def exists(self) -> bool:
-        """Returns whether the directory holds a sweep; refused where that cannot be read."""
-        return self.read_json(MANIFEST) is not None
-
     def cells(self) -> list[SweepCell]:
         """Returns the cells of the sweep that the directory holds.
 
         Raises:
           RequirementError: it holds no sweep, or a damaged one.
         """
-        record = self.read_json(MANIFEST)
-        if record is None:
+        cells = self.cells_if_any()
+        if cells is None:
             line = (
                 f"must hold a sweep made by scripts/launch.py, but {self.path} has no {MANIFEST}."
             )
             raise RequirementError(line, field="--workdir")
+        return cells
+
+    def cells_if_any(self) -> list[SweepCell] | None:
+        """Returns the cells of the sweep that the directory holds; None where it holds no sweep.
+
+        Raises:
+          RequirementError: it holds a damaged one, or one that cannot be read.
+        """
+        record = self.read_json(MANIFEST)
+        if record is None:
+            return None
         try:
             for cell in record["cells"]:
                 check_form(cell["config"], self.path / MANIFEST)
@@ -54,22 +61,24 @@ class SweepStore(WorkDirectory):
             )
             raise RequirementError(line, field=str(self.path / MANIFEST)) from error
 
-    def joined(self, cells: Sequence[SweepCell], *, extend: bool) -> list[SweepCell]:
-        """Returns cells of a sweep with those that its directory holds; nothing is written.
+    def joined(
+        self, cells: Sequence[SweepCell], *, extend: bool
+    ) -> tuple[list[SweepCell], list[SweepCell]]:
+        """Compares cells of a sweep with those that its directory holds; nothing is written.
 
         Args:
           cells: of the sweep.
           extend: whether cells may be added to those of another sweep that is there.
 
         Returns:
-          All cells the directory is for.
+          The cells that the directory holds, and those of the sweep that it lacks.
 
         Raises:
           RequirementError: another sweep, a run or other files are there.
         """
         # looked at first: a sweep may be made meanwhile
         foreign = directory_exists(self.path) and self.has_other_files()
-        before = self.cells() if self.exists() else None
+        before = self.cells_if_any()
         if before is None and foreign:
             line = f"must be empty or hold a sweep, but {self.path} holds other files."
             raise RequirementError(line, field="--workdir")
@@ -82,33 +91,38 @@ class SweepStore(WorkDirectory):
                 "them to it."
             )
             raise RequirementError(line, field="--workdir")
-        return [*(before or ()), *added]
+        return before or [], added
 
     def claim(self, cells: Sequence[SweepCell], *, extend: bool) -> list[SweepCell]:
-        """Makes the directory this sweep's, or checks that it is; the rest as :meth:`joined`.
+        """Makes the directory this sweep's, or checks that it is.
+
+        Returns:
+          All cells the directory is for.
+
+        Raises:
+          RequirementError: as :meth:`joined`.
+        """
+        with self.claimed(cells, extend=extend) as every:
+            return every
+
+    @contextlib.contextmanager
+    def claimed(self, cells: Sequence[SweepCell], *, extend: bool) -> Iterator[list[SweepCell]]:
+        """Does what :meth:`claim` does; a refusal inside leaves the directory as it was before.
 
         What is there is read and written under one lock: of several that add cells at once, each
         adds to what the others added.
         """
-        every = self.joined(cells, extend=extend)  # refused before there is a directory
-        if self.exists() and {c.name for c in every} <= {c.name for c in self.cells()}:
-            return every
-        with self.locked(_PATIENCE):
-            every = self.joined(cells, extend=extend)
-            self._write(every)
-        return every
-
-    @contextlib.contextmanager
-    def claimed(self, cells: Sequence[SweepCell], *, extend: bool) -> Iterator[list[SweepCell]]:
-        """Does what :meth:`claim` does; a refusal inside leaves the directory as it was before."""
         places = (self.path, *self.path.absolute().parents)
         made = [place for place in places if not os.path.exists(place)]
-        before = {cell.name for cell in self.cells()} if self.exists() else set()
-        every = self.claim(cells, extend=extend)
+        before, added = self.joined(cells, extend=extend)  # refused before there is a directory
+        if added:
+            with self.locked(_PATIENCE):
+                before, added = self.joined(cells, extend=extend)
+                self._write([*before, *added])
         try:
-            yield every
+            yield [*before, *added]
         except RequirementError:
-            self._forget({cell.name for cell in every} - before)
+            self._forget({cell.name for cell in added})
             for place in made:
                 with contextlib.suppress(OSError):  # there is something in it
                     place.rmdir()
@@ -116,7 +130,7 @@ class SweepStore(WorkDirectory):
 
     def _forget(self, names: set[str]) -> None:
         """Takes cells out of the sweep again, none of which has begun."""
-        if any(os.path.lexists(self.run(name).path) for name in names):
+        if not names or any(os.path.lexists(self.run(name).path) for name in names):
             return
         with self.locked(_PATIENCE):
             left = [cell for cell in self.cells() if cell.name not in names]
