@@ -21,7 +21,8 @@ from rf_limits.report.pictures import Picture, picture
 from rf_limits.report.sections import Section, warnings_of
 from rf_limits.report.sources import Source
 from rf_limits.runs.progress import counted
-from rf_limits.sweeps.compare import Compared
+from rf_limits.sweeps.compare import Compared, compared_runs
+from rf_limits.sweeps.manifest import CELLS
 from rf_limits.table import Cell, Table
 
 _MOST_CURVES = 60
@@ -29,14 +30,14 @@ _LONGEST = 60
 """Characters of a label that says in what a run differs."""
 
 
-def comparison_section(sources: Sequence[Source], compared: Compared, key: str) -> Section:
+def comparison_section(sources: Sequence[Source], key: str) -> Section:
     """Returns the section of several training runs.
 
     Args:
       sources: all of them, finished or not.
-      compared: the table of the finished ones.
       key: prefix of ids.
     """
+    compared = compared_runs(sources)
     table, differing = compared.table, list(compared.differing)
     done = [source for source in sources if source.state == "done"]
     words = comparing.labels(table, differing)
@@ -93,7 +94,7 @@ def _warnings(
 
 def _root(source: Source) -> Path:
     """Returns the directory that a user names: that of the sweep, or that of the run."""
-    inside = source.path.parent.name == "cells"
+    inside = source.path.parent.name == CELLS
     return source.path.parent.parent if inside else source.path
 
 

@@ -16,10 +16,9 @@ from rf_limits.report.comparison import comparison_section
 from rf_limits.report.sections import Section, run_section
 from rf_limits.report.sources import Source, find
 from rf_limits.runs.console import say
+from rf_limits.runs.directory import check_takes_files
 from rf_limits.runs.files import StorageError, write_whole
 from rf_limits.runs.progress import counted
-from rf_limits.runs.store import check_takes_files
-from rf_limits.sweeps.compare import gather
 
 NAME = "report.html"
 _TITLE = "rf_limits: "
@@ -57,7 +56,7 @@ def report(
     check(overwrite or not path.exists(), "--output", requirement, str(path))
     check(_is_page(path), "--output", "be new or an earlier report", str(path))
     check_takes_files(path.absolute().parent, "--output")
-    text = render(sources, workdirs, path)
+    text = render(sources, path)
     try:
         write_whole(path, partial(Path.write_text, data=text, encoding="utf-8"), replace=overwrite)
     except StorageError as error:
@@ -82,15 +81,14 @@ def _is_page(path: Path) -> bool:
     return not start or f"<title>{_TITLE}".encode() in start
 
 
-def render(sources: Sequence[Source], workdirs: Sequence[str | Path], path: Path) -> str:
+def render(sources: Sequence[Source], path: Path) -> str:
     """Returns the text of the page.
 
     Args:
       sources: the runs.
-      workdirs: where they were found.
       path: where the page will lie; links to data are relative to it.
     """
-    sections, left_out = _sections(sources, workdirs)
+    sections, left_out = _sections(sources)
     folder = Path(__file__).parent
     templates = Environment(
         loader=FileSystemLoader(folder),
@@ -110,14 +108,12 @@ def render(sources: Sequence[Source], workdirs: Sequence[str | Path], path: Path
     )
 
 
-def _sections(
-    sources: Sequence[Source], workdirs: Sequence[str | Path]
-) -> tuple[list[Section], list[str]]:
+def _sections(sources: Sequence[Source]) -> tuple[list[Section], list[str]]:
     """Returns the sections of the page, and lines about runs that are not in it."""
     training = all(source.experiment == "training" for source in sources)
     finished = [source for source in sources if source.state == "done"]
     if training and len(finished) > 1:
-        return [comparison_section(sources, gather(workdirs), "runs")], []
+        return [comparison_section(sources, "runs")], []
     shown = [source for source in sources if source.has_tables]
     left_out = [
         f"{source.path} is {source.state}{f': {source.detail}' if source.detail else ''}."

@@ -1,14 +1,16 @@
 """The runs that a page is about, as they lie on disk."""
 
+import contextlib
+import functools
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from rf_limits.devices.options import check_devices, check_options
 from rf_limits.errors import RequirementError, check, check_choice
+from rf_limits.runs.directory import DamagedFileError
 from rf_limits.runs.keep import FinishedParts
-from rf_limits.runs.store import RunStore
 from rf_limits.studies import EXPERIMENTS, Experiment, config_from_json
 from rf_limits.sweeps.compare import Place, runs_in
 from rf_limits.training.result import Result
@@ -18,24 +20,20 @@ OWN_CONFIG = "--own_config"
 _FILES = ("config.json", "run.json", "summary.json", "metrics.parquet")
 
 
-class Source(NamedTuple):
-    """One run on disk.
+class Source(Place):
+    """A run on disk, and what a page shows of it."""
 
-    Attributes:
-      name: of the run: its directory's, or its cell's.
-      path: its work directory.
-      config: contents of config.json; of a cell that is to be there.
-      facts: contents of run.json.
-      state: of :data:`rf_limits.sweeps.status.STATES`.
-      detail: more about the state.
-    """
+    @property
+    def path(self) -> Path:
+        """Returns the work directory."""
+        return self.store.path
 
-    name: str
-    path: Path
-    config: dict[str, Any]
-    facts: dict[str, Any]
-    state: str
-    detail: str
+    @functools.cached_property
+    def facts(self) -> dict[str, Any]:
+        """Returns the contents of run.json; none where it is missing or damaged."""
+        with contextlib.suppress(DamagedFileError):
+            return self.store.read_json("run.json") or {}
+        return {}
 
     @property
     def experiment(self) -> str:
@@ -55,7 +53,7 @@ class Source(NamedTuple):
         """Returns whether there is anything to show: a table, or finished parts of one."""
         if self.state == "misplaced":  # of another run
             return False
-        return (self.path / "metrics.parquet").is_file() or bool(RunStore(self.path).parts())
+        return (self.path / "metrics.parquet").is_file() or bool(self.store.parts())
 
     def files(self) -> list[Path]:
         """Returns the files of the run that are there."""
@@ -68,25 +66,25 @@ class Source(NamedTuple):
         Raises:
           RequirementError: it cannot be read.
         """
-        path, store = self.path / "metrics.parquet", RunStore(self.path)
+        path = self.path / "metrics.parquet"
         if not path.is_file():
-            return self._parts(store)
+            return self._parts()
         try:
-            return Result(store.read_metrics(), self.facts.get("choices", {}))
+            return Result(self.store.read_metrics(), self.facts.get("choices", {}))
         except (OSError, ValueError) as error:
             raise RequirementError(
                 f"{path} must be readable, but it is damaged; the command that made it runs it "
                 "again (scripts/train.py with --overwrite)."
             ) from error
 
-    def _parts(self, store: RunStore) -> Result:
+    def _parts(self) -> Result:
         check_options()  # what is not finished is prepared again, and that is with JAX
         check_devices()
         try:
             prepared = self.resolved().prepare()
         except RequirementError as error:  # it could run: an entry is missing here
             raise RequirementError(f"{error}{_own_config_hint(self.facts)}") from error
-        return prepared.run(keep=FinishedParts(store))
+        return prepared.run(keep=FinishedParts(self.store))
 
 
 def _own_config_hint(facts: dict[str, Any]) -> str:
@@ -103,15 +101,18 @@ def _own_config_hint(facts: dict[str, Any]) -> str:
     )
 
 
-def _source(run: Place) -> Source:
-    path, readable = run.store.path, "run.json" not in run.store.damaged_records()
-    facts = run.store.read_json("run.json") if readable else None
+def _checked(source: Source) -> Source:
+    """Returns a run whose experiment is known here.
+
+    Raises:
+      RequirementError: it is unknown.
+    """
     try:
-        place = f"experiment of {path / 'config.json'}"
-        check_choice(run.config.get("experiment"), EXPERIMENTS, place)
+        place = f"experiment of {source.path / 'config.json'}"
+        check_choice(source.config.get("experiment"), EXPERIMENTS, place)
     except RequirementError as error:
-        raise RequirementError(f"{error}{_own_config_hint(facts or {})}") from error
-    return Source(run.name, path, run.config, facts or {}, run.state, run.detail)
+        raise RequirementError(f"{error}{_own_config_hint(source.facts)}") from error
+    return source
 
 
 def find(workdirs: Sequence[str | Path]) -> list[Source]:
@@ -127,7 +128,7 @@ def find(workdirs: Sequence[str | Path]) -> list[Source]:
     by_path: dict[Path, Source] = {}
     for workdir in workdirs:
         for run in runs_in(Path(workdir), FLAG):
-            by_path.setdefault(run.store.path.resolve(), _source(run))
+            by_path.setdefault(run.store.path.resolve(), _checked(Source(*run)))
     sources = list(by_path.values())
     if not any(source.has_tables for source in sources):
         stand = ", ".join(f"{s.path} ({s.state})" for s in sources[:3])

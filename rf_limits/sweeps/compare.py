@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -119,11 +119,10 @@ def _read(store: RunStore) -> pd.DataFrame:
     return table
 
 
-def _first(left_out: Sequence[str], workdirs: Sequence[str | Path]) -> str:
+def _first(left_out: Sequence[str]) -> str:
     """Says of the first few directories why there is no finished run."""
-    lines = [*left_out[:_NAMED]] or [str(path) for path in workdirs]
     more = len(left_out) - _NAMED
-    return ", ".join(lines) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(left_out[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _twice(store: RunStore, first: RunStore) -> str:
@@ -138,30 +137,40 @@ def gather(workdirs: Sequence[str | Path]) -> Compared:
     """Puts the tables of all finished runs together.
 
     Args:
-      workdirs: of runs or sweeps. A config that is there twice counts once, and what is left out
-        says so, and whether the numbers of both are the same.
+      workdirs: of runs or sweeps.
 
     Raises:
-      RequirementError: no work directory, none with a finished run, or one of another
-        experiment, whose tables have labels of their own.
+      RequirementError: no work directory, or as :func:`compared_runs`.
+    """
+    return compared_runs(place for workdir in workdirs for place in runs_in(Path(workdir)))
+
+
+def compared_runs(places: Iterable[Place]) -> Compared:
+    """Puts the tables of the finished ones among runs together.
+
+    Args:
+      places: the runs. A config that is there twice counts once, and what is left out says so,
+        and whether the numbers of both are the same.
+
+    Raises:
+      RequirementError: no finished run, or one of another experiment, whose tables have labels of
+        their own.
     """
     runs: dict[str, Place] = {}  # each under a name that no other run has
     left_out = []
-    for workdir in workdirs:
-        for place in runs_in(Path(workdir)):
-            if place.state not in ("done", "damaged"):  # the latter is refused below
-                detail = f", {place.detail}" if place.detail else ""
-                left_out.append(f"{place.store.path}: {place.state}{detail}")
-                continue
-            _check_whole_training_run(place)
-            key = json.dumps(place.config, sort_keys=True)
-            if key not in runs:
-                taken = any(run.name == place.name for run in runs.values())
-                runs[key] = place._replace(name=str(place.store.path)) if taken else place
-            elif not os.path.samefile(place.store.path, runs[key].store.path):
-                left_out.append(f"{place.store.path}: {_twice(place.store, runs[key].store)}")
-    first = _first(left_out, workdirs)
-    check(len(runs) > 0, "--workdirs", "hold at least one finished run", first)
+    for place in places:
+        if place.state not in ("done", "damaged"):  # the latter is refused below
+            detail = f", {place.detail}" if place.detail else ""
+            left_out.append(f"{place.store.path}: {place.state}{detail}")
+            continue
+        _check_whole_training_run(place)
+        key = json.dumps(place.config, sort_keys=True)
+        if key not in runs:
+            taken = any(run.name == place.name for run in runs.values())
+            runs[key] = place._replace(name=str(place.store.path)) if taken else place
+        elif not os.path.samefile(place.store.path, runs[key].store.path):
+            left_out.append(f"{place.store.path}: {_twice(place.store, runs[key].store)}")
+    check(len(runs) > 0, "--workdirs", "hold at least one finished run", _first(left_out))
     return _compared(list(runs.values()), left_out)
 
 
