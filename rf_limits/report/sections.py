@@ -124,7 +124,7 @@ def run_section(source: Source, key: str) -> Section:
         parts = _parts(source, config, result, key)
     except (KeyError, AttributeError) as error:
         raise RequirementError(
-            f"{source.path}/metrics.parquet must have the columns this version writes, but "
+            f"{source.store.table} must have the columns this version writes, but "
             f"{error} is not there; run {source.path} again with --overwrite."
         ) from error
     so_far = "" if source.state == "done" else "So far: "

@@ -9,15 +9,15 @@ from typing import Any
 
 from rf_limits.devices.options import check_devices, check_options
 from rf_limits.errors import RequirementError, check, check_choice
-from rf_limits.runs.directory import DamagedFileError
+from rf_limits.runs.directory import CONFIG, RUN, DamagedFileError
 from rf_limits.runs.keep import FinishedParts
+from rf_limits.runs.store import FIGURES, SUMMARY
 from rf_limits.studies import EXPERIMENTS, Experiment, config_from_json
 from rf_limits.sweeps.compare import Place, runs_in
 from rf_limits.training.result import Result
 
 FLAG = "--workdir"
 OWN_CONFIG = "--own_config"
-_FILES = ("config.json", "run.json", "summary.json", "metrics.parquet")
 
 
 class Source(Place):
@@ -32,7 +32,7 @@ class Source(Place):
     def facts(self) -> dict[str, Any]:
         """Returns the contents of run.json; none where it is missing or damaged."""
         with contextlib.suppress(DamagedFileError):
-            return self.store.read_json("run.json") or {}
+            return self.store.read_json(RUN) or {}
         return {}
 
     @property
@@ -53,12 +53,12 @@ class Source(Place):
         """Returns whether there is anything to show: a table, or finished parts of one."""
         if self.state == "misplaced":  # of another run
             return False
-        return (self.path / "metrics.parquet").is_file() or bool(self.store.parts())
+        return self.store.table.is_file() or bool(self.store.parts())
 
     def files(self) -> list[Path]:
         """Returns the files of the run that are there."""
-        named = [self.path / name for name in _FILES]
-        return [p for p in (*named, *sorted((self.path / "figures").glob("*.*"))) if p.is_file()]
+        named = [self.path / name for name in (CONFIG, RUN, SUMMARY, self.store.table.name)]
+        return [p for p in (*named, *sorted((self.path / FIGURES).glob("*.*"))) if p.is_file()]
 
     def read(self) -> Result:
         """Returns the table and choices of the run, or those of its finished parts.
@@ -66,15 +66,14 @@ class Source(Place):
         Raises:
           RequirementError: it cannot be read.
         """
-        path = self.path / "metrics.parquet"
-        if not path.is_file():
+        if not self.store.table.is_file():
             return self._parts()
         try:
             return Result(self.store.read_metrics(), self.facts.get("choices", {}))
         except (OSError, ValueError) as error:
             raise RequirementError(
-                f"{path} must be readable, but it is damaged; the command that made it runs it "
-                "again (scripts/train.py with --overwrite)."
+                f"{self.store.table} must be readable, but it is damaged; the command that made it "
+                "runs it again (scripts/train.py with --overwrite)."
             ) from error
 
     def _parts(self) -> Result:
@@ -108,7 +107,7 @@ def _checked(source: Source) -> Source:
       RequirementError: it is unknown.
     """
     try:
-        place = f"experiment of {source.path / 'config.json'}"
+        place = f"experiment of {source.path / CONFIG}"
         check_choice(source.config.get("experiment"), EXPERIMENTS, place)
     except RequirementError as error:
         raise RequirementError(f"{error}{_own_config_hint(source.facts)}") from error

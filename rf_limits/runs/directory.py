@@ -14,6 +14,8 @@ import filelock
 from rf_limits.errors import RequirementError, check
 from rf_limits.runs.files import TEMPORARY, write_whole
 
+CONFIG = "config.json"
+RUN = "run.json"
 LOCK = ".lock"
 _WRITABLE = "take files"
 _PATIENCE = 2.0  # seconds: who only looks whether a run is going on holds the lock briefly
@@ -117,7 +119,7 @@ class WorkDirectory:
             lock = filelock.FileLock(path)
             lock.acquire(timeout=patience)
         except filelock.Timeout as error:
-            run = self.read_json("run.json") or {}
+            run = self.read_json(RUN) or {}
             user = f"process {run.get('process')} on {run.get('host')}"
             raise in_use(f"{self.path} is in use by {user}.") from error
         except OSError as error:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from rf_limits.errors import check, refusal
 from rf_limits.methods import METHODS, Kind, keys_of
+from rf_limits.runs.directory import CONFIG
 from rf_limits.runs.recipes import FOLDERS, ROOT, chosen
 from rf_limits.runs.store import RunStore
 
@@ -215,11 +216,10 @@ def check_results(variant: str, output: str | None, names: Iterable[str] = ()) -
     differing = False
     for recipe in chosen(variant, tuple(names)):
         kept, new = (RunStore(ROOT / base / recipe.name) for base in (FOLDERS[variant], output))
-        known = (kept.path / "metrics.parquet").is_file()
-        check(known, recipe.name, f"be in {FOLDERS[variant]} to be compared", str(kept.path))
-        here = (new.path / "metrics.parquet").is_file()
-        check(here, "--output", "hold every experiment asked for", str(new.path))
-        training = how_trained(kept.read_json("config.json") or {})
+        requirement = f"be in {FOLDERS[variant]} to be compared"
+        check(kept.table.is_file(), recipe.name, requirement, str(kept.path))
+        check(new.table.is_file(), "--output", "hold every experiment asked for", str(new.path))
+        training = how_trained(kept.read_json(CONFIG) or {})
         lines = differences(new.read_metrics(), kept.read_metrics(), training)
         print(f"{recipe.name}: {'differs' if lines else 'reproduced'}")
         for line in lines:

@@ -19,7 +19,7 @@ from rf_limits.problem.targets import TARGETS
 from rf_limits.remarks import Remark
 from rf_limits.runs.compiled import compiling
 from rf_limits.runs.console import Log
-from rf_limits.runs.directory import InUseError, in_use
+from rf_limits.runs.directory import RUN, InUseError, in_use
 from rf_limits.runs.events import Tell, no_events
 from rf_limits.runs.files import StorageError
 from rf_limits.runs.keep import KeepInStore
@@ -145,7 +145,7 @@ class Run:
                 with contextlib.suppress(StorageError):  # the error that is on its way says more
                     if is_writer():
                         status = "interrupted" if interrupted else "failed"
-                        self.store.write_json("run.json", self._facts_at_end(status, reason))
+                        self.store.write_json(RUN, self._facts_at_end(status, reason))
                 raise
 
     def error_of(self, error: BaseException) -> str:
@@ -189,9 +189,8 @@ class Run:
         if not is_writer():
             return []
         self.store.write_metrics(result.metrics)
-        self.store.written.add(self.store.path / "summary.json")
         self.summary = self.config.analyse(result)
-        self.store.write_json("summary.json", self.summary)
+        self.store.write_summary(self.summary)
         paths = []
         for name in self.config.drawings(result.metrics):
             try:

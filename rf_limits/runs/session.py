@@ -18,12 +18,15 @@ from rf_limits.config import Builder, Config
 from rf_limits.devices.options import check_devices
 from rf_limits.devices.processes import is_writer
 from rf_limits.errors import RequirementError
+from rf_limits.figures.style import FORMATS
 from rf_limits.runs.compiled import keep_compiled
 from rf_limits.runs.console import Log
+from rf_limits.runs.directory import RUN
 from rf_limits.runs.events import Tell, failure, no_events
 from rf_limits.runs.progress import progress
 from rf_limits.runs.run import SAVE_EVERY, Run, carry_out
 from rf_limits.runs.stopping import Stop, listening
+from rf_limits.runs.store import FIGURES, RESULTS
 from rf_limits.table import Table
 from rf_limits.training.checkpointing import Stopped
 from rf_limits.training.result import Result
@@ -111,7 +114,7 @@ class _Session:
 
     def _end(self, code: int, status: str, **more: Any) -> int:
         store = self.run.store
-        files = [store.path / name for name in ("metrics.parquet", "summary.json")]
+        files = [store.path / name for name in RESULTS]
         files += sorted(_figures_of(self.run))
         paths = [str(path) for path in files if path.exists()]
         seconds = round(time.monotonic() - self.started, 3)
@@ -177,8 +180,8 @@ def resume_command(argv: list[str], *, kept: bool = True) -> str:
 
 def _figures_of(run: Run) -> list[Path]:
     """Returns the figures of a finished run, the main one first; no others in their folder."""
-    named = (run.store.read_json("run.json") or {}).get("figures", [])
-    paths = (run.store.path / "figures" / f"{name}.png" for name in named)
+    named = (run.store.read_json(RUN) or {}).get("figures", [])
+    paths = (run.store.path / FIGURES / f"{name}.{FORMATS[0]}" for name in named)
     return [path for path in paths if path.is_file()]
 
 

@@ -19,7 +19,9 @@ from rf_limits.errors import RequirementError, check
 from rf_limits.figures.style import FORMATS, Figure, save
 from rf_limits.runs.checkpoints import SUFFIX
 from rf_limits.runs.directory import (
+    CONFIG,
     LOCK,
+    RUN,
     DamagedFileError,
     WorkDirectory,
     check_takes_files,
@@ -30,7 +32,8 @@ from rf_limits.runs.directory import (
 from rf_limits.runs.file_list import LIST, FileList
 from rf_limits.runs.files import TEMPORARY, read_table, table_damage, write_table, write_whole
 
-RESULTS = ("metrics.parquet", "summary.json")
+SUMMARY = "summary.json"
+RESULTS = ("metrics.parquet", SUMMARY)
 FIGURES = "figures"
 PARTS = "parts"
 STATES = "states"
@@ -51,8 +54,8 @@ class RunStore(WorkDirectory):
 
         The latter's parts and states cannot be told from others' files, and are left alone.
         """
-        run = self.read_json("run.json")
-        if run is None or self.read_json("config.json") is None:
+        run = self.read_json(RUN)
+        if run is None or self.read_json(CONFIG) is None:
             return []
         figures = [
             f"{FIGURES}/{name}.{form}" for name in run.get("figures", ()) for form in FORMATS
@@ -75,14 +78,14 @@ class RunStore(WorkDirectory):
             ``overwrite`` is not set.
         """
         exists = directory_exists(self.path)
-        before = self.read_json("config.json")
+        before = self.read_json(CONFIG)
         if not overwrite and before == plain(config):
-            status = (self.read_json("run.json") or {}).get("status")
+            status = (self.read_json(RUN) or {}).get("status")
             if status in ("complete", "diverged"):
                 self._check_results()
                 return "finished"
         elif not overwrite and before is not None:
-            check_form(before, self.path / "config.json")
+            check_form(before, self.path / CONFIG)
             changed = ", ".join(differences(before, plain(config)))
             line = (
                 f"must be empty or hold this config, but {self.path} holds a run of another one "
@@ -112,22 +115,22 @@ class RunStore(WorkDirectory):
         """Returns a file that a finished run lacks, and whether it is missing or damaged."""
         damage = self.table_damage()
         if damage:
-            return RESULTS[0], damage
+            return self.table.name, damage
         try:
-            return (RESULTS[1], "missing") if self.read_json(RESULTS[1]) is None else ("", "")
+            return (SUMMARY, "missing") if self.read_json(SUMMARY) is None else ("", "")
         except DamagedFileError:
-            return RESULTS[1], "damaged"
+            return SUMMARY, "damaged"
         except RequirementError:  # not readable: the table is, or says so itself
             return "", ""
 
     def table_damage(self) -> str:
         """Says what is wrong with the table: missing, not readable, damaged, or nothing."""
-        return table_damage(self.path / RESULTS[0])
+        return table_damage(self.table)
 
     def damaged_records(self) -> list[str]:
         """Returns which of config.json and run.json are there and hold no JSON of a run."""
         damaged = []
-        for name in ("config.json", "run.json"):
+        for name in (CONFIG, RUN):
             try:
                 self.read_json(name)
             except DamagedFileError:
@@ -147,26 +150,31 @@ class RunStore(WorkDirectory):
         Returns:
           Whether an unfinished run's parts or states were there and could not be kept.
         """
-        earlier, before = self.read_json("run.json") or {}, self.read_json("config.json")
+        earlier, before = self.read_json(RUN) or {}, self.read_json(CONFIG)
         same = all(earlier.get(key) == plain(run).get(key) for key in SAME_FOR_PARTS)
         kept = resume and same and before == plain(config)
         lost = not kept and resume and self.has_progress()
         if before is None:
-            for name in ("config.json", "run.json", LIST):
+            for name in (CONFIG, RUN, LIST):
                 self.written.put_aside(self.path / name)
-            self.write_json("config.json", config)
+            self.write_json(CONFIG, config)
             self.written.write(())
         else:
             self.written.write(self.written.names())  # before run.json forgets them
-        self.write_json("run.json", run)
+        self.write_json(RUN, run)
         if not kept:
             self.forget_progress()
             self.written.remove(TENSORBOARD)
         self.written.remove(FIGURES, *RESULTS)
         self.written.write(name for name in self.written.names() if (self.path / name).exists())
         if before is not None:
-            self.write_json("config.json", config)
+            self.write_json(CONFIG, config)
         return lost
+
+    @property
+    def table(self) -> Path:
+        """The file of the table of results."""
+        return self.path / RESULTS[0]
 
     @property
     def states(self) -> Path:
@@ -227,7 +235,7 @@ class RunStore(WorkDirectory):
     def complete(self, run: dict[str, Any]) -> None:
         """Writes run.json of a run that is complete, with its files; removes its progress."""
         names = (n for n in self.written.names() if n.split("/")[0] not in (PARTS, STATES))
-        self.write_json("run.json", {**run, "written": sorted(names)})
+        self.write_json(RUN, {**run, "written": sorted(names)})
         with contextlib.suppress(OSError):  # the results are there; :meth:`tidy` comes again
             self._clean_up()
 
@@ -244,11 +252,16 @@ class RunStore(WorkDirectory):
 
     def write_metrics(self, metrics: pd.DataFrame) -> None:
         """Writes metrics.parquet, whole."""
-        write_table(self.written.add(self.path / RESULTS[0]), metrics)
+        write_table(self.written.add(self.table), metrics)
+
+    def write_summary(self, summary: dict[str, Any]) -> None:
+        """Writes summary.json, whole."""
+        self.written.add(self.path / SUMMARY)
+        self.write_json(SUMMARY, summary)
 
     def read_metrics(self) -> pd.DataFrame:
         """Reads metrics.parquet."""
-        return read_table(self.path / RESULTS[0])
+        return read_table(self.table)
 
     def write_figure(self, name: str, figure: Figure) -> list[Path]:
         """Writes a figure as png, svg and pdf; returns the paths."""

@@ -12,7 +12,7 @@ import pandas as pd
 from rf_limits.analysis.tables import CELL, KEYS
 from rf_limits.config import flat
 from rf_limits.errors import RequirementError, check
-from rf_limits.runs.directory import plain
+from rf_limits.runs.directory import CONFIG, plain
 from rf_limits.runs.store import RunStore
 from rf_limits.studies import config_from_json
 from rf_limits.sweeps.manifest import SweepStore
@@ -91,7 +91,7 @@ def _runs_at(path: Path) -> list[Place]:
             for c in cells
         ]
     store = RunStore(path)
-    config = store.read_json("config.json")
+    config = store.read_json(CONFIG)
     return [] if config is None else [Place(path.name, store, _current(config), *state_of(store))]
 
 
@@ -108,7 +108,7 @@ def _current(config: dict[str, Any]) -> dict[str, Any]:
 
 def _read(store: RunStore) -> pd.DataFrame:
     """Reads the table of a training run."""
-    field = f"{store.path}/metrics.parquet"
+    field = str(store.table)
     try:
         table = store.read_metrics()
     except (OSError, ValueError) as error:

@@ -7,7 +7,14 @@ from typing import Any
 
 from rf_limits.config import check_form
 from rf_limits.errors import RequirementError
-from rf_limits.runs.directory import WorkDirectory, differences, directory_exists, plain
+from rf_limits.runs.directory import (
+    CONFIG,
+    RUN,
+    WorkDirectory,
+    differences,
+    directory_exists,
+    plain,
+)
 from rf_limits.runs.store import RunStore
 from rf_limits.studies import config_from_json
 from rf_limits.sweeps.grid import SweepCell
@@ -150,7 +157,7 @@ class SweepStore(WorkDirectory):
           RequirementError: its config cannot be read.
         """
         store = self.run(cell.name)
-        config = store.read_json("config.json")
+        config = store.read_json(CONFIG)
         changed = differences(config, cell.config.to_json()) if config is not None else []
         if not changed:
             return ""
@@ -171,10 +178,10 @@ class SweepStore(WorkDirectory):
         if other:
             raise RequirementError(other)
         with store.locked():
-            facts = store.read_json("run.json") or {}
+            facts = store.read_json(RUN) or {}
             before = dict(facts)
             yield facts
             if facts != before:
-                if store.read_json("config.json") is None:
-                    store.write_json("config.json", cell.config.to_json())
-                store.write_json("run.json", facts)
+                if store.read_json(CONFIG) is None:
+                    store.write_json(CONFIG, cell.config.to_json())
+                store.write_json(RUN, facts)

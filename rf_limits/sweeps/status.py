@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from rf_limits.remarks import Remark
 from rf_limits.runs.console import last_line
+from rf_limits.runs.directory import CONFIG, RUN
 from rf_limits.runs.progress import counted, short_time
 from rf_limits.runs.store import RunStore
 from rf_limits.sweeps.grid import SweepCell
@@ -54,7 +55,7 @@ def state_of(store: RunStore) -> tuple[str, str]:
     Raises:
       RequirementError: its records cannot be read.
     """
-    facts = store.read_json("run.json") or {}
+    facts = store.read_json(RUN) or {}
     status = facts.get("status")
     if status in ("complete", "diverged"):
         name, damage = store.damage()
@@ -78,7 +79,7 @@ def cell_state(sweep: SweepStore, cell: SweepCell) -> tuple[str, str]:
     if other:
         return "misplaced", other
     state, detail = state_of(store)
-    if state == "done" and store.read_json("config.json") is None:
+    if state == "done" and store.read_json(CONFIG) is None:
         return "damaged", "config.json is missing"
     return state, detail
 
@@ -128,7 +129,7 @@ def time_left(sweep: SweepStore, cells: Sequence[CellStatus]) -> float | None:
 
     def facts(state: str) -> list[dict[str, Any]]:
         names = [status.cell.name for status in cells if status.state == state]
-        return [sweep.run(name).read_json("run.json") or {} for name in names]
+        return [sweep.run(name).read_json(RUN) or {} for name in names]
 
     processes = {(run.get("host"), run.get("process")) for run in facts("running")}
     left = sum(status.state not in ("done", "failed", "misplaced") for status in cells)
