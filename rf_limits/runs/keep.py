@@ -37,13 +37,16 @@ class FinishedParts(Keep):
         longer._prefix = f"{self._prefix}{prefix}."
         return longer
 
-    def _read(self, name: str, *, forget: bool = False) -> bytes | None:
-        return self._store.read_part(self._prefix + name, forget=forget)
+    def _read(self, name: str) -> bytes | None:
+        return self._store.read_part(self._prefix + name)
 
     def get(self, name: str) -> pd.DataFrame | None:
         """Returns the part's table, if it is there and can be read."""
         data = self._read(name)
-        return None if data is None else read_table(io.BytesIO(data))
+        try:
+            return None if data is None else read_table(io.BytesIO(data))
+        except (OSError, ValueError):
+            return None
 
 
 class KeepInStore(FinishedParts):
@@ -80,8 +83,15 @@ class KeepInStore(FinishedParts):
         longer._saved = time.monotonic()
         return longer
 
-    def _read(self, name: str, *, forget: bool = True) -> bytes | None:
-        return agree_bytes(super()._read(name, forget=forget) if is_writer() else None)
+    def _read(self, name: str) -> bytes | None:
+        return agree_bytes(super()._read(name) if is_writer() else None)
+
+    def get(self, name: str) -> pd.DataFrame | None:
+        """Returns the part's table; a file that cannot be read is removed."""
+        table = super().get(name)
+        if table is None and is_writer():
+            self._store.forget_part(self._prefix + name)
+        return table
 
     def put(self, name: str, table: pd.DataFrame) -> None:
         """Writes the part's table; its states are forgotten."""

@@ -7,7 +7,6 @@ run went; ``metrics.parquet`` and ``summary.json`` hold the numbers; ``figures/`
 
 import contextlib
 import functools
-import io
 import re
 from pathlib import Path
 from typing import Any
@@ -189,24 +188,18 @@ class RunStore(WorkDirectory):
         """Returns whether there are parts or states to go on from."""
         return bool(self.parts() or self.written.within(STATES, SUFFIX))
 
-    def read_part(self, name: str, *, forget: bool = True) -> bytes | None:
-        """Reads the parquet file of one part of a run; None if there is none that can be read.
-
-        Args:
-          name: of the part.
-          forget: whether a file that cannot be read is removed.
-        """
+    def read_part(self, name: str) -> bytes | None:
+        """Returns the bytes of the file of one part of a run; None if none can be read."""
         path = self._part(name)
-        if path not in self.written:
-            return None
-        try:
-            data = path.read_bytes()
-            read_table(io.BytesIO(data))
-        except (OSError, ValueError):
-            if forget and path.is_file():
-                path.unlink()
-            return None
-        return data
+        with contextlib.suppress(OSError):
+            return path.read_bytes() if path in self.written else None
+        return None
+
+    def forget_part(self, name: str) -> None:
+        """Removes the file of one part of a run, if there is one."""
+        path = self._part(name)
+        if path in self.written and path.is_file():
+            path.unlink()
 
     def write_part(self, name: str, table: pd.DataFrame) -> None:
         """Keeps one part of a run on disk until the run is done.
