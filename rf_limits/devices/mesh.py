@@ -20,14 +20,13 @@ AXES = ("seeds", "data", "width")
 """Axes of the mesh: networks, training points, hidden units or features."""
 
 
-def check_mesh(sizes: Mapping[str, int], count: int | None = None) -> None:
+def check_mesh(sizes: Mapping[str, int]) -> None:
     """Refuses sizes that are not positive whole numbers, or need more devices than there are.
 
     Several processes must use all their devices: one without a part would have nothing to do.
 
     Args:
       sizes: devices along each of :data:`AXES`; axes left out have 1.
-      count: devices at hand; those of JAX if None.
 
     Raises:
       RequirementError: naming the field, ``mesh.<axis>``.
@@ -38,9 +37,8 @@ def check_mesh(sizes: Mapping[str, int], count: int | None = None) -> None:
         check(axis in AXES, f"mesh.{axis}", f"be one of {', '.join(AXES)}", axis)
     needed = math.prod(sizes.values())
     if needed > 1:
-        present = jax.device_count() if count is None else count
-        hint = ""
-        if count is None and jax.default_backend() == "cpu":
+        present, hint = jax.device_count(), ""
+        if jax.default_backend() == "cpu":
             hint = " (XLA_FLAGS=--xla_force_host_platform_device_count=8 makes 8 of a CPU)"
         requirement = f"need at most {present} devices, those at hand{hint}"
         check(needed <= present, "mesh", requirement, needed)

@@ -37,13 +37,12 @@ def networks_at_once(
     *,
     together: int | None = None,
     in_step: bool = True,
-    memory: float | None = None,
 ) -> int | None:
     """Returns how many networks are stepped at once.
 
     Args:
       mode: ``"map"``, ``"vmap"``, or ``"auto"``: on accelerators as many as keep :data:`LIVE`
-        times ``bytes_each`` within :data:`DEVICE_SHARE` of ``memory``; on a CPU as many as keep
+        times ``bytes_each`` within :data:`DEVICE_SHARE` of its memory; on a CPU as many as keep
         ``bytes_each`` within :data:`CACHE_BYTES`. At least one, and a number that divides all.
       cells: networks of one run (of one device's part).
       bytes_each: size of the largest intermediate of one network (of one device's part).
@@ -51,7 +50,6 @@ def networks_at_once(
       together: networks of all runs that train in one call, ``cells`` if None; on a CPU it makes
         no difference, so that a network's numbers do not depend on what runs beside it.
       in_step: False where every network takes its own number of steps: one by one on a CPU.
-      memory: bytes of the accelerator; what :func:`device_memory` says if None.
 
     Returns:
       A number that divides ``cells`` (``together`` on accelerators), or None for all.
@@ -66,7 +64,7 @@ def networks_at_once(
         return None
     if (backend or jax.default_backend()) == "cpu":
         return _most_of(cells, CACHE_BYTES / max(bytes_each, 1.0) if in_step else 1.0)
-    memory = device_memory() if memory is None else memory
+    memory = device_memory()
     together = together or cells
     if memory is None:
         return None

@@ -20,6 +20,7 @@ from rf_limits.optimization.optimizers import OptimizerSpec, trainable_mask
 from rf_limits.regression.backward_errors import norm
 
 _AUTO = 0.4
+_PRODUCTS = 20  # with the matrix, of a power iteration
 AUTOMATIC = ("auto", "auto_ntk")
 """Step sizes from the empirical tangent kernel, or from the one of infinite width."""
 
@@ -30,10 +31,7 @@ def sharpness(gram: Float[Array, "n n"]) -> Float[Array, ""]:
 
 
 def population_sharpness(
-    slope_square: Callable[[Params], Float[Array, ""]],
-    init: Params,
-    trainable: str = "both",
-    iterations: int = 20,
+    slope_square: Callable[[Params], Float[Array, ""]], init: Params, trainable: str = "both"
 ) -> Float[Array, ""]:
     """Returns :func:`sharpness` with infinite data: of half the population risk at ``init``.
 
@@ -46,7 +44,6 @@ def population_sharpness(
         (:class:`rf_limits.measure.risk.ExactRisks`).
       init: where the gradient is taken, float64.
       trainable: layers that move.
-      iterations: number of products with the matrix.
     """
     mask = trainable_mask(init, trainable)
 
@@ -66,7 +63,7 @@ def population_sharpness(
 
     start = keep(init)
     start = jax.tree.map(lambda leaf: leaf / length(start), start)
-    return jax.lax.fori_loop(0, iterations, improve, (start, jnp.zeros(())))[1]
+    return jax.lax.fori_loop(0, _PRODUCTS, improve, (start, jnp.zeros(())))[1]
 
 
 def growth_factor(aligned: float, target_size: float) -> float:

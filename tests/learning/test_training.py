@@ -1,7 +1,5 @@
 """The compiled trainer against plain Optax loops, closed forms, and itself alone."""
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -251,18 +249,19 @@ def test_networks_stepped_at_once():
 
 def test_networks_stepped_at_once_on_an_accelerator(monkeypatch):
     each = 4.0 * 16384 * 8192
-    at_once = partial(networks_at_once, "auto", backend="gpu")
-    assert at_once(64, each, memory=60.0 * 2**30) == 8  # fifteen would fit
+
+    def at_once(*arguments, memory=60.0 * 2**30, **options):
+        monkeypatch.setattr(ensemble, "device_memory", lambda: memory)
+        return networks_at_once("auto", *arguments, backend="gpu", **options)
+
+    assert at_once(64, each) == 8  # fifteen would fit
     assert at_once(64, each, memory=4.0 * 2**30) == 1
     assert at_once(64, each, memory=2.0**30) == 1  # not even one would: there is no less
-    assert at_once(8, 4.0 * 1024 * 512, memory=60.0 * 2**30) is None
-    assert at_once(8, each, memory=60.0 * 2**30, in_step=False) is None
-    assert at_once(8, each, memory=60.0 * 2**30, together=24) == 12
-    assert at_once(9, np.inf, memory=60.0 * 2**30) == 1
-    monkeypatch.setattr(ensemble, "device_memory", lambda: 60.0 * 2**30)
-    assert at_once(64, each) == 8
-    monkeypatch.setattr(ensemble, "device_memory", lambda: None)
-    assert at_once(64, each) is None
+    assert at_once(8, 4.0 * 1024 * 512) is None
+    assert at_once(8, each, in_step=False) is None
+    assert at_once(8, each, together=24) == 12
+    assert at_once(9, np.inf) == 1
+    assert at_once(64, each, memory=None) is None
     held = LIVE * each * at_once(64, each, memory=80e9)
     assert held <= DEVICE_SHARE * 80e9
 

@@ -130,7 +130,7 @@ def _shifted_factor(matrix: np.ndarray, shift: float) -> tuple[np.ndarray, float
 
 
 def nystrom_preconditioner(
-    data: KernelData, ridge: float | int, points: int, seed: int = 0
+    data: KernelData, ridge: float | int, points: int
 ) -> Callable[[Float[np.ndarray, "n"]], Float[np.ndarray, "n"]]:
     """Returns the map v -> M^{-1} v for a kernel: n m numbers, and O(n m^2) work to set up.
 
@@ -138,10 +138,9 @@ def nystrom_preconditioner(
       data: kernel and points.
       ridge: added to the kernel matrix's diagonal.
       points: m, at most n.
-      seed: draws the m points.
     """
     num = data.num
-    chosen = np.random.default_rng(seed).choice(num, min(points, num), replace=False)
+    chosen = np.random.default_rng(0).choice(num, min(points, num), replace=False)
     centres = data.x[np.sort(chosen)]
     small = data.block(centres, centres)
     factor, _ = _shifted_factor(small, len(small) * _EPS * one_norm(small))

@@ -25,7 +25,7 @@ class InlineExecutor:
     sweep: SweepStore
     log: SweepLog
     options: CellOptions = DEFAULT_OPTIONS
-    jobs = split = 1
+    split = 1
 
     def run(self, groups: Sequence[Sequence[SweepCell]], stop: Stop) -> dict[str, str]:
         """Carries out every group.
