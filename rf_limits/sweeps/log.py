@@ -37,6 +37,10 @@ class Countdown:
         """Returns the share of the cells that ended."""
         return self._ended / self._cells if self._cells else 1.0
 
+    def elapsed(self) -> float:
+        """Returns the seconds since the start, in milliseconds."""
+        return round(self._clock() - self._started, 3)
+
     def left(self) -> float | None:
         """Returns the seconds that the cells that are left take at the pace of those that ended.
 
@@ -71,25 +75,15 @@ class SweepLog(Log):
     Args:
       console: where to print; None for standard output.
       tell: called with events.
-      clock: seconds, ascending.
     """
 
-    def __init__(
-        self,
-        console: Console | None = None,
-        tell: Tell = no_events,
-        clock: Callable[[], float] = time.monotonic,
-    ):
+    def __init__(self, console: Console | None = None, tell: Tell = no_events):
         super().__init__(console or Console(), tell)
-        self._clock = clock
         self.expect(0)
-
-    def _elapsed(self) -> float:
-        return round(self._clock() - self._began, 3)
 
     def expect(self, cells: int) -> None:
         """Starts to count the time of a number of cells."""
-        self._countdown, self._began = Countdown(cells, self._clock), self._clock()
+        self._countdown = Countdown(cells)
 
     def started(self, cells: Sequence[SweepCell], text: str) -> None:
         """Says that cells are under way."""
@@ -124,7 +118,7 @@ class SweepLog(Log):
         bad = states["failed"] + states["misplaced"]
         self.say(self._countdown.ended(len(cells) - others, others, bad))
         fraction, left = self._countdown.fraction(), self._countdown.left()
-        tell_progress(self.tell, "cells", fraction, self._elapsed(), left)
+        tell_progress(self.tell, "cells", fraction, self._countdown.elapsed(), left)
 
     def stands(self, cells: Sequence[CellStatus], left: float | None) -> None:
         """Prints the lines of ``scripts/launch.py status``."""
@@ -142,7 +136,7 @@ class SweepLog(Log):
         status = {0: "submitted", 1: "cells_failed"}.get(code, "interrupted")
         if code == 0 and states["done"] == len(cells):
             status = "complete"
-        about = {"status": status, "exit_code": code, "seconds": self._elapsed()}
+        about = {"status": status, "exit_code": code, "seconds": self._countdown.elapsed()}
         self.tell("end", **about, paths=list(paths), cells=states)
         if status == "complete" and len(cells) > 1:
             self.say(
