@@ -60,29 +60,27 @@ class Section(NamedTuple):
     sources: list[Source]
 
 
-class _Parts(NamedTuple):
-    """The parts of a section that are made from the table of a run.
+def run_section(source: Source, key: str) -> Section:
+    """Returns the section of one run.
 
-    Attributes:
-      remarks: lines under the printed table.
-      tables: the printed one, and all rows of a training run at its end.
-      drawn: the figures of its experiment.
-      first: figures of training runs that come before these.
-      sentences: on what came out.
-      curves: of :func:`rf_limits.report.curves.finite_and_infinite`.
-      left_out: lines about what an unfinished run does not have yet.
+    Args:
+      source: with tables.
+      key: prefix of ids.
+
+    Raises:
+      RequirementError: its files are damaged, or of a version with other columns.
     """
+    result, config = source.read(), source.resolved()
+    try:
+        return _section(source, config, result, key)
+    except (KeyError, AttributeError) as error:
+        raise RequirementError(
+            f"{source.store.table} must have the columns this version writes, but "
+            f"{error} is not there; run {source.path} again with --overwrite."
+        ) from error
 
-    remarks: list[str]
-    tables: list[Table]
-    drawn: list[Picture]
-    first: list[Picture]
-    sentences: list[str]
-    curves: list[dict[str, Any]]
-    left_out: list[str]
 
-
-def _parts(source: Source, config: Experiment, result: Result, key: str) -> _Parts:
+def _section(source: Source, config: Experiment, result: Result, key: str) -> Section:
     metrics, left_out = result.metrics, list[str]()
 
     def attempt(what: str, make: Callable[[], Any], otherwise: Any) -> Any:
@@ -102,45 +100,24 @@ def _parts(source: Source, config: Experiment, result: Result, key: str) -> _Par
     shown = attempt("table", lambda: [config.printed(result, summary)], [])
     drawn = attempt("figures", lambda: _drawn(config, metrics, key), [])
     sentences = attempt("sentences", lambda: config.verdict(metrics, summary), [])
-    if not isinstance(config, Training):
-        return _Parts(remarks, shown, drawn[1:], drawn[:1], sentences, [], left_out)
-    shown += [tables.ends(metrics)]
-    first, curves = _first_figures(metrics, config, key), finite_and_infinite(metrics)
-    return _Parts(remarks, shown, drawn, first, sentences, curves, left_out)
-
-
-def run_section(source: Source, key: str) -> Section:
-    """Returns the section of one run.
-
-    Args:
-      source: with tables.
-      key: prefix of ids.
-
-    Raises:
-      RequirementError: its files are damaged, or of a version with other columns.
-    """
-    result, config = source.read(), source.resolved()
-    try:
-        parts = _parts(source, config, result, key)
-    except (KeyError, AttributeError) as error:
-        raise RequirementError(
-            f"{source.store.table} must have the columns this version writes, but "
-            f"{error} is not there; run {source.path} again with --overwrite."
-        ) from error
+    first, drawn, curves = drawn[:1], drawn[1:], list[dict[str, Any]]()
+    if isinstance(config, Training):
+        shown.append(tables.ends(metrics))
+        first, drawn = _first_figures(metrics, config, key), first + drawn
+        curves = finite_and_infinite(metrics)
     so_far = "" if source.state == "done" else "So far: "
+    notes = [line for line in remarks if not _is_warning(line)]
     differing, same = fields(source.config)
-    warnings = [line for line in parts.remarks if _is_warning(line)]
-    notes = [line for line in parts.remarks if not _is_warning(line)]
     return Section(
         key=key,
         title=source.name,
         about=config.about(),
-        verdict=[f"{so_far}{sentence}" for sentence in parts.sentences] + notes,
-        warnings=[*warnings_of(source), *parts.left_out, *warnings],
-        headline=parts.first,
-        curves=parts.curves,
-        figures=parts.drawn,
-        tables=[table for table in parts.tables if table.rows] or parts.tables[:1],
+        verdict=[f"{so_far}{sentence}" for sentence in sentences] + notes,
+        warnings=[*warnings_of(source), *left_out, *filter(_is_warning, remarks)],
+        headline=first,
+        curves=curves,
+        figures=drawn,
+        tables=[table for table in shown if table.rows] or shown[:1],
         differing=differing,
         same=same,
         provenance=_provenance(source),
