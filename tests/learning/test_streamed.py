@@ -17,6 +17,7 @@ from rf_limits.models.features import random_features
 from rf_limits.models.network import make_network
 from rf_limits.problem import Problem, make_target
 from rf_limits.regression.dense import feature_regression, kernel_regression
+from rf_limits.regression.streamed.conjugate_gradients import solve
 from rf_limits.regression.streamed.feature_data import FeatureData
 from rf_limits.regression.streamed.feature_fits import (
     fit_features_by_samples,
@@ -82,7 +83,12 @@ def test_stream_is_its_seed():
         dataclasses.replace(STREAM, num=0)
 
 
-def test_chunks_cover_the_range_once():
+def solver(precondition, **options):
+    """Conjugate gradients with their options."""
+    return functools.partial(solve, precondition=precondition, **options)
+
+
+def test_chunks_cover_the_range_once(monkeypatch):
     seen, told = [], []
 
     def step(state, first, last):
@@ -93,7 +99,8 @@ def test_chunks_cover_the_range_once():
     assert seen == list(range(3, 100))
     assert told[-1] == 100
     assert calls == len(told) < 12
-    slow = in_chunks(step, 0, 100, seconds=0.0)  # never faster than asked: one at a time
+    monkeypatch.setattr("rf_limits.devices.pace.SECONDS", 0.0)
+    slow = in_chunks(step, 0, 100)  # never faster than asked: one at a time
     assert slow == 100
 
 
@@ -166,7 +173,7 @@ def test_features_agree_with_the_regression_in_memory(activation, kind):
             else sample_preconditioner(data, RIDGE, 4 * WIDTH)
         )
         options = {"tolerance": 1e-11, "max_iterations": 100}
-        fit = fit_features_iteratively(data, RIDGE, precondition, **options)
+        fit = fit_features_iteratively(data, RIDGE, solver(precondition, **options))
         assert 0 < fit.iterations < 60
         assert fit.certificate.relative_residual <= 1e-11
     assert fit.is_solved
@@ -221,14 +228,14 @@ def test_population_distances_are_bounded(num, ridge):
     for precondition in (np.copy, population_preconditioner(data, ridge)):
         for steps in (3, 12):
             options = {"tolerance": 1e-13, "max_iterations": steps}
-            fit = fit_features_iteratively(data, ridge, precondition, **options)
+            fit = fit_features_iteratively(data, ridge, solver(precondition, **options))
             error = fit.coefficients - exact
             assert np.sqrt(error @ gram @ error) <= fit.certificate.distance
 
 
 def test_features_that_do_not_converge_say_so():
     data = features_of()
-    fit = fit_features_iteratively(data, RIDGE, np.copy, tolerance=1e-11, max_iterations=3)
+    fit = fit_features_iteratively(data, RIDGE, solver(np.copy, tolerance=1e-11, max_iterations=3))
     assert fit.iterations == 3
     assert not fit.is_solved
     assert fit.certificate.relative_residual > 1e-11
@@ -266,7 +273,7 @@ def test_kernels_agree_with_the_regression_in_memory(name):
     expected = np.asarray(jax.jit(kernel_regression)(gram, y, RIDGE).coefficients)
     precondition = nystrom_preconditioner(data, RIDGE, 50)
     options = {"tolerance": 1e-11, "max_iterations": 200}
-    iterative = fit_kernel_iteratively(data, y, RIDGE, precondition, **options)
+    iterative = fit_kernel_iteratively(data, y, RIDGE, solver(precondition, **options))
     direct = fit_kernel_directly(data, y, RIDGE)
     for fit in (direct, iterative):
         assert fit.is_solved
@@ -303,7 +310,7 @@ def test_kernels_in_one_dimension(kind, name):
     data = kind(InfiniteNetwork(make_network(1), supplier="exact"), name, x)
     precondition = nystrom_preconditioner(data, 1e-6, 2000)
     options = {"tolerance": 1e-9, "max_iterations": 200}
-    fit = fit_kernel_iteratively(data, y, 1e-6, precondition, **options)
+    fit = fit_kernel_iteratively(data, y, 1e-6, solver(precondition, **options))
     assert fit.is_solved
     basis = np.maximum(np.concatenate([x, -x], axis=1), 0.0)
     expected = basis @ np.linalg.lstsq(basis, y, rcond=None)[0]

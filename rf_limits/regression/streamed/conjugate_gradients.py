@@ -90,6 +90,10 @@ class Solution(NamedTuple):
     converged: bool
 
 
+ConjugateGradients = Callable[..., Solution]
+"""Called as :func:`solve` with an operator, a right side and perhaps ``true_residual``."""
+
+
 def first_state(rhs: Vector, precondition: Map) -> State:
     """Returns the state before the first step, from x = 0."""
     direction = precondition(rhs)

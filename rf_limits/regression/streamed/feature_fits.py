@@ -8,7 +8,7 @@ import numpy as np
 
 from rf_limits.models.features import random_features
 from rf_limits.regression.streamed.cholesky import InPlaceCholesky, mirror
-from rf_limits.regression.streamed.conjugate_gradients import Map, State, solve
+from rf_limits.regression.streamed.conjugate_gradients import ConjugateGradients
 from rf_limits.regression.streamed.feature_data import FeatureData
 from rf_limits.regression.streamed.feature_sums import (
     TILE_ENTRIES,
@@ -103,12 +103,8 @@ def fit_features_by_samples(data: FeatureData, ridge: float | int) -> StreamedFi
 def fit_features_iteratively(
     data: FeatureData,
     ridge: float | int,
-    precondition: Map,
+    solver: ConjugateGradients,
     *,
-    tolerance: float,
-    max_iterations: int,
-    state: State | None = None,
-    after_chunk: Callable[[State], None] | None = None,
     within_pass: Callable[[int], None] | None = None,
 ) -> StreamedFit:
     """Returns the same by conjugate gradients: a pass over the data per iteration, nothing stored.
@@ -116,11 +112,8 @@ def fit_features_iteratively(
     Args:
       data: features and training set.
       ridge: penalty, >= 0.
-      precondition: v -> M^{-1} v.
-      tolerance: of the true relative residual, from a pass of its own.
-      max_iterations: passes at most, besides the first and those for true residuals.
-      state: where to go on.
-      after_chunk: called after every iteration with the state.
+      solver: conjugate gradients with a preconditioner, a tolerance and a limit of iterations;
+        a pass of its own takes each true residual.
       within_pass: called every few seconds with the blocks that the present pass has done.
 
     Raises:
@@ -129,16 +122,7 @@ def fit_features_iteratively(
     data = data.placed()
     passes = _Passes(data, float(ridge), within_pass)
     rhs = passes.sums(np.zeros(data.width), 1.0)[0]
-    solution = solve(
-        passes.operator,
-        rhs,
-        precondition,
-        tolerance=tolerance,
-        max_iterations=max_iterations,
-        true_residual=passes.true_residual,
-        state=state,
-        after_chunk=after_chunk,
-    )
+    solution = solver(passes.operator, rhs, true_residual=passes.true_residual)
     num = data.stream.num
     certificate = certify_features(
         solved_iteratively(solution, rhs), num=num, ridge=ridge, square=mean_square(data)

@@ -1,12 +1,10 @@
 """Regression with a kernel that is filled in once, or never stored."""
 
-from collections.abc import Callable
-
 import numpy as np
 from jaxtyping import Float
 
 from rf_limits.regression.streamed.cholesky import InPlaceCholesky
-from rf_limits.regression.streamed.conjugate_gradients import Map, State, solve
+from rf_limits.regression.streamed.conjugate_gradients import ConjugateGradients
 from rf_limits.regression.streamed.fits import (
     StreamedFit,
     is_regular,
@@ -72,12 +70,7 @@ def fit_kernel_iteratively(
     data: KernelData,
     labels: Float[np.ndarray, "n"],
     ridge: float | int,
-    precondition: Map,
-    *,
-    tolerance: float,
-    max_iterations: int,
-    state: State | None = None,
-    after_chunk: Callable[[State], None] | None = None,
+    solver: ConjugateGradients,
 ) -> StreamedFit:
     """Returns the same by conjugate gradients: the kernel is computed again in every iteration.
 
@@ -85,25 +78,13 @@ def fit_kernel_iteratively(
       data: kernel and training inputs.
       labels: (n,) y.
       ridge: added to the diagonal, >= 0.
-      precondition: v -> M^{-1} v.
-      tolerance: of the true relative residual.
-      max_iterations: products with the kernel at most, besides those for true residuals.
-      state: where to go on.
-      after_chunk: called after every iteration with the state.
+      solver: conjugate gradients with a preconditioner, a tolerance and a limit of iterations.
 
     Raises:
       RequirementError: a matrix that is not positive definite in float64.
     """
     delta = float(ridge)
-    solution = solve(
-        lambda v: data.product(v) + delta * v,
-        labels,
-        precondition,
-        tolerance=tolerance,
-        max_iterations=max_iterations,
-        state=state,
-        after_chunk=after_chunk,
-    )
+    solution = solver(lambda v: data.product(v) + delta * v, labels)
     solved, square = solved_iteratively(solution, labels), float(np.mean(data.diagonal()))
     certificate = certify_kernel(solved, ridge=ridge, square=square)
     fit = StreamedFit.iterative(solution, _misfit(solved, delta), certificate)

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from rf_limits.regression.streamed.conjugate_gradients import State
+from rf_limits.regression.streamed.conjugate_gradients import ConjugateGradients, State, solve
 from rf_limits.regression.streamed.feature_data import FeatureData
 from rf_limits.regression.streamed.feature_fits import (
     fit_features_by_samples,
@@ -99,8 +99,8 @@ class Solver:
         precondition, condition = self._feature_preconditioner(data)
         self.progress("first pass", 0.01)
         again = self.progress.within_iteration
-        iterative = partial(fit_features_iteratively, data, ridge, precondition, within_pass=again)
-        return self._iteratively(iterative), condition
+        solver = self._solver(precondition)
+        return fit_features_iteratively(data, ridge, solver, within_pass=again), condition
 
     def _feature_preconditioner(self, data: FeatureData) -> tuple[Precondition, float]:
         """Returns the preconditioner of features and its condition number, NaN for none."""
@@ -123,11 +123,13 @@ class Solver:
         if self.config.preconditioner != "none":
             self.progress("preconditioner", 0.0)
             precondition = nystrom_preconditioner(data, ridge, self.config.kernel_points)
-        return self._iteratively(partial(fit_kernel_iteratively, data, labels, ridge, precondition))
+        return fit_kernel_iteratively(data, labels, ridge, self._solver(precondition))
 
-    def _iteratively(self, fit: Callable[..., StreamedFit]) -> StreamedFit:
-        """Returns a fit by conjugate gradients, which goes on from the saved iteration."""
-        return fit(
+    def _solver(self, precondition: Precondition) -> ConjugateGradients:
+        """Returns the solver, which goes on from the saved iteration."""
+        return partial(
+            solve,
+            precondition=precondition,
             tolerance=self.config.tolerance,
             max_iterations=self.config.max_iterations,
             state=self.states.iteration(),
