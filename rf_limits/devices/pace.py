@@ -26,10 +26,9 @@ class Pace:
       largest: no chunk is larger.
     """
 
-    def __init__(self, largest: int | None = None, seconds: float | None = None):
+    def __init__(self, largest: int | None = None):
         self.largest: int | None = largest
         self._size = 1.0
-        self._seconds = SECONDS if seconds is None else seconds
 
     def chunks(self, total: int, done: int = 0) -> Iterator[int]:
         """Yields sizes that add up to ``total - done``, each chosen after the chunk before it."""
@@ -43,7 +42,7 @@ class Pace:
         """Waits for and returns ``compute()``; its time per unit of ``size`` sets the next size."""
         started = time.monotonic()
         result = jax.block_until_ready(compute())
-        wanted = size * self._seconds / max(time.monotonic() - started, 1e-6)
+        wanted = size * SECONDS / max(time.monotonic() - started, 1e-6)
         self._size = max(1.0, min(wanted, _GROWTH * size))
         return result
 
@@ -55,7 +54,6 @@ def in_chunks(
     *,
     first: int = 0,
     after_chunk: Callable[[State, int], None] | None = None,
-    seconds: float | None = None,
 ) -> State:
     """Runs ``step(state, start, stop)`` over 0 ... ``count``, in chunks.
 
@@ -67,9 +65,8 @@ def in_chunks(
       count: end of the range.
       first: where to begin, for a state that was saved there.
       after_chunk: called with the state and how many are done.
-      seconds: length of a chunk; None: :data:`SECONDS`.
     """
-    pace = Pace(seconds=seconds)
+    pace = Pace()
     for size in pace.chunks(count, first):
         begin, first = first, first + size
         state = pace.timed(size, partial(step, state, begin, first))

@@ -84,7 +84,8 @@ def test_saving_changes_nothing():
 
 
 def test_chunks_take_about_the_time_asked_for(monkeypatch):
-    pace, sizes, clock = Pace(seconds=0.2), [], [0.0]
+    pace, sizes, clock = Pace(), [], [0.0]
+    monkeypatch.setattr("rf_limits.devices.pace.SECONDS", 0.2)
     monkeypatch.setattr("rf_limits.devices.pace.time.monotonic", lambda: clock[0])
 
     def work(size):
