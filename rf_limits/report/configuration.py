@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from rf_limits.config import flat
+from rf_limits.config import Config, flat
+from rf_limits.config.base import is_section, kinds_of
 from rf_limits.studies import EXPERIMENTS
 
 
@@ -50,6 +51,29 @@ def fields(config: Mapping[str, Any]) -> tuple[list[Field], list[Field]]:
             row = Field(name, text, words(default), field.meaning)
             (same if value == default else differing).append(row)
     return differing, same
+
+
+def without_unknown(
+    kind: type[Config], values: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """Returns a saved config without the fields that its class lacks, and their dotted names.
+
+    Such fields were saved by another version, or by a study of the user's own that has changed.
+
+    Args:
+      kind: class of the config, or of one of its sections.
+      values: contents of config.json, or of the section in it.
+    """
+    known, unknown, kinds = dict[str, Any](), list[str](), kinds_of(kind)
+    for name, value in values.items():
+        if is_section(kinds.get(name)) and isinstance(value, Mapping):
+            known[name], inner = without_unknown(kinds[name], value)
+            unknown += inner
+        elif name in kinds or (name == "form" and not kind.path):
+            known[name] = value
+        else:
+            unknown.append(kind.dotted(name))
+    return known, unknown
 
 
 def shared(configs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

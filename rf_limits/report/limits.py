@@ -11,6 +11,7 @@ from rf_limits.analysis.limits import LIMITS, SECOND_MOMENT, limit_curve
 from rf_limits.analysis.tables import CELL, final_rows
 from rf_limits.config.training import TrainingConfig
 from rf_limits.methods import METHODS
+from rf_limits.report.configuration import without_unknown
 from rf_limits.studies import Training
 
 
@@ -43,7 +44,10 @@ def with_limits(
     """
     final = final_rows(table, (CELL,))
     final = final[final["method"].isin(METHODS)]
-    resolved = {name: Training.from_json(config) for name, config in configs.items()}
+    resolved = {
+        name: Training.from_json(without_unknown(Training, config)[0])
+        for name, config in configs.items()
+    }
     counts = [_number(resolved[r[CELL]], r) for r in final.to_dict("records")]
     final = final.assign(fixed_functions=counts)
     limits: dict[str, pd.DataFrame] = {}

@@ -139,6 +139,12 @@ def warnings_of(source: Source) -> list[str]:
         warnings.append("DIVERGED: some trained network has no finite risk; its means read nan.")
     if str(source.facts.get("git_revision", "")).endswith("+changes"):
         warnings.append("CHANGED CODE: files differed from the revision that is named below.")
+    if source.unknown_fields:
+        names = ", ".join(source.unknown_fields)
+        warnings.append(
+            f"UNKNOWN FIELDS: this version of rf_limits does not know {names}, and shows the "
+            "numbers as it would without."
+        )
     if source.config.get("seeds") == 1:
         warnings.append("ONE SEED: there are no standard errors.")
     elif (source.config.get("data") or {}).get("seed") is not None:

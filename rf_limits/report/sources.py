@@ -9,10 +9,11 @@ from typing import Any
 
 from rf_limits.devices.options import check_devices, check_options
 from rf_limits.errors import RequirementError, check, check_choice
+from rf_limits.report.configuration import without_unknown
 from rf_limits.runs.directory import CONFIG, RUN, DamagedFileError
 from rf_limits.runs.keep import FinishedParts
 from rf_limits.runs.store import FIGURES, SUMMARY
-from rf_limits.studies import EXPERIMENTS, Experiment, config_from_json
+from rf_limits.studies import EXPERIMENTS, Experiment
 from rf_limits.sweeps.compare import Place, runs_in
 from rf_limits.training.result import Result
 
@@ -38,15 +39,21 @@ class Source(Place):
     @property
     def experiment(self) -> str:
         """Returns the name of the experiment."""
-        return self.config.get("experiment", "training")
+        return self.config["experiment"]
 
     def resolved(self) -> Experiment:
-        """Returns the config of the run.
+        """Returns the config of the run, without fields that are unknown here.
 
         Raises:
-          RequirementError: a field of it is unknown here.
+          RequirementError: a field of it is missing, or has a value that it cannot have here.
         """
-        return config_from_json(self.config)
+        kind = EXPERIMENTS[self.experiment]
+        return kind.from_json(without_unknown(kind, self.config)[0])
+
+    @property
+    def unknown_fields(self) -> list[str]:
+        """Returns the dotted names of fields of its config that are unknown here."""
+        return without_unknown(EXPERIMENTS[self.experiment], self.config)[1]
 
     @property
     def has_tables(self) -> bool:

@@ -258,7 +258,6 @@ def _truncate(path, name):
         (lambda p: (p / "run.json").write_bytes(b"\xff\xfe\x00"), "run.json must be JSON"),
         (lambda p: (p / "config.json").write_text("[]"), "config.json must hold names and values"),
         (lambda p: (p / "config.json").write_text('{"experiment": "no"}'), "must be one of"),
-        (lambda p: _add_field(p, "extra"), "extra must be a field of the config"),
         (lambda p: (p / "config.json").unlink(), "--workdir must name directories of runs"),
         (lambda p: (p / "metrics.parquet").unlink(), "nothing is finished in"),
     ],
@@ -270,6 +269,25 @@ def test_what_cannot_be_shown_is_one_line(break_it, message, tmp_path):
         report([path])
     assert "\n" not in str(caught.value)
     assert not (path / "report.html").exists()
+
+
+def test_fields_that_are_unknown_here_are_named(tmp_path):
+    """A config of a later version was refused as a whole."""
+    path = copied("approximation", tmp_path)
+    _add_field(path, "extra")
+    text = written([path], tmp_path / "page.html")[0].read_text()
+    assert "UNKNOWN FIELDS: this version of rf_limits does not know extra, and" in text
+    assert '<code title="">extra</code>' in text
+    paths = []
+    for seeds in (4, 5):
+        (tmp_path / str(seeds)).mkdir()
+        paths.append(copied("quickstart", tmp_path / str(seeds)))
+        store = RunStore(paths[-1])
+        config = {**store.read_json("config.json"), "seeds": seeds}
+        store.write_json("config.json", config | {"model": {**config["model"], "depth": 2}})
+    text = written(paths, tmp_path / "both.html")[0].read_text()
+    assert "does not know model.depth" in text
+    assert "(2 of 2 runs)" in text
 
 
 def test_a_table_of_another_version_is_one_line(tmp_path):
