@@ -82,12 +82,10 @@ class Trainer:
     def _minibatch(self) -> bool:
         return self.batch_size is not None and self.sample is None
 
+    @partial(jit_quickly, static_argnums=0)
     def start(self, cells: Cell) -> TrainState:
         """Returns the state of every cell before the first step."""
-        return self._start(cells)
 
-    @partial(jit_quickly, static_argnums=0)
-    def _start(self, cells: Cell) -> TrainState:
         def start_cell(cell: Cell) -> TrainState:
             state = None
             if not self.optimizer.is_gradient_flow:

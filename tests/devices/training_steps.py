@@ -126,7 +126,7 @@ def _trainer(network, optimizer: str, **options: Any) -> Trainer:
 
 
 def _state(trainer: Trainer, ensemble: Cell):
-    start = jax.eval_shape(partial(Trainer._start.__wrapped__, trainer), ensemble)
+    start = jax.eval_shape(partial(Trainer.start.__wrapped__, trainer), ensemble)
     return start, ensemble
 
 
@@ -142,7 +142,7 @@ def _starting(name: str, step: Callable, trainer: Callable[[], Trainer], dtype: 
     def arguments() -> tuple:
         one = trainer()
         ensemble = cells(one.network, dtype)
-        state = (ensemble,) if step is Trainer._start else _state(one, ensemble)
+        state = (ensemble,) if step is Trainer.start else _state(one, ensemble)
         return one, *state
 
     add(f"training: {name}", step, arguments)
@@ -201,11 +201,11 @@ _training(
 )
 _starting(
     "start",
-    Trainer._start,
+    Trainer.start,
     partial(_trainer, BIASED, "adam", batch_size=2, linearized=True),
     jnp.float32,
 )
-_starting("start on a mesh", Trainer._start, lambda: _trainer(RELU, "sgd", mesh=mesh()), float)
+_starting("start on a mesh", Trainer.start, lambda: _trainer(RELU, "sgd", mesh=mesh()), float)
 _starting("rounding", Trainer._rounding_error, partial(_trainer, BIASED, "adam"), jnp.float32)
 
 
