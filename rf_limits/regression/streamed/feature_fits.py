@@ -57,8 +57,7 @@ def fit_features_directly(
     gram = np.array(sums.gram).reshape(data.width, data.width)
     del sums
     mirror(gram)
-    diagonal = np.arange(len(gram))
-    gram[diagonal, diagonal] += float(ridge)
+    gram[np.diag_indices_from(gram)] += float(ridge)
     factor = InPlaceCholesky(gram)
     theta = factor.refined(rhs)
     image, num = factor.product(theta), data.stream.num

@@ -11,9 +11,7 @@ from jaxtyping import Float
 
 from rf_limits.regression.dense import MOST_RELATIVE_ERROR
 from rf_limits.regression.streamed.conjugate_gradients import Solution
-from rf_limits.regression.streamed.residual_bound import Certificate, Solved
-
-_EPS = float(np.finfo(float).eps)
+from rf_limits.regression.streamed.residual_bound import EPS, Certificate, Solved
 
 
 class StreamedFit(NamedTuple):
@@ -76,7 +74,7 @@ def is_regular(condition_number: float, matrix_error: float = 0.0) -> bool:
       condition_number: of the matrix.
       matrix_error: how far the matrix may be off, relative to its norm, beyond rounding.
     """
-    return bool(max(_EPS, matrix_error) * condition_number <= MOST_RELATIVE_ERROR)
+    return bool(max(EPS, matrix_error) * condition_number <= MOST_RELATIVE_ERROR)
 
 
 def solved_directly(image: np.ndarray, rhs: np.ndarray, solution: np.ndarray) -> Solved:

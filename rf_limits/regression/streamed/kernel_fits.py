@@ -56,8 +56,7 @@ def fit_gram(
     Raises:
       RequirementError: a matrix that is not positive definite in float64.
     """
-    diagonal = np.arange(len(gram))
-    gram[diagonal, diagonal] += float(ridge)
+    gram[np.diag_indices_from(gram)] += float(ridge)
     factor = InPlaceCholesky(gram)
     c = factor.refined(labels)
     solved, least = solved_directly(factor.product(c), labels, c), factor.least_eigenvalue

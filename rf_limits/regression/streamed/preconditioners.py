@@ -28,13 +28,13 @@ from rf_limits.regression.streamed.cholesky import InPlaceCholesky, mirror, one_
 from rf_limits.regression.streamed.feature_data import FeatureData
 from rf_limits.regression.streamed.feature_sums import gram_sums
 from rf_limits.regression.streamed.kernel_tiles import KernelData
+from rf_limits.regression.streamed.residual_bound import EPS
 from rf_limits.theory.expectations.gaussian_gram import gaussian_gram
 
 POPULATION = ("relu", "erf", "gelu", "linear", "quadratic", "abs", "relu_squared")
 """Activations whose exact population Gram matrix costs no more than a closed form per entry."""
 
 _ROWS = 256
-_EPS = float(np.finfo(float).eps)
 
 
 def has_population_gram(network: OneHiddenLayer, inputs: str) -> bool:
@@ -74,9 +74,7 @@ def population_gram(data: FeatureData) -> Float[np.ndarray, "N N"]:
 
 def _factor(gram: np.ndarray, ridge: float) -> InPlaceCholesky:
     """Returns the factor of gram + ridge I, and of as much more as rounding asks for."""
-    shift = ridge + len(gram) * _EPS * one_norm(gram)
-    diagonal = np.arange(len(gram))
-    gram[diagonal, diagonal] += shift
+    gram[np.diag_indices_from(gram)] += ridge + len(gram) * EPS * one_norm(gram)
     mirror(gram)
     return InPlaceCholesky(gram)
 
@@ -143,13 +141,13 @@ def nystrom_preconditioner(
     chosen = np.random.default_rng(0).choice(num, min(points, num), replace=False)
     centres = data.x[np.sort(chosen)]
     small = data.block(centres, centres)
-    factor, _ = _shifted_factor(small, len(small) * _EPS * one_norm(small))
+    factor, _ = _shifted_factor(small, len(small) * EPS * one_norm(small))
     wide = data.block(data.x, centres)  # C-ordered (n, m): its transpose is what BLAS wants
     thin = scipy.linalg.solve_triangular(
         factor, wide.T, lower=True, overwrite_b=True, check_finite=False
     )
     left = data.diagonal() - np.einsum("mn,mn->n", thin, thin)
-    shift = float(ridge) + max(float(left.mean()), num * _EPS * float(data.diagonal().mean()))
+    shift = float(ridge) + max(float(left.mean()), num * EPS * float(data.diagonal().mean()))
     inner = thin @ thin.T
     inner, shift = _shifted_factor(inner, shift)
 

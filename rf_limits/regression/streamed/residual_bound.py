@@ -32,7 +32,7 @@ from jaxtyping import Float
 
 from rf_limits.types import Scalar
 
-_EPS = float(np.finfo(float).eps)
+EPS = float(np.finfo(float).eps)
 
 
 class Certificate(NamedTuple):
@@ -83,7 +83,7 @@ class Solved(NamedTuple):
     @property
     def with_rounding(self) -> float:
         """Returns |r| and a bound on its rounding in float64."""
-        return float(np.linalg.norm(self.residual) + _EPS * self.size)
+        return float(np.linalg.norm(self.residual) + EPS * self.size)
 
 
 def _ratio(above: float, below: float) -> float:
