@@ -1,7 +1,6 @@
 """Targets made of ReLU neurons: a teacher network, and the paper's single neuron."""
 
 import dataclasses
-from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -46,7 +45,6 @@ class Teacher:
     directions: arguments.Numbers
     biases: arguments.Numbers
     coefficients: arguments.Numbers
-    name: ClassVar[str] = "teacher"
 
     def __post_init__(self) -> None:
         arrays = (self.directions, self.biases, self.coefficients)
@@ -74,16 +72,9 @@ class Teacher:
         """Returns the (k,) lengths of the weight vectors."""
         return jnp.linalg.norm(self.directions, axis=1)
 
-    @property
-    def has_bias(self) -> bool:
-        """Returns whether any bias differs from zero; traced ones may."""
-        if isinstance(self.biases, jax.core.Tracer):
-            return True
-        return bool(np.any(np.asarray(self.biases) != 0.0))
-
     def as_relu_sum(self) -> ReluSum:
         """Returns the same function in the form the exact expectations take."""
-        biases = self.biases if self.has_bias else None
+        biases = None if self.is_homogeneous else self.biases
         return ReluSum(self.directions, biases, self.coefficients)
 
     def __call__(self, x: Float[Array, "n d"]) -> Float[Array, "n"]:
@@ -100,13 +91,15 @@ class Teacher:
 
     @property
     def is_homogeneous(self) -> bool:
-        """Returns whether no neuron has a bias."""
-        return not self.has_bias
+        """Returns whether all biases are zero; traced ones may differ from it."""
+        if isinstance(self.biases, jax.core.Tracer):
+            return False
+        return not bool(np.any(np.asarray(self.biases) != 0.0))
 
     @property
     def odd_degrees(self) -> bool:
         """Returns whether odd degrees k >= 3 are present: without biases they vanish."""
-        return self.has_bias
+        return not self.is_homogeneous
 
     def zonal_sum(self, max_degree: int, radii: Radii) -> ZonalSum:
         """Returns the target by degree."""
@@ -137,7 +130,7 @@ class Teacher:
         Raises:
           RequirementError: biases on the sphere in fewer than three dimensions.
         """
-        if inputs == "gaussian" or not self.has_bias:
+        if inputs == "gaussian" or self.is_homogeneous:
             neurons = self.as_relu_sum()  # compiled as a whole: by operations it takes seconds
             return float(jax.jit(relu_sum_product)(neurons, neurons))
         check(
@@ -164,8 +157,6 @@ class Teacher:
 @dataclasses.dataclass(frozen=True, eq=False)
 class SingleNeuron(Teacher):
     """The paper's target f*(x) = relu(<w*, x> + b*) (Yehudai and Shamir 2019, section 4)."""
-
-    name: ClassVar[str] = "single_neuron"
 
     def __post_init__(self) -> None:
         shape = np.shape(self.directions)

@@ -11,7 +11,6 @@ E sigma(<w, x>) f*(x) = c_k s(w/|w|), c_k the k-th Hermite coefficient of z -> s
 
 import dataclasses
 import math
-from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -65,7 +64,6 @@ class _OneDegree:
 
     degree: int
     norm: float
-    name: ClassVar[str] = "polynomial"
 
     def symbol(self, v: Float[Array, "m d"]) -> Float[Array, "m"]:
         """Returns s(v) of the module docstring at unit vectors."""
@@ -75,11 +73,6 @@ class _OneDegree:
     def dim(self) -> int:
         """Returns the input dimension d."""
         raise NotImplementedError
-
-    @property
-    def has_bias(self) -> bool:
-        """Returns False: a polynomial has no bias."""
-        return False
 
     @property
     def is_homogeneous(self) -> bool:

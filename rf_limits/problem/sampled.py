@@ -53,8 +53,6 @@ class SampledTarget:
     dim: int
     values: Callable[[Array], Array]
     text: str
-    name: ClassVar[str] = "sampled"
-    has_bias: ClassVar[bool] = True
     is_homogeneous: ClassVar[bool] = False
     odd_degrees: ClassVar[bool] = True
 

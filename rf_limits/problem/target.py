@@ -8,7 +8,7 @@ input distribution, its product with a sum of ReLU neurons under Gaussian inputs
 (:mod:`rf_limits.theory.risks.degree_risks`).
 """
 
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -24,15 +24,9 @@ from rf_limits.theory.spectra.zonal import Radii, ZonalSum
 class Target(Protocol):
     """The properties and methods of a target that the package uses."""
 
-    name: ClassVar[str]
-
     @property
     def dim(self) -> int:
         """Returns the input dimension d."""
-
-    @property
-    def has_bias(self) -> bool:
-        """Returns whether any bias differs from zero."""
 
     def __hash__(self) -> int:
         """Returns the hash of the object: compiled functions take a target as a constant."""

@@ -22,7 +22,7 @@ def test_a_section_of_a_config_gives_its_problem():
     fields = ProblemFields(**FIELDS, inputs="sphere", noise=0.2, seed=3)
     problem = make_problem(**vars(fields))
     assert (problem.dim, problem.inputs, problem.noise) == (4, "sphere", 0.2)
-    assert problem.target.has_bias
+    assert not problem.target.is_homogeneous
 
 
 def test_equal_fields_give_equal_problems_with_one_target(monkeypatch):
