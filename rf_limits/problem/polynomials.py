@@ -30,7 +30,7 @@ from rf_limits.theory.spectra.harmonics import (
     log_multiplicity,
     multiplicity,
 )
-from rf_limits.theory.spectra.hermite import hermite_values
+from rf_limits.theory.spectra.hermite import hermite_multiples, hermite_values
 from rf_limits.theory.spectra.zonal import Radii, ZonalSum, polynomials, radial_rule, zonal_products
 from rf_limits.types import as_tree
 
@@ -39,9 +39,7 @@ _BEYOND = 38.0  # the normal density is zero in float64 beyond
 
 def hermite(degree: int, x: Array) -> Array:
     """Returns the normalized probabilists' Hermite polynomial: E he_k(z)^2 = 1 for z ~ N(0, 1)."""
-    before, value = jnp.zeros_like(x), jnp.ones_like(x)
-    for k in range(degree):
-        before, value = value, (x * value - math.sqrt(k) * before) / math.sqrt(k + 1)
+    *_, value = hermite_multiples(degree, x, jnp.ones_like(x))
     return value
 
 

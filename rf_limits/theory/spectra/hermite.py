@@ -15,6 +15,7 @@ from scipy import special
 from rf_limits.errors import check, check_choice
 from rf_limits.theory.numerics.arguments import Finite, Positive, Whole, border
 from rf_limits.theory.numerics.tails import panels
+from rf_limits.theory.spectra.harmonics import Points
 
 _REACH = 13.0  # exp(-13^2/4) = 4e-19: nothing lies beyond for bounded Hermite functions
 
@@ -47,12 +48,12 @@ ACTIVATIONS = ("relu", "step", "linear", "quadratic", *SMOOTH)
 def hermite_values(max_degree: int, x: float | np.ndarray) -> np.ndarray:
     """Returns he_0(x) ... he_K(x) of unit second moment, (K + 1, ...); finite for |x| <= 38."""
     x = np.asarray(x, np.float64)
-    return np.stack(list(_multiples(max_degree, x, np.ones(x.shape))))
+    return np.stack(list(hermite_multiples(max_degree, x, np.ones(x.shape))))
 
 
-def _multiples(max_degree: int, x: np.ndarray, now: np.ndarray) -> Iterator[np.ndarray]:
-    """Returns he_0(x), ..., he_K(x) times ``now``, one after the other."""
-    before = np.zeros_like(now)
+def hermite_multiples(max_degree: int, x: Points, now: Points) -> Iterator[Points]:
+    """Returns he_0(x), ..., he_K(x) times ``now``, one after the other, of NumPy or JAX."""
+    before = now.__array_namespace__().zeros_like(now)
     for k in range(max_degree + 1):
         yield now
         now, before = (x * now - math.sqrt(k) * before) / math.sqrt(k + 1), now
@@ -93,7 +94,7 @@ def _quadrature(
     x, weights = panels(np.linspace(-_REACH, _REACH, num_panels + 1))
     values = np.asarray(function(x), np.float64)
     root = np.exp(-0.25 * x * x) / (2.0 * math.pi) ** 0.25
-    c = [weights @ (values * root * now) for now in _multiples(max_degree, x, root)]
+    c = [weights @ (values * root * now) for now in hermite_multiples(max_degree, x, root)]
     return np.array(c), float(weights @ (values * root) ** 2)
 
 
