@@ -5,8 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from rf_limits.errors import check_choice
-
-INPUTS = ("gaussian", "sphere")
+from rf_limits.theory.spectra.zonal import INPUTS
 
 
 def sample_inputs(key: Key[Array, ""], kind: str, num: int, dim: int) -> Float[Array, "n d"]:

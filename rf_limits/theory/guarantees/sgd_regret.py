@@ -81,13 +81,10 @@ class MeanFeatures(NamedTuple):
 
     @property
     def square(self) -> float:
-        """What stands for R^2."""
+        """What stands for R^2, and for V."""
         return self.mean_square
 
-    @property
-    def sampling(self) -> float:
-        """What stands for V."""
-        return self.mean_square
+    sampling = square
 
 
 class SgdRequirements(NamedTuple):

@@ -24,16 +24,11 @@ def coordinate_nodes(num: int, dim: int) -> tuple[np.ndarray, np.ndarray]:
     return nodes, weights / weights.sum()
 
 
-@border
-def expected_relu(mean: Finite, scale: Nonnegative, dim: Dimension) -> float:
+def expected_relu(mean: float, scale: float, dim: int) -> float:
     """Returns E relu(mean + scale t), t the first coordinate of a uniform point of S^{d-1}.
 
     Closed form through the regularized incomplete beta function; d >= 2, scale >= 0.
     """
-    return _expected_relu(mean, scale, dim)
-
-
-def _expected_relu(mean: float, scale: float, dim: int) -> float:
     if scale == 0.0:
         return max(mean, 0.0)
     edge = -mean / scale
@@ -78,7 +73,7 @@ def expected_relu_product(
         # t = sin(angle): the density's endpoint behaviour becomes a power of a cosine.
         t, rest = math.sin(angle), math.cos(angle)
         first = max(norm_w * radius * t + bias_w, 0.0)
-        second = _expected_relu(
+        second = expected_relu(
             norm_v * radius * cosine * t + bias_v, norm_v * radius * sine * rest, dim - 1
         )
         return first * second * math.exp(log_constant) * rest ** (2.0 * half + 1.0)

@@ -97,21 +97,15 @@ def profiles_by_degree(target: ByDegree, max_degree: Whole, total: Nonnegative) 
         found = coefficients_by_degree(target, max_degree, total)
         beyond = max(float(total) - float(np.sum(found.weights)), 0.0)
         return DegreeProfiles(dim, found.weights, total, beyond)
-    return _profiles(target, max_degree, total, radial_law("gaussian", dim, _REFINEMENT))
-
-
-def _profiles(
-    target: ByDegree, max_degree: int, total: float | int, law: RadialLaw
-) -> DegreeProfiles:
-    dim = target.dim
+    law = radial_law("gaussian", dim, _REFINEMENT)
     radii = Radii(np.sqrt(dim * law.nodes), law.weights)
     directions = by_direction(target, max_degree, radii)
     values = np.moveaxis(directions.values, 0, 1) / np.sqrt(law.nodes)
     size, vectors = np.linalg.eigh(directions.between)
     roots = np.sqrt(np.maximum(size, 0.0))[:, None, :] * vectors
-    found = np.zeros((max_degree + 1, *values.shape[1:]))
-    found[: len(values)] = np.einsum("kij,kir->kjr", roots, values)
-    profiles = Profiles(found, law)
+    coefficients = np.zeros((max_degree + 1, *values.shape[1:]))
+    coefficients[: len(values)] = np.einsum("kij,kir->kjr", roots, values)
+    profiles = Profiles(coefficients, law)
     weights = np.sum(profiles.homogeneous**2, axis=-1)
     beyond = max(float(total) - float(np.sum(profiles.energies)), 0.0)
     return DegreeProfiles(dim, weights, total, beyond, profiles)
