@@ -200,12 +200,7 @@ def population_distance(metrics: pd.DataFrame) -> pd.DataFrame:
 
 
 def distance_exponents(metrics: pd.DataFrame, distance: pd.DataFrame) -> list[dict[str, Any]]:
-    """Computes exponents in width of the largest distances to theory, by part and scale.
-
-    Args:
-      metrics: the study's table.
-      distance: of :func:`population_distance`.
-    """
+    """Computes exponents in width of distances, those of :func:`population_distance` last."""
     rows = []
     networks = NETWORK.rows(metrics)
     for kernel, scale in itertools.product(KERNELS, scales_of(metrics)):

@@ -81,10 +81,13 @@ class MeanFeatures(NamedTuple):
 
     @property
     def square(self) -> float:
-        """What stands for R^2, and for V."""
+        """What stands for R^2."""
         return self.mean_square
 
-    sampling = square
+    @property
+    def sampling(self) -> float:
+        """What stands for V."""
+        return self.mean_square
 
 
 class SgdRequirements(NamedTuple):
