@@ -98,8 +98,16 @@ class WorkDirectory:
         self.path = Path(workdir)
 
     def has_other_files(self) -> bool:
-        """Returns whether there is more than a run that was killed at its start leaves."""
-        names = (path.name for path in self.path.iterdir())
+        """Returns whether there is more than a run that was killed at its start leaves.
+
+        Raises:
+          RequirementError: the directory cannot be read.
+        """
+        try:
+            names = os.listdir(self.path)
+        except PermissionError as error:
+            line = f"must be readable, but {self.path} is not ({error.strerror})."
+            raise RequirementError(line, field="--workdir") from error
         return any(name != LOCK and not name.startswith(TEMPORARY) for name in names)
 
     @contextlib.contextmanager

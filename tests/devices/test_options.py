@@ -103,7 +103,7 @@ def test_a_platform_that_is_not_there_is_a_line(tmp_path, monkeypatch):
     monkeypatch.setattr(jax, "devices", devices)
     for begin in (
         check_devices,
-        Source("unfinished", tmp_path, {}, {}, "interrupted", "").read,
+        Source("unfinished", RunStore(tmp_path), {}, "interrupted", "").read,
         lambda: select_platform(None, keep=False),
         lambda: train(default_config()),
     ):

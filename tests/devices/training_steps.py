@@ -17,7 +17,7 @@ from rf_limits.optimization.optimizers import parse_optimizer
 from rf_limits.optimization.step_size import population_sharpness, sharpness
 from rf_limits.optimization.trainer import Cell, Trainer
 from rf_limits.problem import Problem, SampledTarget, sample_inputs
-from rf_limits.studies.hardness.neuron_descent import _plain_risk
+from rf_limits.studies.hardness.neuron_descent import _risk
 from rf_limits.theory.risks.degree_risks import degree_products
 from rf_limits.theory.risks.relu_moments import ReluSum, relu_sum_product
 from rf_limits.theory.spectra.zonal import radial_rule
@@ -213,7 +213,7 @@ add(
     "population descent",
     descend_until,
     lambda: (
-        _plain_risk,
+        _risk,
         {"weights": floats(2, DIM)},
         {"weights": floats(1, DIM), "signs": floats(2), "biases": floats(1)},
     ),
