@@ -22,7 +22,6 @@ MOST_SEEDS = 10_000
 """Most draws where they are made one after the other."""
 MOST_DEGREES = 100
 """Largest degree by which risks are told apart: compiling takes a second for each ten."""
-_TUPLE = 'be a non-empty tuple, as in "(32, 128)"'
 _LONGEST = 200  # characters of a value in an error line
 
 
@@ -139,7 +138,9 @@ def requirement(kind: Any) -> str:
     if base is float:
         return _bounds(rest, "finite")
     if get_origin(base) is tuple:
-        return _TUPLE if rest else _TUPLE.replace("a non-empty", "a")
+        some = sorted(_names(get_args(base)[0]))[:2]
+        example = tuple(some) if some else (32, 128)
+        return f'be a{" non-empty" if rest else ""} tuple, as in "{example}"'
     return "be text"
 
 

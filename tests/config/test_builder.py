@@ -35,6 +35,11 @@ MISTAKES = {
         256,
         'model.widths must be a non-empty tuple, as in "(32, 128)", but received 256.',
     ),
+    "predictors.methods": (
+        3,
+        "predictors.methods must be a non-empty tuple, as in \"('linearized', 'network')\", but "
+        "received 3.",
+    ),
     "model.lazy_scales": (
         (1.0, -2.0),
         "model.lazy_scales must be finite and above 0, but received -2.0.",
