@@ -1,5 +1,6 @@
 """One coordinate of a uniform point of the unit sphere, and what integrates against it."""
 
+import itertools
 import math
 
 import numpy as np
@@ -8,6 +9,7 @@ from scipy import integrate, special
 from rf_limits.theory.numerics.arguments import Dimension, Finite, Nonnegative, border
 
 _TOLERANCE = 1e-13
+_NEAR = 1e-6  # of angles, whose difference leaves less than the tolerance
 
 
 def coordinate_nodes(num: int, dim: int) -> tuple[np.ndarray, np.ndarray]:
@@ -55,7 +57,7 @@ def expected_relu_product(
     """Returns E relu(<w, x> + a) relu(<v, x> + b) for x uniform on the sphere of radius sqrt(d).
 
     The inner integral is :func:`expected_relu` on the sphere of one dimension less; the
-    outer one is adaptive quadrature, split at the kink, to 1e-12 of the neurons' largest values.
+    outer one is adaptive quadrature, split at the kinks, to 1e-12 of the neurons' largest values.
     d >= 3.
     """
     radius = math.sqrt(dim)
@@ -78,11 +80,28 @@ def expected_relu_product(
         )
         return first * second * math.exp(log_constant) * rest ** (2.0 * half + 1.0)
 
-    if abs(bias_w) >= norm_w * radius:  # on everywhere, or nowhere
-        kink = math.copysign(0.5 * math.pi, -bias_w)
-    else:
-        kink = math.asin(-bias_w / (norm_w * radius))
-    value, _ = integrate.quad(
-        integrand, kink, 0.5 * math.pi, epsabs=_TOLERANCE, epsrel=_TOLERANCE, limit=500
+    kink, other = _edge(norm_w * radius, bias_w), _edge(norm_v * radius, bias_v)
+    # the second neuron begins to be on, or is so everywhere, where sin(angle +- turn) is its edge
+    turn = math.atan2(sine, cosine)
+    edges = (sign * turn + angle for sign in (-1, 1) for angle in (other, math.pi - other))
+    wrapped = (math.remainder(edge, 2.0 * math.pi) for edge in edges)
+    ends = [kink]
+    for edge in sorted(wrapped):  # those that coincide count once
+        if ends[-1] + _NEAR < edge < 0.5 * math.pi - _NEAR:
+            ends.append(edge)
+    ends.append(0.5 * math.pi)
+    return (
+        size_w
+        * size_v
+        * math.fsum(
+            integrate.quad(integrand, low, high, epsabs=_TOLERANCE, epsrel=_TOLERANCE, limit=200)[0]
+            for low, high in itertools.pairwise(ends)
+        )
     )
-    return size_w * size_v * value
+
+
+def _edge(scale: float, bias: float) -> float:
+    """Returns the angle whose sine times ``scale`` is -bias, or the nearest that there is."""
+    if abs(bias) >= scale:  # on everywhere, or nowhere
+        return math.copysign(0.5 * math.pi, -bias)
+    return math.asin(-bias / scale)
