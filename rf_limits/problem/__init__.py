@@ -1,6 +1,7 @@
 """The problem: input distributions, targets, training sets."""
 
 from rf_limits.problem.data import Dataset
+from rf_limits.problem.hermite_sums import HermiteSum
 from rf_limits.problem.inputs import INPUTS, sample_inputs
 from rf_limits.problem.neurons import SingleNeuron, Teacher
 from rf_limits.problem.polynomial_kinds import make_polynomial
@@ -14,6 +15,7 @@ __all__ = [
     "INPUTS",
     "Dataset",
     "Gegenbauer",
+    "HermiteSum",
     "Polynomial",
     "Problem",
     "SampledTarget",

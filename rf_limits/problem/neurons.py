@@ -9,6 +9,9 @@ from jaxtyping import Array, Float
 
 from rf_limits.errors import check
 from rf_limits.problem.target import in_float64
+from rf_limits.problem.teacher_family import common_family, common_ratio
+from rf_limits.theory.bounds.neuron_family import NeuronFamily
+from rf_limits.theory.bounds.rotated_family import Family, family_of_degrees
 from rf_limits.theory.numerics import arguments
 from rf_limits.theory.numerics.sphere import expected_relu_product
 from rf_limits.theory.risks.relu_moments import ReluSum, relu_sum_product
@@ -120,6 +123,16 @@ class Teacher:
             tails += abs(float(size)) * float(norm) * np.sqrt(beyond)
         return tails
 
+    def family(self, inputs: str) -> Family:
+        """Returns the family of f*(O x), O uniform in the orthogonal group."""
+        arrays = (self.directions, self.biases, self.coefficients)
+        directions, biases, coefficients = map(np.asarray, arrays)
+        ratio = common_ratio(directions, biases, coefficients)
+        if ratio is None or (inputs != "gaussian" and ratio != 0.0):
+            return family_of_degrees(self, inputs)
+        check(self.dim >= 2, "problem.dim", "be at least 2 for a lazy limit", self.dim)
+        return common_family(directions, coefficients, ratio, self.second_moment(inputs))
+
     def second_moment(self, inputs: str) -> float:
         """Returns the exact E f*(x)^2 under ``inputs`` (:data:`rf_limits.problem.INPUTS`).
 
@@ -181,6 +194,13 @@ class SingleNeuron(Teacher):
             direction = jnp.asarray(direction)
         unit = direction / jnp.linalg.norm(direction)
         return cls(norm * unit[None, :], jnp.full(1, bias, unit.dtype), jnp.ones(1, unit.dtype))
+
+    def family(self, inputs: str) -> Family:
+        """Returns the family of f*(O x): to every accuracy, but with a bias on the sphere."""
+        if inputs == "gaussian" or self.is_homogeneous:
+            check(self.dim >= 2, "problem.dim", "be at least 2 for a lazy limit", self.dim)
+            return NeuronFamily(self.dim, float(self.norm[0]), float(self.biases[0]))
+        return super().family(inputs)
 
     def formula(self) -> str:
         """Returns the function in words a paper would use."""

@@ -12,6 +12,8 @@ from jaxtyping import Array, Float
 
 from rf_limits.errors import check
 from rf_limits.problem.inputs import sample_inputs
+from rf_limits.problem.sampled_degrees import sampled_family
+from rf_limits.theory.bounds.rotated_family import Family
 from rf_limits.theory.numerics import arguments
 from rf_limits.theory.risks.relu_moments import ReluSum
 from rf_limits.theory.spectra.zonal import Radii, ZonalSum
@@ -86,6 +88,10 @@ class SampledTarget:
           RequirementError: it is not finite, or zero.
         """
         return self.sampled_moment(inputs).mean
+
+    def family(self, inputs: str) -> Family:
+        """Returns the family by estimates of the degrees, lowered by four standard errors."""
+        return sampled_family(self, self.dim, inputs)
 
     def _unknown(self) -> NoReturn:
         raise NotImplementedError(f"{self.text} is known by its values alone")

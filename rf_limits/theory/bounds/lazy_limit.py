@@ -8,113 +8,116 @@ the eigenvalues of the target family in decreasing order, counted with multiplic
 functions alone, whatever the weights, are known: Kamath, Montasser and Srebro (2020) and Malach,
 Kamath, Abbe and Srebro (2021) for classes of functions, Hsu, Sanford, Servedio and
 Vlatakis-Gkaragkounis (2021) for random ReLUs, Ghorbani, Mei, Misiakiewicz and Montanari (2020,
-2021) degree by degree as d grows. Here it is evaluated for ReLU neurons, at every d and p.
+2021) degree by degree as d grows. Here it is evaluated at every d and p, for neurons and for every
+other target.
 """
 
 import math
+from typing import cast
 
 import numpy as np
 from scipy import optimize
 
 from rf_limits.errors import RequirementError, check
+from rf_limits.theory.bounds.neuron_family import NeuronFamily
+from rf_limits.theory.bounds.rotated_family import Family, HasFamily, family_of
 from rf_limits.theory.numerics import arguments
 from rf_limits.theory.numerics.arguments import Dimension, Finite, Number, Numbers, Positive, border
 from rf_limits.theory.spectra.hermite import Activation
-from rf_limits.theory.spectra.levels import Homogeneous, least, sorted_limit
-
-_MOST_FEATURES = 10**300  # sought by features_for_risk where it has to bisect
-_ORDERS = {"step": 0, "relu": 1}
-
-
-def _squared(norm: float, order: int) -> float:
-    """Returns |w*|^{2 alpha}, where float64 holds it."""
-    kept = order == 0 or 1e-150 <= norm <= 1e150
-    check(kept, "norm", "be from 1e-150 to 1e150, so that float64 holds its square", norm)
-    return norm ** (2 * order)
-
-
-def _limit(
-    p: int, dim: int, norm: float, bias: float, activation: Activation, negligible: float = 0.0
-) -> float:
-    order = _ORDERS.get(activation) if isinstance(activation, str) else None
-    if order is None:
-        return sorted_limit(p, dim, activation, bias, norm, negligible)
-    size = _squared(norm, order)
-    if bias == 0.0:
-        return size * Homogeneous(order, dim).limit(p)
-    return size * sorted_limit(p, dim, activation, bias / norm, 1.0, negligible / size)
+from rf_limits.theory.spectra.rotated import DegreesKnown
 
 
 @border
 def lazy_limit(
     num_features: Number | Numbers,
-    dim: Dimension,
+    dim: Dimension | None = None,
     *,
     norm: Positive = 1.0,
     bias: Finite = 0.0,
     activation: Activation = "relu",
+    target: HasFamily | DegreesKnown | None = None,
+    inputs: str = "gaussian",
 ) -> float | np.ndarray:
-    """Returns R*(p) for sigma(<w*, x> + b*), w* uniform of length ``norm``, x ~ N(0, I_d).
+    """Returns R*(p) for f*(O x), O uniform in the orthogonal group: of one neuron, or any target.
 
     Args:
       num_features: p >= 0, one number or several; fractions are rounded down. Integers of
-        any size without bias; with a bias up to where float64 resolves the limit.
-      dim: dimension d >= 2.
+        any size for a neuron without bias; with a bias up to where float64 resolves the limit.
+      dim: dimension d >= 2 of a neuron sigma(<w*, x> + b*), w* uniform of length ``norm``.
       norm: |w*|.
       bias: b*.
       activation: as for :func:`rf_limits.theory.spectra.spectrum.zonal_spectrum`.
+      target: f* in place of the four arguments before, any :mod:`rf_limits.problem` has.
+      inputs: law of x, ``"gaussian"`` for N(0, I_d), or ``"sphere"`` of radius sqrt(d); a neuron
+        that is no ``target`` has Gaussian inputs.
 
     Returns:
       Absolute risk (relative: divide by ``lazy_limit(0, ...)``, which is E f*^2); a float, or
-      an array of the shape of ``num_features``. Relative error 1e-12 for ReLU and step
+      an array of the shape of ``num_features``. Relative error 1e-12 for ReLU and step neurons
       without bias, d <= 1e100, at every p whose limit is above 1e-305 |w*|^2; otherwise 1e-6
-      or better (a limit less certain than that is refused).
+      or better for a neuron (a limit less certain than that is refused). For other targets a lower
+      bound of R*(p), below it by the error of its spectrum
+      (:class:`~rf_limits.theory.spectra.rotated.RotatedSpectrum`); by four standard errors where
+      the target is known by its values alone.
 
     Raises:
-      RequirementError: p < 0, d < 2, norm <= 0, or a limit that cannot be resolved.
+      RequirementError: p < 0, d < 2, norm <= 0, a limit that cannot be resolved, or both a
+        dimension and a target.
     """
+    family = _family(dim, norm, bias, activation, target, inputs)
     counts, shape = arguments.counts(num_features, "num_features")
-    values = [_limit(p, dim, norm, bias, activation) for p in counts]
+    values = [family.limit(p) for p in counts]
     return np.array(values, np.float64).reshape(shape) if shape else values[0]
+
+
+def _family(
+    dim: int | None,
+    norm: float,
+    bias: float,
+    activation: Activation,
+    target: HasFamily | DegreesKnown | None,
+    inputs: str,
+) -> Family:
+    if target is None:
+        check(dim is not None, "dim", "be given where there is no target", dim)
+        check(inputs == "gaussian", "inputs", "be gaussian where there is no target", inputs)
+        return NeuronFamily(cast(int, dim), norm, bias, activation)
+    alone = dim is None and (norm, bias, activation) == (1.0, 0.0, "relu")
+    check(alone, "dim", "be left out with a target, and so norm, bias and activation", dim)
+    return family_of(target, inputs)
 
 
 @border
 def features_for_risk(
     risk: Positive,
-    dim: Dimension,
+    dim: Dimension | None = None,
     *,
     norm: Positive = 1.0,
     bias: Finite = 0.0,
     activation: Activation = "relu",
+    target: HasFamily | DegreesKnown | None = None,
+    inputs: str = "gaussian",
 ) -> int:
     """Returns the least p with R*(p) <= ``risk``: as many fixed functions can do, on average.
 
     Args:
       risk: absolute risk, positive.
-      dim: dimension d >= 2.
+      dim: as for :func:`lazy_limit`, like all that follow.
       norm: |w*|.
       bias: b*.
-      activation: as for :func:`lazy_limit`.
+      activation: of the neuron.
+      target: f* in place of a neuron.
+      inputs: law of x.
 
     Returns:
       p, the least at which :func:`lazy_limit` is at most ``risk``, as that function computes it;
-      beyond 2^50, one with R*(p) = risk to the relative error stated there (which moves p by
-      d/3 times as much).
+      for a neuron beyond 2^50, one with R*(p) = risk to the relative error stated there (which
+      moves p by d/3 times as much).
 
     Raises:
       RequirementError: risk <= 0, an impossible argument, or a risk that cannot be resolved.
     """
-    order = _ORDERS.get(activation) if isinstance(activation, str) else None
-    if order is not None and bias == 0.0:
-        reduced = risk / _squared(norm, order)
-        check(reduced >= 1e-200, "risk", "be at least 1e-200 norm^2", risk)
-        return Homogeneous(order, dim).features(reduced)
-
-    def reached(p: int) -> bool:
-        check(p <= _MOST_FEATURES, "risk", "be reachable with 1e300 features", risk)
-        return _limit(p, dim, norm, bias, activation, negligible=risk) <= risk
-
-    return least(reached)
+    return _family(dim, norm, bias, activation, target, inputs).features(risk)
 
 
 @border
@@ -151,7 +154,7 @@ def hardest_bias(
 
     def limit(bias: float) -> float:
         try:
-            return _limit(p, dim, norm, float(bias), "relu")
+            return NeuronFamily(dim, norm, float(bias)).limit(p)
         except RequirementError:  # not resolved by float64
             return -math.inf
 
