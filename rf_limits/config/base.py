@@ -17,19 +17,20 @@ from rf_limits.config.kinds import checked, values_of
 from rf_limits.errors import RequirementError, check, did_you_mean, refusal
 
 C = TypeVar("C", bound="Config")
-FORM = 2
+FORM = 3
 """Version of the form in which configs are saved. In form 1 numbers could be text."""
 
 
-def option(default: Any, meaning: str, unit: str = "") -> Any:
+def option(default: Any, meaning: str, unit: str = "", *, since: int = 1) -> Any:
     """Declares a field of a config.
 
     Args:
       default: the value of a config that assigns none, or a function that returns it.
       meaning: one line for ``--help``, the documents and the report.
       unit: of its numbers.
+      since: form of the first saved configs that have it; earlier ones have its default.
     """
-    metadata = {"meaning": meaning, "unit": unit}
+    metadata = {"meaning": meaning, "unit": unit, "since": since}
     if callable(default):
         return dataclasses.field(default_factory=default, metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
@@ -149,7 +150,8 @@ class Config:
             if isinstance(value, Config):
                 yield from value.options()
             else:
-                yield Field(self.dotted(field.name), kind, value, **field.metadata)
+                words = (field.metadata["meaning"], field.metadata["unit"])
+                yield Field(self.dotted(field.name), kind, value, *words)
 
     def replace(self: C, values: Mapping[str, Any]) -> C:
         """Returns the config with other values, by dotted name.
@@ -193,21 +195,26 @@ class Config:
           RequirementError: a field is missing, unknown or has a value that it cannot have; the
             form is one of a later version.
         """
+        form = values.get("form", 1)
+        requirement = f"be at most {FORM}, the form that this version of rf_limits knows"
+        check(isinstance(form, int) and 1 <= form <= FORM, "form", requirement, form)
+        return cls._of_form({name: v for name, v in values.items() if name != "form"}, form)
+
+    @classmethod
+    def _of_form(cls: type[C], values: Mapping[str, Any], form: int) -> C:
+        """Makes a config, or a section of one, from values that were saved in a form."""
         kinds, made = kinds_of(cls), {}
-        if not cls.path:
-            form = values.get("form", 1)
-            requirement = f"be at most {FORM}, the form that this version of rf_limits knows"
-            check(isinstance(form, int) and 1 <= form <= FORM, "form", requirement, form)
-            values = {name: value for name, value in values.items() if name != "form"}
         for name in values:
             if name not in kinds:
                 raise unknown_field(cls, name)
         for name, kind in kinds.items():
             if name not in values:
+                if cls.__dataclass_fields__[name].metadata.get("since", 1) > form:
+                    continue
                 raise RequirementError("must be a field, but is missing.", field=cls.dotted(name))
             value = values[name]
             nested = is_section(kind) and isinstance(value, Mapping)
-            made[name] = kind.from_json(value) if nested else value
+            made[name] = kind._of_form(value, form) if nested else value
         return cls().replace(made)
 
 

@@ -85,6 +85,12 @@ Several = Annotated[
     tuple[Entry, ...], annotated_types.MinLen(1), pydantic.AfterValidator(_distinct)
 ]
 """A tuple with one entry or more, each only once."""
+Terms = Annotated[
+    tuple[tuple[tuple[Count, ...], Number], ...],
+    annotated_types.MinLen(1),
+    Words('be powers with a coefficient for each term, as in "(((2, 1), 0.5), ((0, 1), 1.0))"'),
+]
+"""The terms of a polynomial: powers of its coordinates, with a coefficient."""
 
 
 def _parts(kind: Any) -> tuple[Any, list[Any]]:
@@ -181,6 +187,7 @@ def checked(kind: Any, adapter: pydantic.TypeAdapter, value: Any, field: str) ->
         if isinstance(cause, RequirementError):  # of a check that names the field itself
             raise cause from error
         entry = bool(problem["loc"]) and isinstance(problem["loc"][0], int)
+        entry = entry and _said(_parts(kind)[1], "text") is None
         received = problem["input"] if entry else value
         kind = get_args(_parts(kind)[0])[0] if entry else kind
         words = str(cause) if str(cause).startswith("hold ") else requirement(kind)

@@ -20,6 +20,7 @@ from rf_limits.config.kinds import (
     Seed,
     Several,
     Sized,
+    Terms,
     Whole,
     Words,
     among,
@@ -68,11 +69,19 @@ class ProblemFields(Config):
     path: ClassVar[str] = "problem"
     dim: Whole = option(20, "d, dimension of the inputs")
     target: Annotated[str, among(TARGETS)] = option("single_neuron", "kind of the target")
-    norm: Positive = option(1.0, "|w*|; of each teacher neuron; root mean square of a polynomial")
+    norm: Positive = option(
+        1.0,
+        "|w*|; of each teacher neuron; root mean square of a polynomial; times a hermite target",
+    )
     bias: Number = option(0.0, "b*, of the target's neurons")
     neurons: Whole = option(3, "number of neurons of a teacher")
     degree: Count = option(2, "degree of a polynomial")
     polynomial: Annotated[str, among(POLYNOMIALS)] = option("single_index", "kind of a polynomial")
+    terms: Terms = option(
+        (((1, 1), 1.0),),
+        "of a hermite target: degrees of he_k in z_1, z_2, ..., and coefficients",
+        since=3,
+    )
     inputs: Annotated[str, among(INPUTS)] = option("gaussian", "law of the inputs")
     noise: NonNegative = option(0.0, "standard deviation of the label noise")
     seed: Seed = option(0, "draws the target")

@@ -55,7 +55,7 @@ MISTAKES = {
     ),
     "problem.target": (
         "single_neuro",
-        "problem.target must be one of polynomial, single_neuron, teacher, but received "
+        "problem.target must be one of hermite, polynomial, single_neuron, teacher, but received "
         "'single_neuro'. Did you mean 'single_neuron'?",
     ),
     "problem.dimm": (

@@ -26,9 +26,22 @@ def _form_1():
 
 def test_form_1_is_read_and_a_later_one_refused():
     assert config_from_json(_form_1()) == CONFIG
-    for form in (3, 0, "2", None):
-        with pytest.raises(RequirementError, match="^form must be at most 2"):
+    for form in (4, 0, "2", None):
+        with pytest.raises(RequirementError, match="^form must be at most 3"):
             config_from_json(CONFIG.to_json() | {"form": form})
+
+
+def test_fields_that_came_later_have_their_defaults():
+    values = CONFIG.to_json() | {"form": 2}
+    del values["problem"]["terms"]
+    assert config_from_json(values) == CONFIG
+    del values["problem"]["dim"]
+    with pytest.raises(RequirementError, match=r"problem\.dim must be a field, but is missing"):
+        config_from_json(values)
+    values = CONFIG.to_json()
+    del values["problem"]["terms"]
+    with pytest.raises(RequirementError, match=r"problem\.terms must be a field, but is missing"):
+        config_from_json(values)
 
 
 def test_the_form_is_no_field():
@@ -39,7 +52,7 @@ def test_a_run_of_form_1_is_not_gone_on_with_and_can_be_shown(tmp_path):
     store = RunStore(tmp_path)
     (tmp_path / "config.json").write_text(json.dumps(_form_1()))
     (tmp_path / "run.json").write_text(json.dumps({"status": "complete"}))
-    with pytest.raises(RequirementError, match=r"config\.json must hold configs of form 2.*form 1"):
+    with pytest.raises(RequirementError, match=r"config\.json must hold configs of form 3.*form 1"):
         store.open(CONFIG.to_json(), overwrite=False)
     assert store.open(CONFIG.to_json(), overwrite=True) == "new"
     (place,) = runs_in(tmp_path)
@@ -49,6 +62,6 @@ def test_a_run_of_form_1_is_not_gone_on_with_and_can_be_shown(tmp_path):
 def test_a_sweep_of_form_1_is_refused(tmp_path):
     cell = {"name": "run-1", "fields": {}, "config": _form_1()}
     (tmp_path / "sweep.json").write_text(json.dumps({"cells": [cell]}))
-    with pytest.raises(RequirementError, match=r"sweep\.json must hold configs of form 2") as error:
+    with pytest.raises(RequirementError, match=r"sweep\.json must hold configs of form 3") as error:
         SweepStore(tmp_path).cells()
     assert "\n" not in str(error.value)

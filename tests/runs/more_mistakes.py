@@ -19,7 +19,7 @@ def _sweep(text: str) -> str:
 
 
 RUN = {
-    "config.json": json.dumps({"form": 2, "experiment": "training", "seeds": 77}),
+    "config.json": json.dumps({"form": 3, "experiment": "training", "seeds": 77}),
     "run.json": json.dumps({"status": "complete"}),
 }
 FILES = {

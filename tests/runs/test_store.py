@@ -16,7 +16,7 @@ from rf_limits.runs.file_list import LIST
 from rf_limits.runs.files import TEMPORARY, write_whole
 from rf_limits.runs.store import RunStore
 
-CONFIG = {"form": 2, "a": 1, "b": {"c": (1, 2)}}
+CONFIG = {"form": 3, "a": 1, "b": {"c": (1, 2)}}
 
 
 def test_plain_json():
@@ -60,7 +60,7 @@ def test_what_a_directory_holds_decides_whether_a_run_may_begin(tmp_path):
     store = begun(tmp_path)
     assert store.open(CONFIG, overwrite=False) == "finished"
     assert store.open(CONFIG, overwrite=True) == "new"
-    other = {"form": 2, "a": 1, "b": {"c": (1, 3)}, "d": 2}
+    other = {"form": 3, "a": 1, "b": {"c": (1, 3)}, "d": 2}
     with pytest.raises(
         RequirementError, match=r"differing in b\.c, d\); name another .*--overwrite"
     ):
