@@ -1,7 +1,9 @@
 """What is known exactly: expectations, risks, spectra and bounds."""
 
+from rf_limits.theory.bounds.label_linear import LabelLinearLimit, label_linear_limit
 from rf_limits.theory.bounds.lazy_limit import features_for_risk, hardest_bias, lazy_limit
 from rf_limits.theory.bounds.magnitude_limit import log_magnitude_limit, log_rms_magnitude_limit
+from rf_limits.theory.bounds.tangent_features import tangent_features_gram
 from rf_limits.theory.expectations.gaussian_gram import gaussian_gram
 from rf_limits.theory.expectations.relu_gram import relu_gram
 from rf_limits.theory.regression.kernel_alignment import kernel_alignment_risk
@@ -23,6 +25,7 @@ from rf_limits.theory.spectra.spectrum import ZonalSpectrum, zonal_spectrum
 __all__ = [
     "DegreeCoefficients",
     "DegreeProfiles",
+    "LabelLinearLimit",
     "LearningCurve",
     "OptimalRidge",
     "ReluSum",
@@ -37,6 +40,7 @@ __all__ = [
     "kernel_regression",
     "kernel_regression_risk",
     "kernel_spectrum",
+    "label_linear_limit",
     "lazy_limit",
     "log_magnitude_limit",
     "log_rms_magnitude_limit",
@@ -48,5 +52,6 @@ __all__ = [
     "relu_gram",
     "relu_kernel_spectrum",
     "relu_sum_product",
+    "tangent_features_gram",
     "zonal_spectrum",
 ]
