@@ -18,14 +18,14 @@ from rf_limits.analysis.limits import (
     SECOND_MOMENT,
     Limit,
     add_limits,
-    has_lazy_limit,
+    lazy_family,
 )
 from rf_limits.analysis.seeds import cells_over_seeds
 from rf_limits.config.training import TrainingConfig
 from rf_limits.measure.bounded_mean import holm, mean_p_value, runs_needed, runs_planned
 from rf_limits.methods import NETWORK
+from rf_limits.problem import make_problem
 from rf_limits.remarks import Remark
-from rf_limits.theory.bounds.lazy_limit import lazy_limit
 
 LEVEL = 1e-3
 """Level of all certificates of one table together."""
@@ -150,7 +150,7 @@ def seeds_for_half(config: TrainingConfig) -> dict[str, list[tuple[float | int, 
     """
     model, problem = config.model, config.problem
     widths = sorted(model.widths)
-    if not has_lazy_limit(config) or NETWORK.key not in config.predictors.methods:
+    if lazy_family(config) is None or NETWORK.key not in config.predictors.methods:
         return {}
     # of shared data exact risks are needed, which are known for sure for relu
     exact = config.measure.exact and model.activation == "relu"
@@ -166,7 +166,7 @@ def seeds_for_half(config: TrainingConfig) -> dict[str, list[tuple[float | int, 
     table = add_limits(rows, config)
     finite = [limit for limit in LIMITS if table[limit.column].notna().all()]
     level = LEVEL / max(1, len(widths) * len(model.lazy_scales) * len(finite))
-    bound = float(lazy_limit(0, problem.dim, norm=problem.norm, bias=problem.bias))
+    bound = make_problem(**vars(problem)).second_moment
     return {
         limit.symbol: [
             (

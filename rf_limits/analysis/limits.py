@@ -13,12 +13,15 @@ import numpy as np
 import pandas as pd
 
 from rf_limits.config.training import TrainingConfig
+from rf_limits.errors import RequirementError
 from rf_limits.methods import METHODS, Kind
-from rf_limits.theory.bounds.lazy_limit import lazy_limit
+from rf_limits.problem import make_problem
+from rf_limits.theory.bounds.rotated_family import Family, HasFamily, family_of
+from rf_limits.theory.spectra.zonal import ByDegree
 
 UNKNOWN = (
-    "No lazy limit R* bounds these means: none is known for this target and these inputs, or all "
-    "seeds share the test set."
+    "No lazy limit R* bounds these means: d = 1, a target of one's own that does not know its "
+    "degrees, or a test set that all seeds share."
 )
 SECOND_MOMENT = "second_moment"
 """Column of the metrics table that holds E f*^2."""
@@ -63,15 +66,21 @@ SAMPLES = Limit(
 LIMITS = (FEATURES, SAMPLES)
 
 
-def has_lazy_limit(config: TrainingConfig) -> bool:
-    """Returns whether the bound is known for the config's target and inputs.
+def lazy_family(config: TrainingConfig) -> Family | None:
+    """Returns the family f*(O x) whose limits a training run has, or None where there are none.
 
-    It is for a single neuron under Gaussian inputs, and on the sphere without bias, where
-    risks are the same by homogeneity.
+    There are none for d = 1, for biased teachers on a circle, whose second moment is not known, and
+    for a target of a user's own that does not know its degrees.
     """
-    problem = config.problem
-    inputs_known = problem.inputs == "gaussian" or problem.bias == 0.0
-    return problem.target == "single_neuron" and problem.dim >= 2 and inputs_known
+    problem = make_problem(**vars(config.problem))
+    if not isinstance(problem.target, HasFamily | ByDegree):
+        return None
+    try:
+        family = family_of(problem.target, problem.inputs)
+        family.limit(0)
+    except (RequirementError, NotImplementedError):
+        return None
+    return family
 
 
 def _holds_for(limit: Limit, config: TrainingConfig, row: Mapping[Hashable, Any]) -> bool:
@@ -103,16 +112,13 @@ def _functions(
 def add_limits(metrics: pd.DataFrame, config: TrainingConfig) -> pd.DataFrame:
     """Returns the table with its columns of limits filled, NaN where none bounds a row's mean."""
     metrics = metrics.copy()
-    rows, problem = metrics.to_dict("records"), config.problem
+    rows, family = metrics.to_dict("records"), lazy_family(config)
     for limit in LIMITS:
-        if not has_lazy_limit(config):
+        if family is None:
             metrics[limit.column] = np.nan
             continue
         counts = _functions(config, rows, limit)
-        limits = {
-            p: float(lazy_limit(int(p), problem.dim, norm=problem.norm, bias=problem.bias))
-            for p in sorted(set(counts) - {math.inf})
-        }
+        limits = {p: family.limit(int(p)) for p in sorted(set(counts) - {math.inf})}
         metrics[limit.column] = [limits.get(p, math.nan) for p in counts]
     return metrics
 
@@ -139,8 +145,8 @@ def limit_curve(config: TrainingConfig, most: int) -> pd.DataFrame:
       Columns ``num_features`` and ``risk``.
     """
     counts = np.unique(np.geomspace(1, max(most, 2), _CURVE_POINTS).astype(int))
-    if not has_lazy_limit(config):
+    family = lazy_family(config)
+    if family is None:
         counts = counts[:0]
-    problem = config.problem
-    risks = lazy_limit(counts, problem.dim, norm=problem.norm, bias=problem.bias)
-    return pd.DataFrame({"num_features": counts, "risk": risks})
+    risks = [] if family is None else [family.limit(int(p)) for p in counts]
+    return pd.DataFrame({"num_features": counts, "risk": np.array(risks, np.float64)})
