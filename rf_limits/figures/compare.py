@@ -13,7 +13,7 @@ from rf_limits.analysis.seeds import over_seeds
 from rf_limits.analysis.tables import CELL, final_rows
 from rf_limits.config import short_names
 from rf_limits.figures.curves import flow_means, log_axes, spread_line, with_slope
-from rf_limits.figures.legends import legend_above, shared_legend
+from rf_limits.figures.legends import legend_above, note_below, shared_legend
 from rf_limits.figures.style import MARKERS, RELATIVE_RISK, shades, style
 from rf_limits.methods import METHODS, NETWORK, NTK, Kind
 
@@ -105,7 +105,7 @@ def _panels(
     Args:
       table: of :func:`arranged`.
       draw_panel: called with the axis and the rows of every panel.
-      note: above the figure.
+      note: below the figure.
       own_legends: whether every panel has its legend, and not the figure one for all.
     """
     names = list(dict.fromkeys(table["panel"]))
@@ -129,7 +129,7 @@ def _panels(
     if not own_legends:
         shared_legend(figure, grid.flat)
     if first or note:
-        figure.suptitle(_named(first, note), fontsize=7)
+        note_below(figure, _named(first, note))
     return figure
 
 

@@ -51,3 +51,8 @@ def shared_legend(figure: Figure, axes: Iterable[Axes]) -> None:
     figure.legend(list(entries.values()), list(entries), **place)
     rows = -(-len(entries) // columns)
     figure.set_figheight(figure.get_figheight() + _ROW * (1 + rows) * size * 72.0 / _SIZE)
+
+
+def note_below(figure: Figure, text: str) -> None:
+    """Puts a line below the whole figure, where no legend is."""
+    figure.supxlabel(text, fontsize=7)

@@ -23,7 +23,7 @@ from rf_limits.config import option
 from rf_limits.config.kinds import Positive, Several, Whole, among
 from rf_limits.errors import RequirementError, check, check_choice
 from rf_limits.figures.curves import by_scale, limit_heights, log_axes, spread_line
-from rf_limits.figures.legends import shared_legend
+from rf_limits.figures.legends import note_below, shared_legend
 from rf_limits.figures.style import MARKERS, RELATIVE_RISK, Look, new_figure
 from rf_limits.figures.theory_line import LARGEST_RISK
 from rf_limits.methods import METHODS, NETWORK, Kind, keys_of
@@ -278,7 +278,7 @@ def polynomials(metrics: pd.DataFrame) -> Figure:
     shared_legend(figure, axes)
     widths = sorted(map(int, metrics["width"].dropna().unique()))
     if len(widths) > 1:
-        figure.suptitle(f"N = {widths[-1]}, the largest of {widths}", fontsize=7)
+        note_below(figure, f"N = {widths[-1]}, the largest of {widths}")
     return figure
 
 

@@ -18,7 +18,7 @@ from rf_limits.config import option
 from rf_limits.config.kinds import Positive, Several, Sized, Whole
 from rf_limits.errors import check_choice
 from rf_limits.figures.curves import limit_heights, log_axes, mark, spread_line
-from rf_limits.figures.legends import shared_legend
+from rf_limits.figures.legends import note_below, shared_legend
 from rf_limits.figures.style import MARKERS, OTHERS, RELATIVE_RISK, new_figure, shades
 from rf_limits.methods import NETWORK, keys_of
 from rf_limits.studies.experiment import Drawing, Summary, experiment
@@ -224,7 +224,7 @@ def single_neuron(metrics: pd.DataFrame) -> Figure:
     shared_legend(figure, axes)
     widths = sorted(map(int, metrics["width"].dropna().unique()))
     if len(widths) > 1:
-        figure.suptitle(f"networks of N = {widths[-1]}, the largest of {widths}", fontsize=7)
+        note_below(figure, f"networks of N = {widths[-1]}, the largest of {widths}")
     return figure
 
 
