@@ -25,7 +25,15 @@ pin()
 
 __version__ = "0.1.0"
 
-__all__ = ["RequirementError", "TrainingResult", "default_config", "plot", "train"]
+__all__ = [
+    "RequirementError",
+    "TrainingResult",
+    "certify",
+    "default_config",
+    "plot",
+    "risk",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -23,8 +23,18 @@ from rf_limits.studies.training import Training
 from rf_limits.training.descent import part_name
 from rf_limits.training.predictors import Inputs, KeepTrained, Predictor, Predictors
 from rf_limits.training.result import Result, no_report
+from rf_limits.verdicts.certify import certify
+from rf_limits.verdicts.risks import risk
 
-__all__ = ["RequirementError", "TrainingResult", "default_config", "plot", "train"]
+__all__ = [
+    "RequirementError",
+    "TrainingResult",
+    "certify",
+    "default_config",
+    "plot",
+    "risk",
+    "train",
+]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ FLOORS = (
     "analysis",
     "training",
     "figures",
+    "verdicts",
     "studies",
     "runs",
     "sweeps",

@@ -28,23 +28,28 @@ BETS = 64
 """Number of equally spaced bets."""
 
 
-def _log_bets(limit: float | int, bound: float | int, risks: np.ndarray) -> np.ndarray:
-    """Returns (s, J) logarithms of the factors 1 + lambda_j (m - R_i)/B."""
-    share = limit / bound
-    bets = np.arange(1, BETS + 1) / (BETS + 1) / (1.0 - share)
-    return np.log1p(bets * (share - risks[:, None] / bound))
+Limit = float | int | Float[np.ndarray, "s"]
+"""m, or the m_i of every run: of its own training set, say."""
 
 
-def _check_limit(limit: float | int, bound: float | int) -> None:
-    check(0.0 < limit < bound < math.inf, "limit", "lie between 0 and the bound", (limit, bound))
+def _log_bets(limit: Limit, bound: float | int, risks: np.ndarray) -> np.ndarray:
+    """Returns (s, J) logarithms of the factors 1 + lambda_j (m_i - R_i)/B."""
+    share = np.asarray(limit, np.float64) / bound
+    bets = np.arange(1, BETS + 1) / (BETS + 1) / (1.0 - np.min(share))
+    return np.log1p(bets * (share[..., None] - risks[:, None] / bound))
 
 
-def mean_p_value(risks: Float[np.ndarray, "s"], limit: float | int, bound: float | int) -> float:
+def _check_limit(limit: Limit, bound: float | int) -> None:
+    inside = bool(np.all(np.asarray(limit) > 0.0) and np.all(limit < bound) and bound < math.inf)
+    check(inside, "limit", "lie between 0 and the bound", (limit, bound))
+
+
+def mean_p_value(risks: Float[np.ndarray, "s"], limit: Limit, bound: float | int) -> float:
     """Returns the p-value of the hypothesis that the mean is at least ``limit`` (module docstring).
 
     Args:
       risks: (s,) values of independent runs, each between 0 and ``bound``.
-      limit: m.
+      limit: m, or (s,) the least mean of each run, given what it is conditioned on.
       bound: B, fixed before looking.
 
     Returns:

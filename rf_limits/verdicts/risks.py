@@ -1,0 +1,144 @@
+"""The population risk of a network of any form: exact where it is known, else with an interval."""
+
+import dataclasses
+import functools
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from scipy import stats
+
+from rf_limits.measure.neuron_risk import exact_risk
+from rf_limits.models.network import OneHiddenLayer, Params, as_relu_sum
+from rf_limits.models.scaled_network import ScaledNetwork
+from rf_limits.problem.problem import Problem
+from rf_limits.problem.sampled import SampledTarget
+from rf_limits.problem.target import Target
+from rf_limits.theory.risks.degree_risks import degree_risks
+from rf_limits.verdicts.forms import Function, Layer, Network, network_of
+
+LEVEL = 1e-3
+"""Level of intervals and verdicts."""
+MAX_DEGREE = 4
+_BLOCK, _BLOCKS = 2**12, 64
+
+
+@dataclasses.dataclass(frozen=True)
+class RiskEstimate:
+    """E (f - f*)^2 over the population.
+
+    Attributes:
+      value: the risk, absolute; exact or the mean over test inputs.
+      standard_error: of that mean; 0 where the risk is exact.
+      level: of the interval.
+    """
+
+    value: float
+    standard_error: float = 0.0
+    level: float = LEVEL
+
+    @property
+    def exact(self) -> bool:
+        """Returns whether the risk is computed rather than sampled."""
+        return self.standard_error == 0.0
+
+    @property
+    def _reach(self) -> float:
+        return float(stats.norm.isf(0.5 * self.level)) * self.standard_error
+
+    @property
+    def low(self) -> float:
+        """Returns the lower end of the interval, by the normal approximation; at least 0."""
+        return max(self.value - self._reach, 0.0)
+
+    @property
+    def high(self) -> float:
+        """Returns the upper end of the interval."""
+        return self.value + self._reach
+
+    def __float__(self) -> float:
+        """Returns the value."""
+        return self.value
+
+
+@functools.partial(jax.jit, static_argnums=(0, 2))
+def _layer_risk(network: OneHiddenLayer, params: Params, problem: Problem) -> Float[Array, ""]:
+    risks = exact_risk(network, problem)
+    assert risks is not None  # the caller asked
+    change = jax.tree.map(jnp.zeros_like, params)
+    return risks.network(ScaledNetwork(network, params), change).risk
+
+
+@functools.partial(jax.jit, static_argnums=(0, 2))
+def _layer_degrees(network: OneHiddenLayer, params: Params, problem: Problem) -> Float[Array, "K"]:
+    f = as_relu_sum(network, params)
+    return degree_risks(f, problem.target, MAX_DEGREE, inputs=problem.inputs)
+
+
+def sampled(network: Function, problem: Problem, level: float, seed: int) -> RiskEstimate:
+    """Returns the mean squared error over 2^18 test inputs of this seed's own, with its error."""
+
+    def block(key: Array) -> Array:
+        x = problem.draw_inputs(key, _BLOCK)
+        return (network.values(network.params, x) - problem.target(x)) ** 2
+
+    keys = jax.random.split(jax.random.key(seed), _BLOCKS)
+    squares = np.asarray(jax.jit(lambda keys: jax.lax.map(block, keys))(keys), np.float64).ravel()
+    error = float(np.std(squares, ddof=1)) / math.sqrt(squares.size)
+    return RiskEstimate(float(np.mean(squares)), max(error, 1e-300), level)
+
+
+def risk_of(
+    network: Network, problem: Problem, *, level: float = LEVEL, seed: int = 0
+) -> RiskEstimate:
+    """Returns the risk of a network on a problem; the label noise does not enter."""
+    if isinstance(network, Layer):
+        if exact_risk(network.network, problem) is not None:
+            value = _layer_risk(network.network, network.params, problem.noiseless)
+            return RiskEstimate(max(float(value), 0.0), 0.0, level)
+        network = network.as_function()
+    return sampled(network, problem, level, seed)
+
+
+def degrees_of(network: Network, problem: Problem) -> tuple[float, ...] | None:
+    """Returns E (f_k - f*_k)^2 for k = 0 ... 4; None where they are not known exactly."""
+    known = isinstance(network, Layer) and network.network.activation == "relu"
+    if not known or isinstance(problem.target, SampledTarget) or problem.dim < 2:
+        return None
+    assert isinstance(network, Layer)
+    found = _layer_degrees(network.network, network.params, problem.noiseless)
+    return tuple(float(value) for value in found)
+
+
+def risk(
+    weights: Any,
+    target: Target,
+    *,
+    inputs: str = "gaussian",
+    level: float = LEVEL,
+    seed: int = 0,
+    **options: Any,
+) -> RiskEstimate:
+    """Returns the population risk E (f - f*)^2 of a network of any form.
+
+    Args:
+      weights: arrays (W, u[, b]), a pair (function, params), or a module
+        (:func:`~rf_limits.verdicts.forms.network_of`).
+      target: f*.
+      inputs: law of x, ``"gaussian"`` or ``"sphere"``.
+      level: of the interval, where the risk is sampled.
+      seed: draws the 2^18 test inputs of a sampled risk.
+      **options: ``activation``, ``layout`` and ``prefactor`` of arrays.
+
+    Returns:
+      :class:`RiskEstimate`, absolute; exact for one hidden layer of ReLU neurons under Gaussian
+      inputs, and of erf, gelu, linear and some more on sums of ReLU neurons.
+
+    Raises:
+      RequirementError: weights of no such form, or of another dimension.
+    """
+    network = network_of(weights, dim=target.dim, **options)
+    return risk_of(network, Problem(target, inputs), level=level, seed=seed)
