@@ -27,6 +27,7 @@ PAGES = {
     "Use": [
         "docs/fields",
         "docs/python",
+        "docs/certify",
         "docs/results",
         "docs/report",
         "docs/live",

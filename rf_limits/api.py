@@ -16,7 +16,7 @@ from rf_limits.errors import RequirementError, check
 from rf_limits.figures.style import Figure
 from rf_limits.methods import NETWORK
 from rf_limits.models import Params
-from rf_limits.problem import Dataset
+from rf_limits.problem import Dataset, Problem
 from rf_limits.runs.progress import progress
 from rf_limits.studies import default_config
 from rf_limits.studies.training import Training
@@ -51,6 +51,11 @@ class TrainingResult(Result):
 
     config: Training
     predictors: Predictors
+
+    @property
+    def problem(self) -> Problem:
+        """Returns what was learned: target, inputs and label noise."""
+        return self.predictors.training.problem
 
     def table(self) -> pd.DataFrame:
         """Returns final risks, movement and drift by width and lazy scale, as a run prints them."""

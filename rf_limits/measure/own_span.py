@@ -5,6 +5,8 @@ network's initial tangent features (and of its initial output) has a lower popul
 nothing of methods on other features.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +17,7 @@ from rf_limits.measure.neuron_risk import exact_risk
 from rf_limits.models.network import TRAINABLE, OneHiddenLayer, Params, hidden_weights
 from rf_limits.problem.neurons import Teacher
 from rf_limits.problem.problem import Problem
+from rf_limits.problem.target import Target
 from rf_limits.theory.bounds.best_features import BestRisk, best_risks, tangent_gram
 from rf_limits.theory.bounds.tangent_features import tangent_features_gram
 from rf_limits.theory.expectations.gaussian_gram import gaussian_gram
@@ -52,11 +55,15 @@ def _has_start(network: OneHiddenLayer, layers: str) -> bool:
     return not (implied or network.centred or network.starts_at_zero)
 
 
+_tangent_gram = jax.jit(tangent_gram)
+
+
+@partial(jax.jit, static_argnums=0)
 def _correlations(
-    network: OneHiddenLayer, w: Array, b: Array | None, problem: Problem
+    network: OneHiddenLayer, w: Array, b: Array | None, target: Target
 ) -> Float[Array, "N k"]:
     """Returns E f_i f* of the hidden features of every neuron, then of its output feature."""
-    target, none = problem.target, jnp.zeros(len(w))
+    none = jnp.zeros(len(w))
     if network.activation == "relu":
 
         def product(amplitudes: Array, slopes: Array, offsets: Array) -> Array:
@@ -98,7 +105,7 @@ def _gram(network: OneHiddenLayer, w: Array, b: Array | None, kept: np.ndarray) 
     """Returns the second moments of the features that are kept."""
     if not kept[:, -1].any():
         closed = network.activation == "relu" and b is None
-        gram = tangent_gram(w) if closed else _all_moments(network, w, b, "hidden")
+        gram = _tangent_gram(w) if closed else _all_moments(network, w, b, "hidden")
         rows = kept[:, :-1].ravel()
     elif not kept[:, :-1].any():
         gram, rows = _all_moments(network, w, b, "output"), kept[:, -1]
@@ -162,7 +169,7 @@ def own_span(
     half = network.width // 2 if network.antisymmetric else network.width
     w, b = w[:half], None if b is None else b[:half]
     u = np.asarray(init["params"]["output_kernel"], np.float64)[:half]
-    products = np.asarray(_correlations(network, w, b, problem))
+    products = np.asarray(_correlations(network, w, b, problem.target))
     kept = _kept(network, u, layers, products.shape[1])
     second_moment = problem.second_moment
     if not kept.any():

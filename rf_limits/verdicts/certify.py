@@ -124,7 +124,14 @@ def _worth(risk: RiskEstimate, setting: Setting) -> Worth | None:
     return Worth(*counts, *numbers)
 
 
-def _verdict(network: Network, initial: Network | None, setting: Setting, seed: int) -> Verdict:
+def _verdict(
+    network: Network,
+    initial: Network | None,
+    setting: Setting,
+    seed: int = 0,
+    *,
+    by_degree: bool = False,
+) -> Verdict:
     risk = risk_of(network, setting.problem, level=setting.level, seed=2 * seed)
     span: SpanRisk | None = None
     functions, samples, linear, reasons = _limits(network, setting)
@@ -134,7 +141,7 @@ def _verdict(network: Network, initial: Network | None, setting: Setting, seed: 
         except RequirementError as error:
             reasons.append(f"No tangent span: {error}")
     moment = setting.problem.second_moment
-    degrees = degrees_of(network, setting.problem)
+    degrees = degrees_of(network, setting.problem) if by_degree else None
     worth = _worth(risk, setting)
     return Verdict(risk, moment, degrees, span, functions, samples, linear, worth, tuple(reasons))
 
@@ -185,7 +192,7 @@ def certify(
         (d, N)) and ``prefactor`` (``"standard"``: none; a parameterization; a number) of arrays.
 
     Returns:
-      :class:`~rf_limits.verdicts.verdict.Verdict` of one network;
+      :class:`~rf_limits.verdicts.verdict.Verdict` of one network, with its risk by degree;
       :class:`~rf_limits.verdicts.averages.Averages` of a list, with certificates of the means
       under the premises that are stated.
 
@@ -200,7 +207,7 @@ def certify(
         single = not isinstance(target, (list, tuple))
         check(single, "target", "be one, of one network", target)
         setting = _setting(cast(Target, target), inputs, noise, num_train, x_train, level)
-        return _verdict(*_networks(weights, initial, setting, options), setting, 0)
+        return _verdict(*_networks(weights, initial, setting, options), setting, by_degree=True)
     count = len(weights)
     check(count > 0, "weights", "be at least one network", count)
     targets = _each(list(target) if isinstance(target, tuple) else target, count, "target")

@@ -84,7 +84,7 @@ class Function:
 Network = Layer | Function
 
 
-def _numbers(value: Any, name: str, ndim: int) -> np.ndarray:
+def _numbers(value: Any, name: str, ndim: int | None = None) -> np.ndarray:
     """Returns an array of NumPy, JAX or PyTorch in float64."""
     if hasattr(value, "detach"):  # a tensor of PyTorch, which may be on another device
         value = value.detach().cpu().numpy()
@@ -122,7 +122,7 @@ def layer_of(
     if dim is not None:
         check(shape[1] == dim, "W", f"have shape (N, {dim}), N neurons of d inputs{other}", shape)
     width = shape[0]
-    u = _numbers(weights[1], "u", np.ndim(weights[1])).reshape(-1)
+    u = _numbers(weights[1], "u").reshape(-1)
     check(u.shape == (width,), "u", f"have {width} entries, one for each row of W{other}", u.shape)
     inner: dict[str, Any] = {"hidden_kernel": jnp.asarray(w.T), "output_kernel": jnp.asarray(u)}
     if len(weights) == 3 and weights[2] is not None:

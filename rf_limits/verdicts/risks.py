@@ -18,6 +18,8 @@ from rf_limits.problem.problem import Problem
 from rf_limits.problem.sampled import SampledTarget
 from rf_limits.problem.target import Target
 from rf_limits.theory.risks.degree_risks import degree_risks
+from rf_limits.theory.risks.population_risk import population_risk
+from rf_limits.types import Scalar
 from rf_limits.verdicts.forms import Function, Layer, Network, network_of
 
 LEVEL = 1e-3
@@ -64,6 +66,13 @@ class RiskEstimate:
         return self.value
 
 
+@functools.partial(jax.jit, static_argnums=0)
+def _relu_risk(
+    network: OneHiddenLayer, params: Params, target: Target, second_moment: Scalar
+) -> Float[Array, ""]:
+    return population_risk(as_relu_sum(network, params), target, second_moment)
+
+
 @functools.partial(jax.jit, static_argnums=(0, 2))
 def _layer_risk(network: OneHiddenLayer, params: Params, problem: Problem) -> Float[Array, ""]:
     risks = exact_risk(network, problem)
@@ -97,7 +106,11 @@ def risk_of(
     """Returns the risk of a network on a problem; the label noise does not enter."""
     if isinstance(network, Layer):
         if exact_risk(network.network, problem) is not None:
-            value = _layer_risk(network.network, network.params, problem.noiseless)
+            layer, params = network.network, network.params
+            if layer.activation == "relu":  # one program for all targets of a kind
+                value = _relu_risk(layer, params, problem.target, problem.second_moment)
+            else:
+                value = _layer_risk(layer, params, problem.noiseless)
             return RiskEstimate(max(float(value), 0.0), 0.0, level)
         network = network.as_function()
     return sampled(network, problem, level, seed)

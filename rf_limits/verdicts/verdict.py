@@ -84,7 +84,8 @@ class Verdict:
     Attributes:
       risk: over the population.
       second_moment: E f*^2, the risk of predicting zero.
-      degrees: E (f_k - f*_k)^2 for k = 0 ... 4; None where they are not known.
+      degrees: E (f_k - f*_k)^2 for k = 0 ... 4; None where they are not known, and of several
+        runs together.
       own_span: best risk in the span of its own initial tangent features; None without ``initial``.
       limit_functions: R*(P), P the number of parameters; None where it is not known.
       limit_samples: R*(n); None without a number of samples.

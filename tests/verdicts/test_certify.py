@@ -1,0 +1,289 @@
+"""Verdicts on one network, and certificates of means over several."""
+
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import linen
+from scipy import stats
+
+from rf_limits import certify
+from rf_limits.errors import RequirementError
+from rf_limits.measure.bounded_mean import mean_p_value
+from rf_limits.measure.own_span import own_span
+from rf_limits.models.network import make_network
+from rf_limits.problem import Problem, SingleNeuron, Teacher
+from rf_limits.theory import (
+    features_for_risk,
+    label_linear_limit,
+    lazy_limit,
+)
+from rf_limits.verdicts.forms import Function
+from rf_limits.verdicts.span import sampled_span
+
+DIM, WIDTH = 5, 8
+
+
+def neuron(dim=DIM, seed=0):
+    return SingleNeuron.create(np.random.default_rng(seed).standard_normal(dim), 1.0, 0.0)
+
+
+def start(seed, dim=DIM, width=WIDTH):
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((width, dim)) / dim**0.5, rng.standard_normal(width) / width**0.5
+
+
+def learned(target, seed, left=0.02):
+    """Returns weights whose first neuron is the target, and that have a little beside it."""
+    w, u = start(seed, target.dim)
+    w[0], u = np.asarray(target.directions[0]), left * u
+    u[0] = 1.0
+    return w, u
+
+
+def test_a_network_that_has_learned_is_below_its_own_span():
+    target = neuron()
+    verdict = certify(learned(target, 1), target, initial=start(1), num_train=64)
+    w, u = start(1)
+    inner = {"hidden_kernel": jnp.asarray(w.T), "output_kernel": jnp.asarray(u)}
+    best = own_span(
+        make_network(WIDTH, parameterization="standard"), {"params": inner}, Problem(target)
+    )
+    assert verdict.own_span.value == pytest.approx(best.risk, rel=1e-12)
+    assert verdict.below_own_span
+    assert "no method on this network's own initial features reaches it" in verdict.verdict
+    assert float(verdict.limit_functions) == pytest.approx(lazy_limit(48, DIM), rel=1e-12)
+    assert float(verdict.limit_samples) == pytest.approx(lazy_limit(64, DIM), rel=1e-12)
+    assert sum(verdict.degrees) == pytest.approx(verdict.risk.value, rel=0.1)
+    assert verdict.worth.functions == features_for_risk(verdict.risk.value, DIM)
+    assert "a lazy method needs at least" in str(verdict)
+
+
+def test_an_untrained_network_is_not():
+    target = neuron()
+    verdict = certify(start(1), target, initial=start(1))
+    assert not verdict.below_own_span
+    assert "nothing is excluded" in verdict.verdict
+    assert verdict.limit_samples is None
+    assert verdict.worth.functions == 0
+
+
+def test_without_initial_weights_nothing_is_proved_of_one_run():
+    verdict = certify(learned(neuron(), 2), neuron(), num_train=64)
+    assert verdict.own_span is None
+    assert "Nothing is proved of this run" in verdict.verdict
+    assert not verdict.below_own_span
+
+
+def test_label_linear_limit_is_that_of_the_training_inputs():
+    x = np.random.default_rng(3).standard_normal((30, DIM))
+    verdict = certify(learned(neuron(), 2), neuron(), x_train=x, noise=0.2)
+    expected = label_linear_limit(x, target=neuron(), noise=0.2)
+    assert float(verdict.label_linear) == pytest.approx(float(expected), rel=1e-9)
+    assert verdict.limit_samples is not None
+
+
+def test_figure_and_table_show_every_limit():
+    verdict = certify(learned(neuron(), 1), neuron(), initial=start(1), num_train=64)
+    names = [row[0] for row in verdict.table().rows]
+    assert names == ["risk", "own span", "R*(P)", "R*(n)", "L* (estimate)"]
+    (axis,) = verdict.figure().axes
+    assert [label.get_text() for label in axis.get_yticklabels()] == [
+        "L* (estimate)",
+        "R*(n)",
+        "R*(P)",
+        "own span",
+        "this network",
+    ]
+
+
+def test_the_sampled_span_lies_below_the_exact_one():
+    """RSS/m is low by the factor 1 - P/m; its error takes a little more off."""
+    target = neuron()
+    w, u = start(4)
+    exact = certify((w, u), target, initial=(w, u)).own_span
+    function = Function(lambda p, x: jnp.maximum(x @ p[0].T, 0.0) @ p[1], (w, u))
+    for seed in range(4):
+        found = sampled_span(function, Problem(target), 1e-3, seed)
+        assert found.low < exact.value
+        assert found.value == pytest.approx(exact.value, rel=0.05)
+        assert not found.exact
+
+
+def test_a_deep_network_is_compared_with_its_own_span():
+    target = neuron(3)
+
+    class Deep(linen.Module):
+        @linen.compact
+        def __call__(self, x):
+            for width in (6, 5):
+                x = linen.relu(linen.Dense(width)(x))
+            return linen.Dense(1)(x)
+
+    module = Deep()
+    variables = module.init(jax.random.key(0), jnp.zeros((1, 3)))
+    verdict = certify((module, variables), target, initial=variables, num_train=20)
+    assert not verdict.risk.exact
+    assert not verdict.own_span.exact
+    assert verdict.own_span.num_features == 24 + 35 + 6 + 1
+    assert not verdict.below_own_span
+
+
+def test_too_many_features_are_said_and_the_rest_is_given():
+    target = neuron(20)
+    w, u = start(0, 20, 400)
+    verdict = certify((w, u), target, initial=(w, u))
+    assert verdict.own_span is None
+    assert any("No tangent span: model.widths must be at most 300" in r for r in verdict.reasons)
+    assert verdict.limit_functions is not None
+
+
+def test_a_second_call_takes_hundredths_of_a_second():
+    target = neuron(20)
+    w, u = start(0, 20, 256)
+    certify((w, u), target, num_train=512)
+    begin = time.process_time()
+    certify((1.01 * w, u), target, num_train=512)
+    assert time.process_time() - begin < 0.2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"x_train": np.ones((3, 2))}, "x_train must have 5 columns"),
+        ({"x_train": np.ones((3, 5)), "num_train": 4}, "num_train must be the 3 rows of x_train"),
+        ({"num_train": 0}, "num_train must be at least 1"),
+        ({"noise": -1.0}, "noise must be at least 0"),
+        ({"inputs": "uniform"}, "problem.inputs must be one of"),
+        ({"level": 0.0}, "level must lie between 0 and 1"),
+        ({"initial": start(0, DIM, 3)}, "initial must be the same network before training"),
+        ({"direction_law": "uniform"}, "direction_law must be stated of a list of runs only"),
+        ({"initial_law": "gaussian"}, "initial_law must be None or 'rotation_invariant'"),
+    ],
+)
+def test_bad_arguments_are_refused_in_a_line(options, message):
+    with pytest.raises(RequirementError, match=message) as error:
+        certify(start(0), neuron(), **options)
+    assert "\n" not in str(error.value)
+
+
+def kernel_verdicts(count, samples, *, rotated):
+    """NNGP regression as networks of one neuron for each sample: it attains L*, never beats it."""
+    rng = np.random.default_rng(11)
+    weights, targets, inputs = [], [], []
+    for _ in range(count):
+        direction = rng.standard_normal(DIM) if rotated else np.eye(DIM)[0]
+        target = SingleNeuron.create(direction, 1.0, 0.0)
+        x = rng.standard_normal((samples, DIM))
+        features = rng.standard_normal((400, DIM))  # a fine random-features approximation
+        phi = np.maximum(x @ features.T, 0.0)
+        u = np.linalg.lstsq(phi, np.asarray(target(jnp.asarray(x))), rcond=None)[0]
+        weights.append((features, u))
+        targets.append(target)
+        inputs.append(x)
+    return weights, targets, inputs
+
+
+def test_kernel_methods_get_no_certificate():
+    weights, targets, inputs = kernel_verdicts(30, 10, rotated=True)
+    found = certify(weights, targets, x_train=inputs, direction_law="uniform")
+    assert not any(certificate.holds for certificate in found.certificates)
+    linear = found.certificates[2]
+    assert linear.reason == ""
+    assert linear.mean > 0.8 * linear.least
+
+
+def test_networks_that_have_learned_are_certified_where_a_premise_is_stated():
+    rng = np.random.default_rng(12)
+    targets = [SingleNeuron.create(rng.standard_normal(DIM), 1.0, 0.0) for _ in range(80)]
+    weights = [learned(target, seed, 0.005) for seed, target in enumerate(targets)]
+    inputs = [rng.standard_normal((6, DIM)) for _ in targets]
+    stated = certify(weights, targets, x_train=inputs, direction_law="uniform")
+    assert [certificate.holds for certificate in stated.certificates] == [False, True, True]
+    assert "CERTIFIED at level 0.001" in stated.verdict
+    assert "it would take about" in stated.certificates[0].sentence()
+    silent = certify(weights, targets, x_train=inputs)
+    assert not any(certificate.holds for certificate in silent.certificates)
+    assert "No premise of an average is stated" in silent.verdict
+
+
+def test_different_directions_are_no_proof_of_a_draw():
+    """The features relu(+-x_j) have risk 0 for every target relu(x_j), where R*(40) = 0.0798."""
+    dim = 20
+    axes = np.concatenate([np.eye(dim), -np.eye(dim)])
+    targets = [SingleNeuron.create(axis, 1.0, 0.0) for axis in np.eye(dim)]
+    weights = [(axes, np.eye(2 * dim)[j]) for j in range(dim)]
+    found = certify(weights, targets, initial=[(axes, np.ones(2 * dim))] * dim, num_train=40)
+    assert max(run.risk.value for run in found.runs) < 1e-12
+    assert float(found.runs[0].limit_functions) > 0.0
+    assert not any(certificate.holds for certificate in found.certificates)
+    stated = certify(weights, targets, num_train=40, initial_law="rotation_invariant")
+    assert not any(certificate.holds for certificate in stated.certificates)
+    assert "different directions are no proof of a draw" in stated.certificates[0].reason
+
+
+def test_draws_that_are_seen_to_be_shared_give_no_certificate():
+    target, x = neuron(), np.random.default_rng(1).standard_normal((6, DIM))
+    weights = [learned(target, seed, 0.001) for seed in range(80)]
+    stated = {"initial_law": "rotation_invariant", "data_law": "rotation_invariant"}
+    found = certify(weights, target, x_train=x, initial=[start(1)] * 80, **stated)
+    reasons = [certificate.reason for certificate in found.certificates]
+    assert "two runs have the same initial weights" in reasons[0]
+    assert "two runs have the same training inputs" in reasons[1]
+    assert "two runs have the same training inputs" in reasons[2]
+    one = certify(weights, target, x_train=x, direction_law="uniform")
+    assert "one target, whose direction is not drawn anew" in one.certificates[0].reason
+
+
+def test_an_estimate_of_the_label_linear_limit_certifies_nothing():
+    weights, targets, _ = kernel_verdicts(3, 6, rotated=True)
+    found = certify(weights, targets, num_train=6, direction_law="uniform")
+    assert "an estimate of the mean of L* is no bound" in found.certificates[2].reason
+
+
+def test_a_run_above_predicting_zero_ends_every_certificate():
+    rng = np.random.default_rng(12)
+    targets = [SingleNeuron.create(rng.standard_normal(DIM), 1.0, 0.0) for _ in range(60)]
+    weights = [learned(target, seed, 0.005) for seed, target in enumerate(targets)]
+    weights[7] = (weights[7][0], 50.0 * weights[7][1])
+    found = certify(weights, targets, num_train=6, direction_law="uniform")
+    assert not any(certificate.holds for certificate in found.certificates)
+    assert "1 of 60 runs have a risk above E f*^2" in found.certificates[1].reason
+
+
+def test_lists_go_together():
+    with pytest.raises(RequirementError, match="target must be one for each of the 2 networks"):
+        certify([start(0), start(1)], [neuron()] * 3)
+    with pytest.raises(RequirementError, match="weights must be at least one network"):
+        certify([], neuron())
+    with pytest.raises(RequirementError, match="target must be one, of one network"):
+        certify(start(0), [neuron()])
+
+
+def test_limits_of_each_run_enter_the_test():
+    """A limit for each run: the factors have mean at most 1 given it, as with one for all."""
+    rng = np.random.default_rng(0)
+    limits = np.full(40, 0.3)
+    risks = rng.uniform(0.0, 0.2, 40)
+    assert mean_p_value(risks, limits, 1.0) == mean_p_value(risks, 0.3, 1.0)
+    rejected = 0
+    for _ in range(2000):
+        limits = rng.uniform(0.1, 0.5, 20)
+        risks = np.where(rng.uniform(size=20) < limits, 1.0, 0.0)  # of mean m_i, most spread
+        rejected += mean_p_value(risks, limits, 1.0) <= 0.05
+    assert stats.binom.sf(rejected - 1, 2000, 0.05) > 1e-6
+
+
+def test_a_teacher_is_certified_too():
+    teacher = Teacher(np.eye(2, DIM), np.array([0.3, 0.3]), np.array([1.0, -1.0]))
+    w, u = start(1)
+    w[:2], u = np.eye(2, DIM), 0.0 * u
+    u[:2] = 1.0, -1.0
+    b = np.zeros(WIDTH)
+    b[:2] = 0.3
+    verdict = certify((w, u, b), teacher, initial=(*start(1), np.zeros(WIDTH)), num_train=20)
+    assert verdict.risk.value < 1e-12
+    assert verdict.below_own_span
+    assert verdict.worth is not None
