@@ -185,7 +185,7 @@ class Config:
         A whole config says in ``form`` the version of the form in which it is saved.
         """
         form = {} if self.path else {"form": FORM}
-        return form | {name: _to_json(getattr(self, name)) for name in kinds_of(type(self))}
+        return form | {name: to_json(getattr(self, name)) for name in kinds_of(type(self))}
 
     @classmethod
     def from_json(cls: type[C], values: Mapping[str, Any]) -> C:
@@ -236,10 +236,11 @@ def check_form(values: Mapping[str, Any], place: object) -> None:
         )
 
 
-def _to_json(value: Any) -> Any:
+def to_json(value: Any) -> Any:
+    """Returns a value of a field as JSON holds it: a section is a dictionary, a tuple a list."""
     if isinstance(value, Config):
         return value.to_json()
-    return [*map(_to_json, value)] if isinstance(value, tuple) else value
+    return [*map(to_json, value)] if isinstance(value, tuple) else value
 
 
 def is_section(kind: Any) -> bool:

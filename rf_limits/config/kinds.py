@@ -88,6 +88,7 @@ Several = Annotated[
 Terms = Annotated[
     tuple[tuple[tuple[Count, ...], Number], ...],
     annotated_types.MinLen(1),
+    pydantic.AfterValidator(_distinct),
     Words('be powers with a coefficient for each term, as in "(((2, 1), 0.5), ((0, 1), 1.0))"'),
 ]
 """The terms of a polynomial: powers of its coordinates, with a coefficient."""

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from rf_limits.errors import check, check_choice
+from rf_limits.errors import RequirementError, check, check_choice
 from rf_limits.measure.neuron_risk import exact_risk
 from rf_limits.models.network import TRAINABLE, OneHiddenLayer, Params, hidden_weights
 from rf_limits.problem.neurons import Teacher
@@ -23,6 +23,8 @@ from rf_limits.theory.bounds.tangent_features import tangent_features_gram
 from rf_limits.theory.expectations.gaussian_gram import gaussian_gram
 from rf_limits.theory.risks.relu_moments import ReluSum
 
+_EPS = float(np.finfo(np.float64).eps)
+_MOST_DEPENDENT = 3000  # dependent features whose matrix is decomposed
 MOST_FEATURES = 6000
 """Tangent features whose span is evaluated within a run."""
 
@@ -177,4 +179,33 @@ def own_span(
     gram, correlations = _gram(network, w, b, kept), products[kept]
     if _has_start(network, layers):
         gram, correlations = _with_start(network, (w, b, u), products, gram)
-    return best_risks(gram, correlations, second_moment, [len(gram)])[0]
+    try:
+        return best_risks(gram.copy(), correlations, second_moment, [len(gram)])[0]
+    except RequirementError:
+        if len(gram) > _MOST_DEPENDENT:
+            raise
+        return _least_norm(gram, correlations, second_moment)
+
+
+def _least_norm(gram: np.ndarray, correlations: np.ndarray, second_moment: float) -> BestRisk:
+    """Returns the best risk of features that depend on each other, in float64 or at all.
+
+    Features are scaled to length 1; eigenvalues at the level of rounding count as 0. An error E of
+    the matrix moves the risk by |E| |u|^2 to first order.
+    """
+    sizes = np.sqrt(np.diag(gram))
+    kept = sizes > 0.0
+    scaled = gram[np.ix_(kept, kept)] / np.outer(sizes[kept], sizes[kept])
+    values, vectors = np.linalg.eigh(scaled)
+    rounding = 4.0 * len(gram) * _EPS * float(values[-1])
+    some = values > rounding
+    products = vectors[:, some].T @ (correlations[kept] / sizes[kept])
+    explained = products**2 / values[some]
+    error = 2.0 * rounding * float(np.sum(explained / values[some])) + _EPS * second_moment
+    risk = second_moment - float(np.sum(explained))
+    known = error <= max(1e-3 * risk, 1e-9 * second_moment)
+    received = f"a best risk of {risk:.3g} +- {error:.1e}"
+    check(known, "initial", "have tangent features that float64 tells apart", received)
+    largest = float(np.max(np.abs(vectors[:, some] @ (products / values[some])) / sizes[kept]))
+    condition = float(values[-1] / values[some][0])
+    return BestRisk(int(np.sum(some)), max(risk, 0.0), largest, condition, error)

@@ -126,7 +126,8 @@ class HermiteSum:
         _check_indices(indices, len(axes))
         wanted = (len(indices),)
         check(sizes.shape == wanted, "coefficients", f"have the shape {wanted}", sizes.shape)
-        check(bool(np.all(sizes != 0.0)), "coefficients", "not be 0", 0.0)
+        good = np.isfinite(sizes) & (sizes != 0.0)
+        check(bool(np.all(good)), "coefficients", "be finite and not 0", sizes[~good][:1])
         object.__setattr__(self, "indices", indices)
         by_degree: dict[int, dict[Index, float]] = defaultdict(dict)
         for index, size in zip(indices, sizes, strict=True):

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rf_limits.config import Config, flat
-from rf_limits.config.base import is_section, kinds_of
+from rf_limits.config.base import is_section, kinds_of, to_json
 from rf_limits.studies import EXPERIMENTS
 
 
@@ -29,7 +29,8 @@ def words(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {words(entry)}" for name, entry in value.items())
     if isinstance(value, (list, tuple)):
-        return ", ".join(words(entry) for entry in value) or "()"
+        inner = [f"({words(v)})" if isinstance(v, (list, tuple)) else words(v) for v in value]
+        return ", ".join(inner) or "()"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
@@ -47,7 +48,7 @@ def fields(config: Mapping[str, Any]) -> tuple[list[Field], list[Field]]:
         if field is None:
             differing.append(Field(name, text, "", ""))
         else:
-            default = list(field.value) if isinstance(field.value, tuple) else field.value
+            default = to_json(field.value)
             row = Field(name, text, words(default), field.meaning)
             (same if value == default else differing).append(row)
     return differing, same

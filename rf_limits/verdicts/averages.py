@@ -14,7 +14,8 @@ import numpy as np
 
 from rf_limits.errors import check
 from rf_limits.measure.bounded_mean import holm, mean_p_value, runs_needed, runs_planned
-from rf_limits.table import short_number
+from rf_limits.table import Cell, Table, short_number
+from rf_limits.verdicts.draws import Draws
 from rf_limits.verdicts.verdict import Reference, Verdict
 
 UNIFORM, INVARIANT = "uniform", "rotation_invariant"
@@ -197,53 +198,59 @@ class Averages:
         lines = [certificate.sentence() for certificate in self.certificates]
         return "\n".join([first, premises, *lines])
 
+    def table(self) -> Table:
+        """Returns the certificates, a row for each limit: means, p-value, and whether it holds."""
+        rows = [
+            [
+                one.bound.symbol,
+                Cell.of(one.mean),
+                Cell.of(one.least),
+                Cell.of(None if one.reason else one.p_value),
+                "certified" if one.holds else one.reason or "not certified",
+            ]
+            for one in self.certificates
+        ]
+        columns = ["limit", "mean relative risk", "mean of limits", "p-value", ""]
+        return Table(f"{len(self.runs)} runs beside limits of means", columns, rows)
+
     def __str__(self) -> str:
         """Returns the verdict."""
         return self.verdict
 
 
-@dataclasses.dataclass(frozen=True)
-class Draws:
-    """What is seen of how several runs were drawn.
-
-    Attributes:
-      shared_target: whether all runs have one target.
-      shared_initial: whether two runs have the same initial weights.
-      shared_inputs: whether two runs have the same training inputs.
-    """
-
-    shared_target: bool
-    shared_initial: bool
-    shared_inputs: bool
-
-    def contradicts(self, bound: Bound, premises: Premises) -> str:
-        """Returns why the premises do not serve a limit, or nothing."""
-        if premises.direction_law == UNIFORM:
-            same = self.shared_target
-            return "all runs have one target, whose direction is not drawn anew" if same else ""
-        if getattr(premises, bound.law) is None:
-            return f"it takes direction_law='{UNIFORM}' or {bound.law}='{INVARIANT}' to be stated"
-        if not self.shared_target:
-            return (
-                f"several targets without direction_law='{UNIFORM}': different directions are no "
-                "proof of a draw"
-            )
-        if bound.law == "initial_law" and self.shared_initial:
-            return "two runs have the same initial weights, which were not drawn afresh"
-        if bound.law == "data_law" and self.shared_inputs:
-            return "two runs have the same training inputs, which were not drawn afresh"
-        return ""
+def _contradiction(bound: Bound, premises: Premises, draws: Draws) -> str:
+    """Returns why the premises do not serve a limit, or nothing."""
+    if draws.repeated_weights:
+        return "two runs have the same weights, so that runs are not independent"
+    if premises.direction_law == UNIFORM:
+        same = draws.repeated_target
+        return "two runs have one target, whose direction is not drawn anew" if same else ""
+    if getattr(premises, bound.law) is None:
+        return f"it takes direction_law='{UNIFORM}' or {bound.law}='{INVARIANT}' to be stated"
+    if not draws.one_target:
+        return (
+            f"several targets without direction_law='{UNIFORM}': different directions are no "
+            "proof of a draw"
+        )
+    if bound.law == "initial_law" and draws.repeated_initial:
+        return "two runs have the same initial weights, which were not drawn afresh"
+    if bound.law == "data_law" and draws.shared_inputs:
+        return "two runs have training inputs in common, which were not drawn afresh"
+    if bound.law == "data_law" and draws.odd_inputs:
+        return "training inputs have lengths that are not those of the stated law of inputs"
+    return ""
 
 
-def _reason(
-    bound: Bound, premises: Premises, draws: Draws, limits: Sequence[Reference | None]
-) -> str:
+def _reason(bound: Bound, premises: Premises, draws: Draws, runs: Sequence[Verdict]) -> str:
     """Returns why a limit is not compared, whatever the risks are, or nothing."""
+    limits = [getattr(run, bound.field) for run in runs]
+    if not all(run.risk.exact for run in runs):
+        return "risks are means over test inputs, which have no bound: the test takes exact ones"
     if any(limit is None for limit in limits):
         return "the limit is not known for every run"
     if bound.field == "label_linear" and any(math.isnan(r.error) for r in limits if r):
         return "an estimate of the mean of L* is no bound; it takes x_train of every run"
-    return draws.contradicts(bound, premises)
+    return _contradiction(bound, premises, draws)
 
 
 def _share(limit: Reference | None, second_moment: float) -> float:
@@ -283,7 +290,7 @@ def averages(runs: Sequence[Verdict], premises: Premises, draws: Draws, level: f
     """
     risks = np.array([run.risk.value / run.second_moment for run in runs])
     limits = [[getattr(run, bound.field) for run in runs] for bound in BOUNDS]
-    reasons = [_reason(b, premises, draws, found) for b, found in zip(BOUNDS, limits, strict=True)]
+    reasons = [_reason(bound, premises, draws, runs) for bound in BOUNDS]
     family = max(1, reasons.count(""))
     tested = []
     for bound, found, reason in zip(BOUNDS, limits, reasons, strict=True):

@@ -2,23 +2,28 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
-from typing import Any, cast, overload
+from typing import Any
 
 import jax
-import jax.flatten_util
 import numpy as np
 
 from rf_limits.errors import RequirementError, check
 from rf_limits.problem.problem import Problem
-from rf_limits.problem.target import Target
 from rf_limits.theory.bounds.label_linear import label_linear_limit
 from rf_limits.theory.bounds.lazy_limit import features_for_risk, lazy_limit
 from rf_limits.theory.bounds.worth import label_linear_estimate, samples_for_risk
 from rf_limits.theory.numerics import arguments
+from rf_limits.theory.numerics.arguments import Number
 from rf_limits.verdicts.averages import Averages, Draws, Premises, averages
-from rf_limits.verdicts.forms import Network, network_of
-from rf_limits.verdicts.risks import LEVEL, RiskEstimate, degrees_of, risk_of
+from rf_limits.verdicts.forms import Layer, Network, Prefactor, as_numpy, network_of
+from rf_limits.verdicts.risks import (
+    LEVEL,
+    RiskEstimate,
+    checked_level,
+    checked_problem,
+    degrees_of,
+    risk_of,
+)
 from rf_limits.verdicts.span import SpanRisk, span_of
 from rf_limits.verdicts.verdict import Reference, Verdict, Worth
 
@@ -41,23 +46,21 @@ class Setting:
 
 
 def _setting(
-    target: Target, inputs: str, noise: float, num_train: Any, x_train: Any, level: float
+    target: Any, inputs: str, noise: float, num_train: Any, x_train: Any, level: float
 ) -> Setting:
-    problem = Problem(target, inputs, noise)
+    problem = checked_problem(target, inputs, noise)
+    check(float(problem.noise) <= 1e100, "noise", "be at most 1e100", noise)
     if x_train is not None:
-        x_train = arguments.matrix(_plain(x_train), "x_train")
+        x_train = arguments.matrix(as_numpy(x_train), "x_train")
         shape, count = x_train.shape, len(x_train)
         check(shape[1] == target.dim, "x_train", f"have {target.dim} columns", shape)
+        check(bool(np.all(np.isfinite(x_train))), "x_train", "be finite", "values that are not")
         same = num_train is None or arguments.size(num_train, "num_train") == count
         check(same, "num_train", f"be the {count} rows of x_train", num_train)
         num_train = count
     if num_train is not None:
         num_train = arguments.size(num_train, "num_train")
     return Setting(problem, num_train, x_train, level)
-
-
-def _plain(value: Any) -> Any:
-    return value.detach().cpu().numpy() if hasattr(value, "detach") else value
 
 
 def _limits(
@@ -72,11 +75,12 @@ def _limits(
         return float(lazy_limit(p, target=target, inputs=inputs))
 
     try:
-        count = network.num_parameters
-        meaning = f"any algorithm on {count} functions fixed beforehand, mean over directions"
+        # the initial output of a layer is one of the span of its output features
+        count = network.num_parameters + int(not isinstance(network, Layer))
+        meaning = f"any algorithm on P = {count} functions fixed beforehand, mean over directions"
         functions = Reference("R*(P)", limit(count), 0.0, meaning)
         if n is not None:
-            meaning = f"methods in the span of {n} functions fixed by the inputs, mean"
+            meaning = f"methods in the span of n = {n} functions fixed by the inputs, mean"
             samples = Reference("R*(n)", limit(n), 0.0, meaning)
     except (RequirementError, NotImplementedError) as error:
         reasons.append(f"No lazy limit: {error}")
@@ -84,12 +88,12 @@ def _limits(
         if setting.x_train is not None:
             noise = float(setting.problem.noise)
             found = label_linear_limit(setting.x_train, target=target, noise=noise, inputs=inputs)
-            meaning = "methods linear in the labels, on this training set, mean over directions"
+            meaning = "linear (not affine) in the labels, this training set, mean over directions"
             linear = Reference("L*(X)", float(found), found.error, meaning)
         elif n is not None:
             noise = float(setting.problem.noise)
             value = label_linear_estimate(n, target=target, noise=noise, inputs=inputs)
-            meaning = "methods linear in the labels, mean over training sets: an estimate"
+            meaning = "linear (not affine) in the labels, mean over training sets: an estimate"
             linear = Reference("L* (estimate)", value, math.nan, meaning)
     except (RequirementError, NotImplementedError) as error:
         reasons.append(f"No label-linear limit: {error}")
@@ -146,26 +150,23 @@ def _verdict(
     return Verdict(risk, moment, degrees, span, functions, samples, linear, worth, tuple(reasons))
 
 
-@overload
-def certify(weights: tuple[Any, ...], target: Target, **options: Any) -> Verdict: ...
-@overload
-def certify(weights: list[Any], target: Target | Sequence[Target], **options: Any) -> Averages: ...
-
-
 def certify(
     weights: Any,
-    target: Target | Sequence[Target],
+    target: Any,
     *,
     initial: Any = None,
     inputs: str = "gaussian",
-    num_train: int | None = None,
+    num_train: Number | None = None,
     x_train: Any = None,
-    noise: float = 0.0,
-    level: float = LEVEL,
+    noise: Number = 0.0,
+    level: Number = LEVEL,
     direction_law: str | None = None,
     initial_law: str | None = None,
     data_law: str | None = None,
-    **options: Any,
+    activation: str = "relu",
+    layout: str = "torch",
+    prefactor: Prefactor = "standard",
+    seed: int = 0,
 ) -> Verdict | Averages:
     """Says what a trained network has done that no lazy method can, and what its risk is worth.
 
@@ -188,8 +189,11 @@ def certify(
         run from a law that no rotation changes. For a list only.
       data_law: ``"rotation_invariant"`` states that training inputs were drawn afresh for every
         run, from ``inputs``. For a list only.
-      **options: ``activation`` (``"relu"``), ``layout`` (``"torch"``: W is (N, d); ``"flax"``:
-        (d, N)) and ``prefactor`` (``"standard"``: none; a parameterization; a number) of arrays.
+      activation: of arrays, like the next two; a name.
+      layout: ``"torch"``, W is (N, d), or ``"flax"``, (d, N).
+      prefactor: the name of a parameterization, whose factors stand before W, b and u, or a
+        number before the sum.
+      seed: draws the test inputs of sampled risks and spans.
 
     Returns:
       :class:`~rf_limits.verdicts.verdict.Verdict` of one network, with its risk by degree;
@@ -200,14 +204,16 @@ def certify(
       RequirementError: weights of no known form, or that do not go with the target; a premise that
         is no known one.
     """
-    check(0.0 < level < 1.0, "level", "lie between 0 and 1", level)
+    level = checked_level(level)
+    options = {"activation": activation, "layout": layout, "prefactor": prefactor}
     premises = Premises(direction_law, initial_law, data_law)
     if not isinstance(weights, list):
         premises.check_unused()
         single = not isinstance(target, (list, tuple))
         check(single, "target", "be one, of one network", target)
-        setting = _setting(cast(Target, target), inputs, noise, num_train, x_train, level)
-        return _verdict(*_networks(weights, initial, setting, options), setting, by_degree=True)
+        setting = _setting(target, inputs, noise, num_train, x_train, level)
+        pair = _networks(weights, initial, setting, options)
+        return _verdict(*pair, setting, seed, by_degree=True)
     count = len(weights)
     check(count > 0, "weights", "be at least one network", count)
     targets = _each(list(target) if isinstance(target, tuple) else target, count, "target")
@@ -222,25 +228,16 @@ def certify(
         for one, start, setting in zip(weights, starts, settings, strict=True)
     ]
     runs = [
-        _verdict(*pair, setting, seed)
-        for seed, (pair, setting) in enumerate(zip(networks, settings, strict=True))
+        _verdict(*pair, setting, seed * count + i)
+        for i, (pair, setting) in enumerate(zip(networks, settings, strict=True))
     ]
-    draws = Draws(
-        shared_target=len({id(goal) for goal in targets}) == 1,
-        shared_initial=_any_equal([_flat(start) for _, start in networks if start is not None]),
-        shared_inputs=_any_equal([s.x_train for s in settings if s.x_train is not None]),
+    draws = Draws.seen(
+        [setting.problem for setting in settings],
+        [network.params for network, _ in networks],
+        [start.params for _, start in networks if start is not None],
+        [setting.x_train for setting in settings if setting.x_train is not None],
     )
     return averages(runs, premises, draws, level)
-
-
-def _flat(network: Network) -> np.ndarray:
-    """Returns all parameters in a row."""
-    return np.asarray(jax.flatten_util.ravel_pytree(network.params)[0])
-
-
-def _any_equal(arrays: Sequence[np.ndarray]) -> bool:
-    """Returns whether two arrays hold the same."""
-    return len({array.tobytes() for array in arrays}) < len(arrays)
 
 
 def _each(value: Any, count: int, name: str) -> list[Any]:
@@ -256,14 +253,14 @@ def _networks(
 ) -> tuple[Network, Network | None]:
     """Returns a network and what it was before training."""
     dim = setting.problem.dim
-    network = network_of(weights, dim=dim, **options)
+    network = network_of(weights, dim, **options)
     if initial is None:
         return network, None
     pair = isinstance(weights, tuple) and len(weights) == 2 and callable(weights[0])
     given = isinstance(initial, tuple) and len(initial) == 2 and callable(initial[0])
     if pair and not given:
         initial = (weights[0], initial)
-    start = network_of(initial, dim=dim, **options)
-    same = type(start) is type(network) and start.num_parameters == network.num_parameters
-    check(same, "initial", "be the same network before training", start.num_parameters)
+    start = network_of(initial, dim, **options)
+    shapes = [jax.tree.map(np.shape, one.params) for one in (network, start)]
+    check(shapes[0] == shapes[1], "initial", "be the same network before training", shapes[1])
     return network, start

@@ -5,8 +5,8 @@ callable with parameters, or a module of Flax or Equinox, becomes a :class:`Func
 """
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 import jax
 import jax.flatten_util
@@ -22,6 +22,8 @@ from rf_limits.theory.numerics import arguments
 LAYOUTS = ("torch", "flax")
 """W of shape (N, d), as PyTorch has it, or (d, N), as Flax has it."""
 Prefactor = str | float
+_OPTIONS = {"activation": "relu", "layout": "torch", "prefactor": "standard"}
+"""What arrays are taken as, unless something else is said."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,16 +71,42 @@ class Function:
         return sum(np.size(leaf) for leaf in jax.tree.leaves(self.params))
 
     def values(self, params: Any, x: Float[Array, "n d"]) -> Float[Array, "n"]:
-        """Returns f at the rows of ``x`` in float64.
+        """Returns f at the rows of ``x`` in float64."""
+        return jnp.asarray(self.function(params, x)).reshape(x.shape[0]).astype(jnp.float64)
+
+    def checked(self, dim: int) -> "Function":
+        """Returns the network itself, which takes inputs of this dimension.
 
         Raises:
-          RequirementError: values of another shape.
+          RequirementError: JAX cannot trace the function, its values are not n real numbers, or its
+            parameters are not numbers.
         """
-        found = jnp.asarray(self.function(params, x))
-        shape = found.shape
-        fits = shape in ((x.shape[0],), (x.shape[0], 1))
-        check(fits, "weights", "be a function with one value for each of n inputs", shape)
-        return found.reshape(x.shape[0]).astype(jnp.float64)
+        kinds = [getattr(leaf, "dtype", type(leaf)) for leaf in jax.tree.leaves(self.params)]
+        odd = [kind for kind in kinds if kind is not float and not _is_real(kind)]
+        check(not odd, "weights", "have parameters that are arrays of real numbers", odd[:1])
+        x = jax.ShapeDtypeStruct((2, dim), jnp.float64)
+        try:
+            found = jax.eval_shape(lambda p, x: jnp.asarray(self.function(p, x)), self.params, x)
+        except Exception as error:  # whatever a function of the user's own raises
+            text = " ".join(str(error).split())[:160]
+            raise RequirementError(
+                f"weights must be a function of (n, {dim}) inputs that JAX can trace, without "
+                f"random numbers or state, but it raised {type(error).__name__}: {text}"
+            ) from error
+        fits = found.shape in ((2,), (2, 1))
+        wanted = "be a function with one value for each of n inputs"
+        check(fits, "weights", wanted, f"the shape {found.shape} for n = 2")
+        real = jnp.issubdtype(found.dtype, jnp.floating)
+        check(real, "weights", "be a function with real values", str(found.dtype))
+        return self
+
+
+def _is_real(kind: Any) -> bool:
+    """Returns whether a type is one of floating-point arrays."""
+    try:
+        return bool(jnp.issubdtype(kind, jnp.floating))
+    except TypeError:
+        return False
 
 
 Network = Layer | Function
@@ -86,9 +114,18 @@ Network = Layer | Function
 
 def _numbers(value: Any, name: str, ndim: int | None = None) -> np.ndarray:
     """Returns an array of NumPy, JAX or PyTorch in float64."""
-    if hasattr(value, "detach"):  # a tensor of PyTorch, which may be on another device
-        value = value.detach().cpu().numpy()
-    return arguments.array(value, name, ndim)
+    return arguments.array(as_numpy(value), name, ndim)
+
+
+def as_numpy(value: Any) -> Any:
+    """Returns the array of NumPy that a tensor of PyTorch holds; anything else as it is."""
+    if not hasattr(value, "detach"):
+        return value
+    tensor = value.detach().cpu()
+    try:
+        return tensor.numpy()
+    except TypeError:  # bfloat16, which NumPy has not
+        return tensor.float().numpy()
 
 
 def layer_of(
@@ -122,8 +159,10 @@ def layer_of(
     if dim is not None:
         check(shape[1] == dim, "W", f"have shape (N, {dim}), N neurons of d inputs{other}", shape)
     width = shape[0]
-    u = _numbers(weights[1], "u").reshape(-1)
-    check(u.shape == (width,), "u", f"have {width} entries, one for each row of W{other}", u.shape)
+    u = _numbers(weights[1], "u")
+    fits = u.shape in ((width,), (width, 1), (1, width))
+    check(fits, "u", f"have {width} entries, one for each row of W{other}", u.shape)
+    u = u.reshape(width)
     inner: dict[str, Any] = {"hidden_kernel": jnp.asarray(w.T), "output_kernel": jnp.asarray(u)}
     if len(weights) == 3 and weights[2] is not None:
         b = _numbers(weights[2], "b", 1)
@@ -167,10 +206,24 @@ def _of_nnx(module: nnx.Module) -> Function:
     return Function(function, params)
 
 
-def network_of(weights: Any, **options: Any) -> Network:
+def _of_linen(module: linen.Module, variables: Any) -> Function:
+    """Returns a Linen module: what is not in the collection of parameters does not move."""
+    whole = isinstance(variables, Mapping) and "params" in variables
+    wanted = "be a pair of a Linen module and its variables, with params"
+    check(whole, "weights", wanted, type(variables).__name__)
+    rest = {name: value for name, value in variables.items() if name != "params"}
+
+    def function(params: Any, x: Array) -> Array:
+        return cast(Array, module.apply({"params": params, **rest}, x))
+
+    return Function(function, variables["params"])
+
+
+def network_of(weights: Any, dim: int, **options: Any) -> Network:
     """Returns a network in one of the forms.
 
     Args:
+      dim: dimension d of the inputs.
       weights: arrays as for :func:`layer_of`; a pair of a function (params, x) -> f(x) and its
         parameters; a pair of a Linen module and its variables; a module of NNX or Equinox (of one
         example, as Equinox has it); or a function of x alone.
@@ -179,20 +232,27 @@ def network_of(weights: Any, **options: Any) -> Network:
     Raises:
       RequirementError: it is none of these.
     """
+    if isinstance(weights, tuple) and not callable(weights[0] if weights else None):
+        return layer_of(weights, dim=dim, **options)
+    given = {name: value for name, value in options.items() if value != _OPTIONS[name]}
+    check(not given, "weights", f"be arrays where {', '.join(given)} is given", type(weights))
+    return _function_of(weights).checked(dim)
+
+
+def _function_of(weights: Any) -> Function:
     if isinstance(weights, nnx.Module):
         return _of_nnx(weights)
     if _is_equinox(weights):
         return _of_equinox(weights)
-    if isinstance(weights, (tuple, list)) and len(weights) == 2 and callable(weights[0]):
+    if isinstance(weights, tuple) and len(weights) == 2:
         function, params = weights
         if isinstance(function, linen.Module):
-            function = function.apply
+            return _of_linen(function, params)
         return Function(function, params)
-    if isinstance(weights, tuple):
-        return layer_of(weights, **options)
-    if callable(weights):
+    if callable(weights) and not isinstance(weights, linen.Module):
         return Function(lambda params, x: weights(x), ())
     raise RequirementError(
-        "weights must be arrays (W, u[, b]), a pair (function, params), or a module of Flax or "
-        f"Equinox, but received {type(weights).__name__}."
+        "weights must be a tuple of arrays (W, u[, b]), a pair (function, params), a pair of a "
+        "Linen module and its variables, or a module of NNX or Equinox (a list is of several "
+        f"networks), but received {type(weights).__name__}."
     )

@@ -11,16 +11,19 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy import stats
 
+from rf_limits.errors import check
 from rf_limits.measure.neuron_risk import exact_risk
 from rf_limits.models.network import OneHiddenLayer, Params, as_relu_sum
 from rf_limits.models.scaled_network import ScaledNetwork
 from rf_limits.problem.problem import Problem
 from rf_limits.problem.sampled import SampledTarget
 from rf_limits.problem.target import Target
+from rf_limits.theory.numerics import arguments
+from rf_limits.theory.numerics.arguments import Number
 from rf_limits.theory.risks.degree_risks import degree_risks
 from rf_limits.theory.risks.population_risk import population_risk
 from rf_limits.types import Scalar
-from rf_limits.verdicts.forms import Function, Layer, Network, network_of
+from rf_limits.verdicts.forms import Function, Layer, Network, Prefactor, network_of
 
 LEVEL = 1e-3
 """Level of intervals and verdicts."""
@@ -96,8 +99,10 @@ def sampled(network: Function, problem: Problem, level: float, seed: int) -> Ris
 
     keys = jax.random.split(jax.random.key(seed), _BLOCKS)
     squares = np.asarray(jax.jit(lambda keys: jax.lax.map(block, keys))(keys), np.float64).ravel()
+    mean = float(np.mean(squares))
+    check(math.isfinite(mean), "weights", "have finite values on test inputs", mean)
     error = float(np.std(squares, ddof=1)) / math.sqrt(squares.size)
-    return RiskEstimate(float(np.mean(squares)), max(error, 1e-300), level)
+    return RiskEstimate(mean, max(error, 1e-300), level)
 
 
 def risk_of(
@@ -128,12 +133,14 @@ def degrees_of(network: Network, problem: Problem) -> tuple[float, ...] | None:
 
 def risk(
     weights: Any,
-    target: Target,
+    target: Any,
     *,
     inputs: str = "gaussian",
-    level: float = LEVEL,
+    activation: str = "relu",
+    layout: str = "torch",
+    prefactor: Prefactor = "standard",
+    level: Number = LEVEL,
     seed: int = 0,
-    **options: Any,
 ) -> RiskEstimate:
     """Returns the population risk E (f - f*)^2 of a network of any form.
 
@@ -142,9 +149,11 @@ def risk(
         (:func:`~rf_limits.verdicts.forms.network_of`).
       target: f*.
       inputs: law of x, ``"gaussian"`` or ``"sphere"``.
+      activation: of arrays, like the next two; a name.
+      layout: ``"torch"``, W is (N, d), or ``"flax"``, (d, N).
+      prefactor: the name of a parameterization, or a number before the sum.
       level: of the interval, where the risk is sampled.
       seed: draws the 2^18 test inputs of a sampled risk.
-      **options: ``activation``, ``layout`` and ``prefactor`` of arrays.
 
     Returns:
       :class:`RiskEstimate`, absolute; exact for one hidden layer of ReLU neurons under Gaussian
@@ -153,5 +162,31 @@ def risk(
     Raises:
       RequirementError: weights of no such form, or of another dimension.
     """
-    network = network_of(weights, dim=target.dim, **options)
-    return risk_of(network, Problem(target, inputs), level=level, seed=seed)
+    problem, level = checked_problem(target, inputs), checked_level(level)
+    form = {"activation": activation, "layout": layout, "prefactor": prefactor}
+    return risk_of(network_of(weights, problem.dim, **form), problem, level=level, seed=seed)
+
+
+def checked_level(level: Any) -> float:
+    """Returns a level between 0 and 1.
+
+    Raises:
+      RequirementError: it is none.
+    """
+    level = arguments.real(level, "level")
+    check(0.0 < level < 1.0, "level", "lie between 0 and 1", level)
+    return level
+
+
+def checked_problem(target: Any, inputs: str, noise: Number = 0.0) -> Problem:
+    """Returns the problem of a target, which has a positive second moment.
+
+    Raises:
+      RequirementError: no target, or one that is 0.
+    """
+    kind = type(target).__name__
+    check(isinstance(target, Target), "target", "be one of rf_limits.problem", kind)
+    problem = Problem(target, inputs, noise)
+    least = "have an E f*^2 that float64 holds, and not 0"
+    check(1e-200 < problem.second_moment < 1e200, "target", least, problem.second_moment)
+    return problem

@@ -77,10 +77,9 @@ def sampled_span(network: Function, problem: Problem, level: float, seed: int = 
     wanted = max(_LEAST_SAMPLES, min(_RATIO * count, _MOST_ENTRIES // count), 4 * count)
     blocks = -(-wanted // _BLOCK)
     keys = jax.random.split(jax.random.key(seed), blocks)
-    draw = jax.jit(lambda key: problem.draw_inputs(key, _BLOCK))
 
     def block(key: Array) -> tuple[Any, Any]:
-        x = draw(key)
+        x = problem.draw_inputs(key, _BLOCK)
         return np.asarray(rows(x)), np.asarray(problem.target(x))
 
     reduced = np.zeros((0, count + 1))
@@ -89,13 +88,15 @@ def sampled_span(network: Function, problem: Problem, level: float, seed: int = 
         stacked = np.concatenate([reduced, np.column_stack([features, labels])])
         reduced = scipy.linalg.qr(stacked, mode="r", overwrite_a=True, check_finite=False)[0]
         reduced = reduced[: count + 1]
+    check(bool(np.all(np.isfinite(reduced))), "initial", "have finite derivatives", "others")
+    # the triangular factor keeps all lengths; features that depend on others take nothing off
     fit = np.linalg.lstsq(reduced[:, :-1], reduced[:, -1], rcond=None)[0]
     squares = []
     for key in keys:
         features, labels = block(key)
         squares.append((labels - features @ fit) ** 2)
     every = np.concatenate(squares)
-    value = float(reduced[-1, -1] ** 2) / every.size
+    value = float(np.mean(every))
     error = float(np.std(every, ddof=1)) / float(np.sqrt(every.size))
     return SpanRisk(value, max(value - float(stats.norm.isf(level)) * error, 0.0), count, False)
 

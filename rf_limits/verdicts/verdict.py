@@ -3,9 +3,7 @@
 import dataclasses
 import math
 
-from matplotlib.figure import Figure
-
-from rf_limits.figures.style import new_figure, style
+from rf_limits.figures.style import Figure, new_figure, style
 from rf_limits.table import Cell, Table, short_number
 from rf_limits.verdicts.risks import RiskEstimate
 from rf_limits.verdicts.span import SpanRisk
@@ -32,18 +30,21 @@ class Worth:
 
     def sentence(self) -> str:
         """Returns what a reader remembers."""
+        if self.functions_high == 0:
+            return "The risk is that of predicting zero, or above: it is worth nothing."
         functions = _between(self.functions_low, self.functions_high)
         samples = _between(self.samples_low, self.samples_high)
         return (
             f"To reach this risk on average over directions, a lazy method needs at least "
             f"{functions} functions, and one in the span of its samples at least {functions} "
-            f"samples; one that is linear in the labels needs about {samples} (an estimate)."
+            f"samples; one that is linear in the labels needs about "
+            f"{samples} samples (an estimate)."
         )
 
 
 def _count(number: float) -> str:
     if not math.isfinite(number):
-        return "more than can be resolved"
+        return "more than 1e300"
     return (
         f"{number:.0f}"
         if number < 9.5e5
@@ -128,13 +129,14 @@ class Verdict:
                 "The limits are means over directions, reference lines for one run."
             )
         sure = self.risk.exact and self.own_span.exact
-        level = "exact" if sure else f"at level {self.risk.level:g}"
+        level = "exact" if sure else f"at level {self.risk.level:g}, by the normal approximation"
         span = short_number(self.own_span.value)
         if self.below_own_span:
             return (
                 f"Below the best risk in the span of its own initial tangent features, {span} "
-                f"({level}): no method on this network's own initial features reaches it. Methods "
-                "on other features are not excluded."
+                f"({level}): no linear combination of this network's own initial tangent features "
+                "and its initial output reaches it, by whatever algorithm. Methods on other "
+                "features are not excluded."
             )
         return (
             f"Not below the best risk in the span of its own initial tangent features, {span} "
@@ -155,7 +157,8 @@ class Verdict:
         if self.risk.exact:
             return "this network, exact"
         low, high = short_number(self.risk.low), short_number(self.risk.high)
-        return f"this network, {low} to {high} at level {self.risk.level:g}"
+        level = f"{self.risk.level:g}, by the normal approximation"
+        return f"this network, {low} to {high} at level {level}"
 
     def _row(self, name: str, value: float, meaning: str) -> list[str]:
         return [name, Cell.of(value), Cell.of(value / self.second_moment), meaning]

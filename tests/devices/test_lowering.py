@@ -6,9 +6,10 @@ the host or a custom call that JAX does not promise to keep is found here. It pr
 that the compiler of an accelerator accepts the program, not that it fits into memory there, not
 that it is fast or gives the right numbers. A mesh, where an example has one, is a single device.
 
-The steps and their arguments are in ``training_steps.py``, ``fitted_steps.py`` and
-``streamed_steps.py`` (what rf_limits compiles), and in ``theory_steps.py`` (what is compiled with
-it). Where the package compiles something new, a test fails until there is an example.
+The steps and their arguments are in ``training_steps.py``, ``fitted_steps.py``,
+``streamed_steps.py`` and ``verdict_steps.py`` (what rf_limits compiles), and in ``theory_steps.py``
+(what is compiled with it). Where the package compiles something new, a test fails until there is an
+example.
 """
 
 import ast
@@ -30,7 +31,12 @@ import rf_limits
 from rf_limits.devices.compiling import jit_quickly
 from rf_limits.theory.numerics import blocks
 from rf_limits.theory.risks.relu_moments import ReluSum, relu_sum_square
-from tests.devices import fitted_steps, streamed_steps, training_steps  # noqa: F401
+from tests.devices import (  # noqa: F401
+    fitted_steps,
+    streamed_steps,
+    training_steps,
+    verdict_steps,
+)
 from tests.devices.steps import COMPILED, floats
 from tests.devices.theory_steps import THEORY
 
@@ -45,6 +51,8 @@ WITHIN_FUNCTIONS = {
         "step sizes: population",
         "step sizes: tangent kernel",
     ),
+    "verdicts/risks.py": ("verdict: sampled risk",),
+    "verdicts/span.py": ("verdict: derivatives",),
     "studies/cost.py": ("speed of a product",),
     "theory/risks/kernel_predictors.py": ("targets: degrees without biases",),
     "problem/neurons.py": ("targets: second moment",),

@@ -18,6 +18,7 @@ BAD = {
     "problem.neurons": [0],
     "problem.degree": [-1],
     "problem.polynomial": ["cubic"],
+    "problem.terms": [(), ((1, 1),), (((1, -1), 1.0),), 3],
     "problem.inputs": ["uniform"],
     "data.kind": ["fresh"],
     "data.num_train": [0],

@@ -30,7 +30,7 @@ def test_lines_are_the_limits_of_features_and_of_samples(config):
     axis = headline(metrics, curve).axes[0]
     features, samples = (line for line in axis.lines if "lazy limit" in line.get_label())
     x, y = features.get_xdata(), features.get_ydata()
-    np.testing.assert_allclose(y, [lazy_limit(int(p), 20) for p in x], rtol=rounding(2))
+    np.testing.assert_allclose(y, [lazy_limit(int(p), 20) for p in x], rtol=rounding(8))
     np.testing.assert_allclose(samples.get_ydata(), lazy_limit(512, 20), rtol=rounding(2))
     beyond = headline(metrics.assign(samples_limit=np.nan), curve).axes[0]
     assert sum("lazy limit" in line.get_label() for line in beyond.lines) == 1
@@ -52,7 +52,7 @@ def test_points_are_means_and_bars_the_extreme_seeds(config):
 
 
 def test_an_unknown_limit_draws_no_line(config):
-    curve = limit_curve(config.replace({"problem.target": "teacher"}), 100)
+    curve = limit_curve(config.replace({"problem.dim": 1}), 100)
     assert not len(curve)
     axis = headline(RunStore(QUICKSTART).read_metrics(), curve).axes[0]
     assert not any("lazy limit" in str(line.get_label()) for line in axis.lines)

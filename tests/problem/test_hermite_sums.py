@@ -110,7 +110,7 @@ def test_information_exponent_is_the_least_degree_above_zero():
         (np.eye(2, 4), ((1, -1),), [1.0], "problem.terms must be at least 0"),
         (np.eye(2, 4), (), [], "problem.terms must be at least one"),
         (np.eye(2, 4), ((1, 1), (1, 1)), [1.0, 2.0], "problem.terms must have different indices"),
-        (np.eye(2, 4), ((1, 1),), [0.0], "coefficients must not be 0"),
+        (np.eye(2, 4), ((1, 1),), [0.0], "coefficients must be finite and not 0"),
         (np.eye(2, 4), ((1, 1),), [1.0, 2.0], r"coefficients must have the shape \(1,\)"),
         (np.eye(2, 4), ((40, 40),), [1.0], "problem.terms must keep the cancellation"),
         (np.eye(14, 14), ((1,) * 14,), [1.0], "problem.terms must need 4096 forms at most"),

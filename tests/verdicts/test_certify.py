@@ -14,7 +14,7 @@ from rf_limits.errors import RequirementError
 from rf_limits.measure.bounded_mean import mean_p_value
 from rf_limits.measure.own_span import own_span
 from rf_limits.models.network import make_network
-from rf_limits.problem import Problem, SingleNeuron, Teacher
+from rf_limits.problem import HermiteSum, Problem, SingleNeuron, Teacher
 from rf_limits.theory import (
     features_for_risk,
     label_linear_limit,
@@ -53,7 +53,7 @@ def test_a_network_that_has_learned_is_below_its_own_span():
     )
     assert verdict.own_span.value == pytest.approx(best.risk, rel=1e-12)
     assert verdict.below_own_span
-    assert "no method on this network's own initial features reaches it" in verdict.verdict
+    assert "no linear combination of this network's own initial tangent features" in verdict.verdict
     assert float(verdict.limit_functions) == pytest.approx(lazy_limit(48, DIM), rel=1e-12)
     assert float(verdict.limit_samples) == pytest.approx(lazy_limit(64, DIM), rel=1e-12)
     assert sum(verdict.degrees) == pytest.approx(verdict.risk.value, rel=0.1)
@@ -231,8 +231,8 @@ def test_draws_that_are_seen_to_be_shared_give_no_certificate():
     found = certify(weights, target, x_train=x, initial=[start(1)] * 80, **stated)
     reasons = [certificate.reason for certificate in found.certificates]
     assert "two runs have the same initial weights" in reasons[0]
-    assert "two runs have the same training inputs" in reasons[1]
-    assert "two runs have the same training inputs" in reasons[2]
+    assert "two runs have training inputs in common" in reasons[1]
+    assert "two runs have training inputs in common" in reasons[2]
     one = certify(weights, target, x_train=x, direction_law="uniform")
     assert "one target, whose direction is not drawn anew" in one.certificates[0].reason
 
@@ -287,3 +287,143 @@ def test_a_teacher_is_certified_too():
     assert verdict.risk.value < 1e-12
     assert verdict.below_own_span
     assert verdict.worth is not None
+
+
+STATED = {"initial_law": "rotation_invariant", "data_law": "rotation_invariant"}
+
+
+def reasons(*args, **options):
+    return [certificate.reason for certificate in certify(*args, **options).certificates]
+
+
+def test_sampled_risks_certify_nothing():
+    """Predicting zero, against a limit so near E f*^2 that noise alone lies below it."""
+    zero = (lambda params, x: 0.0 * params[0] * x[:, 0], (jnp.ones(1),))
+    parity = HermiteSum(np.eye(6, 20), ((1,) * 6,), [1.0])
+    found = reasons([zero], parity, num_train=10, **STATED)
+    assert all("means over test inputs" in reason for reason in found)
+
+
+def test_copies_of_a_run_certify_nothing():
+    good = learned(neuron(), 1, 0.001)
+    found = reasons([good] * 140, neuron(), num_train=5, **STATED)
+    assert all("two runs have the same weights" in reason for reason in found[:2])
+
+
+def test_equal_targets_are_one_target():
+    weights = [learned(neuron(), seed, 0.001) for seed in range(80)]
+    twins = [neuron(), neuron()] * 40
+    found = reasons(weights, twins, num_train=5, direction_law="uniform")
+    assert "two runs have one target" in found[0]
+    assert reasons(weights, twins, num_train=5, **STATED)[:2] == ["", ""]
+
+
+@pytest.mark.parametrize("change", ["shifted", "shared row", "along an axis", "long"])
+def test_inputs_that_contradict_their_law_certify_nothing(change):
+    rng = np.random.default_rng(0)
+    weights = [learned(neuron(), seed, 0.001) for seed in range(40)]
+    first = rng.standard_normal((4, DIM))
+    inputs = {
+        "shifted": [first + 1e-12 * k for k in range(40)],
+        "shared row": [np.concatenate([rng.standard_normal((3, DIM)), first[:1]]) for _ in weights],
+        "along an axis": [np.eye(DIM)[:1] * (100.0 + k) for k in range(40)],
+        "long": [3.0 * rng.standard_normal((4, DIM)) for _ in weights],
+    }[change]
+    found = reasons(weights, neuron(), x_train=inputs, **STATED)
+    assert all("training inputs" in reason for reason in found[1:])
+    fresh = [rng.standard_normal((4, DIM)) for _ in weights]
+    assert reasons(weights, neuron(), x_train=fresh, **STATED) == ["", "", ""]
+    off = reasons(weights, neuron(), x_train=fresh, inputs="sphere", **STATED)
+    assert "lengths that are not those" in off[1]
+
+
+def test_dependent_features_have_their_span():
+    """A doubled start, a dead neuron and a zero row span what the others do."""
+    target = neuron()
+    w, u = start(3)
+    alone = certify((w, u), target, initial=(w, u)).own_span
+    doubled = (np.concatenate([w, w, 0.0 * w[:1]]), np.concatenate([u, -u, [1.0]]))
+    again = certify(doubled, target, initial=doubled).own_span
+    assert again.value == pytest.approx(alone.value, rel=1e-6)
+    assert again.num_features == alone.num_features
+
+
+def test_sampled_spans_do_not_mind_dependent_features():
+    target = neuron(3)
+    w, u = start(0, 3, 4)
+
+    def doubled(params, x):
+        return jnp.maximum(x @ params[0].T, 0.0) @ (params[1] + 2.0 * params[2])
+
+    one = Function(lambda p, x: jnp.maximum(x @ p[0].T, 0.0) @ p[1], (w, u))
+    two = Function(doubled, (w, u, 0.0 * u))
+    first, second = (sampled_span(f, Problem(target), 1e-3) for f in (one, two))
+    assert second.value == pytest.approx(first.value, rel=1e-6)
+
+
+class Dropped(linen.Module):
+    @linen.compact
+    def __call__(self, x):
+        return linen.Dropout(0.5, deterministic=False)(linen.Dense(1)(x))
+
+
+class Normalized(linen.Module):
+    @linen.compact
+    def __call__(self, x):
+        return linen.Dense(1)(linen.BatchNorm(use_running_average=True)(x))
+
+
+def test_statistics_of_batches_are_no_parameters():
+    module = Normalized()
+    variables = module.init(jax.random.key(0), jnp.zeros((1, DIM)))
+    verdict = certify((module, variables), neuron(), initial=variables)
+    assert verdict.own_span.num_features == 2 * DIM + DIM + 1 + 1
+    assert "P = 17 functions" in verdict.limit_functions.meaning
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ((lambda p, x: np.asarray(x)[:, 0], ()), "a function of .* inputs that JAX can trace"),
+        (
+            (
+                Dropped(),
+                {"params": {"Dense_0": {"kernel": jnp.ones((DIM, 1)), "bias": jnp.ones(1)}}},
+            ),
+            "without random numbers or state",
+        ),
+        ((linen.Dense(1), {"kernel": jnp.ones((DIM, 1))}), "Linen module and its variables"),
+        (linen.Dense(1), "a pair of a Linen module and its variables"),
+        ((lambda p, x: 1j * x[:, 0], ()), "a function with real values"),
+        ((lambda p, x: x[:, 0], (3,)), "parameters that are arrays of real numbers"),
+        ((lambda p, x: x @ jnp.ones(3), ()), "weights must be a function"),
+        ((lambda p, x: x[:, 0] * jnp.nan, ()), "finite values on test inputs"),
+        ((np.ones((WIDTH, DIM)), np.ones((2, 4))), "u must have 8 entries"),
+    ],
+)
+def test_functions_that_cannot_be_certified_are_refused_in_a_line(weights, message):
+    with pytest.raises(RequirementError, match=message) as error:
+        certify(weights, neuron())
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (None, "target must be one of rf_limits.problem"),
+        (Teacher(np.eye(2, DIM), np.zeros(2), np.zeros(2)), "target must have an E f"),
+        (SingleNeuron.create(np.eye(DIM)[0], 1.0, -50.0), "target must have an E f"),
+    ],
+)
+def test_what_is_no_target_is_refused(target, message):
+    with pytest.raises(RequirementError, match=message):
+        certify(start(0), target)
+
+
+def test_options_of_arrays_are_refused_for_functions():
+    with pytest.raises(RequirementError, match="weights must be arrays where layout is given"):
+        certify((lambda p, x: x[:, 0], ()), neuron(), layout="flax")
+    with pytest.raises(RequirementError, match="x_train must be finite"):
+        certify(start(0), neuron(), x_train=np.full((2, DIM), np.nan))
+    with pytest.raises(RequirementError, match="level must be a number"):
+        certify(start(0), neuron(), level="a")

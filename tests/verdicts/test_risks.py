@@ -148,7 +148,7 @@ def test_predicting_zero_has_the_second_moment():
         ((W,), r"weights must be \(W, u\) or \(W, u, b\)"),
         ((np.full((WIDTH, DIM), np.nan), U), "weights must be finite"),
         (((("a",),), U), "W must be"),
-        ("network", "weights must be arrays"),
+        ("network", "weights must be a tuple of arrays"),
         ((lambda p, x: x, ()), "weights must be a function with one value for each"),
     ],
 )

@@ -102,6 +102,7 @@ def label_linear_limit(
     check_choice(inputs, INPUTS, "inputs")
     right = x_train.shape[1] == target.dim and len(x_train) > 0
     check(right, "x_train", f"have {target.dim} columns, and rows", x_train.shape)
+    check(bool(np.all(np.isfinite(x_train))), "x_train", "be finite", "values that are not")
     check(bool(np.all(np.any(x_train != 0.0, axis=1))), "x_train", "have no row of 0", 0.0)
     total = target.second_moment(inputs)
 

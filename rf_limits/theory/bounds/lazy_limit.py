@@ -18,13 +18,14 @@ from typing import cast
 import numpy as np
 from scipy import optimize
 
-from rf_limits.errors import RequirementError, check
+from rf_limits.errors import RequirementError, check, check_choice
 from rf_limits.theory.bounds.neuron_family import NeuronFamily
 from rf_limits.theory.bounds.rotated_family import Family, HasFamily, family_of
 from rf_limits.theory.numerics import arguments
 from rf_limits.theory.numerics.arguments import Dimension, Finite, Number, Numbers, Positive, border
 from rf_limits.theory.spectra.hermite import Activation
 from rf_limits.theory.spectra.rotated import DegreesKnown
+from rf_limits.theory.spectra.zonal import INPUTS
 
 
 @border
@@ -64,8 +65,8 @@ def lazy_limit(
       RequirementError: p < 0, d < 2, norm <= 0, a limit that cannot be resolved, or both a
         dimension and a target.
     """
-    family = _family(dim, norm, bias, activation, target, inputs)
     counts, shape = arguments.counts(num_features, "num_features")
+    family = _family(dim, norm, bias, activation, target, inputs)
     values = [family.limit(p) for p in counts]
     return np.array(values, np.float64).reshape(shape) if shape else values[0]
 
@@ -82,6 +83,7 @@ def _family(
         check(dim is not None, "dim", "be given where there is no target", dim)
         check(inputs == "gaussian", "inputs", "be gaussian where there is no target", inputs)
         return NeuronFamily(cast(int, dim), norm, bias, activation)
+    check_choice(inputs, INPUTS, "inputs")
     alone = dim is None and (norm, bias, activation) == (1.0, 0.0, "relu")
     check(alone, "dim", "be left out with a target, and so norm, bias and activation", dim)
     return family_of(target, inputs)
