@@ -1,14 +1,49 @@
 """What a command prints, as it is: names of files and targets may look like markup."""
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table as RichTable
+from rich.text import Text
 
 from rf_limits.remarks import Remark
 from rf_limits.runs.events import Tell, no_events
+from rf_limits.table import Table
+
+_WIDEST = 10_000  # columns
 
 
 def say(console: Console, text: str) -> None:
     """Prints lines of text, without markup, colours, pictures or breaks of the console's own."""
     console.print(text, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def print_table(console: Console, printed: Table) -> None:
+    """Prints a table; no entry is cut short where the output is no terminal."""
+    table = _rich_table(printed, console.width)
+    width = None if console.is_terminal else max(console.width, _width_of(table, console))
+    console.print(table, width=width)
+
+
+def _width_of(table: RichTable, console: Console) -> int:
+    """Returns the width at which no entry of a table is cut short."""
+    return Measurement.get(console, console.options.update(max_width=_WIDEST), table).maximum
+
+
+def _rich_table(printed: Table, width: int) -> RichTable:
+    title, columns, rows = printed
+    table = RichTable(
+        title=Text(title),
+        title_justify="left",
+        header_style="bold",
+        box=SIMPLE_HEAD,
+        padding=(0, int(width >= 90)),
+    )
+    for name in columns:
+        table.add_column(Text(name), justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
 
 
 def last_line(text: str, otherwise: str = "") -> str:

@@ -8,11 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.measure import Measurement
-from rich.table import Table as RichTable
-from rich.text import Text
 
 from rf_limits.config import Builder, Config
 from rf_limits.devices.options import check_devices
@@ -20,18 +16,15 @@ from rf_limits.devices.processes import is_writer
 from rf_limits.errors import RequirementError
 from rf_limits.figures.style import FORMATS
 from rf_limits.runs.compiled import keep_compiled
-from rf_limits.runs.console import Log
+from rf_limits.runs.console import Log, print_table
 from rf_limits.runs.directory import RUN
 from rf_limits.runs.events import Tell, failure, no_events
 from rf_limits.runs.progress import progress
 from rf_limits.runs.run import SAVE_EVERY, Run, carry_out
 from rf_limits.runs.stopping import Stop, listening
 from rf_limits.runs.store import FIGURES, RESULTS
-from rf_limits.table import Table
 from rf_limits.training.checkpointing import Stopped
 from rf_limits.training.result import Result
-
-_WIDEST = 10_000  # columns
 
 
 def select_platform(platform: str | None, *, keep: bool = True) -> None:
@@ -157,9 +150,7 @@ class _Session:
 
     def _print(self, result: Result, paths: list[Path]) -> None:
         experiment, console = self.run.config, self.log.console
-        table = _rich_table(experiment.printed(result, self.run.summary), console.width)
-        width = None if console.is_terminal else max(console.width, _width_of(table, console))
-        console.print(table, width=width)
+        print_table(console, experiment.printed(result, self.run.summary))
         for line in experiment.remarks(result, self.run.summary):
             self.log.remark(line)
         seconds = time.monotonic() - self.started
@@ -189,24 +180,3 @@ def _print_figures(log: Log, paths: list[Path]) -> None:
     if paths:
         also = f" (also {', '.join(map(str, paths[1:]))})" if len(paths) > 1 else ""
         log.say(f"Figure to look at: {paths[0]}{also}")
-
-
-def _width_of(table: RichTable, console: Console) -> int:
-    """Returns the width at which no entry of a table is cut short."""
-    return Measurement.get(console, console.options.update(max_width=_WIDEST), table).maximum
-
-
-def _rich_table(printed: Table, width: int) -> RichTable:
-    title, columns, rows = printed
-    table = RichTable(
-        title=Text(title),
-        title_justify="left",
-        header_style="bold",
-        box=SIMPLE_HEAD,
-        padding=(0, int(width >= 90)),
-    )
-    for name in columns:
-        table.add_column(Text(name), justify="right", no_wrap=True)
-    for row in rows:
-        table.add_row(*map(Text, row))
-    return table
