@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -51,22 +52,43 @@ def report(
     """
     sources = find(workdirs)
     path = Path(workdirs[0]) / NAME if output is None else Path(output)
-    check(not path.is_dir(), "--output", "be a file", str(path))
-    requirement = "be new, or --overwrite be given"
-    check(overwrite or not path.exists(), "--output", requirement, str(path))
-    check(_is_page(path), "--output", "be new or an earlier report", str(path))
-    check_takes_files(path.absolute().parent, "--output")
+    check_output(path, overwrite=overwrite)
     text = render(sources, path)
-    try:
-        write_whole(path, partial(Path.write_text, data=text, encoding="utf-8"), replace=overwrite)
-    except StorageError as error:
-        meanwhile = isinstance(error.__cause__, FileExistsError)
-        check(not meanwhile, "--output", requirement, f"{path}, which another process has written")
-        raise
+    write_page(path, text, overwrite=overwrite)
     console = console or Console()
     shown = sum(source.has_tables for source in sources)
     say(console, f"{counted(shown, 'run')}, {len(text) / 1e6:.1f} MB: open {path} in a browser.")
     return 0
+
+
+_NEW = "be new, or --overwrite be given"
+
+
+def check_output(path: Path, *, overwrite: bool) -> None:
+    """Refuses a file to which no page can be written.
+
+    Raises:
+      RequirementError: it exists and is not to be replaced, or is no page.
+    """
+    check(not path.is_dir(), "--output", "be a file", str(path))
+    check(overwrite or not path.exists(), "--output", _NEW, str(path))
+    check(_is_page(path), "--output", "be new or an earlier report", str(path))
+    check_takes_files(path.absolute().parent, "--output")
+
+
+def write_page(path: Path, text: str, *, overwrite: bool) -> None:
+    """Writes a page, whole.
+
+    Raises:
+      RequirementError: another process has written the file meanwhile.
+      StorageError: it could not be written.
+    """
+    try:
+        write_whole(path, partial(Path.write_text, data=text, encoding="utf-8"), replace=overwrite)
+    except StorageError as error:
+        meanwhile = isinstance(error.__cause__, FileExistsError)
+        check(not meanwhile, "--output", _NEW, f"{path}, which another process has written")
+        raise
 
 
 def _is_page(path: Path) -> bool:
@@ -89,22 +111,34 @@ def render(sources: Sequence[Source], path: Path) -> str:
       path: where the page will lie; links to data are relative to it.
     """
     sections, left_out = _sections(sources)
-    folder = Path(__file__).parent
+    title = sections[0].title if len(sections) == 1 else f"{len(sections)} runs"
+    return fill(
+        "page.html",
+        title,
+        sections=sections,
+        left_out=left_out,
+        files={part.key: [_links(source, path) for source in part.sources] for part in sections},
+        colours={key: entry.colour for key, entry in {**METHODS, **BASELINES}.items()},
+    )
+
+
+def fill(template: str, title: str, **values: Any) -> str:
+    """Returns the text of a page.
+
+    Args:
+      template: name of a file beside this one.
+      title: of the page.
+      **values: what the template shows.
+    """
     templates = Environment(
-        loader=FileSystemLoader(folder),
+        loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    title = sections[0].title if len(sections) == 1 else f"{len(sections)} runs"
-    return templates.get_template("page.html").render(
-        title=f"{_TITLE}{title}",
-        sections=sections,
-        left_out=left_out,
-        files={part.key: [_links(source, path) for source in part.sources] for part in sections},
-        colours={key: entry.colour for key, entry in {**METHODS, **BASELINES}.items()},
-        version=rf_limits.__version__,
+    return templates.get_template(template).render(
+        title=f"{_TITLE}{title}", version=rf_limits.__version__, **values
     )
 
 
