@@ -21,7 +21,7 @@ from rf_limits.runs.stopping import Interrupted, interruptible
 from rf_limits.runs.streams import lasting_streams
 
 STORAGE_ERROR = 74  # EX_IOERR
-_PATHS = ("config", "own_config", "workdir", "workdirs", "output")
+_PATHS = ("config", "own_config", "workdir", "workdirs", "output", "weights", "initial")
 """Flags that name files and directories."""
 
 

@@ -79,10 +79,10 @@ class Predictors:
           RequirementError: there is no such network.
         """
         check_choice(method, keys_of(self._run(width).trained), "method")
-        change, init = self._change(method, width, lazy_scale, seed)
+        change, init = self.change(method, width, lazy_scale, seed)
         return moved(init, change), init
 
-    def _change(
+    def change(
         self, method: str, width: int | None, lazy_scale: float | None, seed: int
     ) -> tuple[Params, Params]:
         """Returns by how much the parameters changed, and what they were at initialization."""
@@ -122,7 +122,7 @@ class Predictors:
             fit.check_solved(method)
             return entry.predictor(ScaledNetwork(run.network, init), fit.solution)
         assert isinstance(entry, TrainedMethod)
-        change, init = self._change(method, width, lazy_scale, seed)
+        change, init = self.change(method, width, lazy_scale, seed)
         f = ScaledNetwork(run.network, init, jnp.asarray(self._scale(lazy_scale)))
         return partial(entry.predict, f, change)
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -64,7 +65,7 @@ def _setting(
 
 
 def _limits(
-    network: Network, setting: Setting
+    count: int, setting: Setting
 ) -> tuple[Reference | None, Reference | None, Reference | None, list[str]]:
     """Returns R*(P), R*(n), L* and why any of them is missing."""
     target, inputs, n = setting.problem.target, setting.problem.inputs, setting.num_train
@@ -75,8 +76,6 @@ def _limits(
         return float(lazy_limit(p, target=target, inputs=inputs))
 
     try:
-        # the initial output of a layer is one of the span of its output features
-        count = network.num_parameters + int(not isinstance(network, Layer))
         meaning = f"any algorithm on P = {count} functions fixed beforehand, mean over directions"
         functions = Reference("R*(P)", limit(count), 0.0, meaning)
         if n is not None:
@@ -137,17 +136,42 @@ def _verdict(
     by_degree: bool = False,
 ) -> Verdict:
     risk = risk_of(network, setting.problem, level=setting.level, seed=2 * seed)
-    span: SpanRisk | None = None
-    functions, samples, linear, reasons = _limits(network, setting)
-    if initial is not None:
-        try:
-            span = span_of(initial, setting.problem, 0.5 * setting.level, 2 * seed + 1)
-        except RequirementError as error:
-            reasons.append(f"No tangent span: {error}")
-    moment = setting.problem.second_moment
     degrees = degrees_of(network, setting.problem) if by_degree else None
-    worth = _worth(risk, setting)
-    return Verdict(risk, moment, degrees, span, functions, samples, linear, worth, tuple(reasons))
+
+    def span() -> SpanRisk | None:
+        if initial is None:
+            return None
+        return span_of(initial, setting.problem, 0.5 * setting.level, 2 * seed + 1)
+
+    # the initial output of a layer is one of the span of its output features
+    count = network.num_parameters + int(not isinstance(network, Layer))
+    return verdict_beside(risk, span, count, setting, degrees)
+
+
+def verdict_beside(
+    risk: RiskEstimate,
+    span: Callable[[], SpanRisk | None],
+    count: int,
+    setting: Setting,
+    degrees: tuple[float, ...] | None = None,
+) -> Verdict:
+    """Returns the verdict on a network whose risk is known.
+
+    Args:
+      risk: of the network.
+      span: computes the best risk in its own tangent span; it may refuse.
+      count: number P of its parameters.
+      setting: what it was trained on.
+      degrees: of its risk, where they are known.
+    """
+    functions, samples, linear, reasons = _limits(count, setting)
+    best = None
+    try:
+        best = span()
+    except RequirementError as error:
+        reasons.append(f"No tangent span: {error}")
+    moment, worth = setting.problem.second_moment, _worth(risk, setting)
+    return Verdict(risk, moment, degrees, best, functions, samples, linear, worth, tuple(reasons))
 
 
 def certify(

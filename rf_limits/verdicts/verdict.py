@@ -172,10 +172,12 @@ class Verdict:
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             for row in cells
         ]
-        lines.append(self.verdict)
-        if self.worth is not None:
-            lines.append(self.worth.sentence())
-        return "\n".join([*lines, *self.reasons])
+        return "\n".join([*lines, *self.sentences()])
+
+    def sentences(self) -> list[str]:
+        """Returns the verdict, what the risk is worth, and what is missing."""
+        worth = [] if self.worth is None else [self.worth.sentence()]
+        return [self.verdict, *worth, *self.reasons]
 
     def figure(self) -> Figure:
         """Draws the risk with its interval, and the limits, on one logarithmic axis."""
