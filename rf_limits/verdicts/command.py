@@ -1,6 +1,7 @@
 """The command that certifies networks in files, and its page."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -102,12 +103,12 @@ def certify_file(request: FileRequest) -> Answer:
     problem, described = _problem(request, arrays)
     dim = request.dim
     check(dim is None or dim == problem.dim, "--dim", f"be {problem.dim} as the target's", dim)
-    options = {"names": request.names, "layout": request.layout, "others": described}
-    weights = layer_arrays(arrays, **options)
+    layer = partial(layer_arrays, names=request.names, layout=request.layout, others=described)
+    weights = layer(arrays)
     initial = None
     if request.initial is not None:
         start = read_arrays(request.initial, "--initial")
-        initial = layer_arrays(start, **options, flag="--initial").weights
+        initial = layer(start, flag="--initial").weights
     verdict = certify(
         weights.weights,
         problem.target,
