@@ -6,14 +6,14 @@
 
 Files: .npz, .safetensors, .msgpack (Flax), .pt and .pth (state_dict of PyTorch, which need not be
 installed). The target is a neuron along the array --direction of the file of weights, a teacher
-of its arrays directions, coefficients and biases, or that of a config (docs/certify_script.md).
+of its arrays directions, coefficients and biases, or that of a config (docs/certify.md).
 """
 
 from absl import flags
 
+from rf_limits.certifying.command import TARGETS, FileRequest, answer_command
 from rf_limits.errors import check
 from rf_limits.runs.cli import run_script
-from rf_limits.verdicts.command import TARGETS, FileRequest, answer_command
 from rf_limits.verdicts.forms import LAYOUTS
 
 _WEIGHTS = flags.DEFINE_string("weights", None, "File of the trained network.")

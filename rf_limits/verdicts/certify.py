@@ -15,8 +15,10 @@ from rf_limits.theory.bounds.lazy_limit import features_for_risk, lazy_limit
 from rf_limits.theory.bounds.worth import label_linear_estimate, samples_for_risk
 from rf_limits.theory.numerics import arguments
 from rf_limits.theory.numerics.arguments import Number
-from rf_limits.verdicts.averages import Averages, Draws, Premises, averages
+from rf_limits.verdicts.averages import Averages, averages
+from rf_limits.verdicts.draws import Draws
 from rf_limits.verdicts.forms import Layer, Network, Prefactor, as_numpy, network_of
+from rf_limits.verdicts.premises import Premises
 from rf_limits.verdicts.risks import (
     LEVEL,
     RiskEstimate,

@@ -5,18 +5,37 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
+from rf_limits.certifying.run_verdicts import _risk
 from rf_limits.measure.own_span import _correlations, _tangent_gram
 from rf_limits.problem.sampled_degrees import _estimates
 from rf_limits.theory.bounds.tangent_features import _gram
 from rf_limits.verdicts.forms import Function
 from rf_limits.verdicts.risks import _layer_degrees, _layer_risk, _relu_risk
-from tests.devices.steps import BIASED, DIM, ERF, NEURON, PROBLEM, WIDTH, add, floats, keys, params
+from tests.devices.steps import (
+    BIASED,
+    CENTRED,
+    DIM,
+    ERF,
+    NEURON,
+    PROBLEM,
+    WIDTH,
+    add,
+    floats,
+    keys,
+    params,
+    scaled,
+)
 
 _NETWORK = Function(lambda p, x: jnp.maximum(x @ p.T, 0.0) @ jnp.ones(WIDTH), floats(WIDTH, DIM))
 _SOME = PROBLEM.noiseless
 
 add("verdict: risk of relu", _relu_risk, lambda: (BIASED, params(BIASED), NEURON, floats()))
 add("verdict: risk of erf", _layer_risk, lambda: (ERF, params(ERF), _SOME))
+add(
+    "verdict: risk in a run",
+    _risk,
+    lambda: (_SOME, scaled(CENTRED), params(CENTRED)),
+)
 add("verdict: degrees", _layer_degrees, lambda: (BIASED, params(BIASED), _SOME))
 add("own span: hidden features", _tangent_gram, lambda: (floats(WIDTH, DIM),))
 add(

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from flax import serialization
 
+from rf_limits.certifying.files import read_arrays
+from rf_limits.certifying.layer_files import layer_arrays
 from rf_limits.errors import RequirementError
-from rf_limits.verdicts.files import read_arrays
-from rf_limits.verdicts.layer_files import layer_arrays
 
 RNG = np.random.default_rng(0)
 W, U, B = RNG.standard_normal((6, 4)), RNG.standard_normal((1, 6)), RNG.standard_normal(6)

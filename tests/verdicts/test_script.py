@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from rf_limits import certify, train
+from rf_limits.certifying.run_verdicts import run_verdicts
 from rf_limits.problem import SingleNeuron
-from rf_limits.verdicts.run_verdicts import run_verdicts
 from tests.in_process import run
 
 DIM, WIDTH = 5, 8
@@ -52,7 +52,7 @@ def test_the_command_says_what_the_function_does(files):
     text = page.read_text()
     assert all(str(row[1]) in answer.out for row in verdict.table().rows)
     assert "<svg" in text
-    assert "no method on this network" in text
+    assert "no linear combination of this network" in text
     again = run("certify", *arguments, f"--output={page}")
     assert again.code == 2
     assert page.read_text() == text

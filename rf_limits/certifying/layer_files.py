@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rf_limits.certifying.files import Arrays, listed
 from rf_limits.errors import RequirementError, check
-from rf_limits.verdicts.files import Arrays, listed
 
 
 class Names(NamedTuple):

@@ -8,6 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from rich.console import Console
 
+from rf_limits.certifying.files import Arrays, read_arrays
+from rf_limits.certifying.layer_files import array_of, layer_arrays
+from rf_limits.certifying.run_verdicts import run_verdicts
 from rf_limits.config import frozen
 from rf_limits.config.files import ConfigFile
 from rf_limits.errors import check
@@ -18,9 +21,7 @@ from rf_limits.report.pictures import Picture, picture
 from rf_limits.runs.console import print_table, say
 from rf_limits.table import Table
 from rf_limits.verdicts.certify import certify
-from rf_limits.verdicts.files import Arrays, read_arrays
-from rf_limits.verdicts.layer_files import array_of, layer_arrays
-from rf_limits.verdicts.run_verdicts import run_verdicts
+from rf_limits.verdicts.verdict import Verdict
 
 TARGETS = ("single_neuron", "teacher")
 _MOST_PICTURES = 12
@@ -120,6 +121,7 @@ def certify_file(request: FileRequest) -> Answer:
         layout=weights.layout,
         prefactor=_number(request.prefactor),
     )
+    assert isinstance(verdict, Verdict)  # of one network
     name = Path(request.weights).name
     pictures = [picture("verdict", verdict.figure(), "Risk beside limits")]
     about = f"A network of {len(weights.weights[1].ravel())} neurons in {problem.dim} dimensions."

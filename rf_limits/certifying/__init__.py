@@ -1,0 +1,1 @@
+"""Certify networks in files and in work directories: the command scripts/certify.py."""
