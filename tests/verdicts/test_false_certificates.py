@@ -43,7 +43,7 @@ def draws(dim, samples, count, seed=0):
 )
 def test_the_method_that_attains_the_limit_is_not_certified(dim, samples):
     """Each data set's own limit is compared: at most the stated level of groups is certified."""
-    risks, limits = draws(dim, samples, 2000)
+    risks, limits = draws(dim, samples, 800)
     error = np.std(risks - limits) / np.sqrt(len(risks))
     assert abs(np.mean(risks - limits)) < 4.0 * error  # it attains the limit
     below = np.mean(risks < limits)
