@@ -80,10 +80,10 @@ def test_a_directory_of_runs_is_all_of_them(tmp_path):
 @pytest.mark.slow
 def test_runs_without_a_lazy_limit(tmp_path):
     """One dimension: the column is not there where several runs are put together."""
-    for bias in (0.0, 0.5):
+    for noise in (0.0, 0.5):
         config = tiny_config()
-        config.problem.dim, config.problem.bias = 1, bias
+        config.problem.dim, config.problem.noise = 1, noise
         config.predictors.methods, config.model.widths = ("network",), (4,)
-        assert run(config, tmp_path / "runs" / str(bias))[0] == 0
+        assert run(config, tmp_path / "runs" / str(noise))[0] == 0
     text = written([tmp_path / "runs"], tmp_path / "page.html")[0].read_text()
     assert "No lazy limit R* bounds these means" in text
