@@ -69,7 +69,8 @@ class RunVerdicts(NamedTuple):
         below = sum(verdict.below_own_span for verdict in spans)
         excluded = (
             f"{below} of {len(spans)} networks are below the best risk in the span of their own "
-            "initial tangent features: no method on those features reaches their risk. Methods on "
+            "initial tangent features: no linear combination of them and the initial "
+            "output reaches their risk. Methods on "
             "other features are not excluded. All other limits are means over directions, "
             "reference lines for one run. Worth: functions that a lazy method needs at least for "
             "this risk, on average over directions."
@@ -157,7 +158,9 @@ def _verdict(result: TrainingResult, width: int, lazy_scale: float, seed: int) -
     f, problem = ScaledNetwork(networks[width], init, jnp.asarray(lazy_scale)), result.problem
     layers = result.config.model.trainable
     if exact_risk(f.network, problem) is not None:
-        risk = RiskEstimate(float(_risk(problem.noiseless, f, change)))
+        # runs are refused at scales where rounding is more than this (largest_exact_scale)
+        rounding = 1e-6 * problem.second_moment
+        risk = RiskEstimate(float(_risk(problem.noiseless, f, change)), rounding=rounding)
     else:
         risk = sampled(Function(lambda p, x: f.after(p, x), change), problem, LEVEL, 2 * seed)
 

@@ -13,7 +13,7 @@ from scipy import stats
 
 from rf_limits.errors import check
 from rf_limits.measure.neuron_risk import exact_risk
-from rf_limits.models.network import OneHiddenLayer, Params, as_relu_sum
+from rf_limits.models.network import OneHiddenLayer, Params, as_relu_sum, hidden_weights
 from rf_limits.models.scaled_network import ScaledNetwork
 from rf_limits.problem.problem import Problem
 from rf_limits.problem.sampled import SampledTarget
@@ -29,6 +29,7 @@ LEVEL = 1e-3
 """Level of intervals and verdicts."""
 MAX_DEGREE = 4
 _BLOCK, _BLOCKS = 2**12, 64
+_ROUNDINGS = 4.0  # that a product of two neurons has seen
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,11 +40,13 @@ class RiskEstimate:
       value: the risk, absolute; exact or the mean over test inputs.
       standard_error: of that mean; 0 where the risk is exact.
       level: of the interval.
+      rounding: error of an exact risk, a difference of products of neurons.
     """
 
     value: float
     standard_error: float = 0.0
     level: float = LEVEL
+    rounding: float = 0.0
 
     @property
     def exact(self) -> bool:
@@ -57,12 +60,12 @@ class RiskEstimate:
     @property
     def low(self) -> float:
         """Returns the lower end of the interval, by the normal approximation; at least 0."""
-        return max(self.value - self._reach, 0.0)
+        return max(self.value - self._reach - self.rounding, 0.0)
 
     @property
     def high(self) -> float:
         """Returns the upper end of the interval."""
-        return self.value + self._reach
+        return self.value + self._reach + self.rounding
 
     def __float__(self) -> float:
         """Returns the value."""
@@ -88,6 +91,22 @@ def _layer_risk(network: OneHiddenLayer, params: Params, problem: Problem) -> Fl
 def _layer_degrees(network: OneHiddenLayer, params: Params, problem: Problem) -> Float[Array, "K"]:
     f = as_relu_sum(network, params)
     return degree_risks(f, problem.target, MAX_DEGREE, inputs=problem.inputs)
+
+
+def _rounding(network: Layer, problem: Problem) -> float:
+    """Returns what rounding may have done to an exact risk, to first order.
+
+    It is put together from products E u_i sigma(h_i) u_j sigma(h_j), each with a few roundings of
+    the size of |u_i| s_i |u_j| s_j; s is |w| + |b|, and at least 1, or twice its square.
+    """
+    layer, inner = network.network, network.params["params"]
+    weights, biases = hidden_weights(layer, network.params)
+    sizes = np.linalg.norm(weights, axis=1) + (0.0 if biases is None else np.abs(biases))
+    sizes = np.maximum(sizes, 1.0) if layer.activation != "relu" else sizes
+    sizes = 2.0 * sizes**2 if layer.activation in ("quadratic", "relu_squared") else sizes
+    total = layer.output_scale * float(np.abs(inner["output_kernel"]) @ sizes)
+    root = math.sqrt(problem.second_moment)
+    return _ROUNDINGS * float(np.finfo(np.float64).eps) * (total + root) ** 2
 
 
 def sampled(network: Function, problem: Problem, level: float, seed: int) -> RiskEstimate:
@@ -116,7 +135,11 @@ def risk_of(
                 value = _relu_risk(layer, params, problem.target, problem.second_moment)
             else:
                 value = _layer_risk(layer, params, problem.noiseless)
-            return RiskEstimate(max(float(value), 0.0), 0.0, level)
+            rounding = _rounding(network, problem)
+            enough = "have a risk that rounding leaves known: its neurons cancel too much"
+            known = rounding <= 1e-3 * max(problem.second_moment, float(value))
+            check(known, "weights", enough, float(value))
+            return RiskEstimate(max(float(value), 0.0), 0.0, level, rounding)
         network = network.as_function()
     return sampled(network, problem, level, seed)
 

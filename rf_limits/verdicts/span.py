@@ -45,8 +45,8 @@ class SpanRisk(NamedTuple):
 
 def _features(network: Function) -> tuple[Callable[[Array], Array], int]:
     """Returns derivatives by all parameters and the initial output, (n, d) -> (n, P + 1)."""
-    flat, restore = jax.flatten_util.ravel_pytree(network.params)
-    flat = flat.astype(jnp.float64)
+    double = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), network.params)
+    flat, restore = jax.flatten_util.ravel_pytree(double)
 
     def one(flat: Array, x: Array) -> Array:
         return network.values(restore(flat), x[None, :])[0]

@@ -427,3 +427,15 @@ def test_options_of_arrays_are_refused_for_functions():
         certify(start(0), neuron(), x_train=np.full((2, DIM), np.nan))
     with pytest.raises(RequirementError, match="level must be a number"):
         certify(start(0), neuron(), level="a")
+
+
+def test_neurons_that_cancel_prove_nothing():
+    """Two opposite neurons of size 1e9: what rounding leaves of the risk is no risk."""
+    w, u = start(1)
+    w, u = np.concatenate([w, w[:1], w[:1]]), np.concatenate([u, [1e9, -1e9]])
+    with pytest.raises(RequirementError, match="neurons cancel too much"):
+        certify((w, u), neuron(), initial=(w, u))
+    less = np.concatenate([u[:-2], [1e3, -1e3]])
+    found = certify((w, less), neuron(), initial=(w, less)).risk
+    assert found.low < certify((w[:-2], u[:-2]), neuron()).risk.value < found.high
+    assert found.high - found.low < 1e-6
